@@ -1,0 +1,14 @@
+"""pneumo reads children's chest radiographs: pneumonia likely, unlikely, or cannot say.
+
+A research demonstration, not a medical device. Importing the package does not import TensorFlow.
+"""
+
+import os
+
+# TensorFlow reads these once, when it is first imported; without them every command prints a page of notices.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+__version__ = "0.1.0"
+
+DISCLAIMER = "Research demonstration, not a medical device: a clinician reads the film and decides."

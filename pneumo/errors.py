@@ -1,0 +1,37 @@
+"""The errors that pneumo raises on purpose.
+
+Each message says what was wrong, with which input, and what to do next, in a sentence that may be shown to a
+user as it stands.
+"""
+
+
+class PneumoError(Exception):
+    """Base of every error that pneumo raises on purpose."""
+
+
+class ImageError(PneumoError):
+    """A picture cannot be used."""
+
+
+class UnreadableImageError(ImageError):
+    """The bytes are damaged, empty, or of no known image format."""
+
+
+class UnsupportedImageError(ImageError):
+    """The file is a sound image of a kind that pneumo does not read (several frames, no pixels, …)."""
+
+
+class ImageSizeError(ImageError):
+    """The file or the picture in it is larger or smaller than the limits."""
+
+
+class DatasetError(PneumoError):
+    """A data set is missing, incomplete, or breaks a rule such as "no patient in two splits"."""
+
+
+class ModelError(PneumoError):
+    """A model folder is missing, incomplete, or does not match its card."""
+
+
+class ExplanationError(PneumoError):
+    """No heat map can be computed for this model."""
