@@ -104,9 +104,7 @@ def scan(folder: Path | str) -> pd.DataFrame:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     ]
     if not rows:
-        raise DatasetError(
-            f"{root} holds no JPEG or PNG film. Check that the archive was unpacked completely."
-        )
+        raise DatasetError(f"{root} holds no JPEG or PNG film. Check that the archive was unpacked completely.")
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["patient"] = merge_identical(table["patient"], table["sha256"])
     return table.sort_values("file", ignore_index=True)
@@ -170,9 +168,7 @@ def development_split(table: pd.DataFrame, fold: int = 0) -> Development:
     pool = table[table["split"] != "test"]
     if set(pool["label"]) != set(LABELS):
         raise DatasetError("Training needs films of both classes under train/NORMAL and train/PNEUMONIA.")
-    stratum = pool["pathogen"].where(
-        pool["pathogen"] != "", pool["patient"].str.replace(r"-?\d+$", "", regex=True)
-    )
+    stratum = pool["pathogen"].where(pool["pathogen"] != "", pool["patient"].str.replace(r"-?\d+$", "", regex=True))
     held_out: set[str] = set()
     for _, patients in pool.groupby(stratum)["patient"]:
         ordered = sorted(set(patients), key=_by_number)
@@ -181,9 +177,7 @@ def development_split(table: pd.DataFrame, fold: int = 0) -> Development:
     is_held_out = pool["patient"].isin(held_out)
     parts = Development(pool[~is_held_out].reset_index(drop=True), pool[is_held_out].reset_index(drop=True))
     if set(parts.validation["label"]) != set(LABELS):
-        raise DatasetError(
-            "The data set has too few patients to hold some of both classes out for validation."
-        )
+        raise DatasetError("The data set has too few patients to hold some of both classes out for validation.")
     assert_disjoint(parts.train, parts.validation, table[table["split"] == "test"])
     return parts
 
@@ -210,3 +204,41 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
         .agg(films=("file", "size"), patients=("patient", "nunique"))
         .reset_index()
     )
+
+
+def scan_external(folder: Path | str) -> pd.DataFrame:
+    """List the films of another hospital, described by a ``labels.csv``.
+
+    The table needs the columns ``file`` (path below the folder) and ``label`` (NORMAL or PNEUMONIA), and may
+    have ``patient_id`` and ``label_contradicted`` (1 leaves the film out).
+
+    Returns:
+        The columns of `scan`, with split ``external``.
+
+    Raises:
+        DatasetError: if the table is missing or lacks a column.
+    """
+    root = Path(folder)
+    path = root / "labels.csv"
+    if not path.is_file():
+        raise DatasetError(f"{path} is missing: external films need a table with the columns file and label.")
+    listed = pd.read_csv(path, keep_default_na=False)
+    if not {"file", "label"} <= set(listed) or not listed["label"].isin(LABELS).all():
+        raise DatasetError(f"{path} needs the columns file and label, each label NORMAL or PNEUMONIA.")
+    if "label_contradicted" in listed:
+        listed = listed[listed["label_contradicted"].astype(int) != 1]
+    if missing := [file for file in listed["file"] if not (root / file).is_file()]:
+        raise DatasetError(f"{path} lists {len(missing)} films that are not there, such as {missing[0]}.")
+    patients = listed["patient_id"].astype(str) if "patient_id" in listed else listed["file"].map(patient_key)
+    table = pd.DataFrame(
+        {
+            "file": listed["file"],
+            "split": "external",
+            "label": listed["label"],
+            "pathogen": "",
+            "patient": patients,
+            "sha256": [hashlib.sha256((root / file).read_bytes()).hexdigest() for file in listed["file"]],
+        }
+    )
+    table["patient"] = merge_identical(table["patient"], table["sha256"])
+    return table.sort_values("file", ignore_index=True)

@@ -1,0 +1,336 @@
+"""The command line: ``python -m pneumo …``.
+
+Results go to stdout, progress and complaints to stderr. Exit code 0: all went well; 1: some inputs failed;
+2: the command could not run as it was given.
+"""
+
+import dataclasses
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pneumo import DISCLAIMER, __version__, dataset, model_store
+from pneumo.errors import PneumoError
+
+if TYPE_CHECKING:
+    from pneumo.experiment import Stage
+
+SOME_FAILED, USAGE = 1, 2
+
+app = typer.Typer(
+    help=f"Read children's chest radiographs and tell pneumonia likely, unlikely, or cannot say. {DISCLAIMER}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+errors = Console(stderr=True)
+output = Console()
+
+ModelsOption = Annotated[Path | None, typer.Option("--models", help="Folder of model folders.", show_default="models/")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="PNEUMO_DATA", help="Data set in the Kaggle layout (train/, val/, test/)."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the errors that a user can mend into one sentence and exit code 2."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (PneumoError, ValueError) as error:
+            errors.print(f"[red]Error:[/red] {error}", highlight=False, soft_wrap=True)
+            raise typer.Exit(USAGE) from error
+
+    return run
+
+
+@app.callback(invoke_without_command=True)
+def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Hold the options that belong to no command."""
+    if version:
+        output.print(f"pneumo {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+@_reports_errors
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Films (JPEG, PNG, TIFF, DICOM …) or folders of films.")],
+    model: Annotated[str | None, typer.Option(help="Name of a model; the best on validation if left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write a CSV file.")] = None,
+    heatmap: Annotated[
+        Path | None, typer.Option(help="Write each film with its heat map as PNG into a folder.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="gradcam or gradcam++.")] = "gradcam",
+    models: ModelsOption = None,
+) -> None:
+    """Assess films: a line for every input, those that cannot be read included."""
+    from pneumo import explanation, radiograph, report
+    from pneumo.classifier import Classifier
+
+    if method not in explanation.METHODS:
+        raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(explanation.METHODS)}.")
+    classifier = Classifier.open(model, models)
+    explainer = explanation.Explainer(classifier) if heatmap else None
+    files = list(_films(paths))
+    records = []
+    with _progress_bar() as show:
+        for done, path in enumerate(files, start=1):
+            try:
+                assessment = classifier.assess(radiograph.read(path))
+                record = report.assessment_record(assessment, str(path))
+                if explainer and heatmap:
+                    record["heatmap"] = str(_write_heatmap(explainer, assessment, method, heatmap, path, done))
+            except PneumoError as error:
+                record = report.error_record(str(path), error, classifier.card)
+            records.append(record)
+            _print_record(record, as_json)
+            show("assessing", done, len(files))
+    if csv_file:
+        csv_file.write_text(report.to_csv(records), "utf-8")
+    if not as_json:
+        errors.print(f"Model: {classifier.card.title}. {DISCLAIMER}", highlight=False, soft_wrap=True)
+    if any(record["status"] != "ok" for record in records):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _films(paths: list[Path]) -> Iterator[Path]:
+    """Go through folders, leaving out what the system hides in them; a named file is always taken."""
+    for path in paths:
+        if path.is_dir():
+            inside = (file for file in sorted(path.rglob("*")) if file.is_file())
+            yield from (file for file in inside if not file.name.startswith("."))
+        else:
+            yield path
+
+
+def _print_record(record: dict[str, Any], as_json: bool) -> None:
+    from pneumo import report
+
+    if as_json:
+        line = report.to_json(record)
+    elif record["status"] == "ok":
+        line = f"{record['file']}\t{record['answer']}\t{record['probability']:.3f}"
+    else:
+        line = f"{record['file']}\t{record['status']}\t{' '.join(record['reasons'])}"
+    print(line, flush=True)
+
+
+def _write_heatmap(explainer: Any, assessment: Any, method: str, folder: Path, path: Path, number: int) -> Path:
+    import cv2
+
+    from pneumo import explanation
+
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{path.stem}.png"
+    if target.exists():
+        target = folder / f"{path.stem}-{number}.png"
+    heat = explainer.heat_map(assessment, method)
+    picture = explanation.overlay(assessment.radiograph.pixels, heat.values, opacity=0.6)
+    target.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+    return target
+
+
+@app.command()
+@_reports_errors
+def train(
+    name: Annotated[str, typer.Argument(help="Architecture, such as cnn or mobilenetv2.")],
+    data: DataOption = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A weights file, `imagenet` or `none`.", show_default="imagenet for transfer models"),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of model folders.")] = Path("models"),
+    fold: Annotated[int, typer.Option(min=0, max=dataset.FOLDS - 1, help="Which patients validate.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in runs/.")] = False,
+) -> None:
+    """Train a model and write its folder; the test split stays closed."""
+    from pneumo import architectures, experiment
+
+    if name not in architectures.REGISTRY:
+        raise ValueError(f"There is no architecture {name!r}. Choose one of: {', '.join(architectures.REGISTRY)}.")
+    if weights is None and architectures.REGISTRY[name].pretrained:
+        weights = "imagenet"
+    initial = None if weights == "none" else weights
+    with _progress_bar() as show:
+        card = experiment.train(
+            name,
+            _required(data),
+            out,
+            weights=initial,
+            epochs=epochs,
+            fold=fold,
+            resume=resume,
+            progress=lambda stage: _show_stage(show, stage),
+        )
+    _print_metrics(card, "val")
+    errors.print(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test`.")
+
+
+@app.command()
+@_reports_errors
+def evaluate(
+    name: Annotated[str, typer.Argument(help="Name of a model.")],
+    data: DataOption = None,
+    split: Annotated[str, typer.Option(help="val, val_shifted, test or external_nih.")] = "test",
+    as_json: JsonOption = False,
+    models: ModelsOption = None,
+) -> None:
+    """Measure a model on a split, rewrite its predictions, and print the metrics."""
+    from pneumo import experiment
+
+    with _progress_bar() as show:
+        card = experiment.evaluate(name, _required(data), split, models, lambda stage: _show_stage(show, stage))
+    if as_json:
+        output.print_json(data={"model": name, "split": split, **card.metrics[split]})
+    else:
+        _print_metrics(card, split)
+
+
+@app.command("models")
+@_reports_errors
+def list_models(
+    as_json: JsonOption = False,
+    split: Annotated[str, typer.Option(help="Which split's figures to show.")] = "test",
+    models: ModelsOption = None,
+) -> None:
+    """Print the leaderboard."""
+    catalogue = model_store.catalogue(models)
+    for problem in catalogue.problems.values():
+        errors.print(f"[red]Left out:[/red] {problem}", highlight=False)
+    if as_json:
+        output.print_json(data=[dataclasses.asdict(card) for card in catalogue.cards])
+        return
+    table = Table("model", "AUROC", "accuracy", "sensitivity", "specificity", "parameters", title=f"Split: {split}")
+    for card in catalogue.cards:
+        figures = card.metrics.get(split, {})
+        cells = [_interval(figures.get(key)) for key in ("auroc", "accuracy", "sensitivity", "specificity")]
+        table.add_row(card.name, *cells, f"{card.parameters:,}")
+    output.print(table)
+
+
+@app.command()
+@_reports_errors
+def samples(
+    data: DataOption = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Lung masks: a folder with labels.csv and masks224/.", show_default="DATA/../lung_masks"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("data_samples"),
+) -> None:
+    """Compute the composite radiographs and the data set's summary that the app ships."""
+    from pneumo import composites, dataset_summary
+
+    root = dataset.find_root(_required(data))
+    masks = masks or root.parent / "lung_masks"
+    with errors.status("Working") as status:
+        composites.build(root, masks, out, progress=status.update)
+        dataset_summary.write(dataset_summary.summarise(root, masks / "labels.csv", status.update), out)
+    errors.print(f"Wrote {out}.")
+
+
+@data_app.command()
+@_reports_errors
+def summary(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Count films and patients, and check that no patient stands in two splits."""
+    films = dataset.scan(_required(data))
+    parts = dataset.development_split(films)
+    counts = dataset.counts(films)
+    if as_json:
+        output.print_json(
+            data={
+                "films": len(films),
+                "patients": int(films["patient"].nunique()),
+                "identical_groups": len(dataset.duplicate_groups(films)),
+                "fingerprint": dataset.fingerprint(films),
+                "development": {"train": len(parts.train), "validation": len(parts.validation)},
+                "counts": counts.to_dict("records"),
+            }
+        )
+        return
+    table = Table(*counts.columns, title=f"{len(films):,} films of {films['patient'].nunique():,} patients")
+    for row in counts.itertuples(index=False):
+        table.add_row(*(str(cell) for cell in row))
+    output.print(table)
+    output.print(
+        f"{len(dataset.duplicate_groups(films))} groups of identical films. Development split by patient: "
+        f"{len(parts.train):,} films train, {len(parts.validation):,} validate. No patient stands in two splits."
+    )
+
+
+@data_app.command()
+@_reports_errors
+def download(
+    out: Annotated[Path, typer.Option(help="Where to put the data set.")] = Path("data"),
+    url: Annotated[str | None, typer.Option(help="Another address of the zip archive.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Its hash, to be checked.")] = None,
+) -> None:
+    """Fetch the data set (2.3 GB) and check that it is complete."""
+    from pneumo import download as fetcher
+
+    root = fetcher.download(out, url or fetcher.URL, sha256, lambda step: errors.print(step, highlight=False))
+    output.print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
+
+
+def _required(data: Path | None) -> Path:
+    if data is None:
+        raise ValueError("Say where the data set is: --data DIR, or the environment variable PNEUMO_DATA.")
+    return data
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def _show_stage(show: Callable[[str, int, int], None], stage: "Stage") -> None:
+    epoch = stage.epoch
+    show(f"epoch {epoch.epoch} of {epoch.epochs}" if epoch else stage.what, stage.done, stage.total)
+    if epoch and epoch.row:
+        errors.print(
+            f"epoch {epoch.epoch}: loss {epoch.row['loss']:.3f}, validation AUROC {epoch.row['val_auroc']:.4f}, "
+            f"shifted {epoch.row['shifted_auroc']:.4f}, {epoch.row['seconds']:.0f} s",
+            highlight=False,
+        )
+
+
+def _interval(figure: dict[str, float | None] | None) -> str:
+    if not figure or figure["value"] is None:
+        return "–"
+    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
+
+
+def _print_metrics(card: model_store.ModelCard, split: str) -> None:
+    figures = card.metrics[split]
+    table = Table("figure", "value (95 % interval)", title=f"{card.title} on {split}, {figures['films']} films")
+    for key, figure in figures.items():
+        if isinstance(figure, dict) and "low" in figure:
+            table.add_row(key, _interval(figure))
+    output.print(table)
+    cells = figures["confusion"]
+    output.print(
+        f"At threshold {figures['threshold']:g}: of {cells['true_positive'] + cells['false_negative']} films with "
+        f"pneumonia {cells['false_negative']} missed, of {cells['true_negative'] + cells['false_positive']} normal "
+        f"films {cells['false_positive']} false alarms.",
+        highlight=False,
+    )

@@ -1,0 +1,294 @@
+"""DICOM files: from bytes to a header and the sample values that the file stored (DICOM PS3.3 and PS3.5).
+
+Only the elements in `KEPT_ELEMENTS` are ever parsed. The patient's name and number are not among them, so
+they cannot reach a message or a log; the two dates that an age is computed from are read and forgotten.
+"""
+
+import io
+import re
+import struct
+import zlib
+from datetime import datetime
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import get_frame
+from pydicom.filereader import read_dataset, read_partial
+from pydicom.pixels import get_decoder
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGExtended12Bit,
+)
+
+from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
+
+# A picture of 40 million pixels in 16-bit grey or 8-bit colour fits; a deflate bomb does not.
+MAX_INFLATED = 128 * 1024**2
+
+# Pixels wider than four times their height are a broken header; resampling them would only waste memory.
+MAX_ASPECT = 4.0
+
+_AGE_DATES = ("PatientBirthDate", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio")
+_PALETTE = tuple(
+    f"{segmented}{colour}PaletteColorLookupTable{part}"
+    for colour in ("Red", "Green", "Blue")
+    for segmented, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
+)
+KEPT_ELEMENTS = (
+    *("SOPClassUID", "Modality", "BodyPartExamined", "ViewPosition", "PatientAge"),
+    *(
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "PlanarConfiguration",
+        "NumberOfFrames",
+        "Rows",
+        "Columns",
+    ),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape"),
+    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
+    *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
+    *_AGE_DATES,
+    *_SPACINGS,
+    *_PALETTE,
+)
+# OpenJPEG and Pillow bear damaged files better than GDCM, which is left for what only it can read.
+_DECODERS = ("pydicom", "pylibjpeg", "pillow", "gdcm")
+_TAGS = [int(Tag(keyword)) for keyword in KEPT_ELEMENTS]
+_PIXEL_DATA = Tag("PixelData")
+
+
+def looks_like_dicom(data: bytes) -> bool:
+    """Tell whether bytes may be DICOM: the prefix at 128, or a first element of group 0002 or 0008."""
+    return data[128:132] == b"DICM" or (len(data) > 16 and data[:2] in (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08"))
+
+
+def parse(data: bytes, name: str) -> Dataset:
+    """Parse the header of a film and leave its pixels encoded.
+
+    Args:
+        data: the bytes of a file for which `looks_like_dicom` holds.
+        name: the file's name, for messages.
+
+    Returns:
+        The elements of `KEPT_ELEMENTS` that the file has, with a transfer syntax in ``file_meta``.
+
+    Raises:
+        UnreadableImageError: if the file is cut off or is not DICOM after all.
+        UnsupportedImageError: if it holds no picture, several frames, or samples of a kind no film has.
+        ImageSizeError: if it is compressed and would unpack to more than `MAX_INFLATED` bytes.
+    """
+    deflated_from = _deflated_from(data)
+    if deflated_from is not None:
+        data = _inflate(data[deflated_from:], name)
+        if _deflated_from(data) is not None:
+            raise UnreadableImageError(f"{name} is a DICOM file compressed twice. Export it again uncompressed.")
+    stream = io.BytesIO(data)
+    met: set[str] = set()
+
+    def is_cut_off(tag: BaseTag, vr: str | None, length: int) -> bool:
+        if tag == _PIXEL_DATA:
+            met.add("pixels")
+        if length != 0xFFFFFFFF and stream.tell() + length > len(data):
+            met.add("end")
+        return "end" in met
+
+    dataset = read_partial(stream, stop_when=is_cut_off, force=True, specific_tags=_TAGS)
+    if data[128:132] != b"DICM" and not met and "SOPClassUID" not in dataset and "Rows" not in dataset:
+        raise UnreadableImageError(
+            f"{name} is not a picture that pneumo knows. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file."
+        )
+    if "end" in met or ("pixels" in met and "PixelData" not in dataset):
+        raise UnreadableImageError(f"{name} is cut off before the end of its picture. Send or export it again.")
+    meta = getattr(dataset, "file_meta", None) or FileMetaDataset()
+    if deflated_from is not None or "TransferSyntaxUID" not in meta:
+        is_implicit, is_little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
+        meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
+        dataset.file_meta = meta
+    _refuse_other_kinds(dataset, name)
+    return dataset
+
+
+def _deflated_from(data: bytes) -> int | None:
+    stream = io.BytesIO(data)
+    stream.seek(132 if data[128:132] == b"DICM" else 0)
+    meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+    return stream.tell() if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian else None
+
+
+def _inflate(packed: bytes, name: str) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = inflater.decompress(packed, MAX_INFLATED)
+    if inflater.unconsumed_tail:
+        raise ImageSizeError(
+            f"{name} unpacks to more than {MAX_INFLATED // 1024**2} MiB. Export the film in a smaller size."
+        )
+    if not inflater.eof:
+        raise UnreadableImageError(f"{name} is cut off before the end of its picture. Send or export it again.")
+    return data
+
+
+def _refuse_other_kinds(dataset: Dataset, name: str) -> None:
+    if "PixelData" not in dataset:
+        raise UnsupportedImageError(
+            f"{name} is a DICOM file without a picture (a report, a plan, or a header alone). "
+            "Export the radiograph itself."
+        )
+    frames = number(dataset, "NumberOfFrames") or 1
+    if frames > 1:
+        raise UnsupportedImageError(
+            f"{name} is a DICOM file of {frames:.0f} frames. pneumo reads one film at a time: export one frame."
+        )
+    samples, allocated = int(dataset.get("SamplesPerPixel", 1)), int(dataset.BitsAllocated)
+    if samples not in (1, 3) or allocated > (32 if samples == 1 else 16):
+        raise UnsupportedImageError(
+            f"{name} stores {samples} samples of {allocated} bits a pixel, which no radiograph does. "
+            "Export it as 8- or 16-bit grey."
+        )
+
+
+def header_text(dataset: Dataset, keyword: str) -> str | None:
+    """Return the first value of a text element as the file wrote it, or None where it is missing or empty."""
+    # The raw bytes: pydicom's own conversion would put values it finds wrong into warnings.
+    element = dataset.get_item(keyword)
+    value = element.value if element is not None else None
+    if value is None:
+        return None
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    return text.split("\\")[0].strip(" \0") or None
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """Return the first value of a decimal element, or None where it is missing or no finite number."""
+    return _finite(header_text(dataset, keyword))
+
+
+def _finite(text: str | None) -> float | None:
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def age_years(dataset: Dataset) -> float | None:
+    """Return the age in years, from PatientAge or in whole months from birth to study; None if unknown."""
+    stated = re.fullmatch(r"(\d{1,3})([DWMY])", header_text(dataset, "PatientAge") or "")
+    if stated:
+        return int(stated[1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[stated[2]]
+    dates = [_date(header_text(dataset, keyword)) for keyword in _AGE_DATES]
+    birth, study = dates[0], next((date for date in dates[1:] if date), None)
+    if birth is None or study is None or not 0 <= (study - birth).days <= 130 * 365.25:
+        return None
+    return int((study - birth).days / (365.25 / 12)) / 12
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        return datetime.strptime((text or "").replace(".", ""), "%Y%m%d")
+    except ValueError:
+        return None
+
+
+def pixel_aspect(dataset: Dataset) -> float:
+    """Return the height of a pixel over its width, 1.0 where the header says nothing that is believable."""
+    for keyword in _SPACINGS:
+        element = dataset.get_item(keyword)
+        if element is None or not element.value:
+            continue
+        value = element.value
+        parts = value.decode("ascii", "replace").split("\\") if isinstance(value, bytes) else [str(v) for v in value]
+        height, *rest = (_finite(part.strip(" \0")) for part in parts)
+        width = rest[0] if rest else None
+        if height and width and 1 / MAX_ASPECT <= height / width <= MAX_ASPECT:
+            # Spacings are written with four to six digits; a smaller difference is rounding.
+            return height / width if abs(height / width - 1) > 0.005 else 1.0
+    return 1.0
+
+
+def bits_stored(dataset: Dataset) -> int:
+    """Return the bits that a sample uses, 1…32."""
+    return int(dataset.get("BitsStored") or dataset.BitsAllocated)
+
+
+def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
+    """Decode the picture.
+
+    Args:
+        dataset: as `parse` returns it, after its Rows and Columns were found acceptable.
+        name: the file's name, for messages.
+
+    Returns:
+        The stored integers, (rows, columns) or (rows, columns, 3), and their photometric interpretation.
+
+    Raises:
+        UnreadableImageError: if the picture inside is of another size than the header says.
+        UnsupportedImageError: if no decoder for the transfer syntax is installed.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        decoder = None
+    if decoder is None or not decoder.is_available:
+        raise _no_decoder(syntax, name)
+    if decoder.is_encapsulated:
+        _check_codestream(dataset, name)
+    plugins = sorted(decoder.available_plugins, key=_DECODERS.index) or [""]
+    for plugin in plugins:
+        try:
+            stored, properties = decoder.as_array(dataset, index=0, decoding_plugin=plugin)
+        except Exception as error:
+            if syntax == JPEGExtended12Bit and bits_stored(dataset) > 8:
+                raise _no_decoder(syntax, name) from error
+            # Each decoder raises errors of its own; `radiograph.read` wraps what the last one raises.
+            if plugin == plugins[-1]:
+                raise
+        else:
+            return stored, str(properties["photometric_interpretation"])
+    raise AssertionError("a decoder has at least one plugin")
+
+
+def _no_decoder(syntax: UID, name: str) -> UnsupportedImageError:
+    return UnsupportedImageError(
+        f"{name} is compressed as {syntax.name}, for which there is no decoder here. "
+        "Export it uncompressed or as JPEG 2000."
+    )
+
+
+def _check_codestream(dataset: Dataset, name: str) -> None:
+    # A header may promise a small film and hold a huge one: the decoder would believe the codestream.
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    if "RLE" in dataset.file_meta.TransferSyntaxUID.name:
+        return
+    size = _codestream_size(frame)
+    if size is None or size[:2] != (int(dataset.Columns), int(dataset.Rows)) or size[2] > 4:
+        raise UnreadableImageError(
+            f"{name} is damaged: the compressed picture is not the one that its header describes. Export it again."
+        )
+
+
+def _codestream_size(frame: bytes) -> tuple[int, int, int] | None:
+    """Return width, height, components of a JPEG, JPEG-LS or JPEG 2000 codestream; None if it tells none."""
+    siz = frame.find(b"\xff\x4f\xff\x51", 0, 65536)
+    if siz >= 0 and len(frame) >= siz + 42:
+        right, bottom, left, top = struct.unpack_from(">4I", frame, siz + 8)
+        return right - left, bottom - top, struct.unpack_from(">H", frame, siz + 40)[0]
+    position = 2
+    while frame[:2] == b"\xff\xd8" and position + 10 <= len(frame) and frame[position] == 0xFF:
+        marker = frame[position + 1]
+        if marker == 0xFF:
+            position += 1
+            continue
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            height, width, components = struct.unpack_from(">HHB", frame, position + 5)
+            return width, height, components
+        position += 2 + struct.unpack_from(">H", frame, position + 2)[0]
+    return None

@@ -1,0 +1,226 @@
+"""Metrics with 95 % intervals: arrays in, dataclasses out.
+
+Proportions of films get Wilson's score interval (Wilson 1927); everything else gets a percentile bootstrap that
+draws patients, not films, because films of one child resemble each other (Davison and Hinkley 1997, §3.8).
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+BOOTSTRAP_DRAWS = 1000
+ECE_BINS = 15
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % interval; all three NaN where the films cannot tell it."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return the figure with three decimals, as in ``0.986 (0.977–0.993)``."""
+        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Films by truth and call, pneumonia being positive."""
+
+    true_positive: int
+    false_negative: int
+    true_negative: int
+    false_positive: int
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How well probabilities tell pneumonia from normal films; see `evaluate`."""
+
+    auroc: Estimate
+    auprc: Estimate
+    accuracy: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    precision: Estimate
+    f1: Estimate
+    brier: Estimate
+    ece: Estimate
+    confusion: Confusion
+    threshold: float
+    films: int
+    patients: int
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return the figures that carry an interval, by name."""
+        return {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if isinstance(getattr(self, item.name), Estimate)
+        }
+
+
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
+    """Return a proportion with Wilson's score interval."""
+    if trials == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    z = float(norm.ppf(0.5 + confidence / 2))
+    share = successes / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return Estimate(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+
+
+def confusion(labels: np.ndarray, probability: np.ndarray, threshold: float) -> Confusion:
+    """Count films by truth and call.
+
+    Args:
+        labels: (films,) 0 or 1.
+        probability: (films,) 0…1.
+        threshold: a film is called pneumonia at or above it.
+    """
+    positive, called = np.asarray(labels) == 1, np.asarray(probability) >= threshold
+    return Confusion(
+        true_positive=int(np.sum(positive & called)),
+        false_negative=int(np.sum(positive & ~called)),
+        true_negative=int(np.sum(~positive & ~called)),
+        false_positive=int(np.sum(~positive & called)),
+    )
+
+
+def evaluate(
+    labels: np.ndarray,
+    probability: np.ndarray,
+    patients: np.ndarray,
+    threshold: float,
+    *,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+) -> Metrics:
+    """Measure probabilities against the truth.
+
+    ``auroc`` is the area under the ROC curve, ``auprc`` average precision, ``brier`` the mean squared error of
+    the probability, ``ece`` the expected calibration error over `ECE_BINS` bins of equal width (Guo et al. 2017).
+    ``accuracy``, ``sensitivity``, ``specificity``, ``precision`` and ``f1`` are at the threshold.
+
+    Args:
+        labels: (films,) 1 for pneumonia, 0 for normal.
+        probability: (films,) 0…1.
+        patients: (films,) the patient of each film.
+        threshold: a film is called pneumonia at or above it.
+        draws: bootstrap samples.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: if the arrays differ in length or are empty, or a label or probability is out of range.
+    """
+    labels, probability = np.asarray(labels), np.asarray(probability, np.float64)
+    _check(labels, probability, np.asarray(patients))
+    cells = confusion(labels, probability, threshold)
+    _, cluster = np.unique(np.asarray(patients), return_inverse=True)
+    count = int(cluster.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+    weights = np.vstack([np.ones(len(labels)), drawn[:, cluster]])
+    bootstrapped = {
+        name: _percentile_interval(values)
+        for name, values in _weighted_statistics(labels, probability, threshold, weights).items()
+    }
+    positive = cells.true_positive + cells.false_negative
+    negative = cells.true_negative + cells.false_positive
+    return Metrics(
+        accuracy=wilson(cells.true_positive + cells.true_negative, positive + negative),
+        sensitivity=wilson(cells.true_positive, positive),
+        specificity=wilson(cells.true_negative, negative),
+        precision=wilson(cells.true_positive, cells.true_positive + cells.false_positive),
+        confusion=cells,
+        threshold=float(threshold),
+        films=len(labels),
+        patients=count,
+        **bootstrapped,
+    )
+
+
+def evaluate_table(predictions: pd.DataFrame, threshold: float) -> Metrics:
+    """`evaluate` a ``predictions/<split>.csv`` (columns ``patient, label, probability``, among others)."""
+    return evaluate(
+        (predictions["label"] == "PNEUMONIA").to_numpy(int),
+        predictions["probability"].to_numpy(float),
+        predictions["patient"].to_numpy(str),
+        threshold,
+    )
+
+
+def roc_curve(labels: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
+    """Return the corners of the ROC curve.
+
+    Returns:
+        Columns ``threshold, false_positive_rate, true_positive_rate``, from (0, 0) at threshold infinity to
+        (1, 1); one row a distinct probability.
+    """
+    # scikit-learn takes half a second to import; pages that only list models do without it.
+    from sklearn import metrics
+
+    false_positive, true_positive, threshold = metrics.roc_curve(labels, probability)
+    return pd.DataFrame(
+        {
+            "threshold": threshold,
+            "false_positive_rate": false_positive,
+            "true_positive_rate": true_positive,
+        }
+    )
+
+
+def _check(labels: np.ndarray, probability: np.ndarray, patients: np.ndarray) -> None:
+    if not len(labels) == len(probability) == len(patients) or len(labels) == 0:
+        raise ValueError("labels, probability and patients must be of one length, and not empty")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("labels must be 0 (normal) or 1 (pneumonia)")
+    if not ((probability >= 0) & (probability <= 1)).all():
+        raise ValueError("probabilities must lie in 0…1")
+
+
+def _percentile_interval(values: np.ndarray) -> Estimate:
+    """The first value is that of the films themselves, the others those of the bootstrap samples."""
+    drawn = values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(values[0]) or not len(drawn):
+        return Estimate(np.nan, np.nan, np.nan)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+def _weighted_statistics(
+    labels: np.ndarray, probability: np.ndarray, threshold: float, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Compute each figure for all rows of ``weights`` (samples, films) at once; NaN where a class is missing."""
+    order = np.argsort(-probability, kind="stable")
+    labels, probability, weights = labels[order], probability[order], weights[:, order]
+    # Films with equal probabilities are one point of the curves.
+    last = np.flatnonzero(np.append(np.diff(probability) != 0, True))
+    true_positive = np.cumsum(weights * labels, axis=1)[:, last]
+    false_positive = np.cumsum(weights * (1 - labels), axis=1)[:, last]
+    positives, negatives = true_positive[:, -1:], false_positive[:, -1:]
+    bins = np.minimum((probability * ECE_BINS).astype(int), ECE_BINS - 1)
+    in_bin = np.eye(ECE_BINS)[bins]
+    called = probability >= threshold
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall, fallout = true_positive / positives, false_positive / negatives
+        precision = true_positive / (true_positive + false_positive)
+        rises = np.diff(recall, axis=1, prepend=0)
+        auroc = np.sum(np.diff(fallout, axis=1, prepend=0) * (recall - rises / 2), axis=1)
+        auprc = np.sum(np.where(rises > 0, rises * precision, 0), axis=1)
+        total = weights.sum(axis=1)
+        hits = weights[:, called] @ labels[called]
+        f1 = 2 * hits / (weights[:, called].sum(axis=1) + positives[:, 0])
+        gaps = (weights * (probability - labels)) @ in_bin
+    both = (positives[:, 0] > 0) & (negatives[:, 0] > 0)
+    return {
+        "auroc": np.where(both, auroc, np.nan),
+        "auprc": np.where(positives[:, 0] > 0, auprc, np.nan),
+        "f1": f1,
+        "brier": weights @ (probability - labels) ** 2 / total,
+        "ece": np.abs(gaps).sum(axis=1) / total,
+    }

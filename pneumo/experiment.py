@@ -1,0 +1,250 @@
+"""Train a model on a data set and ship it as a model folder; measure a shipped model on films.
+
+The official test split is not read while training: a folder comes out of `train` with validation figures only,
+its configuration frozen. `evaluate` opens the test split, and the card counts each time.
+"""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from pneumo import architectures, calibration, dataset, evaluation, model_store, preprocessing, training
+from pneumo.errors import DatasetError
+from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.recipes import RECIPES
+from pneumo.training import Films, Progress, Recipe
+
+VALIDATION_SPLITS = ("val", SELECTION_SPLIT)
+EXTERNAL_SPLIT = "external_nih"
+EVALUATION_SPLITS = (*VALIDATION_SPLITS, "test", EXTERNAL_SPLIT)
+
+_SOFTWARE = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "pneumo")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a long command is doing: ``done`` of ``total`` steps of ``what``, and the epoch where one runs."""
+
+    what: str
+    done: int
+    total: int
+    epoch: Progress | None = None
+
+
+def train(
+    name: str,
+    data: Path,
+    out: Path,
+    *,
+    weights: str | Path | None = None,
+    epochs: int | None = None,
+    fold: int = 0,
+    checkpoints: Path | None = None,
+    resume: bool = False,
+    progress: Callable[[Stage], None] = lambda _: None,
+) -> ModelCard:
+    """Train an architecture by its recipe and write ``<out>/<name>/``.
+
+    Args:
+        name: key of `architectures.REGISTRY`.
+        data: a data set in the Kaggle layout.
+        out: the folder of model folders.
+        weights: see `architectures.build`.
+        epochs: in place of the recipe's.
+        fold: which patients validate, see `dataset.development_split`.
+        checkpoints: where they go; ``runs/<name>`` in the working folder where None.
+        resume: go on from the checkpoints.
+        progress: called as the work goes on.
+
+    Raises:
+        DatasetError: if the data set is not complete enough to train on.
+        ImageError: if a film cannot be read.
+        ValueError: for an unknown name or weights that are not there.
+    """
+    recipe = RECIPES.get(name, Recipe())
+    if epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=epochs)
+    keras.utils.set_random_seed(recipe.seed)
+    model = architectures.build(name, weights)
+
+    root = dataset.find_root(data)
+    parts = dataset.development_split(dataset.scan(root), fold)
+    films = [load_films(root, table, progress) for table in parts]
+    history = training.fit(
+        model,
+        *films,
+        recipe,
+        checkpoints or Path("runs") / name,
+        resume=resume,
+        progress=lambda now: progress(
+            Stage("training", (now.epoch - 1) * now.steps + now.step, now.epochs * now.steps, now)
+        ),
+    )
+
+    file = out / name / "model.keras"
+    model_store.save(model, file)
+    shipped = model_store.load_file(file)
+    architecture = architectures.REGISTRY[name]
+    raw = {split: training.predict(shipped, films[1], shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
+    fitted = calibration.fit(films[1].labels, raw[SELECTION_SPLIT])
+    limits = calibration.choose_thresholds(films[1].labels, fitted.apply(raw[SELECTION_SPLIT]))
+    card = ModelCard(
+        name=name,
+        title=architecture.title,
+        family=architecture.family,
+        seed_system=architecture.seed_system,
+        architecture=name,
+        initial_weights=_initial_weights(weights),
+        input={
+            "size": shipped.input_shape[1],
+            "channels": shipped.input_shape[3],
+            "crop": "whole film, stretched to a square",
+            "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
+        },
+        cam_layer=architecture.cam_layer,
+        labels=list(dataset.LABELS),
+        training=_training_facts(parts, recipe, fold, history),
+        calibration={**dataclasses.asdict(fitted), "fitted_on": SELECTION_SPLIT},
+        thresholds={
+            **dataclasses.asdict(limits),
+            "chosen_on": {
+                "decision": f"one half of the probability calibrated on {SELECTION_SPLIT}",
+                "low": f"sensitivity at least {calibration.RULE_OUT_SENSITIVITY:g} on {SELECTION_SPLIT}",
+                "high": f"specificity at least {calibration.RULE_IN_SPECIFICITY:g} on {SELECTION_SPLIT}",
+            },
+        },
+        parameters=shipped.count_params(),
+        size_bytes=file.stat().st_size,
+        sha256=model_store.file_sha256(file),
+    )
+    for split in VALIDATION_SPLITS:
+        card = _record(card, parts.validation, raw[split], split, out)
+    pd.DataFrame(history).round(6).to_csv(file.with_name("history.csv"), index=False, lineterminator="\n")
+    return card
+
+
+def evaluate(
+    name: str,
+    data: Path,
+    split: str = "test",
+    folder: Path | None = None,
+    progress: Callable[[Stage], None] = lambda _: None,
+) -> ModelCard:
+    """Measure a model on a split, rewrite its predictions and its card.
+
+    Args:
+        name: of the model folder.
+        data: a data set in the Kaggle layout, or for `EXTERNAL_SPLIT` a folder with ``labels.csv``.
+        split: one of `EVALUATION_SPLITS`.
+        folder: the folder of model folders.
+        progress: called as the work goes on.
+
+    Raises:
+        ModelError: if the model cannot be loaded.
+        DatasetError: if the data set lacks the split, or test patients were trained on.
+        ValueError: if there is no such split.
+    """
+    if split not in EVALUATION_SPLITS:
+        raise ValueError(f"There is no split {split!r}. Choose one of: {', '.join(EVALUATION_SPLITS)}.")
+    out = folder or model_store.models_folder()
+    card, model = model_store.load(name, out)
+    root = data if split == EXTERNAL_SPLIT else dataset.find_root(data)
+    table = _films_of(split, root, card.training.get("fold", 0))
+    films = load_films(root, table, progress)
+    raw = training.predict(model, films, shifted=split == SELECTION_SPLIT)
+    if split == "test":
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        card = dataclasses.replace(card, test_openings=[*card.test_openings, {"date": today, "sha256": card.sha256}])
+    return _record(card, table, raw, split, out)
+
+
+def load_films(root: Path, table: pd.DataFrame, progress: Callable[[Stage], None] = lambda _: None) -> Films:
+    """Read the films of a data set table into memory."""
+    squares = preprocessing.load_squares(root, table, lambda done, total: progress(Stage("reading films", done, total)))
+    return Films(squares, (table["label"] == "PNEUMONIA").to_numpy(np.float32), tuple(table["file"]))
+
+
+def metrics_record(metrics: evaluation.Metrics) -> dict[str, Any]:
+    """Return metrics as they stand in a card: six decimals, None for what the films cannot tell."""
+
+    def tidy(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: tidy(item) for key, item in value.items()}
+        if isinstance(value, float):
+            return round(value, 6) if np.isfinite(value) else None
+        return value
+
+    return tidy(dataclasses.asdict(metrics))
+
+
+def _films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
+    if split == EXTERNAL_SPLIT:
+        return dataset.scan_external(root)
+    table = dataset.scan(root)
+    parts = dataset.development_split(table, fold)
+    if split in VALIDATION_SPLITS:
+        return parts.validation
+    test = table[table["split"] == "test"]
+    if test.empty:
+        raise DatasetError(f"{root} has no films under test/. Point to a data set that has a test split.")
+    return test.reset_index(drop=True)
+
+
+def _record(card: ModelCard, table: pd.DataFrame, raw: np.ndarray, split: str, out: Path) -> ModelCard:
+    """Write a split's predictions, and the card with the metrics that those give."""
+    predictions = table.assign(probability=card.as_calibration().apply(raw))
+    model_store.write_predictions(predictions, card.name, split, out)
+    metrics = evaluation.evaluate_table(
+        model_store.read_predictions(card.name, split, out), card.thresholds["decision"]
+    )
+    card = dataclasses.replace(card, metrics={**card.metrics, split: metrics_record(metrics)})
+    model_store.write_card(card, out)
+    return card
+
+
+def _initial_weights(weights: str | Path | None) -> str:
+    if weights is None:
+        return "random"
+    if weights == "imagenet":
+        return "ImageNet (keras.applications)"
+    path = Path(weights)
+    return f"{path.name} (sha256 {model_store.file_sha256(path)})"
+
+
+def _training_facts(
+    parts: dataset.Development, recipe: Recipe, fold: int, history: list[dict[str, float]]
+) -> dict[str, Any]:
+    best = max(range(len(history)), key=lambda row: (history[row]["shifted_auroc"], row))
+    software = {}
+    for package in _SOFTWARE:
+        try:
+            software[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "data": "Kermany et al. 2018, doi:10.17632/rscbjbr9sj (Kaggle chest-xray-pneumonia), train and val",
+        "data_fingerprint": dataset.fingerprint(pd.concat(parts)),
+        "split_rule": (
+            "patients grouped by file name and identical images; in each of four strata two of "
+            f"{dataset.BLOCKS} contiguous blocks of patient ids are held out for validation"
+        ),
+        "fold": fold,
+        "films": {"train": len(parts.train), "validation": len(parts.validation)},
+        "epochs_run": len(history),
+        "epoch_kept": best + 1,
+        "kept_by": f"AUROC on {SELECTION_SPLIT}",
+        "recipe": dataclasses.asdict(recipe),
+        "seconds": round(sum(row["seconds"] for row in history), 1),
+        "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()})",
+        "software": {"python": platform.python_version(), **software},
+    }

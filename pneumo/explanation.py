@@ -1,0 +1,122 @@
+"""Heat maps: which parts of a film raised a model's score.
+
+Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) and Grad-CAM++ (Chattopadhay et al. 2018, arXiv:1710.11063)
+through tf-keras-vis, on a copy of the model whose last unit gives the logit: a saturated sigmoid has no
+gradient, and the model that assesses films is never touched.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from tf_keras_vis.gradcam import Gradcam
+from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
+from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
+
+from pneumo.classifier import Assessment, Classifier
+from pneumo.errors import ExplanationError
+
+METHODS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
+DEFAULT_METHOD = "gradcam"
+
+_CLASSES = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus}
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """Where the evidence for pneumonia lies on a film.
+
+    Attributes:
+        values: (height, width) float32 in 0…1 in the geometry of the film, 1 at the hottest place; all zero
+            where nothing on the film raises the score.
+        method: key of `METHODS`.
+        layer: the layer that it was drawn from.
+    """
+
+    values: np.ndarray
+    method: str
+    layer: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing on the film raises the score."""
+        return not self.values.any()
+
+
+class Explainer:
+    """Draws heat maps for one classifier; one object may serve many threads.
+
+    Raises:
+        ExplanationError: if the model has no feature maps.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        card = classifier.card
+        if card.cam_layer is None:
+            raise ExplanationError(
+                f"{card.title} has no feature maps, so it cannot show where it looked. Choose a convolutional model."
+            )
+        self._layer: str = card.cam_layer
+        self._model = classifier.model
+        self._visualisers: dict[str, Gradcam | GradcamPlusPlus] = {}
+        self._lock = threading.Lock()
+
+    def feature_map(self, model_input: np.ndarray, method: str = DEFAULT_METHOD) -> np.ndarray:
+        """Return the map in the resolution of the feature maps, unscaled.
+
+        Args:
+            model_input: (size, size, 1) float32, as in `Assessment`.
+            method: key of `METHODS`.
+
+        Returns:
+            (rows, columns) float32, zero or more.
+
+        Raises:
+            ValueError: if there is no such method.
+        """
+        if method not in METHODS:
+            raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
+        with self._lock:
+            if method not in self._visualisers:
+                self._visualisers[method] = _CLASSES[method](self._model, ReplaceToLinear(), clone=True)
+            cam = self._visualisers[method](
+                lambda logit: logit[:, 0],
+                model_input[np.newaxis],
+                penultimate_layer=self._layer,
+                seek_penultimate_conv_layer=False,
+                expand_cam=False,
+                normalize_cam=False,
+            )
+        return np.asarray(cam[0], np.float32)
+
+    def heat_map(self, assessment: Assessment, method: str = DEFAULT_METHOD) -> HeatMap:
+        """Draw the heat map of an assessment.
+
+        Raises:
+            ValueError: if there is no such method.
+        """
+        cam = np.nan_to_num(self.feature_map(assessment.model_input, method), posinf=0.0)
+        film = assessment.radiograph.pixels
+        spread = cv2.resize(cam, film.shape[::-1], interpolation=cv2.INTER_CUBIC).clip(0)
+        peak = spread.max()
+        values = spread / peak if peak > 0 else spread
+        return HeatMap(values.astype(np.float32), method, self._layer)
+
+
+def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:
+    """Lay a heat map over a film; cold places leave the film as it is.
+
+    Args:
+        pixels: (height, width) float32 in 0…1.
+        heat: (height, width) float32 in 0…1.
+        opacity: 0 (the film alone) … 1 (the hottest place hides the film).
+
+    Returns:
+        (height, width, 3) uint8, RGB. The colour map is OpenCV's inferno, which is read by the colour-blind
+        and in grey.
+    """
+    grey = np.repeat(pixels[..., np.newaxis] * np.float32(255), 3, axis=2)
+    coloured = cv2.applyColorMap(np.rint(heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    share = (opacity * heat)[..., np.newaxis]
+    return np.rint(grey * (1 - share) + coloured * share).astype(np.uint8)

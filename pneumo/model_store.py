@@ -1,0 +1,244 @@
+"""``models/<name>/`` ↔ a loaded model: the card, the weights, the predictions that every figure comes from.
+
+Everything but `load` and `save` works without importing TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pneumo.calibration import Calibration, Thresholds
+from pneumo.errors import ModelError
+
+if TYPE_CHECKING:
+    import keras
+
+SHIPPED = Path(__file__).resolve().parents[1] / "models"
+PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
+# The split whose films imitate another hospital; models are compared and chosen on it, never on test.
+SELECTION_SPLIT = "val_shifted"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """``card.json``: what a model is, how it came to be, and how well it does.
+
+    Attributes:
+        name: name of the folder.
+        title: for people.
+        family: ``dense``, ``cnn`` or ``transfer``.
+        seed_system: the published system that it stands for, or None.
+        architecture: key of `pneumo.architectures.REGISTRY`.
+        initial_weights: what training started from.
+        input: ``size``, ``channels``, ``crop``, ``scaling``.
+        cam_layer: the layer that heat maps are drawn from, or None.
+        labels: meaning of 0 and 1.
+        training: data fingerprint, split rule, recipe, seconds, hardware, software versions.
+        calibration: ``slope``, ``intercept``, ``prevalence``, ``fitted_on``.
+        thresholds: ``decision``, ``low``, ``high``, ``chosen_on``.
+        metrics: per split, each figure with its 95 % interval.
+        test_openings: when, and with which weights, the official test split was opened.
+        parameters: number of weights.
+        size_bytes: size of ``model.keras``.
+        sha256: of ``model.keras``.
+    """
+
+    name: str
+    title: str
+    family: str
+    seed_system: str | None
+    architecture: str
+    initial_weights: str
+    input: dict[str, Any]
+    cam_layer: str | None
+    labels: list[str]
+    training: dict[str, Any]
+    calibration: dict[str, Any]
+    thresholds: dict[str, Any]
+    parameters: int
+    size_bytes: int
+    sha256: str
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    test_openings: list[dict[str, str]] = field(default_factory=list)
+
+    def as_calibration(self) -> Calibration:
+        """Return the calibration as a value that can be applied."""
+        return Calibration(*(self.calibration[key] for key in ("slope", "intercept", "prevalence")))
+
+    def as_thresholds(self) -> Thresholds:
+        """Return the thresholds as a value that can be applied."""
+        return Thresholds(*(self.thresholds[key] for key in ("decision", "low", "high")))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The models in a folder, best first, and a sentence for each sub-folder that holds no sound model."""
+
+    cards: list[ModelCard]
+    problems: dict[str, str]
+
+
+def models_folder() -> Path:
+    """Return the folder of models: ``PNEUMO_MODELS`` where it is set, else the one shipped with pneumo."""
+    value = os.environ.get("PNEUMO_MODELS", "").strip()
+    return Path(value).expanduser() if value else SHIPPED
+
+
+def catalogue(folder: Path | None = None) -> Catalogue:
+    """List the models, ordered by their AUROC on `SELECTION_SPLIT`; a broken folder costs only itself."""
+    cards, problems = [], {}
+    root = folder or models_folder()
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        try:
+            cards.append(read_card(path.name, root))
+        except ModelError as error:
+            problems[path.name] = str(error)
+    return Catalogue(sorted(cards, key=_selection_auroc, reverse=True), problems)
+
+
+def _selection_auroc(card: ModelCard) -> float:
+    figure = card.metrics.get(SELECTION_SPLIT, {}).get("auroc") or {}
+    return figure.get("value") or 0.0
+
+
+def default_name(folder: Path | None = None) -> str:
+    """Return the model to use where none is named: the best on `SELECTION_SPLIT`.
+
+    Raises:
+        ModelError: if there is no sound model.
+    """
+    cards = catalogue(folder).cards
+    if not cards:
+        raise ModelError(f"There is no model in {folder or models_folder()}. Train one with `python -m pneumo train`.")
+    return cards[0].name
+
+
+def read_card(name: str, folder: Path | None = None) -> ModelCard:
+    """Read a model's card.
+
+    Raises:
+        ModelError: if there is no such model, or its card is damaged or incomplete.
+    """
+    root = folder or models_folder()
+    path = root / name / "card.json"
+    if not path.is_file():
+        known = sorted(card.parent.name for card in root.glob("*/card.json"))
+        raise ModelError(f"There is no model {name!r} in {root}. Choose one of: {', '.join(known) or '(none)'}.")
+    try:
+        return ModelCard(**json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{path} is no complete model card ({error}). Restore or retrain the model.") from error
+
+
+def write_card(card: ModelCard, folder: Path | None = None) -> None:
+    """Write a model's card into its folder."""
+    path = (folder or models_folder()) / card.name / "card.json"
+    path.write_text(json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_predictions(name: str, split: str, folder: Path | None = None) -> pd.DataFrame:
+    """Read ``predictions/<split>.csv``: ``file, patient, label, pathogen, probability``.
+
+    Raises:
+        ModelError: if the model was not measured on that split, or the file lacks a column.
+    """
+    path = (folder or models_folder()) / name / "predictions" / f"{split}.csv"
+    if not path.is_file():
+        raise ModelError(f"{name} was not measured on {split}; run `python -m pneumo evaluate {name} --split {split}`.")
+    table = pd.read_csv(path, dtype={"patient": str}, keep_default_na=False)
+    if missing := [column for column in PREDICTION_COLUMNS if column not in table]:
+        raise ModelError(f"{path} lacks {', '.join(missing)}; evaluate the model anew.")
+    return table[PREDICTION_COLUMNS]
+
+
+def measured_splits(name: str, folder: Path | None = None) -> list[str]:
+    """Return the splits that a model has predictions for."""
+    return sorted(path.stem for path in ((folder or models_folder()) / name / "predictions").glob("*.csv"))
+
+
+def write_predictions(table: pd.DataFrame, name: str, split: str, folder: Path | None = None) -> None:
+    """Write ``predictions/<split>.csv``; `table` has the columns of `read_predictions`, among others."""
+    path = (folder or models_folder()) / name / "predictions" / f"{split}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered = table.sort_values("file")[PREDICTION_COLUMNS]
+    ordered.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def read_history(name: str, folder: Path | None = None) -> pd.DataFrame:
+    """Read ``history.csv``, one row an epoch; empty where the model has none."""
+    path = (folder or models_folder()) / name / "history.csv"
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load(name: str, folder: Path | None = None) -> "tuple[ModelCard, keras.Model]":
+    """Load a model whose file is the one that its card describes.
+
+    Raises:
+        ModelError: if the card or the file is missing, or they do not belong together.
+    """
+    card = read_card(name, folder)
+    path = (folder or models_folder()) / name / "model.keras"
+    if not path.is_file():
+        raise ModelError(f"{path} is missing. Restore it (`git checkout -- {path.name}`) or retrain the model.")
+    if file_sha256(path) != card.sha256:
+        raise ModelError(f"{path} is not the file that its card describes. Restore it or retrain the model.")
+    return card, load_file(path)
+
+
+def load_file(path: Path) -> "keras.Model":
+    """Load a ``.keras`` file without running any code that it may carry.
+
+    Raises:
+        ModelError: if Keras cannot read it.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise ModelError(f"Keras cannot read {path} ({error}). Restore it or retrain the model.") from error
+
+
+def save(model: "keras.Model", path: Path) -> None:
+    """Write a model for shipping: kernels rounded to float16 precision, no optimiser, zip deflated.
+
+    The file loads like any other ``.keras`` file, in float32. Vectors (biases, batch-norm statistics) keep
+    their precision: they are small, and some lie outside float16's range.
+    """
+    import keras
+
+    copy = keras.models.clone_model(model)
+    copy.set_weights([_rounded(weights) for weights in model.get_weights()])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        stored = Path(scratch) / "model.keras"
+        copy.save(stored)
+        with (
+            zipfile.ZipFile(stored) as source,
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
+        ):
+            for item in source.infolist():
+                target.writestr(item.filename, source.read(item))
+
+
+def _rounded(weights: np.ndarray) -> np.ndarray:
+    if weights.ndim < 2 or np.abs(weights).max(initial=0) > np.finfo(np.float16).max:
+        return weights
+    return weights.astype(np.float16).astype(weights.dtype)

@@ -1,0 +1,136 @@
+"""The one path from a radiograph to a model's input, the same in training and in prediction; augmentation.
+
+A film is first squashed to a `SQUARE` x `SQUARE` picture by area averaging, which is what the published
+training files underwent, so a 224 px training file and its full-size original meet the model alike. Its
+`WINDOW` percentiles are then stretched to 0…1, so that exposure and the window that a file was exported with
+matter less. Everything here is NumPy and OpenCV: a Keras backend is free to choose.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from pneumo import radiograph
+
+SQUARE = 224
+WINDOW = (1.0, 99.0)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a random view of a film may stray; every range is symmetric and drawn uniformly.
+
+    Attributes:
+        min_area: the smallest share of the film that a crop keeps, 0…1; 1 switches cropping off.
+        max_stretch: the largest width:height (or height:width) of a crop.
+        brightness: added to the grey values, ± this.
+        contrast: grey values are scaled about their mean by 1 ± this.
+        gamma: grey values are raised to 1 ± this.
+        flip: probability of a left-right flip.
+    """
+
+    min_area: float = 0.2
+    max_stretch: float = 4 / 3
+    brightness: float = 0.3
+    contrast: float = 0.3
+    gamma: float = 0.3
+    flip: float = 0.5
+
+
+# What another hospital does to a film: other framing and exposure. Milder than the training views, and never
+# mirrored, because a clinic's films are not.
+SHIFT = Augmentation(min_area=0.6, max_stretch=1.2, brightness=0.15, contrast=0.25, gamma=0.3, flip=0.0)
+
+
+def film_square(pixels: np.ndarray) -> np.ndarray:
+    """Squash a film to a square and stretch its grey values.
+
+    Args:
+        pixels: (height, width) float32, any positive size.
+
+    Returns:
+        (`SQUARE`, `SQUARE`) float32 in 0…1; a film of one flat value becomes all zeros.
+    """
+    shrinks = min(pixels.shape) >= SQUARE
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    square = cv2.resize(pixels, (SQUARE, SQUARE), interpolation=interpolation)
+    low, high = np.percentile(square, WINDOW)
+    if high <= low:
+        return np.zeros_like(square)
+    return np.clip((square - low) / (high - low), 0.0, 1.0).astype(np.float32)
+
+
+def model_input(square: np.ndarray, size: int) -> np.ndarray:
+    """Resize a `film_square` to a model's input of shape (size, size, 1), float32 in 0…1."""
+    return _resized(square, size)[..., np.newaxis]
+
+
+def augmented_input(square: np.ndarray, size: int, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Draw a random view of a `film_square`: random resized crop, gamma, contrast, brightness, flip.
+
+    The random resized crop is that of Szegedy et al. (arXiv:1409.4842): a share of the area and an aspect
+    ratio are drawn, and the crop is stretched to the input.
+
+    Returns:
+        (size, size, 1) float32 in 0…1.
+    """
+    side = square.shape[0]
+    area = rng.uniform(augmentation.min_area, 1.0) * side * side
+    stretch = np.exp(rng.uniform(-1.0, 1.0) * np.log(augmentation.max_stretch))
+    width = min(side, max(1, round(float(np.sqrt(area * stretch)))))
+    height = min(side, max(1, round(float(np.sqrt(area / stretch)))))
+    left = int(rng.integers(0, side - width + 1))
+    top = int(rng.integers(0, side - height + 1))
+    view = _resized(square[top : top + height, left : left + width], size)
+
+    view = view ** (1.0 + rng.uniform(-augmentation.gamma, augmentation.gamma))
+    mean = float(view.mean())
+    view = (view - mean) * (1.0 + rng.uniform(-augmentation.contrast, augmentation.contrast)) + mean
+    view = view + rng.uniform(-augmentation.brightness, augmentation.brightness)
+    if rng.random() < augmentation.flip:
+        view = view[:, ::-1]
+    return np.clip(view, 0.0, 1.0).astype(np.float32)[..., np.newaxis]
+
+
+def shifted_input(square: np.ndarray, size: int, file: str) -> np.ndarray:
+    """Draw the one `SHIFT` view that belongs to a file, the same on every machine and in every run.
+
+    Returns:
+        (size, size, 1) float32 in 0…1.
+    """
+    rng = np.random.default_rng(zlib.crc32(Path(file).name.encode()))
+    return augmented_input(square, size, SHIFT, rng)
+
+
+def load_squares(
+    root: Path, table: pd.DataFrame, progress: Callable[[int, int], None] = lambda done, total: None
+) -> np.ndarray:
+    """Read the films of a data set table.
+
+    Args:
+        root: the folder that ``table["file"]`` is relative to.
+        table: as `pneumo.dataset.scan` returns it, or a part of it.
+        progress: called with the number of films read and of all films.
+
+    Returns:
+        (films, `SQUARE`, `SQUARE`) uint8, the `film_square` of each times 255.
+
+    Raises:
+        ImageError: if a film cannot be read; the message names it.
+    """
+    squares = np.empty((len(table), SQUARE, SQUARE), np.uint8)
+    for index, file in enumerate(table["file"]):
+        square = film_square(radiograph.read(root / file).pixels)
+        squares[index] = np.rint(square * 255.0)
+        progress(index + 1, len(table))
+    return squares
+
+
+def _resized(picture: np.ndarray, size: int) -> np.ndarray:
+    interpolation = cv2.INTER_AREA if min(picture.shape) >= size else cv2.INTER_LINEAR
+    return cv2.resize(picture, (size, size), interpolation=interpolation)

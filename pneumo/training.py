@@ -1,0 +1,240 @@
+"""Fit a Keras model to films: progress, class balance, checkpoints, resume, early stopping, one seed.
+
+An epoch shows as many films as the training set has, half of them of each class. The weights that are judged
+and kept are an exponential moving average of the trained ones (Polyak and Juditsky 1992). After each epoch they
+are judged on the validation films as they are and as another hospital might have framed and exposed them
+(`pneumo.preprocessing.shifted_input`); the epoch with the best area under the ROC curve on the latter is kept.
+Nothing here depends on the Keras backend.
+"""
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from sklearn.metrics import log_loss, roc_auc_score
+
+from pneumo import preprocessing
+from pneumo.preprocessing import Augmentation
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained; with the data's fingerprint and the software versions it reproduces a run.
+
+    Attributes:
+        epochs: at most this many.
+        batch: films a step.
+        learning_rate: the peak; it rises over the first epoch and falls along a cosine to zero.
+        weight_decay: AdamW's, per step and unit of learning rate.
+        average: momentum of the moving average of the weights, 0…1; 0 switches it off.
+        label_smoothing: share of each label that goes to the other class.
+        patience: stop after this many epochs without a better one.
+        seed: of everything random.
+        augmentation: the random views of training.
+    """
+
+    epochs: int = 12
+    batch: int = 32
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-4
+    average: float = 0.995
+    label_smoothing: float = 0.0
+    patience: int = 6
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True, eq=False)
+class Films:
+    """Films in memory.
+
+    Attributes:
+        squares: (films, side, side) uint8, as `pneumo.preprocessing.load_squares` returns them.
+        labels: (films,) float32, 1 for pneumonia and 0 for normal.
+        files: the name of each film.
+    """
+
+    squares: np.ndarray
+    labels: np.ndarray
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: ``step`` of ``steps`` in ``epoch`` of ``epochs``, and the row of the epoch once done."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    row: dict[str, float] | None = None
+
+
+class _Views(keras.utils.PyDataset):
+    """The random views of one epoch; a function of the recipe's seed and the epoch alone."""
+
+    def __init__(self, films: Films, size: int, recipe: Recipe, epoch: int) -> None:
+        super().__init__()
+        self._films, self._size, self._recipe = films, size, recipe
+        self._seed = (recipe.seed, epoch)
+        rng = np.random.default_rng(self._seed)
+        half = (len(films.labels) + 1) // 2
+        classes = [np.flatnonzero(films.labels == label) for label in (0, 1)]
+        drawn = [np.resize(rng.permutation(members), half) for members in classes]
+        self._order = rng.permutation(np.concatenate(drawn))
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._recipe.batch)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng((*self._seed, index))
+        chosen = self._order[index * self._recipe.batch : (index + 1) * self._recipe.batch]
+        views = [
+            preprocessing.augmented_input(
+                self._films.squares[film] / np.float32(255), self._size, self._recipe.augmentation, rng
+            )
+            for film in chosen
+        ]
+        return np.stack(views), self._films.labels[chosen, np.newaxis]
+
+
+def predict(model: keras.Model, films: Films, *, shifted: bool = False, batch: int = 64) -> np.ndarray:
+    """Return the model's raw probabilities, (films,) float64 in 0…1, of films as they are or shifted."""
+    size = model.input_shape[1]
+    parts = []
+    for start in range(0, len(films.files), batch):
+        squares = films.squares[start : start + batch] / np.float32(255)
+        names = films.files[start : start + batch]
+        inputs = [
+            preprocessing.shifted_input(square, size, name) if shifted else preprocessing.model_input(square, size)
+            for square, name in zip(squares, names, strict=True)
+        ]
+        parts.append(model.predict_on_batch(np.stack(inputs))[:, 0])
+    return np.concatenate(parts).astype(np.float64)
+
+
+def fit(
+    model: keras.Model,
+    train: Films,
+    validation: Films,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> list[dict[str, float]]:
+    """Train a model; it ends with the weights of its best epoch.
+
+    Every epoch leaves a checkpoint in ``folder``, from which ``resume`` goes on as if nothing had happened.
+
+    Args:
+        model: as `pneumo.architectures.build` returns it.
+        train: films to learn from.
+        validation: films to judge by, of other patients.
+        recipe: how to train.
+        folder: where checkpoints go; created where it is missing.
+        resume: go on from the checkpoint in ``folder`` if there is one.
+        progress: called after each step and each epoch.
+
+    Returns:
+        One row an epoch: ``epoch, loss, accuracy, val_loss, val_accuracy, val_auroc, shifted_loss,
+        shifted_accuracy, shifted_auroc, seconds``.
+
+    Raises:
+        ValueError: if the checkpoint belongs to another recipe.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(recipe.seed)
+    steps = len(_Views(train, model.input_shape[1], recipe, 0))
+    _compile(model, recipe, steps)
+    best, state_file = folder / "best.weights.h5", folder / "state.json"
+
+    identity = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    state = {"recipe": identity, "history": [], "best_epoch": 0}
+    if resume and state_file.is_file():
+        state = json.loads(state_file.read_text())
+        if state["recipe"] != identity:
+            raise ValueError(f"The checkpoint in {folder} is of another recipe; train without --resume.")
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(_checkpoint(folder, len(state["history"])))
+    history: list[dict[str, float]] = state["history"]
+
+    while len(history) < recipe.epochs and len(history) - state["best_epoch"] < recipe.patience:
+        epoch = len(history) + 1
+        trained, row = _epoch(model, train, validation, recipe, epoch, steps, progress)
+        history.append(row)
+        if row["shifted_auroc"] >= max(past["shifted_auroc"] for past in history):
+            state["best_epoch"] = epoch
+            model.save_weights(best)
+        model.set_weights(trained)
+        # The state names the checkpoint, so a run that is cut off between these lines resumes one epoch earlier.
+        model.save_weights(_checkpoint(folder, epoch))
+        state_file.write_text(json.dumps(state))
+        _checkpoint(folder, epoch - 1).unlink(missing_ok=True)
+        progress(Progress(epoch, recipe.epochs, steps, steps, row))
+    model.load_weights(best)
+    return history
+
+
+def _checkpoint(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch}.weights.h5"
+
+
+def _epoch(
+    model: keras.Model,
+    train: Films,
+    validation: Films,
+    recipe: Recipe,
+    epoch: int,
+    steps: int,
+    progress: Callable[[Progress], None],
+) -> tuple[list[np.ndarray], dict[str, float]]:
+    """Train one epoch and judge it; return the trained weights and leave the averaged ones in the model."""
+    started = time.perf_counter()
+    _reseed_dropout(model, recipe.seed + epoch)
+    trained: list[np.ndarray] = []
+    report = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda step, logs: progress(Progress(epoch, recipe.epochs, step + 1, steps)),
+        # `fit` puts the moving average into the model when it ends.
+        on_epoch_end=lambda epoch, logs: trained.extend(model.get_weights()),
+    )
+    views = _Views(train, model.input_shape[1], recipe, epoch)
+    logs = model.fit(views, epochs=1, shuffle=False, verbose=0, callbacks=[report]).history
+    row = {"epoch": epoch, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
+    for name, shifted in (("val", False), ("shifted", True)):
+        probability = predict(model, validation, shifted=shifted)
+        row[f"{name}_loss"] = log_loss(validation.labels, np.clip(probability, 1e-7, 1 - 1e-7), labels=[0, 1])
+        row[f"{name}_accuracy"] = float(np.mean((probability >= 0.5) == (validation.labels == 1)))
+        row[f"{name}_auroc"] = float(roc_auc_score(validation.labels, probability))
+    row["seconds"] = round(time.perf_counter() - started, 1)
+    return trained, row
+
+
+def _reseed_dropout(model: keras.Model, seed: int) -> None:
+    """Start dropout's generators anew: a checkpoint lacks their state, and a resumed run must equal a whole one."""
+    for index, layer in enumerate(model.layers):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign([1000 * seed + index, 0])
+
+
+def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=recipe.learning_rate * 0.05,
+        decay_steps=steps * max(recipe.epochs - 1, 1),
+        warmup_target=recipe.learning_rate,
+        warmup_steps=steps if recipe.epochs > 1 else 0,
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=recipe.weight_decay,
+        use_ema=recipe.average > 0,
+        ema_momentum=recipe.average or 0.99,
+    )
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing)
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])

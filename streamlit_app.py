@@ -1,0 +1,13 @@
+"""The app: ``streamlit run streamlit_app.py``."""
+
+import streamlit as st
+
+st.set_page_config(page_title="pneumo", page_icon=":material/pulmonology:", layout="wide")
+st.navigation(
+    [
+        st.Page("pages/predict.py", title="Predict", icon=":material/radiology:", default=True),
+        st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
+        st.Page("pages/dataset.py", title="Dataset", icon=":material/photo_library:"),
+    ],
+    position="top",
+).run()
