@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-st.set_page_config(page_title="pneumo", page_icon=":material/pulmonology:", layout="wide")
+st.set_page_config(page_title="pneumo", page_icon="docs/icon.png", layout="wide")
 st.navigation(
     [
         st.Page("pages/predict.py", title="Predict", icon=":material/radiology:", default=True),

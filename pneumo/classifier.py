@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from pneumo import model_store, preprocessing
-from pneumo.calibration import Answer
+from pneumo.calibration import Answer, as_percent
 from pneumo.model_store import ModelCard
 from pneumo.radiograph import Radiograph
 
@@ -56,36 +56,39 @@ class Classifier:
         """
         return cls(*model_store.load(name or model_store.default_name(folder), folder))
 
+    def warm_up(self) -> None:
+        """Run the model once on a black picture, so that the first film does not wait for its graph."""
+        self._score(np.zeros(self.model.input_shape[1:], np.float32))
+
     def assess(self, radiograph: Radiograph) -> Assessment:
         """Assess one film."""
         square = preprocessing.film_square(radiograph.pixels)
         model_input = preprocessing.model_input(square, self.card.input["size"])
-        # Keras builds the prediction function on the first call and does not guard that.
-        with self._lock:
-            raw = self.model.predict_on_batch(model_input[np.newaxis])[0, 0]
-        probability = float(self._calibration.apply(np.asarray(raw)))
+        probability = float(self._calibration.apply(self._score(model_input)))
         answer = self._thresholds.answer(probability)
         reasons = (*self._reasons(answer, probability), *radiograph.notes)
         return Assessment(radiograph, answer, probability, reasons, self.card, model_input)
 
+    def _score(self, model_input: np.ndarray) -> np.ndarray:
+        # Keras builds the prediction function on the first call and does not guard that.
+        with self._lock:
+            return np.asarray(self.model.predict_on_batch(model_input[np.newaxis])[0, 0])
+
     def _reasons(self, answer: Answer, probability: float) -> tuple[str, ...]:
-        low, high = self._thresholds.low, self._thresholds.high
-        shown = _percent(probability)
+        low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)
+        found = f"The model's probability of pneumonia is {as_percent(probability)}"
+        seen = self.card.thresholds["evidence"]
         if answer == "likely":
             return (
-                f"The model's probability of pneumonia is {shown}, at or above its limit of {_percent(high)} "
-                "for “likely”, which at most 2 in 100 normal validation films reach.",
+                f"{found}, at or above its limit of {high} for “likely”: of {seen['normal_films']} normal validation "
+                f"films {seen['normal_at_or_above_high']} came that high.",
             )
         if answer == "unlikely":
             return (
-                f"The model's probability of pneumonia is {shown}, below its limit of {_percent(low)} for "
-                "“unlikely”, which at most 2 in 100 validation films with pneumonia fall under.",
+                f"{found}, below its limit of {low} for “unlikely”: of {seen['pneumonia_films']} validation films with "
+                f"pneumonia {seen['pneumonia_below_low']} came that low.",
             )
         return (
-            f"The model's probability of pneumonia is {shown}, between its limits of {_percent(low)} and "
-            f"{_percent(high)}: validation films with and without pneumonia score like this.",
+            f"{found}, between its limits of {low} for “unlikely” and {high} for “likely”: validation films with and "
+            "without pneumonia come out like this.",
         )
-
-
-def _percent(probability: float) -> str:
-    return f"{100 * probability:.1f} %"

@@ -6,22 +6,16 @@ Results go to stdout, progress and complaints to stderr. Exit code 0: all went w
 
 import dataclasses
 import functools
-import sys
+import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from pneumo import DISCLAIMER, __version__, dataset, model_store
+from pneumo import DISCLAIMER, __version__, cli_output, dataset, model_store
+from pneumo.cli_output import say
 from pneumo.errors import PneumoError
-
-if TYPE_CHECKING:
-    from pneumo.experiment import Stage
 
 SOME_FAILED, USAGE = 1, 2
 
@@ -33,8 +27,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-errors = Console(stderr=True)
-output = Console()
 
 ModelsOption = Annotated[Path | None, typer.Option("--models", help="Folder of model folders.", show_default="models/")]
 DataOption = Annotated[
@@ -52,7 +44,7 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except (PneumoError, ValueError) as error:
-            errors.print(f"[red]Error:[/red] {error}", highlight=False, soft_wrap=True)
+            cli_output.complain(str(error))
             raise typer.Exit(USAGE) from error
 
     return run
@@ -62,7 +54,7 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """Hold the options that belong to no command."""
     if version:
-        output.print(f"pneumo {__version__}")
+        print(f"pneumo {__version__}")
         raise typer.Exit
 
 
@@ -80,6 +72,7 @@ def predict(
     models: ModelsOption = None,
 ) -> None:
     """Assess films: a line for every input, those that cannot be read included."""
+    _load_keras()
     from pneumo import explanation, radiograph, report
     from pneumo.classifier import Classifier
 
@@ -89,7 +82,7 @@ def predict(
     explainer = explanation.Explainer(classifier) if heatmap else None
     files = list(_films(paths))
     records = []
-    with _progress_bar() as show:
+    with cli_output.progress_bar() as show:
         for done, path in enumerate(files, start=1):
             try:
                 assessment = classifier.assess(radiograph.read(path))
@@ -99,12 +92,12 @@ def predict(
             except PneumoError as error:
                 record = report.error_record(str(path), error, classifier.card)
             records.append(record)
-            _print_record(record, as_json)
+            print(report.to_json(record) if as_json else cli_output.record_line(record), flush=True)
             show("assessing", done, len(files))
     if csv_file:
         csv_file.write_text(report.to_csv(records), "utf-8")
     if not as_json:
-        errors.print(f"Model: {classifier.card.title}. {DISCLAIMER}", highlight=False, soft_wrap=True)
+        say(f"Model: {classifier.card.title}. {DISCLAIMER}")
     if any(record["status"] != "ok" for record in records):
         raise typer.Exit(SOME_FAILED)
 
@@ -117,18 +110,6 @@ def _films(paths: list[Path]) -> Iterator[Path]:
             yield from (file for file in inside if not file.name.startswith("."))
         else:
             yield path
-
-
-def _print_record(record: dict[str, Any], as_json: bool) -> None:
-    from pneumo import report
-
-    if as_json:
-        line = report.to_json(record)
-    elif record["status"] == "ok":
-        line = f"{record['file']}\t{record['answer']}\t{record['probability']:.3f}"
-    else:
-        line = f"{record['file']}\t{record['status']}\t{' '.join(record['reasons'])}"
-    print(line, flush=True)
 
 
 def _write_heatmap(explainer: Any, assessment: Any, method: str, folder: Path, path: Path, number: int) -> Path:
@@ -161,6 +142,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in runs/.")] = False,
 ) -> None:
     """Train a model and write its folder; the test split stays closed."""
+    _load_keras()
     from pneumo import architectures, experiment
 
     if name not in architectures.REGISTRY:
@@ -168,7 +150,7 @@ def train(
     if weights is None and architectures.REGISTRY[name].pretrained:
         weights = "imagenet"
     initial = None if weights == "none" else weights
-    with _progress_bar() as show:
+    with cli_output.progress_bar() as show:
         card = experiment.train(
             name,
             _required(data),
@@ -177,10 +159,10 @@ def train(
             epochs=epochs,
             fold=fold,
             resume=resume,
-            progress=lambda stage: _show_stage(show, stage),
+            progress=lambda stage: cli_output.show_stage(show, stage),
         )
-    _print_metrics(card, "val")
-    errors.print(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test`.")
+    cli_output.print_metrics(card, "val")
+    say(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test`.")
 
 
 @app.command()
@@ -193,14 +175,17 @@ def evaluate(
     models: ModelsOption = None,
 ) -> None:
     """Measure a model on a split, rewrite its predictions, and print the metrics."""
+    _load_keras()
     from pneumo import experiment
 
-    with _progress_bar() as show:
-        card = experiment.evaluate(name, _required(data), split, models, lambda stage: _show_stage(show, stage))
+    with cli_output.progress_bar() as show:
+        card = experiment.evaluate(
+            name, _required(data), split, models, lambda stage: cli_output.show_stage(show, stage)
+        )
     if as_json:
-        output.print_json(data={"model": name, "split": split, **card.metrics[split]})
+        _print_json({"model": name, "split": split, **card.metrics[split]})
     else:
-        _print_metrics(card, split)
+        cli_output.print_metrics(card, split)
 
 
 @app.command("models")
@@ -213,16 +198,11 @@ def list_models(
     """Print the leaderboard."""
     catalogue = model_store.catalogue(models)
     for problem in catalogue.problems.values():
-        errors.print(f"[red]Left out:[/red] {problem}", highlight=False)
+        cli_output.complain(problem)
     if as_json:
-        output.print_json(data=[dataclasses.asdict(card) for card in catalogue.cards])
+        _print_json([dataclasses.asdict(card) for card in catalogue.cards])
         return
-    table = Table("model", "AUROC", "accuracy", "sensitivity", "specificity", "parameters", title=f"Split: {split}")
-    for card in catalogue.cards:
-        figures = card.metrics.get(split, {})
-        cells = [_interval(figures.get(key)) for key in ("auroc", "accuracy", "sensitivity", "specificity")]
-        table.add_row(card.name, *cells, f"{card.parameters:,}")
-    output.print(table)
+    cli_output.print_leaderboard(catalogue.cards, split)
 
 
 @app.command()
@@ -240,10 +220,9 @@ def samples(
 
     root = dataset.find_root(_required(data))
     masks = masks or root.parent / "lung_masks"
-    with errors.status("Working") as status:
-        composites.build(root, masks, out, progress=status.update)
-        dataset_summary.write(dataset_summary.summarise(root, masks / "labels.csv", status.update), out)
-    errors.print(f"Wrote {out}.")
+    composites.build(root, masks, out, progress=say)
+    dataset_summary.write(dataset_summary.summarise(root, masks / "labels.csv", say), out)
+    say(f"Wrote {out}.")
 
 
 @data_app.command()
@@ -252,27 +231,19 @@ def summary(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Count films and patients, and check that no patient stands in two splits."""
     films = dataset.scan(_required(data))
     parts = dataset.development_split(films)
-    counts = dataset.counts(films)
     if as_json:
-        output.print_json(
-            data={
+        _print_json(
+            {
                 "films": len(films),
                 "patients": int(films["patient"].nunique()),
                 "identical_groups": len(dataset.duplicate_groups(films)),
                 "fingerprint": dataset.fingerprint(films),
                 "development": {"train": len(parts.train), "validation": len(parts.validation)},
-                "counts": counts.to_dict("records"),
+                "counts": dataset.counts(films).to_dict("records"),
             }
         )
         return
-    table = Table(*counts.columns, title=f"{len(films):,} films of {films['patient'].nunique():,} patients")
-    for row in counts.itertuples(index=False):
-        table.add_row(*(str(cell) for cell in row))
-    output.print(table)
-    output.print(
-        f"{len(dataset.duplicate_groups(films))} groups of identical films. Development split by patient: "
-        f"{len(parts.train):,} films train, {len(parts.validation):,} validate. No patient stands in two splits."
-    )
+    cli_output.print_data_summary(films, parts)
 
 
 @data_app.command()
@@ -285,8 +256,8 @@ def download(
     """Fetch the data set (2.3 GB) and check that it is complete."""
     from pneumo import download as fetcher
 
-    root = fetcher.download(out, url or fetcher.URL, sha256, lambda step: errors.print(step, highlight=False))
-    output.print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
+    root = fetcher.download(out, url or fetcher.URL, sha256, say)
+    print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
 
 
 def _required(data: Path | None) -> Path:
@@ -295,42 +266,10 @@ def _required(data: Path | None) -> Path:
     return data
 
 
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def _show_stage(show: Callable[[str, int, int], None], stage: "Stage") -> None:
-    epoch = stage.epoch
-    show(f"epoch {epoch.epoch} of {epoch.epochs}" if epoch else stage.what, stage.done, stage.total)
-    if epoch and epoch.row:
-        errors.print(
-            f"epoch {epoch.epoch}: loss {epoch.row['loss']:.3f}, validation AUROC {epoch.row['val_auroc']:.4f}, "
-            f"shifted {epoch.row['shifted_auroc']:.4f}, {epoch.row['seconds']:.0f} s",
-            highlight=False,
-        )
-
-
-def _interval(figure: dict[str, float | None] | None) -> str:
-    if not figure or figure["value"] is None:
-        return "–"
-    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
-
-
-def _print_metrics(card: model_store.ModelCard, split: str) -> None:
-    figures = card.metrics[split]
-    table = Table("figure", "value (95 % interval)", title=f"{card.title} on {split}, {figures['films']} films")
-    for key, figure in figures.items():
-        if isinstance(figure, dict) and "low" in figure:
-            table.add_row(key, _interval(figure))
-    output.print(table)
-    cells = figures["confusion"]
-    output.print(
-        f"At threshold {figures['threshold']:g}: of {cells['true_positive'] + cells['false_negative']} films with "
-        f"pneumonia {cells['false_negative']} missed, of {cells['true_negative'] + cells['false_positive']} normal "
-        f"films {cells['false_positive']} false alarms.",
-        highlight=False,
-    )
+def _load_keras() -> None:
+    with cli_output.silenced_stderr():
+        import keras  # noqa: F401

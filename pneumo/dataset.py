@@ -24,6 +24,16 @@ PATHOGENS = ("bacteria", "virus")
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 COLUMNS = ("file", "split", "label", "pathogen", "patient", "sha256")
 
+# The published data set, film by film.
+PUBLISHED_FILMS = {
+    ("train", "NORMAL"): 1341,
+    ("train", "PNEUMONIA"): 3875,
+    ("val", "NORMAL"): 8,
+    ("val", "PNEUMONIA"): 8,
+    ("test", "NORMAL"): 234,
+    ("test", "PNEUMONIA"): 390,
+}
+
 # Twelve blocks a stratum leave about 120 films in a block of normal films; two of them are held out in a fold.
 BLOCKS = 12
 FOLDS = BLOCKS // 2
@@ -191,6 +201,18 @@ def fingerprint(table: pd.DataFrame) -> str:
     """Return a SHA-256 over the names and contents of the films: equal for equal data, wherever it lies."""
     lines: Iterable[str] = sorted(f"{row.file}\t{row.sha256}\n" for row in table.itertuples())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def film_counts(table: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """Count the films of each split and label that occur."""
+    return {(str(split), str(label)): len(films) for (split, label), films in table.groupby(["split", "label"])}
+
+
+def describe(table: pd.DataFrame) -> str:
+    """Name a data set: the published one where the numbers of films are its own, else by its size."""
+    if film_counts(table) == PUBLISHED_FILMS:
+        return "Kermany et al. 2018, doi:10.17632/rscbjbr9sj, in the split published on Kaggle"
+    return f"a data set in the Kaggle layout with {len(table):,} films"
 
 
 def counts(table: pd.DataFrame) -> pd.DataFrame:

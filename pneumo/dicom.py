@@ -25,6 +25,7 @@ from pydicom.uid import (
     JPEGExtended12Bit,
 )
 
+from pneumo import gdcm_process
 from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
 
 # A picture of 40 million pixels in 16-bit grey or 8-bit colour fits; a deflate bomb does not.
@@ -58,10 +59,10 @@ KEPT_ELEMENTS = (
     *_SPACINGS,
     *_PALETTE,
 )
-# OpenJPEG and Pillow bear damaged files better than GDCM, which is left for what only it can read.
-_DECODERS = ("pydicom", "pylibjpeg", "pillow", "gdcm")
+_IN_PROCESS = ("pydicom", "pylibjpeg", "pillow")
 _TAGS = [int(Tag(keyword)) for keyword in KEPT_ELEMENTS]
 _PIXEL_DATA = Tag("PixelData")
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 def looks_like_dicom(data: bytes) -> bool:
@@ -90,21 +91,25 @@ def parse(data: bytes, name: str) -> Dataset:
         if _deflated_from(data) is not None:
             raise UnreadableImageError(f"{name} is a DICOM file compressed twice. Export it again uncompressed.")
     stream = io.BytesIO(data)
-    met: set[str] = set()
+    ends: dict[BaseTag, int] = {}
 
     def is_cut_off(tag: BaseTag, vr: str | None, length: int) -> bool:
-        if tag == _PIXEL_DATA:
-            met.add("pixels")
-        if length != 0xFFFFFFFF and stream.tell() + length > len(data):
-            met.add("end")
-        return "end" in met
+        ends[tag] = len(data) if length == _UNDEFINED_LENGTH else stream.tell() + length
+        return ends[tag] > len(data)
 
     dataset = read_partial(stream, stop_when=is_cut_off, force=True, specific_tags=_TAGS)
-    if data[128:132] != b"DICM" and not met and "SOPClassUID" not in dataset and "Rows" not in dataset:
+    last_end = max(ends.values(), default=0)
+    is_bare = "SOPClassUID" not in dataset and "Rows" not in dataset
+    if is_bare and _PIXEL_DATA not in ends and data[128:132] != b"DICM":
         raise UnreadableImageError(
             f"{name} is not a picture that pneumo knows. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file."
         )
-    if "end" in met or ("pixels" in met and "PixelData" not in dataset):
+    if is_bare and _PIXEL_DATA not in ends and last_end <= len(data):
+        raise UnreadableImageError(
+            f"{name} is a DICOM file without a picture, or cut off before it. Export the radiograph again."
+        )
+    lacks_pixels = "PixelData" not in dataset
+    if last_end > len(data) or (lacks_pixels and (_PIXEL_DATA in ends or last_end < len(data))):
         raise UnreadableImageError(f"{name} is cut off before the end of its picture. Send or export it again.")
     meta = getattr(dataset, "file_meta", None) or FileMetaDataset()
     if deflated_from is not None or "TransferSyntaxUID" not in meta:
@@ -241,19 +246,21 @@ def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
         raise _no_decoder(syntax, name)
     if decoder.is_encapsulated:
         _check_codestream(dataset, name)
-    plugins = sorted(decoder.available_plugins, key=_DECODERS.index) or [""]
-    for plugin in plugins:
+    plugins = [plugin for plugin in _IN_PROCESS if plugin in decoder.available_plugins]
+    if decoder.is_encapsulated and not plugins:
+        return gdcm_process.decode(dataset)
+    for plugin in plugins or [""]:
         try:
             stored, properties = decoder.as_array(dataset, index=0, decoding_plugin=plugin)
         except Exception as error:
             if syntax == JPEGExtended12Bit and bits_stored(dataset) > 8:
                 raise _no_decoder(syntax, name) from error
             # Each decoder raises errors of its own; `radiograph.read` wraps what the last one raises.
-            if plugin == plugins[-1]:
+            if plugin == (plugins or [""])[-1]:
                 raise
         else:
             return stored, str(properties["photometric_interpretation"])
-    raise AssertionError("a decoder has at least one plugin")
+    raise AssertionError("there is at least one plugin to try")
 
 
 def _no_decoder(syntax: UID, name: str) -> UnsupportedImageError:

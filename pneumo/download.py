@@ -1,6 +1,7 @@
 """Fetch the chest X-ray data set for a user who wants to train or to look at real films."""
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,14 +14,6 @@ from pneumo.errors import DatasetError
 # Kaggle serves public data sets without an account at this address.
 URL = "https://www.kaggle.com/api/v1/datasets/download/paultimothymooney/chest-xray-pneumonia"
 PAGE = "https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia"
-EXPECTED_FILMS = {
-    ("train", "NORMAL"): 1341,
-    ("train", "PNEUMONIA"): 3875,
-    ("val", "NORMAL"): 8,
-    ("val", "PNEUMONIA"): 8,
-    ("test", "NORMAL"): 234,
-    ("test", "PNEUMONIA"): 390,
-}
 
 
 def download(
@@ -66,10 +59,10 @@ def check_complete(root: Path) -> None:
     Raises:
         DatasetError: naming the folders with too few or too many.
     """
-    counts = dataset.scan(root).groupby(["split", "label"]).size()
+    counts = dataset.film_counts(dataset.scan(root))
     wrong = [
         f"{split}/{label} has {counts.get((split, label), 0)} films, not {expected}"
-        for (split, label), expected in EXPECTED_FILMS.items()
+        for (split, label), expected in dataset.PUBLISHED_FILMS.items()
         if counts.get((split, label), 0) != expected
     ]
     if wrong:
@@ -83,5 +76,6 @@ def _unpack(archive: Path, out: Path) -> None:
             for member in packed.infolist():
                 if not member.filename.startswith("__MACOSX") and not Path(member.filename).name.startswith("."):
                     packed.extract(member, out)
-    except (zipfile.BadZipFile, OSError) as error:
+    # A password raises RuntimeError.
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError) as error:
         raise DatasetError(f"{archive} is no sound zip archive ({error}). Delete it and fetch it again.") from error

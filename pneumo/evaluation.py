@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import binomtest
 
 BOOTSTRAP_DRAWS = 1000
 ECE_BINS = 15
@@ -64,15 +64,12 @@ class Metrics:
         }
 
 
-def wilson(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
-    """Return a proportion with Wilson's score interval."""
+def wilson(successes: int, trials: int) -> Estimate:
+    """Return a proportion with Wilson's 95 % score interval; NaN without trials."""
     if trials == 0:
         return Estimate(np.nan, np.nan, np.nan)
-    z = float(norm.ppf(0.5 + confidence / 2))
-    share = successes / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    return Estimate(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+    interval = binomtest(successes, trials).proportion_ci(method="wilson")
+    return Estimate(successes / trials, float(interval.low), float(interval.high))
 
 
 def confusion(labels: np.ndarray, probability: np.ndarray, threshold: float) -> Confusion:

@@ -78,11 +78,13 @@ def train(
     model = architectures.build(name, weights)
 
     root = dataset.find_root(data)
-    parts = dataset.development_split(dataset.scan(root), fold)
-    films = [load_films(root, table, progress) for table in parts]
+    table = dataset.scan(root)
+    parts = dataset.development_split(table, fold)
+    films, judged = (load_films(root, part, progress) for part in parts)
     history = training.fit(
         model,
-        *films,
+        films,
+        judged,
         recipe,
         checkpoints or Path("runs") / name,
         resume=resume,
@@ -95,9 +97,10 @@ def train(
     model_store.save(model, file)
     shipped = model_store.load_file(file)
     architecture = architectures.REGISTRY[name]
-    raw = {split: training.predict(shipped, films[1], shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
-    fitted = calibration.fit(films[1].labels, raw[SELECTION_SPLIT])
-    limits = calibration.choose_thresholds(films[1].labels, fitted.apply(raw[SELECTION_SPLIT]))
+    raw = {split: training.predict(shipped, judged, shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
+    fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
+    shifted = fitted.apply(raw[SELECTION_SPLIT])
+    limits = calibration.choose_thresholds(judged.labels, shifted)
     card = ModelCard(
         name=name,
         title=architecture.title,
@@ -113,15 +116,16 @@ def train(
         },
         cam_layer=architecture.cam_layer,
         labels=list(dataset.LABELS),
-        training=_training_facts(parts, recipe, fold, history),
+        training={"data": dataset.describe(table), **_training_facts(parts, recipe, fold, history)},
         calibration={**dataclasses.asdict(fitted), "fitted_on": SELECTION_SPLIT},
         thresholds={
             **dataclasses.asdict(limits),
             "chosen_on": {
                 "decision": f"one half of the probability calibrated on {SELECTION_SPLIT}",
-                "low": f"sensitivity at least {calibration.RULE_OUT_SENSITIVITY:g} on {SELECTION_SPLIT}",
-                "high": f"specificity at least {calibration.RULE_IN_SPECIFICITY:g} on {SELECTION_SPLIT}",
+                "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {SELECTION_SPLIT} (interval)",
+                "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {SELECTION_SPLIT} (interval)",
             },
+            "evidence": calibration.threshold_evidence(judged.labels, shifted, limits),
         },
         parameters=shipped.count_params(),
         size_bytes=file.stat().st_size,
@@ -232,11 +236,10 @@ def _training_facts(
         except importlib.metadata.PackageNotFoundError:
             continue
     return {
-        "data": "Kermany et al. 2018, doi:10.17632/rscbjbr9sj (Kaggle chest-xray-pneumonia), train and val",
         "data_fingerprint": dataset.fingerprint(pd.concat(parts)),
         "split_rule": (
-            "patients grouped by file name and identical images; in each of four strata two of "
-            f"{dataset.BLOCKS} contiguous blocks of patient ids are held out for validation"
+            "patients grouped by file name and identical images; of each stratum (the two series of normal films, "
+            f"bacteria, virus) two of {dataset.BLOCKS} contiguous blocks of patient ids are held out for validation"
         ),
         "fold": fold,
         "films": {"train": len(parts.train), "validation": len(parts.validation)},

@@ -28,7 +28,7 @@ class HeatMap:
     """Where the evidence for pneumonia lies on a film.
 
     Attributes:
-        values: (height, width) float32 in 0…1 in the geometry of the film, 1 at the hottest place; all zero
+        values: (height, width) float32 in 0…1 over the whole film, 1 at the hottest place; all zero
             where nothing on the film raises the score.
         method: key of `METHODS`.
         layer: the layer that it was drawn from.
@@ -62,6 +62,10 @@ class Explainer:
         self._visualisers: dict[str, Gradcam | GradcamPlusPlus] = {}
         self._lock = threading.Lock()
 
+    def warm_up(self) -> None:
+        """Build what the default method needs, so that the first film does not wait for it."""
+        self.feature_map(np.zeros(self._model.input_shape[1:], np.float32))
+
     def feature_map(self, model_input: np.ndarray, method: str = DEFAULT_METHOD) -> np.ndarray:
         """Return the map in the resolution of the feature maps, unscaled.
 
@@ -90,15 +94,22 @@ class Explainer:
             )
         return np.asarray(cam[0], np.float32)
 
-    def heat_map(self, assessment: Assessment, method: str = DEFAULT_METHOD) -> HeatMap:
+    def heat_map(
+        self, assessment: Assessment, method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None
+    ) -> HeatMap:
         """Draw the heat map of an assessment.
+
+        Args:
+            assessment: of the classifier that this explainer was made for.
+            method: key of `METHODS`.
+            shape: (height, width) of the map, those of the film where None.
 
         Raises:
             ValueError: if there is no such method.
         """
         cam = np.nan_to_num(self.feature_map(assessment.model_input, method), posinf=0.0)
-        film = assessment.radiograph.pixels
-        spread = cv2.resize(cam, film.shape[::-1], interpolation=cv2.INTER_CUBIC).clip(0)
+        height, width = shape or assessment.radiograph.pixels.shape
+        spread = cv2.resize(cam, (width, height), interpolation=cv2.INTER_CUBIC).clip(0)
         peak = spread.max()
         values = spread / peak if peak > 0 else spread
         return HeatMap(values.astype(np.float32), method, self._layer)

@@ -32,8 +32,8 @@ class FilmStatistics:
         brightness: mean grey value, shape (n,), 0…255.
         width: of the file as it is, in pixels, shape (n,).
         height: likewise.
-        pictures: ``mean_<kind>`` and ``std_<kind>`` over the train films of each kind in `PICTURES`, uint8, shape
-            (224, 224), in grey values.
+        pictures: ``mean_<kind>`` and ``std_<kind>`` over the train films of each kind in `PICTURES`, uint8,
+            shape (224, 224), in grey values; none of a kind with fewer than 8 films.
     """
 
     histograms: npt.NDArray[np.int64]
@@ -101,6 +101,6 @@ def _mean_and_deviation(
 
 
 def full_contrast(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Stretch a picture from its darkest … brightest value to 0 … 255; a standard deviation is dark without it."""
+    """Stretch a picture to 0 … 255 for display: a standard deviation is dark without it."""
     low, high = int(picture.min()), int(picture.max())
     return ((picture.astype(np.float64) - low) / max(high - low, 1) * 255).round().astype(np.uint8)

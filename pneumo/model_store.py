@@ -44,7 +44,7 @@ class ModelCard:
         labels: meaning of 0 and 1.
         training: data fingerprint, split rule, recipe, seconds, hardware, software versions.
         calibration: ``slope``, ``intercept``, ``prevalence``, ``fitted_on``.
-        thresholds: ``decision``, ``low``, ``high``, ``chosen_on``.
+        thresholds: ``decision``, ``low``, ``high``, ``chosen_on``, ``evidence`` (counts of validation films).
         metrics: per split, each figure with its 95 % interval.
         test_openings: when, and with which weights, the official test split was opened.
         parameters: number of weights.

@@ -107,6 +107,19 @@ def shifted_input(square: np.ndarray, size: int, file: str) -> np.ndarray:
     return augmented_input(square, size, SHIFT, rng)
 
 
+def fit_within(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Shrink a film for a screen, keeping its aspect ratio; a smaller film stays as it is.
+
+    Returns:
+        (height, width) float32 in 0…1, neither above `side`.
+    """
+    scale = side / max(pixels.shape)
+    if scale >= 1:
+        return pixels
+    height, width = (max(1, round(length * scale)) for length in pixels.shape)
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def load_squares(
     root: Path, table: pd.DataFrame, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> np.ndarray:

@@ -20,10 +20,10 @@ WIDTH, HEIGHT = 560, 416
 SIDE, ABOVE, BELOW = 0.11, 0.10, 0.08
 # Fewer grey values than this behind a pixel would let one child show through.
 FEWEST = 8
-ROUNDS = 3
 LONGEST_SIDE = 1024
-# Pixels of the frame. Rib spacing is about 30: the flow may follow a rib and no noise.
-FLOW_SMOOTHING = 4.0
+# Smoothing of the bends in each round, in pixels of the frame, where ribs are about 30 apart: stiff first, so that
+# ribs meet before they bend; looser from the start made wavy ribs.
+STIFFNESS = (12.0, 12.0, 8.0, 8.0, 5.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -108,45 +108,59 @@ def into_frame(picture: Grey, box: Box, shift: Grey | None = None) -> Grey:
 
 def stretch(frame: Grey) -> Grey:
     """Map the 1st … 99th percentile to 0 … 255, so that films of all exposures weigh the same in a mean."""
-    low, high = np.percentile(frame, (1, 99))
+    low, high = _exposure(frame)
     return np.clip((frame - low) / max(high - low, 1) * 255, 0, 255).astype(np.float32)
 
 
-def average(films: Sequence[Film], rounds: int = ROUNDS) -> Grey:
+def _exposure(frame: Grey) -> npt.NDArray[np.float64]:
+    return np.percentile(frame, (1, 99))
+
+
+def average(films: Sequence[Film], stiffness: Sequence[float] = STIFFNESS) -> Grey:
     """Register films to their common shape and average them.
 
-    Dense inverse search (Kroeger et al., ECCV 2016) finds how each film must bend to match the first one,
-    then their average. The mean bend is taken off each time, so the shape is the mean shape and not that of
-    the first child (Guimond et al., CVIU 2000). At each pixel the brightest and the darkest films are left
-    out, as many of either, until 8 or 9 remain: side letters and cables lie in few films at one place.
+    Dense inverse search (Kroeger et al., ECCV 2016) finds how each film must bend to match the average of all,
+    which grows sharper from round to round. The mean bend is taken off each time (Guimond et al., CVIU 2000), and
+    no single film is ever the target, so the shape is nobody's. At each pixel the brightest and the darkest films
+    are left out, as many of either, until 8 or 9 remain: side letters and cables lie in few films at one place.
 
     Args:
         films: at least one; `fills_frame` holds for the box of each.
-        rounds: 0 averages the films without bending them.
+        stiffness: how much the bends are smoothed in each round, in pixels; empty averages the films unbent.
 
     Returns:
-        Grey values 0…255, shape (416, 560).
+        Grey values 0…255, shape (416, 560), as dark and bright as the films are on average.
 
     Raises:
         DatasetError: if a film cannot be read.
     """
     pictures = [read_grey(film.path) for film in films]
-    frames = [stretch(into_frame(picture, film.box)) for picture, film in zip(pictures, films, strict=True)]
-    if not rounds:
-        return _trimmed_mean(frames)
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    frames = [into_frame(picture, film.box) for picture, film in zip(pictures, films, strict=True)]
+    low, high = np.mean([_exposure(frame) for frame in frames], axis=0)
+    frames = [stretch(frame) for frame in frames]
     contours = [_without_opacity(frame) for frame in frames]
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     still = np.zeros((HEIGHT, WIDTH, 2), np.float32)
-    target = frames[0]
-    for _ in range(rounds):
-        wanted = _without_opacity(target)
-        flows = [np.asarray(search.calc(wanted, each, still.copy()), np.float32) for each in contours]
-        bends = np.stack([cv2.GaussianBlur(flow, (0, 0), FLOW_SMOOTHING) for flow in flows])
-        bends -= bends.mean(axis=0)
-        target = _trimmed_mean(
-            [stretch(into_frame(*each)) for each in zip(pictures, (film.box for film in films), bends, strict=True)]
-        )
-    return target
+    grid = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), axis=-1).astype(np.float32)
+    mean = _trimmed_mean(frames)
+    for smoothing in stiffness:
+        target = _without_opacity(mean)
+        flows = [np.asarray(search.calc(target, each, still.copy()), np.float32) for each in contours]
+        bends = [np.asarray(cv2.GaussianBlur(flow, (0, 0), smoothing), np.float32) for flow in flows]
+        common = np.asarray(np.mean(bends, axis=0), np.float32)
+        frames = [
+            stretch(into_frame(picture, film.box, _taken_off(common, bend, grid)))
+            for picture, film, bend in zip(pictures, films, bends, strict=True)
+        ]
+        mean = _trimmed_mean(frames)
+    return np.asarray(mean / 255 * (high - low) + low, np.float32)
+
+
+def _taken_off(common: Grey, bend: Grey, grid: Grey) -> Grey:
+    # The bend is wanted where the pixel came from, not where the common bend has moved it to.
+    origin = grid - common
+    moved = cv2.remap(bend, origin[..., 0], origin[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32) - common
 
 
 def _trimmed_mean(frames: Sequence[Grey]) -> Grey:

@@ -4,12 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pneumo import DISCLAIMER, __version__
-from pneumo.classifier import Assessment
 from pneumo.errors import PneumoError
 from pneumo.model_store import ModelCard
+
+if TYPE_CHECKING:
+    from pneumo.classifier import Assessment
 
 CSV_COLUMNS = (
     "file",
@@ -24,7 +26,7 @@ CSV_COLUMNS = (
 )
 
 
-def assessment_record(assessment: Assessment, file: str | None = None) -> dict[str, Any]:
+def assessment_record(assessment: "Assessment", file: str | None = None) -> dict[str, Any]:
     """Return an assessment as plain values, the line that ``predict --json`` prints.
 
     Args:

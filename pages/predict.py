@@ -1,0 +1,233 @@
+"""Predict: a film in; the answer, its probability, a heat map and the reasons out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from pneumo import DISCLAIMER, model_store, preprocessing, radiograph, report
+from pneumo.calibration import as_percent
+from pneumo.errors import DatasetError, ExplanationError, ImageError, ModelError
+from pneumo.model_store import ModelCard
+from pneumo.probability_scale import probability_scale
+from pneumo.samples import Sample, load_samples
+
+if TYPE_CHECKING:
+    from pneumo.classifier import Assessment, Classifier
+    from pneumo.explanation import Explainer
+
+SCREEN_SIDE = 800
+ANSWERS = {
+    "likely": ("orange", ":material/error:", "Pneumonia likely"),
+    "uncertain": ("gray", ":material/help:", "Cannot say"),
+    "unlikely": ("blue", ":material/check_circle:", "Pneumonia unlikely"),
+}
+METHODS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
+
+
+class Reader(NamedTuple):
+    """A model, and what draws its heat maps (or the sentence that says why nothing can)."""
+
+    classifier: "Classifier"
+    explainer: "Explainer | None"
+    no_heat_map: str
+
+
+@st.cache_resource(show_spinner="Loading the model …", max_entries=4)
+def load_reader(name: str, sha256: str) -> Reader:
+    """Load a model once for all sessions; `sha256` makes a retrained model a new one."""
+    from pneumo.classifier import Classifier
+    from pneumo.explanation import Explainer
+
+    classifier = Classifier.open(name)
+    classifier.warm_up()
+    try:
+        explainer = Explainer(classifier)
+        explainer.warm_up()
+    except ExplanationError as error:
+        return Reader(classifier, None, str(error))
+    return Reader(classifier, explainer, "")
+
+
+def choose_model() -> tuple[ModelCard, str]:
+    """Show the settings; stop the page where there is no model."""
+    catalogue = model_store.catalogue()
+    if not catalogue.cards:
+        st.warning("There is no model yet. Train one: `python -m pneumo train cnn --data DIR`.")
+        st.stop()
+    by_name = {card.name: card for card in catalogue.cards}
+    with st.popover("Model and heat map", icon=":material/tune:"):
+        name = st.selectbox(
+            "Model",
+            list(by_name),
+            format_func=lambda name: by_name[name].title,
+            key="model",
+            help="The first is the best on validation films.",
+        )
+        method = st.selectbox("Heat map", [*METHODS], format_func=METHODS.__getitem__, key="method")
+        for problem in catalogue.problems.values():
+            st.caption(f":material/warning: {problem}")
+    return by_name[name], method
+
+
+def choose_film(source: str) -> tuple[str, bytes | Path, str, str] | None:
+    """Return the film's identity for this session, its bytes or path, its name and a caption."""
+    if source == "Upload a film":
+        upload = st.file_uploader(
+            "Frontal chest radiograph: JPEG, PNG, TIFF, BMP, WebP or DICOM, up to 50 MB",
+            key="upload",
+            help="The film stays in the memory of the machine that runs pneumo. It is not stored, logged or sent.",
+        )
+        return (upload.file_id, upload.getvalue(), upload.name, "") if upload else None
+    try:
+        samples = {sample.path.name: sample for sample in load_samples()}
+    except DatasetError as error:
+        st.warning(str(error))
+        return None
+    chosen = st.selectbox(
+        "Sample: a composite of many children's films, so that no child is shown",
+        list(samples),
+        format_func=lambda file: sample_title(samples[file]),
+        key="sample",
+    )
+    sample = samples[chosen]
+    caption = f"Composite of {sample.composite_of} films of different patients, labelled {sample.label.lower()}."
+    return chosen, sample.path, sample.path.name, caption
+
+
+def sample_title(sample: Sample) -> str:
+    """Name a sample in the list."""
+    return f"{sample.title}{' (DICOM)' if sample.path.suffix == '.dcm' else ''}"
+
+
+def assess(identity: str, source: bytes | Path, name: str, reader: Reader) -> "Assessment":
+    """Assess a film once for each model; the result lives in this session only."""
+    key = (identity, reader.classifier.card.sha256)
+    if st.session_state.get("assessed") != key:
+        st.session_state.assessment = reader.classifier.assess(radiograph.read(source, name))
+        st.session_state.assessed = key
+    return st.session_state.assessment
+
+
+def heat_of(assessment: "Assessment", explainer: "Explainer", method: str, shape: tuple[int, int]) -> np.ndarray:
+    """Draw the heat map once for each film, model and method."""
+    key = (*st.session_state.assessed, method)
+    if st.session_state.get("explained") != key:
+        st.session_state.heat = explainer.heat_map(assessment, method, shape).values
+        st.session_state.explained = key
+    return st.session_state.heat
+
+
+def show_answer(assessment: "Assessment") -> None:
+    """Show the answer, its probability and why."""
+    colour, icon, words = ANSWERS[assessment.answer]
+    with st.container(border=True, key="answer"):
+        told, drawn = st.columns(2, vertical_alignment="center")
+        told.markdown(f"## :{colour}[{icon} {words}]")
+        told.markdown(f"**Probability of pneumonia: {as_percent(assessment.probability)}**")
+        drawn.altair_chart(probability_scale(assessment.probability, assessment.card.as_thresholds()))
+        for reason in assessment.reasons:
+            st.markdown(f"- {reason}")
+        st.caption(f":material/info: {DISCLAIMER}")
+
+
+@st.fragment
+def show_pictures(film: np.ndarray, heat: np.ndarray, caption: str, method: str, answer: str) -> None:
+    """Show the film beside its overlay; the slider runs this function alone, on arrays that are ready."""
+    from pneumo.explanation import overlay
+
+    opacity = st.slider("Opacity of the heat map", 0, 100, 60, format="%d %%", key="opacity")
+    left, right = st.columns(2)
+    left.image(film, caption=caption, width="stretch", clamp=True)
+    picture = overlay(film, heat, opacity / 100)
+    right.image(picture, caption=f"{METHODS[method]}: bright is where the evidence lies", width="stretch")
+    if not heat.any():
+        st.caption("Nothing on this film raises the model's score, so the map is empty.")
+    elif answer != "likely":
+        st.caption(
+            "Colours are relative to this film's own hottest place: where the answer is not “likely”, a bright spot "
+            "is no sign of disease."
+        )
+
+
+def show_model(card: ModelCard) -> None:
+    """Show the figures of the model that answered."""
+    with st.expander(f"About the model: {card.title}", icon=":material/model_training:"):
+        figures = card.metrics.get("test")
+        if figures:
+            st.markdown(
+                f"On the {figures['films']} films of the official test split (children of one hospital):\n\n"
+                + "\n".join(
+                    f"- {words}: **{figure['value']:.3f}** (95 % interval {figure['low']:.3f}–{figure['high']:.3f})"
+                    for words, figure in (
+                        ("AUROC", figures["auroc"]),
+                        ("Accuracy", figures["accuracy"]),
+                        ("Sensitivity", figures["sensitivity"]),
+                        ("Specificity", figures["specificity"]),
+                    )
+                )
+            )
+        st.markdown(
+            f"The probability holds where {card.calibration['prevalence']:.0%} of the films show pneumonia; at a clinic "
+            "with fewer it is too high. The models saw children of one to five years from one hospital; other ages, "
+            "machines and diseases are unknown to them."
+        )
+        st.caption(
+            f"`{card.name}` · SHA-256 `{card.sha256}` · {card.parameters:,} weights · from {card.initial_weights}"
+        )
+
+
+st.title("Read a chest film")
+st.markdown(
+    "Give pneumo a child's frontal chest radiograph. It says whether pneumonia is likely, with a probability and a "
+    "picture of where it looked. Whether the picture is a sound chest film is yours to judge: pneumo does not check."
+)
+with st.container(horizontal=True, vertical_alignment="center"):
+    where = st.segmented_control(
+        "Film",
+        ["Upload a film", "Try a sample"],
+        default="Upload a film",
+        required=True,
+        key="source",
+        label_visibility="collapsed",
+        width="content",
+    )
+    card, method = choose_model()
+film = choose_film(where)
+try:
+    reader = load_reader(card.name, card.sha256)
+except ModelError as error:
+    st.error(str(error))
+    st.stop()
+if film is None:
+    st.caption(f":material/info: {DISCLAIMER}")
+    st.stop()
+identity, source, name, caption = film
+try:
+    with st.spinner("Reading the film …"):
+        assessment = assess(identity, source, name, reader)
+except ImageError as error:
+    st.error(f"**This file was not assessed.** {error}", icon=":material/block:")
+    st.stop()
+
+show_answer(assessment)
+shown = preprocessing.fit_within(assessment.radiograph.pixels, SCREEN_SIDE)
+facts = f"{name} · {assessment.radiograph.format} · {assessment.radiograph.width} × {assessment.radiograph.height} px"
+if reader.explainer:
+    heat = heat_of(assessment, reader.explainer, method, shown.shape)
+    show_pictures(shown, heat, f"{facts} {caption}", method, assessment.answer)
+else:
+    st.image(shown, caption=f"{facts} {caption}", clamp=True)
+    st.caption(reader.no_heat_map)
+
+st.download_button(
+    "Download as JSON",
+    report.to_json(report.assessment_record(assessment), indent=2),
+    file_name=f"{Path(name).stem}-pneumo.json",
+    mime="application/json",
+    icon=":material/download:",
+    on_click="ignore",
+    key="download",
+)
+show_model(card)

@@ -1,0 +1,234 @@
+"""The leaderboard's tables, each computed from ``models/<name>/predictions/<split>.csv``.
+
+No figure is read from a card: anyone with the predictions can check every one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pneumo import evaluation, model_facts, model_store
+from pneumo.errors import ModelError
+from pneumo.evaluation import Estimate, Metrics
+from pneumo.model_store import ModelCard
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split that models are measured on: its name and what it is, for people."""
+
+    title: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of `evaluation.Metrics`: its name and what it says, for people."""
+
+    title: str
+    meaning: str
+    higher_is_better: bool = True
+
+
+SPLITS = {
+    "test": Split(
+        "Official test",
+        "The data set's own test films, of children who are in no other split, opened only after each model's "
+        "configuration was frozen.",
+    ),
+    "val": Split(
+        "Validation",
+        "Films of children held out of the training data, in whole blocks of neighbouring patient numbers.",
+    ),
+    "val_shifted": Split(
+        "Validation, shifted",
+        "The validation films, cropped and exposed as another hospital might have done; models, epochs and "
+        "thresholds are chosen here.",
+    ),
+    "external_nih": Split(
+        "Another hospital (NIH)",
+        "Films of another country and mostly of adults (NIH ChestX-ray14): how far the models carry beyond the "
+        "hospital and the ages that they were made for. No model was trained or tuned on them.",
+    ),
+}
+FIGURES = {
+    "auroc": Figure(
+        "AUROC", "how often a film with pneumonia gets a higher probability than a normal one; 0.5 is chance"
+    ),
+    "accuracy": Figure("Accuracy", "the share of films called right"),
+    "sensitivity": Figure("Sensitivity", "the share of films with pneumonia that are called pneumonia"),
+    "specificity": Figure("Specificity", "the share of normal films that are called normal"),
+    "precision": Figure("Precision", "the share of films called pneumonia that show it"),
+    "f1": Figure("F1", "the harmonic mean of precision and sensitivity"),
+    "auprc": Figure(
+        "AUPRC", "precision averaged over all sensitivities; chance is the share of pneumonia in the split"
+    ),
+    "brier": Figure("Brier", "the mean squared error of the probability; lower is better", higher_is_better=False),
+    "ece": Figure(
+        "ECE", "how far probabilities lie from the shares that came true; lower is better", higher_is_better=False
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """A model on a split.
+
+    Attributes:
+        label: the model's title, told apart from others of the same title.
+        card: of the model.
+        metrics: at the card's decision threshold.
+        roc: as `evaluation.roc_curve` returns it; empty where a class is missing.
+    """
+
+    label: str
+    card: ModelCard
+    metrics: Metrics
+    roc: pd.DataFrame
+
+
+def splits(cards: Iterable[ModelCard], folder: Path | None = None) -> list[str]:
+    """Return the keys of `SPLITS` that at least one of the models was measured on."""
+    measured = {split for card in cards for split in model_store.measured_splits(card.name, folder)}
+    return [split for split in SPLITS if split in measured]
+
+
+def state(card: ModelCard, split: str, folder: Path | None = None) -> str:
+    """Return a text that changes when a `measure` of the same arguments would: the key to cache it under.
+
+    Raises:
+        ModelError: if the model was not measured on the split.
+    """
+    path = (folder or model_store.models_folder()) / card.name / "predictions" / f"{split}.csv"
+    if not path.is_file():
+        raise ModelError(f"{card.name} was not measured on {split}.")
+    return f"{card.sha256} {card.thresholds} {model_store.file_sha256(path)}"
+
+
+def measure(card: ModelCard, split: str, label: str | None = None, folder: Path | None = None) -> Measurement:
+    """Measure a model's predictions at the decision threshold of its card.
+
+    Args:
+        card: of the model.
+        split: a key of `SPLITS`.
+        label: what to call the model; by default its title.
+        folder: the folder of model folders.
+
+    Raises:
+        ModelError: if the predictions are missing or damaged, or the card has no decision threshold.
+    """
+    try:
+        predictions = model_store.read_predictions(card.name, split, folder)
+        metrics = evaluation.evaluate_table(predictions, card.as_thresholds().decision)
+        truth = (predictions["label"] == "PNEUMONIA").to_numpy(int)
+        both = 0 < truth.sum() < len(truth)
+        roc = evaluation.roc_curve(truth, predictions["probability"].to_numpy(float)) if both else pd.DataFrame()
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"The predictions of {card.name} on {split} or the thresholds of its card are damaged ({error}). "
+            f"Run `python -m pneumo evaluate {card.name} --split {split}`."
+        ) from error
+    return Measurement(label or card.title, card, metrics, roc)
+
+
+def extent(measurements: Iterable[Measurement]) -> str:
+    """Return on how many films of how many patients the models were measured, as ``624 films of 427 patients``."""
+    sizes = {f"{each.metrics.films:,} films of {each.metrics.patients:,} patients" for each in measurements}
+    return " or ".join(sorted(sizes))
+
+
+def table(measurements: Iterable[Measurement], order_by: str = "auroc") -> pd.DataFrame:
+    """Return one row a model, the best first.
+
+    Args:
+        measurements: of models on one split.
+        order_by: a key of `FIGURES`.
+
+    Returns:
+        ``model, name``; for each key of `FIGURES` its value, ``<key>_low`` and ``<key>_high`` (95 % interval);
+        ``films, patients, threshold, parameters, size_mb`` (10⁶ bytes), ``test_openings, seed_system, sha256``.
+    """
+    rows = []
+    for each in measurements:
+        row: dict[str, object] = {"model": each.label, "name": each.card.name}
+        for key, estimate in each.metrics.estimates().items():
+            row |= {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
+        row |= {
+            "films": each.metrics.films,
+            "patients": each.metrics.patients,
+            "threshold": each.metrics.threshold,
+            "parameters": each.card.parameters,
+            "size_mb": each.card.size_bytes / 1e6,
+            "test_openings": len(each.card.test_openings),
+            "seed_system": each.card.seed_system or "",
+            "sha256": each.card.sha256,
+        }
+        rows.append(row)
+    ascending = not FIGURES[order_by].higher_is_better
+    return pd.DataFrame(rows).sort_values(order_by, ascending=ascending, kind="stable", ignore_index=True)
+
+
+def readable(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Return a `table` for reading: each figure as ``0.986 (0.977–0.993)``, a dash where the films cannot tell it."""
+    shown = numbers[["model"]].rename(columns={"model": "Model"})
+    for key, figure in FIGURES.items():
+        bounds = numbers[[key, f"{key}_low", f"{key}_high"]].itertuples(index=False, name=None)
+        shown[figure.title] = [str(Estimate(*each)) if pd.notna(each[0]) else "–" for each in bounds]
+    shown["Parameters"] = [f"{each:,}" for each in numbers["parameters"]]
+    shown["Size"] = [f"{each:.1f} MB" for each in numbers["size_mb"]]
+    shown["Test opened"] = [model_facts.times(each) for each in numbers["test_openings"]]
+    shown["Stands for"] = numbers["seed_system"].replace("", "–")
+    return shown
+
+
+def intervals(numbers: pd.DataFrame, figure: str) -> pd.DataFrame:
+    """Return ``model, value, low, high, text`` of one figure, in the order of a `table`; unknown ones left out."""
+    columns = {figure: "value", f"{figure}_low": "low", f"{figure}_high": "high"}
+    rows = numbers[["model", *columns]].rename(columns=columns).dropna(ignore_index=True)
+    bounds = rows[["value", "low", "high"]].itertuples(index=False, name=None)
+    return rows.assign(text=[str(Estimate(*each)) for each in bounds])
+
+
+def roc_curves(measurements: Iterable[Measurement]) -> pd.DataFrame:
+    """Return ``model, threshold, false_positive_rate, true_positive_rate``: the corners of all ROC curves.
+
+    The first corner's threshold, infinity, is given as 1: no probability lies above it.
+    """
+    parts = [
+        each.roc.assign(model=each.label, threshold=each.roc["threshold"].clip(upper=1))
+        for each in measurements
+        if len(each.roc)
+    ]
+    columns = ["model", "threshold", "false_positive_rate", "true_positive_rate"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def operating_points(measurements: Iterable[Measurement]) -> pd.DataFrame:
+    """Return ``model, threshold, false_positive_rate, true_positive_rate`` at the decision threshold."""
+    rows = [
+        (
+            each.label,
+            each.metrics.threshold,
+            1 - each.metrics.specificity.value,
+            each.metrics.sensitivity.value,
+        )
+        for each in measurements
+        if len(each.roc)
+    ]
+    return pd.DataFrame(rows, columns=["model", "threshold", "false_positive_rate", "true_positive_rate"])
+
+
+def confusion_table(metrics: Metrics) -> pd.DataFrame:
+    """Return ``truth, call, films, share``: the four cells of a confusion matrix, ``share`` of the truth's films."""
+    cells = metrics.confusion
+    rows = [
+        ("Normal", "Normal", cells.true_negative),
+        ("Normal", "Pneumonia", cells.false_positive),
+        ("Pneumonia", "Normal", cells.false_negative),
+        ("Pneumonia", "Pneumonia", cells.true_positive),
+    ]
+    counted = pd.DataFrame(rows, columns=["truth", "call", "films"])
+    counted["share"] = counted["films"] / counted.groupby("truth")["films"].transform("sum")
+    return counted
