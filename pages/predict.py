@@ -169,8 +169,8 @@ def show_model(card: ModelCard) -> None:
                 )
             )
         st.markdown(
-            f"The probability holds where {card.calibration['prevalence']:.0%} of the films show pneumonia; at a clinic "
-            "with fewer it is too high. The models saw children of one to five years from one hospital; other ages, "
+            f"The probability holds where {card.calibration['prevalence']:.0%} of the films show pneumonia; at a "
+            "clinic with fewer it is too high. The models saw children of one to five years from one hospital; other ages, "
             "machines and diseases are unknown to them."
         )
         st.caption(

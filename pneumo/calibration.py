@@ -110,7 +110,11 @@ def threshold_evidence(labels: np.ndarray, probability: np.ndarray, thresholds: 
 
 
 def as_percent(probability: float) -> str:
-    """Write a probability for people, as in ``97.3 %``."""
+    """Write a probability for people, as in ``97.3 %``; nothing is ever told as impossible or certain."""
+    if probability < 0.001:
+        return "under 0.1 %"
+    if probability > 0.999:
+        return "over 99.9 %"
     return f"{100 * probability:.1f} %"
 
 

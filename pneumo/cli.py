@@ -6,7 +6,9 @@ Results go to stdout, progress and complaints to stderr. Exit code 0: all went w
 
 import dataclasses
 import functools
+import io
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +55,9 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 @app.callback(invoke_without_command=True)
 def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """Hold the options that belong to no command."""
+    # A file name need not be text, and every input gets its line.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     if version:
         print(f"pneumo {__version__}")
         raise typer.Exit
@@ -95,7 +100,7 @@ def predict(
             print(report.to_json(record) if as_json else cli_output.record_line(record), flush=True)
             show("assessing", done, len(files))
     if csv_file:
-        csv_file.write_text(report.to_csv(records), "utf-8")
+        csv_file.write_text(report.to_csv(records), "utf-8", "backslashreplace")
     if not as_json:
         say(f"Model: {classifier.card.title}. {DISCLAIMER}")
     if any(record["status"] != "ok" for record in records):

@@ -80,7 +80,7 @@ def size_histogram(shares: pd.DataFrame, title: str) -> alt.Chart:
         .encode(
             x=alt.X("low:Q", title=title, bin="binned", axis=alt.Axis(tickCount=6)),
             x2="high:Q",
-            y=alt.Y("share:Q", title="Share of the class's films", stack=None, axis=alt.Axis(format="%")),
+            y=alt.Y("share:Q", title="Share of films", stack=None, axis=alt.Axis(format="%")),
             color=_classes(CLASSES, shares, "class"),
             tooltip=[
                 alt.Tooltip("class:N", title="Class"),
@@ -107,7 +107,7 @@ def intensity_lines(shares: pd.DataFrame, splits: list[str]) -> alt.Chart:
         .encode(
             x=alt.X("low:Q", title="Grey value, 0 (black) to 255 (white)", scale=alt.Scale(domain=[0, 255])),
             y=alt.Y("share:Q", title="Share of pixels", axis=alt.Axis(format=".1%")),
-            color=_classes(CLASSES, shares, "class"),
+            color=_classes(CLASSES, shares, "class", "stroke"),
             strokeDash=alt.StrokeDash(
                 "split:N",
                 title=None,
@@ -126,8 +126,8 @@ def intensity_lines(shares: pd.DataFrame, splits: list[str]) -> alt.Chart:
     )
 
 
-def _classes(colours: dict[str, str], rows: pd.DataFrame, column: str) -> alt.Color:
+def _classes(colours: dict[str, str], rows: pd.DataFrame, column: str, symbol: str = "square") -> alt.Color:
     known = set(rows[column])
     shown = {name: colour for name, colour in colours.items() if name in known}
     scale = alt.Scale(domain=list(shown), range=list(shown.values()))
-    return alt.Color(f"{column}:N", title=None, scale=scale, legend=legend_below())
+    return alt.Color(f"{column}:N", title=None, scale=scale, legend=legend_below(symbol))

@@ -136,8 +136,13 @@ def read_card(name: str, folder: Path | None = None) -> ModelCard:
         known = sorted(card.parent.name for card in root.glob("*/card.json"))
         raise ModelError(f"There is no model {name!r} in {root}. Choose one of: {', '.join(known) or '(none)'}.")
     try:
-        return ModelCard(**json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
+        card = ModelCard(**json.loads(path.read_text("utf-8")))
+        # Whoever lists or opens a model relies on these.
+        card.as_calibration()
+        card.as_thresholds()
+        float(_selection_auroc(card))
+        return card
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path} is no complete model card ({error}). Restore or retrain the model.") from error
 
 

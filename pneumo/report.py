@@ -86,4 +86,8 @@ def to_csv(records: Iterable[dict[str, Any]]) -> str:
 
 
 def _inert(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+    if not isinstance(cell, str):
+        return cell
+    lead = "'" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else ""
+    # `csv` leaves a bare carriage return unquoted, and a spreadsheet starts a new row at it.
+    return lead + cell.replace("\r", " ")

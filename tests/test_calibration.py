@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumo.calibration import Calibration, Thresholds, choose_thresholds, fit
+from pneumo.calibration import (
+    RULE_IN_SPECIFICITY,
+    RULE_OUT_SENSITIVITY,
+    Calibration,
+    Thresholds,
+    as_percent,
+    choose_thresholds,
+    fit,
+    threshold_evidence,
+)
 
 
 def sigmoid(logit):
@@ -74,12 +83,19 @@ def test_a_calibration_keeps_the_order_and_the_range_even_at_the_edges(raw, slop
 
 @st.composite
 def validation_sets(draw):
-    labels = np.array([0, 1, *draw(st.lists(st.integers(0, 1), min_size=0, max_size=150))])
-    # Few digits make ties; no normal film is certain to be sick.
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    films, share, skill = draw(st.integers(0, 1200)), draw(st.floats(0.1, 0.9)), draw(st.floats(0, 3))
+    labels = np.array([0, 1, *(rng.random(films) < share)]).astype(int)
+    # Few digits make ties; no film is certain to be sick.
     digits = draw(st.sampled_from([1, 2, 6]))
-    values = st.floats(0, 0.999999)
-    probability = draw(st.lists(values, min_size=len(labels), max_size=len(labels)))
-    return labels, np.minimum(np.round(probability, digits), 0.999999)
+    probability = np.round(sigmoid(rng.normal(skill * (2 * labels - 1), 1.5)), digits)
+    return labels, np.minimum(probability, 0.999999)
+
+
+def wilson_low(successes, trials):
+    z, share = 1.959963985, successes / trials
+    centre, half = share + z**2 / (2 * trials), z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return (centre - half) / (1 + z**2 / trials)
 
 
 @given(validation_sets())
@@ -90,30 +106,51 @@ def test_thresholds_keep_their_promises_on_the_films_they_were_chosen_on(films):
     answers = np.array([limits.answer(value) for value in probability])
 
     assert 0 <= limits.low <= limits.decision <= limits.high <= 1
-    assert np.mean(answers[labels == 1] == "unlikely") <= 0.02
-    assert np.mean(answers[labels == 0] == "likely") <= 0.02
+    for label, wrong, wanted in ((1, "unlikely", RULE_OUT_SENSITIVITY), (0, "likely", RULE_IN_SPECIFICITY)):
+        errors, of = np.sum(answers[labels == label] == wrong), np.sum(labels == label)
+        assert errors == 0 or wilson_low(of - errors, of) >= wanted
 
 
 @given(validation_sets())
 def test_thresholds_could_not_be_closer_without_breaking_a_promise(films):
     labels, probability = films
+    positive, negative = probability[labels == 1], probability[labels == 0]
 
     limits = choose_thresholds(labels, probability)
 
     if limits.low < limits.decision:
-        assert np.mean(probability[labels == 1] <= limits.low) > 0.02
+        below = np.sum(positive <= limits.low)
+        assert wilson_low(len(positive) - below, len(positive)) < RULE_OUT_SENSITIVITY
     if limits.high > limits.decision:
-        assert np.mean(probability[labels == 0] >= limits.high - 1.5e-6) > 0.02
+        above = np.sum(negative >= limits.high - 1.5e-6)
+        assert wilson_low(len(negative) - above, len(negative)) < RULE_IN_SPECIFICITY
 
 
 def test_thresholds_are_those_of_a_hand_worked_table():
-    # Of 100 sick films two may fall below, so the third lowest is the limit; of 100 normal ones two may reach it.
-    sick = np.concatenate([[0.11, 0.12, 0.13, 0.14], np.full(96, 0.9)])
-    normal = np.concatenate([np.full(96, 0.1), [0.84, 0.85, 0.86, 0.87]])
+    # By Wilson's interval 2 of 500 sick films may fall below (0.9855 > 0.98) and a fourth may not (0.9796), so the
+    # fourth lowest is the limit; of 500 normal ones 7 may reach it (0.9714 > 0.97), and an eighth may not (0.9688).
+    sick = np.concatenate([[0.11, 0.12, 0.13, 0.14, 0.15], np.full(495, 0.9)])
+    normal = np.concatenate([np.full(490, 0.1), np.linspace(0.81, 0.9, 10)])
+    labels, probability = np.repeat([1, 0], 500), np.concatenate([sick, normal])
 
-    limits = choose_thresholds(np.repeat([1, 0], 100), np.concatenate([sick, normal]))
+    limits = choose_thresholds(labels, probability)
 
-    assert limits == Thresholds(decision=0.5, low=0.13, high=0.850001)
+    assert limits == Thresholds(decision=0.5, low=0.14, high=0.830001)
+    assert threshold_evidence(labels, probability, limits) == {
+        "pneumonia_films": 500,
+        "pneumonia_below_low": 3,
+        "normal_films": 500,
+        "normal_at_or_above_high": 7,
+    }
+
+
+def test_too_few_films_allow_no_error_at_all():
+    labels = np.repeat([1, 0], 30)
+    probability = np.concatenate([np.linspace(0.2, 0.9, 30), np.linspace(0.1, 0.8, 30)])
+
+    limits = choose_thresholds(labels, probability)
+
+    assert (limits.low, limits.high) == (0.2, 0.800001)
 
 
 def test_films_that_are_far_apart_leave_nothing_uncertain():
@@ -137,3 +174,19 @@ def test_films_that_are_far_apart_leave_nothing_uncertain():
 )
 def test_answers_at_the_exact_limits(probability, answer):
     assert Thresholds(decision=0.5, low=0.2, high=0.8).answer(probability) == answer
+
+
+@pytest.mark.parametrize(
+    ("probability", "told"),
+    [
+        (0.0, "under 0.1 %"),
+        (0.000999, "under 0.1 %"),
+        (0.001, "0.1 %"),
+        (0.97251, "97.3 %"),
+        (0.999, "99.9 %"),
+        (0.999001, "over 99.9 %"),
+        (1.0, "over 99.9 %"),
+    ],
+)
+def test_nothing_is_told_as_impossible_or_certain(probability, told):
+    assert as_percent(probability) == told

@@ -139,10 +139,12 @@ def test_each_stratum_is_held_out_in_contiguous_blocks_of_numbers():
     held_out = dataset.development_split(pd.concat([bacteria, virus, normal, second]), fold=1).validation
 
     assert sorted(held_out["patient"]) == sorted(
-        ["person92_bacteria", "person93_bacteria", "person104_bacteria", "person105_bacteria"]
-        + ["person2_virus", "person3_virus", "person14_virus", "person15_virus"]
-        + ["IM-0003", "IM-0004", "IM-0015", "IM-0016"]
-        + ["NORMAL2-IM-0003", "NORMAL2-IM-0004", "NORMAL2-IM-0015", "NORMAL2-IM-0016"]
+        [
+            *("person92_bacteria", "person93_bacteria", "person104_bacteria", "person105_bacteria"),
+            *("person2_virus", "person3_virus", "person14_virus", "person15_virus"),
+            *("IM-0003", "IM-0004", "IM-0015", "IM-0016"),
+            *("NORMAL2-IM-0003", "NORMAL2-IM-0004", "NORMAL2-IM-0015", "NORMAL2-IM-0016"),
+        ]
     )
 
 

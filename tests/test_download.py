@@ -7,8 +7,9 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from typer.testing import CliRunner
 
-from pneumo import dataset
+from pneumo import cli, dataset
 from pneumo.download import check_complete, download
 from pneumo.errors import DatasetError
 
@@ -161,3 +162,13 @@ def test_an_address_of_an_unknown_kind_is_reported(tmp_path):
 def test_too_many_films_are_not_complete_either(toy_data):
     with pytest.raises(DatasetError, match="train/PNEUMONIA has 36 films, not 3875"):
         check_complete(toy_data)
+
+
+def test_the_command_line_fetches_a_set_and_says_how_to_use_it(serve, published, tmp_path):
+    arguments = ["data", "download", "--url", serve(published), "--out", str(tmp_path)]
+
+    result = CliRunner().invoke(cli.app, arguments)
+
+    assert result.exit_code == 0
+    assert f"PNEUMO_DATA={tmp_path / 'chest_xray'}" in result.stdout
+    assert "Unpacking" in result.stderr

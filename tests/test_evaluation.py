@@ -89,10 +89,6 @@ def test_wilsons_interval_of_nothing_is_unknown():
     assert np.isnan(dataclasses.astuple(wilson(0, 0))).all()
 
 
-def test_wilsons_interval_widens_with_confidence():
-    assert wilson(8, 10, 0.99).low < wilson(8, 10, 0.95).low < 0.8 < wilson(8, 10, 0.95).high
-
-
 def test_a_film_at_the_threshold_is_called_pneumonia():
     cells = confusion(np.array([1, 1, 0, 0]), np.array([0.5, 0.4999, 0.5, 0.4999]), 0.5)
 
@@ -118,13 +114,13 @@ def test_the_bootstrap_agrees_with_one_that_draws_patients_one_by_one():
     rng = np.random.default_rng(1)
     films_of = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
     drawn = []
-    for _ in range(2000):
+    for _ in range(1000):
         films = np.concatenate([films_of[patient] for patient in rng.integers(0, len(films_of), len(films_of))])
         drawn.append(reference.roc_auc_score(labels[films], probability[films]))
 
-    interval = evaluate(labels, probability, patients, 0.5, draws=2000).auroc
+    interval = evaluate(labels, probability, patients, 0.5, draws=1000).auroc
 
-    assert (interval.low, interval.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.015)
+    assert (interval.low, interval.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.02)
 
 
 @settings(max_examples=25)
@@ -154,7 +150,9 @@ def test_the_order_of_the_films_does_not_matter(order):
 
     plain = evaluate(labels, probability, patients, 0.5, draws=20)
     for name, figure in plain.estimates().items():
-        assert dataclasses.astuple(shuffled.estimates()[name]) == pytest.approx(dataclasses.astuple(figure), nan_ok=True)
+        assert dataclasses.astuple(shuffled.estimates()[name]) == pytest.approx(
+            dataclasses.astuple(figure), nan_ok=True
+        )
 
 
 @pytest.mark.parametrize("label", [0, 1])

@@ -10,7 +10,15 @@ from PIL import Image
 
 from pneumo import dataset, preprocessing, radiograph
 from pneumo.errors import ImageError
-from pneumo.preprocessing import SQUARE, Augmentation, augmented_input, film_square, model_input, shifted_input
+from pneumo.preprocessing import (
+    SQUARE,
+    Augmentation,
+    augmented_input,
+    film_square,
+    fit_within,
+    model_input,
+    shifted_input,
+)
 
 IDENTITY = Augmentation(min_area=1, max_stretch=1, brightness=0, contrast=0, gamma=0, flip=0)
 
@@ -227,3 +235,17 @@ def test_a_film_that_cannot_be_read_is_named(toy_data, tmp_path):
 
     with pytest.raises(ImageError, match=broken.name):
         preprocessing.load_squares(tmp_path, table)
+
+
+@given(height=st.integers(10, 300), width=st.integers(10, 300), side=st.integers(20, 200))
+def test_a_film_is_shrunk_to_a_screen_in_its_own_shape(height, width, side):
+    film = np.random.default_rng(0).random((height, width), np.float32)
+
+    shown = fit_within(film, side)
+
+    if max(height, width) <= side:
+        np.testing.assert_array_equal(shown, film)
+    else:
+        assert max(shown.shape) == side
+        assert shown.shape == pytest.approx((height * side / max(film.shape), width * side / max(film.shape)), abs=0.6)
+        assert abs(shown.mean() - film.mean()) < 0.02

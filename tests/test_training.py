@@ -126,7 +126,7 @@ def test_every_step_and_every_epoch_is_reported(whole_run):
     assert [call.row for call in calls if call.row is not None] == history
 
 
-class Interruption(Exception):
+class PowerCutError(Exception):
     """The power fails."""
 
 
@@ -137,9 +137,9 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(whole_run, films, t
     def interrupt(now):
         at_epoch_end = step == 5
         if (now.epoch, now.step) == (epoch, step) and (now.row is not None) == at_epoch_end:
-            raise Interruption
+            raise PowerCutError
 
-    with pytest.raises(Interruption):
+    with pytest.raises(PowerCutError):
         fit(toy_model(), *films, RECIPE, tmp_path, progress=interrupt)
     resumed = toy_model(seed=77)
 
@@ -163,10 +163,7 @@ def test_a_finished_run_is_resumed_without_training_and_only_by_its_own_recipe(f
 
 
 def test_the_seed_decides_the_run_and_an_old_checkpoint_does_not(films, tmp_path):
-    runs = [
-        fit(toy_model(), *films, dataclasses.replace(RECIPE, epochs=1, seed=seed), tmp_path)
-        for seed in (3, 3, 4)
-    ]
+    runs = [fit(toy_model(), *films, dataclasses.replace(RECIPE, epochs=1, seed=seed), tmp_path) for seed in (3, 3, 4)]
 
     assert without_time(runs[0]) == without_time(runs[1])
     assert runs[0][0]["loss"] != runs[2][0]["loss"]
@@ -218,10 +215,7 @@ def test_predictions_are_the_model_of_the_plain_or_the_shifted_input(films):
     squares = validation.squares / np.float32(255)
     plain = np.stack([preprocessing.model_input(square, 12) for square in squares])
     shifted = np.stack(
-        [
-            preprocessing.shifted_input(square, 12, file)
-            for square, file in zip(squares, validation.files, strict=True)
-        ]
+        [preprocessing.shifted_input(square, 12, file) for square, file in zip(squares, validation.files, strict=True)]
     )
 
     probability = predict(model, validation, batch=7)

@@ -1,0 +1,144 @@
+"""The figures of a `dataset_summary.Summary` as tables and sentences for reading and for charts."""
+
+import dataclasses
+
+import pandas as pd
+
+from pneumo import dataset
+from pneumo.dataset_summary import Summary
+
+SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
+CLASSES = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
+KINDS = {
+    ("NORMAL", ""): "Normal",
+    ("PNEUMONIA", "bacteria"): "Bacterial pneumonia",
+    ("PNEUMONIA", "virus"): "Viral pneumonia",
+    ("PNEUMONIA", ""): "Pneumonia, cause not named",
+}
+SIZES = {"width": "Width (pixels)", "height": "Height (pixels)", "aspect_ratio": "Width : height"}
+# Few children have more films than this; their bars would be too low to see.
+MANY_FILMS = 8
+_EXAMPLES = (
+    "person109_bacteria_12.jpeg",
+    "person109_bacteria_14.jpeg",
+    "person109_virus_203.jpeg",
+    "IM-0115-0001.jpeg",
+    "NORMAL2-IM-0115-0001.jpeg",
+)
+
+
+def class_counts(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return ``split, kind, films, patients, share`` (of the split's films) from `Summary.counts`."""
+    counted = pd.DataFrame(
+        {
+            "split": counts["split"].map(SPLITS),
+            "kind": _kinds(counts),
+            "films": counts["films"],
+            "patients": counts["patients"],
+        }
+    )
+    counted["share"] = counted["films"] / counted.groupby("split")["films"].transform("sum")
+    return counted
+
+
+def readable_counts(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the films of each split by kind, all films, and the share of pneumonia, a split a row."""
+    wide = _by_kind(counts.assign(group=counts["split"].map(SPLITS)), list(SPLITS.values()))
+    return wide.rename(columns={"group": "Split"})
+
+
+def readable_development(development: pd.DataFrame) -> pd.DataFrame:
+    """Return `Summary.development` as `readable_counts` returns the official splits."""
+    titles = {"train": "Training", "validation": "Held out for validation"}
+    wide = _by_kind(development.assign(group=development["part"].map(titles)), list(titles.values()))
+    return wide.rename(columns={"group": "Part"})
+
+
+def films_per_patient(table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``class, films, patients, share`` (of the class's patients) from `Summary.films_per_patient`.
+
+    ``films`` is text; patients with `MANY_FILMS` or more are one row.
+    """
+    capped = table.assign(films=table["films"].clip(upper=MANY_FILMS))
+    rows = capped.groupby(["label", "films"])["patients"].sum().reset_index()
+    rows["share"] = rows["patients"] / rows.groupby("label")["patients"].transform("sum")
+    rows = rows.sort_values(["films", "label"], ignore_index=True)
+    rows["films"] = [f"{each} or more" if each == MANY_FILMS else str(each) for each in rows["films"]]
+    return rows.assign(**{"class": rows["label"].map(CLASSES)})[["class", "films", "patients", "share"]]
+
+
+def size_shares(sizes: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Return ``class, low, high, films, share`` (of the class's films) of one quantity of `Summary.sizes`."""
+    rows = sizes[sizes["quantity"] == quantity].reset_index(drop=True)
+    share = rows["films"] / rows.groupby("label")["films"].transform("sum")
+    return rows.assign(share=share, **{"class": rows["label"].map(CLASSES)})[["class", "low", "high", "films", "share"]]
+
+
+def intensity_shares(intensity: pd.DataFrame) -> pd.DataFrame:
+    """Return `Summary.intensity` with ``split`` and ``class`` in words."""
+    rows = intensity.assign(**{"split": intensity["split"].map(SPLITS), "class": intensity["label"].map(CLASSES)})
+    return rows[["split", "class", "low", "high", "share"]]
+
+
+def size_leak(quartiles: pd.DataFrame, sizes_from: str) -> str:
+    """Return a sentence on how the medians of `Summary.size_quartiles` differ between the classes.
+
+    Args:
+        quartiles: ``label, quantity, median``, among others.
+        sizes_from: `Summary.sizes_from`.
+    """
+    medians = quartiles.set_index(["label", "quantity"])["median"].to_dict()
+    if sizes_from == "files":
+        whose = "These are the sizes of the files in this folder, which may have been resized."
+    else:
+        whose = "These are the sizes of the original films."
+    if any((label, quantity) not in medians for label in CLASSES for quantity in SIZES):
+        return whose
+    normal, sick = (
+        f"{medians[label, 'width']:,.0f} pixels wide and {medians[label, 'height']:,.0f} high, "
+        f"at a width : height of {medians[label, 'aspect_ratio']:.2f}"
+        for label in CLASSES
+    )
+    return (
+        f"{whose} The median normal film is {normal}; the median film with pneumonia is {sick}. Where they differ, "
+        "size and aspect ratio leak the label: a model could answer from the frame without looking at the lungs."
+    )
+
+
+def with_original_sizes(summary: Summary, shipped: Summary) -> Summary:
+    """Return a summary with the original films' sizes, where `shipped` knows them of the very same films."""
+    if shipped.sizes_from != "originals" or summary.fingerprint != shipped.fingerprint:
+        return summary
+    return dataclasses.replace(
+        summary, sizes=shipped.sizes, size_quartiles=shipped.size_quartiles, sizes_from="originals"
+    )
+
+
+def key_examples() -> pd.DataFrame:
+    """Return what `dataset.patient_key` and `dataset.pathogen_of` tell of a few file names."""
+    return pd.DataFrame(
+        {
+            "File name": _EXAMPLES,
+            "Patient": [dataset.patient_key(file) for file in _EXAMPLES],
+            "Cause": [dataset.pathogen_of(file) or "none: normal film" for file in _EXAMPLES],
+        }
+    )
+
+
+def _kinds(rows: pd.DataFrame) -> list[str]:
+    return [KINDS[pair] for pair in zip(rows["label"], rows["pathogen"], strict=True)]
+
+
+def _by_kind(rows: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
+    """Pivot ``group, label, pathogen, films`` to one row a group that occurs, in the order given."""
+    wide = rows.assign(kind=_kinds(rows)).pivot_table(
+        index="group", columns="kind", values="films", aggfunc="sum", fill_value=0
+    )
+    wide = wide.reindex([group for group in groups if group in wide.index])
+    wide = wide[[kind for kind in KINDS.values() if kind in wide]].astype(int)
+    films = wide.sum(axis=1)
+    sick = films - wide["Normal"] if "Normal" in wide else films
+    shares = [f"{each:.1%}" for each in sick / films]
+    wide["All films"] = films
+    wide["Share of pneumonia"] = shares
+    return wide.reset_index()

@@ -1,0 +1,241 @@
+import keras
+import numpy as np
+import pytest
+import synthetic
+import tensorflow as tf
+
+from pneumo import architectures
+from pneumo.classifier import Assessment, Classifier
+from pneumo.errors import ExplanationError
+from pneumo.explanation import METHODS, Explainer, overlay
+from pneumo.radiograph import Radiograph
+
+
+def gradients(model, layer, picture):
+    """Return the feature maps, and the gradient of the logit with respect to them, by hand."""
+    trunk = keras.Model(model.inputs, [model.get_layer(layer).output, model.layers[-1].input])
+    kernel, bias = (tf.constant(weights) for weights in model.layers[-1].get_weights())
+    with tf.GradientTape() as tape:
+        seen = tf.constant(picture[None])
+        tape.watch(seen)
+        maps, last = trunk(seen, training=False)
+        logit = tf.matmul(last, kernel) + bias
+    return maps[0].numpy(), tape.gradient(logit, maps)[0].numpy(), float(logit[0, 0])
+
+
+def grad_cam(model, layer, picture):
+    """Selvaraju et al. 2017, equations 1 and 2."""
+    maps, gradient, _ = gradients(model, layer, picture)
+    return np.maximum((maps * gradient.mean(axis=(0, 1))).sum(axis=-1), 0)
+
+
+def grad_cam_plus_plus(model, layer, picture):
+    """Chattopadhay et al. 2018, equations 10 and 19, for the class score exp(logit)."""
+    maps, gradient, logit = gradients(model, layer, picture)
+    denominator = 2 * gradient**2 + maps.sum(axis=(0, 1)) * gradient**3
+    alpha = np.divide(gradient**2, denominator, out=np.zeros_like(gradient), where=gradient != 0)
+    total = alpha.sum(axis=(0, 1))
+    alpha = alpha / np.where(total == 0, 1, total)
+    weights = (alpha * np.maximum(np.exp(logit) * gradient, 0)).sum(axis=(0, 1))
+    return np.maximum((maps * weights).sum(axis=-1), 0)
+
+
+BY_HAND = {"gradcam": grad_cam, "gradcam++": grad_cam_plus_plus}
+
+
+def outputs_of(model, film):
+    return keras.ops.convert_to_numpy(model(film[None], training=False))
+
+
+def explainer_of(model, **changes):
+    return Explainer(Classifier(synthetic.card(**changes), model))
+
+
+def assessed(model_input, height=160, width=200):
+    pixels = np.zeros((height, width), np.float32)
+    film = Radiograph(pixels, "film.png", "f" * 64, "PNG", 8)
+    return Assessment(film, "likely", 0.9, (), synthetic.card(), model_input.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return np.random.default_rng(2).random((32, 32, 1), np.float32)
+
+
+def deep_model():
+    """A model whose gradient differs from place to place, unlike behind global average pooling."""
+    keras.utils.set_random_seed(1)
+    film = keras.Input((32, 32, 1))
+    x = keras.layers.Conv2D(6, 3, strides=2, activation="relu")(film)
+    x = keras.layers.Conv2D(5, 3, activation="relu", name="conv")(x)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(8, activation="tanh")(x)
+    model = keras.Model(film, keras.layers.Dense(1, "sigmoid")(x))
+    # On the whole the maps speak for pneumonia, so that the sum is not cut off at zero.
+    model.layers[-2].set_weights([model.layers[-2].get_weights()[0] + 0.02, np.zeros(8)])
+    model.layers[-1].set_weights([np.abs(model.layers[-1].get_weights()[0]), np.zeros(1)])
+    return model
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_equals_the_hand_written_gradient(picture, method):
+    model = deep_model()
+
+    cam = explainer_of(model).feature_map(picture, method)
+
+    by_hand = BY_HAND[method](model, "conv", picture)
+    assert by_hand.max() > 0
+    np.testing.assert_allclose(cam, by_hand, atol=1e-5 * by_hand.max())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_of_a_transfer_model_equals_the_hand_written_gradient(method, mobile):
+    film = np.random.default_rng(0).random((96, 96, 1), np.float32)
+
+    cam = explainer_of(mobile, cam_layer="out_relu").feature_map(film, method)
+
+    by_hand = BY_HAND[method](mobile, "out_relu", film)
+    assert cam.shape == (3, 3)
+    assert by_hand.max() > 0
+    np.testing.assert_allclose(cam, by_hand, atol=1e-5 * by_hand.max())
+
+
+@pytest.fixture(scope="module")
+def mobile():
+    keras.utils.set_random_seed(4)
+    return architectures.build("mobilenetv2", size=96)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_saturated_sigmoid_still_gives_a_map(picture, method):
+    model = synthetic.small_model(seed=3, bias=40.0)
+    assert outputs_of(model, picture) == 1.0
+    model.layers[-1].set_weights([np.abs(model.layers[-1].get_weights()[0]), np.array([40.0])])
+
+    heat = explainer_of(model).heat_map(assessed(picture), method)
+
+    assert not heat.is_empty
+    assert heat.values.max() == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_shared_model_is_left_as_it_is(picture, method):
+    model = synthetic.small_model(seed=5)
+    weights, output = model.get_weights(), outputs_of(model, picture)
+
+    explainer_of(model).heat_map(assessed(picture), method)
+
+    assert model.layers[-1].activation is keras.activations.sigmoid
+    np.testing.assert_array_equal(outputs_of(model, picture), output)
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def transparent_model(sign):
+    """A model whose one feature map is the picture itself."""
+    film = keras.Input((32, 32, 1))
+    x = keras.layers.Conv2D(1, 1, kernel_initializer="ones", activation="relu", name="conv")(film)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    ones = keras.initializers.Constant(sign)
+    return keras.Model(film, keras.layers.Dense(1, "sigmoid", kernel_initializer=ones)(x))
+
+
+def with_spot(row, column):
+    picture = np.zeros((32, 32, 1), np.float32)
+    picture[row - 1 : row + 2, column - 1 : column + 2] = 1
+    return picture
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_heat_map_lies_over_the_film_where_the_evidence_is(method):
+    explainer = explainer_of(transparent_model(1.0))
+
+    heat = explainer.heat_map(assessed(with_spot(8, 24), height=120, width=200), method)
+
+    assert heat.values.shape == (120, 200)
+    assert heat.values.dtype == np.float32
+    assert (heat.values.min(), heat.values.max()) == (0, 1)
+    row, column = np.unravel_index(heat.values.argmax(), heat.values.shape)
+    assert row / 120 == pytest.approx(8.5 / 32, abs=0.04)
+    assert column / 200 == pytest.approx(24.5 / 32, abs=0.04)
+    assert heat.values[60:, :100].max() < 0.01
+    assert (heat.method, heat.layer) == (method, "conv")
+
+
+def test_a_heat_map_takes_the_shape_that_a_screen_asks_for():
+    explainer = explainer_of(transparent_model(1.0))
+
+    assert explainer.heat_map(assessed(with_spot(8, 24)), shape=(50, 70)).values.shape == (50, 70)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_film_without_evidence_has_an_empty_map(method):
+    heat = explainer_of(transparent_model(-1.0)).heat_map(assessed(with_spot(8, 24)), method)
+
+    assert heat.is_empty
+    assert heat.values.shape == (160, 200)
+    assert np.isfinite(heat.values).all()
+
+
+def test_a_model_without_feature_maps_cannot_be_explained(toy_models):
+    with pytest.raises(ExplanationError, match="Dense baseline has no feature maps"):
+        Explainer(Classifier.open("dense", toy_models))
+
+
+def test_a_trained_model_is_explained_as_the_shipped_file_says(toy_models):
+    classifier = Classifier.open("cnn", toy_models)
+    film = np.random.default_rng(1).random((128, 128, 1), np.float32)
+
+    cam = Explainer(classifier).feature_map(film)
+
+    np.testing.assert_allclose(cam, grad_cam(classifier.model, "conv2", film), atol=1e-6)
+
+
+def test_an_unknown_method_is_answered_with_the_known_ones(picture):
+    with pytest.raises(ValueError, match=r"'scorecam'.*gradcam, gradcam\+\+"):
+        explainer_of(synthetic.small_model()).feature_map(picture, "scorecam")
+
+
+@pytest.fixture
+def pixels():
+    return np.linspace(0, 1, 60 * 80, dtype=np.float32).reshape(60, 80)
+
+
+def grey(pixels):
+    return np.rint(pixels * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+
+
+def test_an_overlay_without_opacity_is_the_film(pixels):
+    np.testing.assert_array_equal(overlay(pixels, np.ones_like(pixels), 0), grey(pixels))
+
+
+def test_cold_places_leave_the_film_as_it_is(pixels):
+    heat = np.zeros_like(pixels)
+    heat[:, 40:] = 1
+
+    picture = overlay(pixels, heat, 0.7)
+
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture[:, :40], grey(pixels)[:, :40])
+    assert (picture[:, 40:] != grey(pixels)[:, 40:]).any(axis=2).all()
+
+
+def test_the_hottest_place_hides_the_film_at_full_opacity(pixels):
+    picture = overlay(pixels, np.ones_like(pixels), 1)
+
+    # Inferno ends in a pale yellow, in this order of colours.
+    assert (picture == picture[0, 0]).all()
+    red, green, blue = picture[0, 0].astype(int)
+    assert red > 240
+    assert green > 240
+    assert blue < 180
+
+
+def test_half_opacity_mixes_film_and_colour_evenly(pixels):
+    heat = np.ones_like(pixels)
+
+    mixed = overlay(pixels, heat, 0.5).astype(float)
+
+    np.testing.assert_allclose(
+        mixed, (overlay(pixels, heat, 0.0) + overlay(pixels, heat, 1.0).astype(float)) / 2, atol=1
+    )

@@ -1,0 +1,102 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pneumo
+
+FOLDER = Path(pneumo.__file__).parent
+MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+
+# Whole floors are those of the design; the others were put between them. A module imports from below only.
+FLOORS = {
+    "errors": 0,
+    "gdcm_process": 0.2,
+    "dicom": 0.4,
+    "greyscale": 0.6,
+    "radiograph": 1,
+    "dataset": 1,
+    "charts": 1,
+    "dataset_charts": 1.5,
+    "download": 1.5,
+    "samples": 1.5,
+    "registration": 1.5,
+    "film_statistics": 1.7,
+    "opacity_groups": 1.7,
+    "composites": 1.9,
+    "dataset_summary": 1.9,
+    "dataset_tables": 2.1,
+    "film_gallery": 2.2,
+    "lungs": 2,
+    "gate": 2.5,
+    "preprocessing": 2,
+    "calibration": 3,
+    "architectures": 3,
+    "training": 3,
+    "evaluation": 3,
+    "recipes": 3.5,
+    "probability_scale": 3.5,
+    "model_store": 4,
+    "model_facts": 4.5,
+    "leaderboard": 4.7,
+    "classifier": 5,
+    "explanation": 5.5,
+    "experiment": 5.5,
+    "report": 6,
+    "cli_output": 6.5,
+    "cli": 7,
+    "__main__": 8,
+}
+NEEDS_KERAS = {"architectures", "training", "recipes", "classifier", "explanation", "experiment"}
+
+
+def imports_of(module):
+    """Return all that a module imports, at the top or within functions, as dotted names."""
+    found = set()
+    for node in ast.walk(ast.parse((FOLDER / f"{module}.py").read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {
+                f"{'.' * node.level}{node.module or ''}",
+                *(f"{node.module}.{alias.name}" for alias in node.names),
+            }
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_the_floors_below(module):
+    assert module in FLOORS, f"say in FLOORS on which floor {module} stands"
+    used = {name.split(".")[1] for name in imports_of(module) if name.startswith("pneumo.")} & set(MODULES)
+
+    assert [name for name in sorted(used) if FLOORS[name] >= FLOORS[module]] == []
+
+
+@pytest.mark.parametrize("module", [*MODULES, "__init__"])
+def test_the_library_holds_no_widget(module):
+    assert not [name for name in imports_of(module) if name.split(".")[0] == "streamlit"]
+    assert not [name for name in imports_of(module) if name.startswith((".", "pages"))]
+
+
+def test_what_need_not_predict_does_not_import_tensorflow():
+    light = [f"pneumo.{module}" for module in MODULES if module not in NEEDS_KERAS | {"__main__", "gdcm_process"}]
+    script = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    heavy = {'tensorflow', 'keras', 'tf_keras_vis', 'streamlit'} & set(sys.modules)\n"
+        "    assert not heavy, f'{name} imports {heavy}'\n"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", script, "pneumo", *light], capture_output=True, text=True, check=False, cwd=FOLDER.parent
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == run.stderr == ""
+
+
+def test_the_package_says_what_it_is():
+    assert "not a medical device" in pneumo.DISCLAIMER

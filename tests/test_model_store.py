@@ -1,0 +1,297 @@
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+
+from pneumo import model_store
+from pneumo.calibration import Calibration, Thresholds
+from pneumo.errors import ModelError
+
+
+def outputs_of(model, films):
+    return keras.ops.convert_to_numpy(model(films, training=False))
+
+
+@pytest.fixture(scope="module")
+def model():
+    picture = keras.Input((32, 32, 1))
+    x = keras.layers.Conv2D(16, 3, activation="relu", name="conv")(picture)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(32, activation="relu")(x)
+    model = keras.Model(picture, keras.layers.Dense(1, "sigmoid", name="pneumonia")(x))
+    # Outside float16's range, as the variances of real batch normalisations are.
+    model.get_layer("norm").moving_variance.assign(np.full(16, 1e6, np.float32))
+    model.compile("adam", "binary_crossentropy")
+    return model
+
+
+@pytest.fixture(scope="module")
+def films():
+    return np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "new" / "model.keras"
+    model_store.save(model, path)
+    return path
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A folder with one sound model, `toy`."""
+    (tmp_path / "toy").mkdir()
+    path = shutil.copy(saved, tmp_path / "toy" / "model.keras")
+    card = synthetic.card(sha256=model_store.file_sha256(path), size_bytes=path.stat().st_size)
+    model_store.write_card(card, tmp_path)
+    return tmp_path
+
+
+def with_auroc(name, value):
+    return synthetic.card(name=name, metrics={"val_shifted": {"auroc": {"value": value}}, "test": {}})
+
+
+def put(card, folder):
+    (folder / card.name).mkdir()
+    model_store.write_card(card, folder)
+
+
+def test_a_saved_model_answers_like_the_original_within_float16(model, saved, films):
+    loaded = model_store.load_file(saved)
+
+    ours, theirs = outputs_of(loaded, films), outputs_of(model, films)
+
+    assert loaded.dtype_policy.name == "float32"
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+    np.testing.assert_array_equal(loaded.get_layer("norm").moving_variance, np.full(16, 1e6, np.float32))
+
+
+def test_the_kernels_of_a_saved_model_are_rounded_to_float16(model, saved):
+    for original, stored in zip(model.get_weights(), model_store.load_file(saved).get_weights(), strict=True):
+        expected = original.astype(np.float16).astype(np.float32) if original.ndim > 1 else original
+        np.testing.assert_array_equal(stored, expected)
+
+
+def test_a_saved_model_is_smaller_than_keras_own_file(model, saved, tmp_path):
+    model.save(tmp_path / "plain.keras")
+
+    assert saved.stat().st_size < 0.6 * (tmp_path / "plain.keras").stat().st_size
+    assert {item.compress_type for item in zipfile.ZipFile(saved).infolist()} == {zipfile.ZIP_DEFLATED}
+
+
+def test_a_saved_model_loads_in_safe_mode_by_keras_alone(saved, films):
+    loaded = keras.saving.load_model(saved, safe_mode=True)
+
+    np.testing.assert_array_equal(outputs_of(loaded, films), outputs_of(model_store.load_file(saved), films))
+
+
+def test_saving_leaves_the_model_as_it_is(model, films, tmp_path):
+    weights, outputs = model.get_weights(), outputs_of(model, films)
+
+    model_store.save(model, tmp_path / "model.keras")
+
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(outputs_of(model, films), outputs)
+
+
+def test_kernels_that_float16_cannot_hold_are_kept(tmp_path):
+    picture = keras.Input((2,))
+    model = keras.Model(picture, keras.layers.Dense(1)(picture))
+    model.set_weights([np.array([[1e5], [0.1]], np.float32), np.zeros(1, np.float32)])
+
+    model_store.save(model, tmp_path / "model.keras")
+
+    np.testing.assert_array_equal(
+        model_store.load_file(tmp_path / "model.keras").get_weights()[0], np.array([[1e5], [0.1]], np.float32)
+    )
+
+
+def test_a_sound_model_is_loaded_with_its_card(folder, saved, films):
+    card, loaded = model_store.load("toy", folder)
+
+    assert card == model_store.read_card("toy", folder)
+    np.testing.assert_array_equal(outputs_of(loaded, films), outputs_of(model_store.load_file(saved), films))
+
+
+def test_a_file_that_its_card_does_not_describe_is_refused(folder):
+    with (folder / "toy" / "model.keras").open("ab") as file:
+        file.write(b"\0")
+
+    with pytest.raises(ModelError, match="not the file that its card describes"):
+        model_store.load("toy", folder)
+
+
+def test_a_missing_file_is_reported(folder):
+    (folder / "toy" / "model.keras").unlink()
+
+    with pytest.raises(ModelError, match=r"model\.keras is missing"):
+        model_store.load("toy", folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04"])
+def test_a_file_that_keras_cannot_read_is_reported(tmp_path, content):
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+
+    with pytest.raises(ModelError, match="cannot read"):
+        model_store.load_file(path)
+
+
+def test_a_model_that_carries_code_is_not_run(tmp_path):
+    picture = keras.Input((2,))
+    keras.Model(picture, keras.layers.Lambda(lambda x: x + 1)(picture)).save(tmp_path / "model.keras")
+
+    with pytest.raises(ModelError, match="cannot read"):
+        model_store.load_file(tmp_path / "model.keras")
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones(folder):
+    put(synthetic.card(name="other"), folder)
+
+    with pytest.raises(ModelError, match=r"no model 'third'.*Choose one of: other, toy"):
+        model_store.load("third", folder)
+
+
+def test_an_empty_folder_has_no_default(tmp_path):
+    with pytest.raises(ModelError, match="Train one"):
+        model_store.default_name(tmp_path)
+    with pytest.raises(ModelError, match=r"\(none\)"):
+        model_store.read_card("any", tmp_path)
+    assert model_store.catalogue(tmp_path / "nowhere").cards == []
+
+
+def test_a_card_is_read_as_it_was_written(tmp_path):
+    card = synthetic.card(title="Réseau “petit”", metrics={"val": {"films": 3, "auroc": None}})
+    put(card, tmp_path)
+
+    assert model_store.read_card("toy", tmp_path) == card
+
+
+def test_a_card_becomes_a_calibration_and_thresholds():
+    card = synthetic.card(calibration={"prevalence": 0.3, "intercept": -1.0, "slope": 2.0, "fitted_on": "val"})
+
+    assert card.as_calibration() == Calibration(slope=2.0, intercept=-1.0, prevalence=0.3)
+    assert card.as_thresholds() == Thresholds(decision=0.5, low=0.2, high=0.8)
+
+
+def test_models_are_listed_by_their_figure_on_the_selection_split(tmp_path):
+    for name, value in (("middle", 0.8), ("best", 0.9), ("unknown", None), ("worst", 0.7)):
+        put(with_auroc(name, value), tmp_path)
+    put(synthetic.card(name="unmeasured"), tmp_path)
+
+    cards = model_store.catalogue(tmp_path).cards
+
+    assert [card.name for card in cards][:3] == ["best", "middle", "worst"]
+    assert {card.name for card in cards[3:]} == {"unknown", "unmeasured"}
+    assert model_store.default_name(tmp_path) == "best"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"name": "broken"}',
+        '{"name": "broken", "colour": "red"}',
+        "\udcff",
+        pytest.param({"metrics": None}, id="metrics null"),
+        pytest.param({"metrics": {"val_shifted": {"auroc": 0.9}}}, id="auroc without interval"),
+        pytest.param({"metrics": {"val_shifted": {"auroc": {"value": "high"}}}}, id="auroc in words"),
+        pytest.param({"thresholds": {}}, id="no thresholds"),
+        pytest.param({"calibration": None}, id="no calibration"),
+    ],
+)
+def test_a_broken_card_costs_only_its_own_folder(folder, content):
+    if isinstance(content, dict):
+        content = json.dumps(dataclasses.asdict(synthetic.card(name="broken")) | content)
+    (folder / "broken").mkdir()
+    (folder / "broken" / "card.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    (folder / "empty").mkdir()
+    (folder / ".hidden").mkdir()
+    (folder / "notes.txt").write_text("not a model")
+
+    catalogue = model_store.catalogue(folder)
+
+    assert [card.name for card in catalogue.cards] == ["toy"]
+    assert set(catalogue.problems) == {"broken", "empty"}
+    assert "no complete model card" in catalogue.problems["broken"]
+
+
+def test_the_folder_of_models_is_read_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
+    assert model_store.models_folder() == tmp_path
+
+    monkeypatch.delenv("PNEUMO_MODELS")
+    assert model_store.models_folder() == model_store.SHIPPED
+
+
+def test_listing_models_does_not_import_tensorflow(toy_models):
+    script = (
+        "import sys, pathlib, pneumo\n"
+        "from pneumo import model_store\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "print(*sorted(card.name for card in model_store.catalogue(folder).cards))\n"
+        "model_store.read_predictions('cnn', 'val', folder), model_store.read_history('cnn', folder)\n"
+        "print(*{'tensorflow', 'keras', 'streamlit'} & set(sys.modules))\n"
+    )
+
+    listed = subprocess.run([sys.executable, "-c", script, toy_models], capture_output=True, text=True, check=True)
+
+    assert listed.stdout == "cnn dense\n\n"
+
+
+def predictions():
+    return pd.DataFrame(
+        {
+            "file": ["test/NORMAL/b.jpeg", "test/NORMAL/a.jpeg", "test/PNEUMONIA/c.jpeg"],
+            "patient": ["007", "nan", "person1_virus"],
+            "label": ["NORMAL", "NORMAL", "PNEUMONIA"],
+            "pathogen": ["", "", "virus"],
+            "probability": [0.25, 0.1234567, 1.0],
+            "sha256": ["x", "y", "z"],
+        }
+    )
+
+
+def test_predictions_are_read_as_they_were_written(folder):
+    model_store.write_predictions(predictions(), "toy", "test", folder)
+
+    read = model_store.read_predictions("toy", "test", folder)
+
+    expected = predictions().iloc[[1, 0, 2]][model_store.PREDICTION_COLUMNS].reset_index(drop=True)
+    pd.testing.assert_frame_equal(read, expected.assign(probability=[0.123457, 0.25, 1.0]))
+    assert model_store.measured_splits("toy", folder) == ["test"]
+
+
+def test_predictions_that_were_never_made_are_reported_with_the_command(folder):
+    with pytest.raises(ModelError, match="pneumo evaluate toy --split test"):
+        model_store.read_predictions("toy", "test", folder)
+    assert model_store.measured_splits("toy", folder) == []
+
+
+def test_predictions_without_a_column_are_refused(folder):
+    (folder / "toy" / "predictions").mkdir()
+    predictions().drop(columns="patient").to_csv(folder / "toy" / "predictions" / "val.csv")
+
+    with pytest.raises(ModelError, match="lacks patient"):
+        model_store.read_predictions("toy", "val", folder)
+
+
+def test_a_history_is_read_and_its_absence_is_empty(folder):
+    assert model_store.read_history("toy", folder).empty
+
+    (folder / "toy" / "history.csv").write_text("epoch,loss\n1,0.5\n2,0.25\n")
+
+    assert model_store.read_history("toy", folder)["loss"].tolist() == [0.5, 0.25]

@@ -1,0 +1,138 @@
+import pandas as pd
+import pytest
+
+from pneumo import architectures, dataset, evaluation, experiment, model_store, radiograph
+from pneumo.model_store import SELECTION_SPLIT, SHIPPED
+
+MIB = 1024**2
+NAMES = sorted(path.name for path in SHIPPED.glob("*") if path.is_dir() and not path.name.startswith("."))
+
+pytestmark = pytest.mark.skipif(not NAMES, reason="models/ is empty: no model is shipped yet")
+
+
+@pytest.fixture(params=NAMES or ["none"])
+def card(request):
+    return model_store.read_card(request.param, SHIPPED)
+
+
+def test_every_folder_holds_a_sound_card():
+    catalogue = model_store.catalogue(SHIPPED)
+
+    assert catalogue.problems == {}
+    assert sorted(card.name for card in catalogue.cards) == NAMES
+
+
+def test_all_models_together_stay_small():
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 160 * MIB
+
+
+def test_the_card_is_of_the_architecture_that_it_names(card):
+    architecture = architectures.REGISTRY[card.architecture]
+
+    assert card.title
+    assert (card.family, card.seed_system, card.cam_layer) == (
+        architecture.family,
+        architecture.seed_system,
+        architecture.cam_layer,
+    )
+    assert card.labels == ["NORMAL", "PNEUMONIA"]
+    assert set(card.input) >= {"size", "channels", "crop", "scaling"}
+    assert set(card.training) >= {
+        "data",
+        "data_fingerprint",
+        "split_rule",
+        "recipe",
+        "seconds",
+        "hardware",
+        "software",
+        "epochs_run",
+        "epoch_kept",
+    }
+
+
+def test_the_file_is_the_one_of_the_card_and_loads(card):
+    file = SHIPPED / card.name / "model.keras"
+
+    loaded_card, model = model_store.load(card.name, SHIPPED)
+
+    assert loaded_card == card
+    assert (card.sha256, card.size_bytes) == (model_store.file_sha256(file), file.stat().st_size)
+    assert card.size_bytes < 50 * MIB
+    assert card.parameters == model.count_params()
+    assert model.input_shape == (None, card.input["size"], card.input["size"], card.input["channels"])
+    assert model.output_shape == (None, 1)
+    if card.cam_layer:
+        assert len(model.get_layer(card.cam_layer).output.shape) == 4
+
+
+def test_every_figure_is_what_the_predictions_give(card):
+    assert set(card.metrics) == set(model_store.measured_splits(card.name, SHIPPED))
+    for split, figures in card.metrics.items():
+        predictions = model_store.read_predictions(card.name, split, SHIPPED)
+        computed = experiment.metrics_record(evaluation.evaluate_table(predictions, card.thresholds["decision"]))
+        assert figures.keys() == computed.keys()
+        for key, figure in computed.items():
+            assert figures[key] == pytest.approx(figure, abs=2e-6), (split, key)
+
+
+def test_validation_and_test_are_measured_on_different_patients(card):
+    validation, shifted, test = (
+        model_store.read_predictions(card.name, split, SHIPPED) for split in ("val", SELECTION_SPLIT, "test")
+    )
+
+    assert validation["file"].tolist() == shifted["file"].tolist()
+    assert not set(validation["patient"]) & set(test["patient"])
+    assert not validation["file"].str.startswith("test/").any()
+    assert test["file"].str.startswith("test/").all()
+    assert test["label"].value_counts().to_dict() == {"PNEUMONIA": 390, "NORMAL": 234}
+    for predictions in (validation, shifted, test):
+        assert predictions["file"].is_unique
+        assert predictions["probability"].between(0, 1).all()
+        assert predictions["file"].map(dataset.pathogen_of).where(predictions["label"] == "PNEUMONIA", "").tolist() == (
+            predictions["pathogen"].tolist()
+        )
+
+
+def test_the_test_split_was_opened_for_these_weights(card):
+    assert card.sha256 in {opening["sha256"] for opening in card.test_openings}
+
+
+def test_the_thresholds_are_in_order_and_keep_what_they_promise(card):
+    limits = card.as_thresholds()
+    predictions = model_store.read_predictions(card.name, SELECTION_SPLIT, SHIPPED)
+    sick, well = (predictions.loc[predictions["label"] == label, "probability"] for label in ("PNEUMONIA", "NORMAL"))
+
+    assert 0 <= limits.low <= limits.decision <= limits.high <= 1
+    assert card.thresholds["evidence"] == {
+        "pneumonia_films": len(sick),
+        "pneumonia_below_low": int((sick < limits.low).sum()),
+        "normal_films": len(well),
+        "normal_at_or_above_high": int((well >= limits.high).sum()),
+    }
+    assert (sick >= limits.low).mean() >= 0.98
+    assert (well < limits.high).mean() >= 0.97
+
+
+def test_the_history_holds_the_epoch_that_was_kept(card):
+    history = model_store.read_history(card.name, SHIPPED)
+
+    assert set(history) >= {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_auroc", "shifted_auroc"}
+    assert len(history) == card.training["epochs_run"]
+    assert history["shifted_auroc"].idxmax() <= card.training["epoch_kept"] - 1
+    assert history.loc[card.training["epoch_kept"] - 1, "shifted_auroc"] == history["shifted_auroc"].max()
+
+
+@pytest.mark.shared
+def test_the_published_test_films_get_the_written_probabilities(card, shared_data):
+    from pneumo.classifier import Classifier
+
+    root = shared_data / "chest_xray"
+    rows = model_store.read_predictions(card.name, "test", SHIPPED).iloc[::130]
+    classifier = Classifier.open(card.name, SHIPPED)
+
+    assessed = [classifier.assess(radiograph.read(root / file)).probability for file in rows["file"]]
+
+    assert len(assessed) == 5
+    pd.testing.assert_series_equal(
+        pd.Series(assessed, index=rows.index, name="probability"), rows["probability"], atol=0.02, rtol=0
+    )
