@@ -3,6 +3,7 @@
 import streamlit as st
 
 st.set_page_config(page_title="pneumo", page_icon="docs/icon.png", layout="wide")
+st.session_state.navigated = True
 st.navigation(
     [
         st.Page("pages/predict.py", title="Predict", icon=":material/radiology:", default=True),

@@ -72,6 +72,13 @@ def show_composites() -> None:
     st.caption("A composite shows what films of a kind share and no single child; real films need the data set.")
 
 
+# The first visit to a fresh server may be a link to this page: Streamlit then runs it without streamlit_app.py, as a
+# page of the old kind, until it meets st.navigation.
+if "navigated" not in st.session_state:
+    st.session_state.navigated = True
+    st.navigation([st.Page(__file__)])
+    st.rerun()
+
 st.title("Dataset")
 st.write(
     "Chest radiographs of children from one to five years, with and without pneumonia, that the models learn from."

@@ -79,6 +79,13 @@ def one_model(cards: list[ModelCard], folder: Path) -> None:
         st.markdown("\n".join(f"- **{name}**: {text}" for name, text in facts.items()))
 
 
+# The first visit to a fresh server may be a link to this page: Streamlit then runs it without streamlit_app.py, as a
+# page of the old kind, until it meets st.navigation.
+if "navigated" not in st.session_state:
+    st.session_state.navigated = True
+    st.navigation([st.Page(__file__)])
+    st.rerun()
+
 st.title("Leaderboard")
 st.write("How well each model tells pneumonia from normal films, on films that it was not trained on.")
 st.caption(pneumo.DISCLAIMER)

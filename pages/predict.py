@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import streamlit as st
 
-from pneumo import DISCLAIMER, model_store, preprocessing, radiograph, report
+from pneumo import DISCLAIMER, explanation, model_store, preprocessing, radiograph, report
 from pneumo.calibration import as_percent
 from pneumo.errors import DatasetError, ExplanationError, ImageError, ModelError
+from pneumo.explanation import METHODS, Explainer
 from pneumo.model_store import ModelCard
 from pneumo.probability_scale import probability_scale
 from pneumo.samples import Sample, load_samples
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier
-    from pneumo.explanation import Explainer
 
 SCREEN_SIDE = 800
 ANSWERS = {
@@ -23,14 +23,13 @@ ANSWERS = {
     "uncertain": ("gray", ":material/help:", "Cannot say"),
     "unlikely": ("blue", ":material/check_circle:", "Pneumonia unlikely"),
 }
-METHODS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
 
 
 class Reader(NamedTuple):
     """A model, and what draws its heat maps (or the sentence that says why nothing can)."""
 
     classifier: "Classifier"
-    explainer: "Explainer | None"
+    explainer: Explainer | None
     no_heat_map: str
 
 
@@ -38,7 +37,6 @@ class Reader(NamedTuple):
 def load_reader(name: str, sha256: str) -> Reader:
     """Load a model once for all sessions; `sha256` makes a retrained model a new one."""
     from pneumo.classifier import Classifier
-    from pneumo.explanation import Explainer
 
     classifier = Classifier.open(name)
     classifier.warm_up()
@@ -110,7 +108,7 @@ def assess(identity: str, source: bytes | Path, name: str, reader: Reader) -> "A
     return st.session_state.assessment
 
 
-def heat_of(assessment: "Assessment", explainer: "Explainer", method: str, shape: tuple[int, int]) -> np.ndarray:
+def heat_of(assessment: "Assessment", explainer: Explainer, method: str, shape: tuple[int, int]) -> np.ndarray:
     """Draw the heat map once for each film, model and method."""
     key = (*st.session_state.assessed, method)
     if st.session_state.get("explained") != key:
@@ -135,12 +133,10 @@ def show_answer(assessment: "Assessment") -> None:
 @st.fragment
 def show_pictures(film: np.ndarray, heat: np.ndarray, caption: str, method: str, answer: str) -> None:
     """Show the film beside its overlay; the slider runs this function alone, on arrays that are ready."""
-    from pneumo.explanation import overlay
-
     opacity = st.slider("Opacity of the heat map", 0, 100, 60, format="%d %%", key="opacity")
     left, right = st.columns(2)
     left.image(film, caption=caption, width="stretch", clamp=True)
-    picture = overlay(film, heat, opacity / 100)
+    picture = explanation.overlay(film, heat, opacity / 100)
     right.image(picture, caption=f"{METHODS[method]}: bright is where the evidence lies", width="stretch")
     if not heat.any():
         st.caption("Nothing on this film raises the model's score, so the map is empty.")
@@ -170,8 +166,8 @@ def show_model(card: ModelCard) -> None:
             )
         st.markdown(
             f"The probability holds where {card.calibration['prevalence']:.0%} of the films show pneumonia; at a "
-            "clinic with fewer it is too high. The models saw children of one to five years from one hospital; other ages, "
-            "machines and diseases are unknown to them."
+            "clinic with fewer it is too high. The models saw children of one to five years from one hospital; other "
+            "ages, machines and diseases are unknown to them."
         )
         st.caption(
             f"`{card.name}` · SHA-256 `{card.sha256}` · {card.parameters:,} weights · from {card.initial_weights}"

@@ -33,9 +33,12 @@ class Calibration:
     prevalence: float = PREVALENCE
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
-        """Turn raw scores in 0…1 into calibrated probabilities of the same shape, rounded to six decimals."""
+        """Turn raw scores in 0…1 into calibrated probabilities of the same shape.
+
+        They have six decimals and keep clear of 0 and 1: no film is certain.
+        """
         logit = self.slope * _logit(np.asarray(raw, np.float64)) + self.intercept
-        return np.round(1 / (1 + np.exp(-logit)), 6)
+        return np.round(1 / (1 + np.exp(-logit)), 6).clip(_EDGE, 1 - _EDGE)
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,9 @@ def evaluate(
 @_reports_errors
 def list_models(
     as_json: JsonOption = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table of README.md, with all figures.")
+    ] = False,
     split: Annotated[str, typer.Option(help="Which split's figures to show.")] = "test",
     models: ModelsOption = None,
 ) -> None:
@@ -206,8 +209,12 @@ def list_models(
         cli_output.complain(problem)
     if as_json:
         _print_json([dataclasses.asdict(card) for card in catalogue.cards])
-        return
-    cli_output.print_leaderboard(catalogue.cards, split)
+    elif as_markdown:
+        from pneumo import leaderboard
+
+        print(leaderboard.markdown(split, models))
+    else:
+        cli_output.print_leaderboard(catalogue.cards, split)
 
 
 @app.command()

@@ -101,7 +101,8 @@ def evaluate(
     """Measure probabilities against the truth.
 
     ``auroc`` is the area under the ROC curve, ``auprc`` average precision, ``brier`` the mean squared error of
-    the probability, ``ece`` the expected calibration error over `ECE_BINS` bins of equal width (Guo et al. 2017).
+    the probability, ``ece`` the expected calibration error over `ECE_BINS` bins of equal width (Guo et al. 2017);
+    resampling adds noise to the bins, so its interval lies high and may lie above the figure itself.
     ``accuracy``, ``sensitivity``, ``specificity``, ``precision`` and ``f1`` are at the threshold.
 
     Args:

@@ -6,21 +6,20 @@ gradient, and the model that assesses films is never touched.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from tf_keras_vis.gradcam import Gradcam
-from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
-from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
 
-from pneumo.classifier import Assessment, Classifier
 from pneumo.errors import ExplanationError
+
+if TYPE_CHECKING:
+    from pneumo.classifier import Assessment, Classifier
 
 METHODS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
 DEFAULT_METHOD = "gradcam"
-
-_CLASSES = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +50,7 @@ class Explainer:
         ExplanationError: if the model has no feature maps.
     """
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: "Classifier") -> None:
         card = classifier.card
         if card.cam_layer is None:
             raise ExplanationError(
@@ -59,7 +58,7 @@ class Explainer:
             )
         self._layer: str = card.cam_layer
         self._model = classifier.model
-        self._visualisers: dict[str, Gradcam | GradcamPlusPlus] = {}
+        self._visualisers: dict[str, Callable[..., Any]] = {}
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
@@ -83,7 +82,7 @@ class Explainer:
             raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
         with self._lock:
             if method not in self._visualisers:
-                self._visualisers[method] = _CLASSES[method](self._model, ReplaceToLinear(), clone=True)
+                self._visualisers[method] = self._visualiser(method)
             cam = self._visualisers[method](
                 lambda logit: logit[:, 0],
                 model_input[np.newaxis],
@@ -94,8 +93,16 @@ class Explainer:
             )
         return np.asarray(cam[0], np.float32)
 
+    def _visualiser(self, method: str) -> Callable[..., Any]:
+        from tf_keras_vis.gradcam import Gradcam
+        from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
+        from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
+
+        visualiser = Gradcam if method == "gradcam" else GradcamPlusPlus
+        return visualiser(self._model, ReplaceToLinear(), clone=True)
+
     def heat_map(
-        self, assessment: Assessment, method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None
+        self, assessment: "Assessment", method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None
     ) -> HeatMap:
         """Draw the heat map of an assessment.
 

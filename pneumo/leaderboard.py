@@ -183,6 +183,23 @@ def readable(numbers: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def markdown(split: str, folder: Path | None = None) -> str:
+    """Return the leaderboard of a split as a Markdown table, as it stands in README.md and MODEL_CARD.md.
+
+    Raises:
+        ModelError: if no model was measured on the split, or predictions are damaged.
+    """
+    cards = model_store.catalogue(folder).cards
+    names = model_facts.labels(cards)
+    measured = [card for card in cards if split in model_store.measured_splits(card.name, folder)]
+    if not measured:
+        raise ModelError(f"No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.")
+    shown = readable(table(measure(card, split, names[card.name], folder) for card in measured))
+    shown = shown.drop(columns=["Precision", "AUPRC", "Stands for"])
+    lines = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy(str).tolist()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def intervals(numbers: pd.DataFrame, figure: str) -> pd.DataFrame:
     """Return ``model, value, low, high, text`` of one figure, in the order of a `table`; unknown ones left out."""
     columns = {figure: "value", f"{figure}_low": "low", f"{figure}_high": "high"}

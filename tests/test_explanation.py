@@ -118,6 +118,13 @@ def test_a_saturated_sigmoid_still_gives_a_map(picture, method):
     assert heat.values.max() == 1
 
 
+def test_a_warm_explainer_draws_what_a_cold_one_draws(picture):
+    warm = explainer_of(deep_model())
+    warm.warm_up()
+
+    np.testing.assert_array_equal(warm.feature_map(picture), explainer_of(deep_model()).feature_map(picture))
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_shared_model_is_left_as_it_is(picture, method):
     model = synthetic.small_model(seed=5)

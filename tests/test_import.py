@@ -49,7 +49,7 @@ FLOORS = {
     "cli": 7,
     "__main__": 8,
 }
-NEEDS_KERAS = {"architectures", "training", "recipes", "classifier", "explanation", "experiment"}
+NEEDS_KERAS = {"architectures", "training", "recipes", "classifier", "experiment"}
 
 
 def imports_of(module):

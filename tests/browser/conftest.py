@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,11 +44,25 @@ def chromium() -> Iterator:
 
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory) -> Iterator[str]:
-    """The app, served as `make app` serves it, with the models that the repository ships."""
+    """The address of an app that has been visited before."""
+    with serve(tmp_path_factory.mktemp("app")) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_app_url(tmp_path) -> Iterator[str]:
+    """The address of an app that nobody has visited yet."""
+    with serve(tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serve the app as `make app` does, with the models that the repository ships."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    log = (tmp_path_factory.mktemp("app") / "log.txt").open("w+")
+    log = (folder / "log.txt").open("w+")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PNEUMO_")}
     server = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)],

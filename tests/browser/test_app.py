@@ -90,3 +90,16 @@ def test_a_file_that_is_no_film_is_told_so(visit, tmp_path):
     expect(visit.page.get_by_text("This file was not assessed.")).to_be_visible()
     expect(visit.page.get_by_text("Probability of pneumonia")).to_have_count(0)
     visit.assert_sound()
+
+
+@pytest.mark.parametrize("title", ["Leaderboard", "Dataset"])
+def test_a_link_to_a_page_opens_it_on_a_server_that_nobody_has_visited(chromium, fresh_app_url, title):
+    visit = Visit(chromium, f"{fresh_app_url}/{title.lower()}", 1280, "light")
+
+    expect(visit.page.get_by_role("heading", name=title, level=1)).to_be_visible()
+    expect(visit.page.get_by_test_id("stVegaLiteChart").locator("canvas, svg.marks").first).to_be_visible()
+    expect(visit.page.get_by_role("navigation", name="App pages").get_by_role("link")).to_contain_text(
+        ["Predict", "Leaderboard", "Dataset"]
+    )
+    expect(visit.page.get_by_test_id("stException")).to_have_count(0)
+    visit.page.close()

@@ -27,7 +27,9 @@ def film() -> bytes:
 
 
 def texts(page: AppTest) -> str:
-    return "\n".join(element.value for kind in ("markdown", "caption", "error", "warning") for element in page.get(kind))
+    return "\n".join(
+        element.value for kind in ("markdown", "caption", "error", "warning") for element in page.get(kind)
+    )
 
 
 def upload(page: AppTest, name: str, data: bytes) -> AppTest:

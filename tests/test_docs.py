@@ -1,0 +1,38 @@
+"""The figures in the documents are those that the predictions give."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pneumo import __version__, leaderboard, model_store
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
+
+
+@pytest.mark.parametrize("document", ["README.md", "MODEL_CARD.md"])
+def test_the_tables_of_figures_are_what_the_predictions_give(document):
+    blocks = BLOCK.findall((ROOT / document).read_text("utf-8"))
+
+    assert blocks
+    for split, table in blocks:
+        assert table == leaderboard.markdown(split), f"run `python -m pneumo models --markdown --split {split}`"
+
+
+def test_the_model_card_shows_every_split_that_was_measured():
+    shown = {split for split, _ in BLOCK.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))}
+
+    assert shown == set(leaderboard.splits(model_store.catalogue().cards))
+
+
+def test_the_changelog_names_this_version():
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("document", ["README.md", "MODEL_CARD.md", "CHANGELOG.md"])
+def test_files_that_the_documents_point_to_exist(document):
+    text = (ROOT / document).read_text("utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
+
+    assert [target for target in targets if not (ROOT / target).exists()] == []
