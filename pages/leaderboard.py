@@ -53,12 +53,18 @@ def curves_and_calls(measurements: list[Measurement], models: list[str]) -> None
 
 
 @st.fragment
-def one_model(cards: list[ModelCard], folder: Path) -> None:
-    """Show how the model that the reader chooses was trained."""
+def one_model(cards: list[ModelCard], split: str, folder: Path) -> None:
+    """Show what the model that the reader chooses answered on the split, and how it was trained."""
     titles = model_facts.labels(cards)
     by_name = {card.name: card for card in cards}
     name = st.selectbox("Model", list(by_name), format_func=lambda each: titles[each], key="model")
     card = by_name[name]
+    if split in model_store.measured_splits(name, folder):
+        try:
+            st.dataframe(leaderboard.answers(card, split, folder), hide_index=True, key="answers")
+            st.caption(f"The three answers that the Predict page would give on: {SPLITS[split].title.lower()}.")
+        except ModelError as error:
+            st.write(str(error))
     try:
         history = model_facts.read_curves(card, folder)
         facts = model_facts.card_facts(card)
@@ -179,4 +185,4 @@ st.subheader("Curves and calls")
 curves_and_calls(measurements, list(labels.values()))
 
 st.subheader("One model in detail")
-one_model(catalogue.cards, folder)
+one_model(catalogue.cards, split, folder)

@@ -183,6 +183,45 @@ def readable(numbers: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def answers(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataFrame:
+    """Count a model's three answers on a split.
+
+    Returns:
+        ``Films, All, Likely, Cannot say, Unlikely``: one row each for the normal films, those with bacterial and
+        those with viral pneumonia, and those with pneumonia of a cause that no file name tells, as far as they occur.
+
+    Raises:
+        ModelError: if the predictions are missing.
+    """
+    predictions = model_store.read_predictions(card.name, split, folder)
+    given = predictions["probability"].map(card.as_thresholds().answer)
+    kinds = {
+        "Normal": predictions["label"] == "NORMAL",
+        "Bacterial pneumonia": predictions["pathogen"] == "bacteria",
+        "Viral pneumonia": predictions["pathogen"] == "virus",
+        "Pneumonia": (predictions["label"] == "PNEUMONIA") & (predictions["pathogen"] == ""),
+    }
+    rows = [
+        (
+            kind,
+            int(chosen.sum()),
+            *(int((given[chosen] == answer).sum()) for answer in ("likely", "uncertain", "unlikely")),
+        )
+        for kind, chosen in kinds.items()
+        if chosen.any()
+    ]
+    return pd.DataFrame(rows, columns=["Films", "All", "Likely", "Cannot say", "Unlikely"])
+
+
+def answers_markdown(name: str, split: str, folder: Path | None = None) -> str:
+    """Return `answers` as a Markdown table, as it stands in MODEL_CARD.md.
+
+    Raises:
+        ModelError: if there is no such model, or it was not measured on the split.
+    """
+    return _markdown(answers(model_store.read_card(name, folder), split, folder))
+
+
 def markdown(split: str, folder: Path | None = None) -> str:
     """Return the leaderboard of a split as a Markdown table, as it stands in README.md and MODEL_CARD.md.
 
@@ -196,6 +235,10 @@ def markdown(split: str, folder: Path | None = None) -> str:
         raise ModelError(f"No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.")
     shown = readable(table(measure(card, split, names[card.name], folder) for card in measured))
     shown = shown.drop(columns=["Precision", "AUPRC", "Stands for"])
+    return _markdown(shown)
+
+
+def _markdown(shown: pd.DataFrame) -> str:
     lines = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy(str).tolist()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

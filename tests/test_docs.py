@@ -10,6 +10,8 @@ from pneumo import __version__, leaderboard, model_store
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
 
+ANSWERS = re.compile(r"<!-- answers: (\w+) (\w+) -->\n(.*?)\n<!-- end of answers -->", re.DOTALL)
+
 
 @pytest.mark.parametrize("document", ["README.md", "MODEL_CARD.md"])
 def test_the_tables_of_figures_are_what_the_predictions_give(document):
@@ -18,6 +20,14 @@ def test_the_tables_of_figures_are_what_the_predictions_give(document):
     assert blocks
     for split, table in blocks:
         assert table == leaderboard.markdown(split), f"run `python -m pneumo models --markdown --split {split}`"
+
+
+def test_the_tables_of_answers_are_what_the_predictions_give():
+    blocks = ANSWERS.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert blocks
+    for name, split, table in blocks:
+        assert table == leaderboard.answers_markdown(name, split)
 
 
 def test_the_model_card_shows_every_split_that_was_measured():

@@ -183,3 +183,34 @@ def test_extent_counts_films_and_patients(tmp_path):
     assert leaderboard.extent([leaderboard.measure(write(tmp_path), "test", folder=tmp_path)]) == (
         "5 films of 5 patients"
     )
+
+
+def test_the_three_answers_are_counted_by_kind_of_film(tmp_path):
+    card = write(
+        tmp_path, probability=[0.1, 0.5, 0.9, 0.89, 0.05], thresholds={"decision": 0.5, "low": 0.1, "high": 0.9}
+    )
+    path = tmp_path / "toy" / "predictions" / "test.csv"
+    table = pd.read_csv(path).assign(pathogen=["", "", "bacteria", "bacteria", "virus"])
+    table.to_csv(path, index=False)
+
+    counted = leaderboard.answers(card, "test", tmp_path)
+
+    assert counted.to_numpy().tolist() == [
+        ["Normal", 2, 0, 2, 0],
+        ["Bacterial pneumonia", 2, 1, 1, 0],
+        ["Viral pneumonia", 1, 0, 0, 1],
+    ]
+    assert leaderboard.answers_markdown("toy", "test", tmp_path).splitlines()[2] == "| Normal | 2 | 0 | 2 | 0 |"
+
+
+def test_the_markdown_table_has_a_row_for_each_measured_model(tmp_path):
+    write(tmp_path, name="one")
+    write(tmp_path, name="two", split="val")
+
+    lines = leaderboard.markdown("test", tmp_path).splitlines()
+
+    assert len(lines) == 3
+    assert lines[0].startswith("| Model | AUROC | Accuracy | Sensitivity | Specificity |")
+    assert "| 0.833 (" in lines[2]
+    with pytest.raises(ModelError, match="evaluate"):
+        leaderboard.markdown("external_nih", tmp_path)
