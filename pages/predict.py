@@ -209,12 +209,13 @@ except ImageError as error:
 
 show_answer(assessment)
 shown = preprocessing.fit_within(assessment.radiograph.pixels, SCREEN_SIDE)
-facts = f"{name} · {assessment.radiograph.format} · {assessment.radiograph.width} × {assessment.radiograph.height} px"
+film_size = f"{assessment.radiograph.width} × {assessment.radiograph.height} px"
+facts = " · ".join(filter(None, (name, assessment.radiograph.format, film_size, caption)))
 if reader.explainer:
     heat = heat_of(assessment, reader.explainer, method, shown.shape)
-    show_pictures(shown, heat, f"{facts} {caption}", method, assessment.answer)
+    show_pictures(shown, heat, facts, method, assessment.answer)
 else:
-    st.image(shown, caption=f"{facts} {caption}", clamp=True)
+    st.image(shown, caption=facts, clamp=True)
     st.caption(reader.no_heat_map)
 
 st.download_button(
