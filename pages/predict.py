@@ -36,8 +36,13 @@ class Reader(NamedTuple):
 @st.cache_resource(show_spinner="Loading the model …", max_entries=4)
 def load_reader(name: str, sha256: str) -> Reader:
     """Load a model once for all sessions; `sha256` makes a retrained model a new one."""
+    import keras
+
     from pneumo.classifier import Classifier
 
+    # Streamlit calls this after each run of each page. It would throw away the compiled kernels of the models that all
+    # sessions share, and the next film would wait half a second for them.
+    keras.backend.clear_session = lambda free_memory=True: None
     classifier = Classifier.open(name)
     classifier.warm_up()
     try:
@@ -135,9 +140,12 @@ def show_pictures(film: np.ndarray, heat: np.ndarray, caption: str, method: str,
     """Show the film beside its overlay; the slider runs this function alone, on arrays that are ready."""
     opacity = st.slider("Opacity of the heat map", 0, 100, 60, format="%d %%", key="opacity")
     left, right = st.columns(2)
-    left.image(film, caption=caption, width="stretch", clamp=True)
+    # JPEG, because encoding PNG would take most of the time that the slider needs.
+    left.image(film, caption=caption, width="stretch", clamp=True, output_format="JPEG")
     picture = explanation.overlay(film, heat, opacity / 100)
-    right.image(picture, caption=f"{METHODS[method]}: bright is where the evidence lies", width="stretch")
+    right.image(
+        picture, caption=f"{METHODS[method]}: bright is where the evidence lies", width="stretch", output_format="JPEG"
+    )
     if not heat.any():
         st.caption("Nothing on this film raises the model's score, so the map is empty.")
     elif answer != "likely":
@@ -215,7 +223,7 @@ if reader.explainer:
     heat = heat_of(assessment, reader.explainer, method, shown.shape)
     show_pictures(shown, heat, facts, method, assessment.answer)
 else:
-    st.image(shown, caption=facts, clamp=True)
+    st.image(shown, caption=facts, clamp=True, output_format="JPEG")
     st.caption(reader.no_heat_map)
 
 st.download_button(
