@@ -142,10 +142,9 @@ def show_pictures(film: np.ndarray, heat: np.ndarray, caption: str, method: str,
     left, right = st.columns(2)
     # JPEG, because encoding PNG would take most of the time that the slider needs.
     left.image(film, caption=caption, width="stretch", clamp=True, output_format="JPEG")
-    picture = explanation.overlay(film, heat, opacity / 100)
-    right.image(
-        picture, caption=f"{METHODS[method]}: bright is where the evidence lies", width="stretch", output_format="JPEG"
-    )
+    # Within the page, because a slider that moves fast would let Streamlit drop a file before the browser asks for it.
+    picture = explanation.data_url(explanation.overlay(film, heat, opacity / 100))
+    right.image(picture, caption=f"{METHODS[method]}: bright is where the evidence lies", width="stretch")
     if not heat.any():
         st.caption("Nothing on this film raises the model's score, so the map is empty.")
     elif answer != "likely":

@@ -1,13 +1,17 @@
+import base64
+import io
+
 import keras
 import numpy as np
 import pytest
 import synthetic
 import tensorflow as tf
+from PIL import Image
 
 from pneumo import architectures
 from pneumo.classifier import Assessment, Classifier
 from pneumo.errors import ExplanationError
-from pneumo.explanation import METHODS, Explainer, overlay
+from pneumo.explanation import METHODS, Explainer, data_url, overlay
 from pneumo.radiograph import Radiograph
 
 
@@ -246,3 +250,15 @@ def test_half_opacity_mixes_film_and_colour_evenly(pixels):
     np.testing.assert_allclose(
         mixed, (overlay(pixels, heat, 0.0) + overlay(pixels, heat, 1.0).astype(float)) / 2, atol=1
     )
+
+
+def test_a_data_url_holds_the_picture_in_its_colours():
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[..., 0] = 200
+
+    head, body = data_url(picture).split(",")
+
+    assert head == "data:image/jpeg;base64"
+    decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(body))))
+    assert decoded.shape == picture.shape
+    assert np.abs(decoded.astype(int) - picture).max() <= 6
