@@ -7,7 +7,8 @@ import streamlit as st
 import pneumo
 from pneumo import charts, leaderboard, model_facts, model_store
 from pneumo.errors import ModelError
-from pneumo.leaderboard import FIGURES, SPLITS, Measurement
+from pneumo.figures import FIGURES, SPLITS
+from pneumo.leaderboard import Measurement
 from pneumo.model_store import ModelCard
 
 # In pixels; three fit beside each other on a desktop, one on a telephone.

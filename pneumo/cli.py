@@ -5,21 +5,20 @@ Results go to stdout, progress and complaints to stderr. Exit code 0: all went w
 """
 
 import dataclasses
-import functools
 import io
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pneumo import DISCLAIMER, __version__, cli_output, dataset, model_store
+from pneumo import DISCLAIMER, __version__, cli_data, cli_output, dataset, model_store
+from pneumo.cli_options import DataOption, JsonOption, ModelsOption, reports_errors, required
 from pneumo.cli_output import say
 from pneumo.errors import PneumoError
 
-SOME_FAILED, USAGE = 1, 2
+SOME_FAILED = 1
 
 app = typer.Typer(
     help=f"Read children's chest radiographs and tell pneumonia likely, unlikely, or cannot say. {DISCLAIMER}",
@@ -27,29 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
-
-ModelsOption = Annotated[Path | None, typer.Option("--models", help="Folder of model folders.", show_default="models/")]
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="PNEUMO_DATA", help="Data set in the Kaggle layout (train/, val/, test/)."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn the errors that a user can mend into one sentence and exit code 2."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except (PneumoError, ValueError) as error:
-            cli_output.complain(str(error))
-            raise typer.Exit(USAGE) from error
-
-    return run
+app.add_typer(cli_data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)
@@ -64,7 +41,7 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def predict(
     paths: Annotated[list[Path], typer.Argument(help="Films (JPEG, PNG, TIFF, DICOM …) or folders of films.")],
     model: Annotated[str | None, typer.Option(help="Name of a model; the best on validation if left out.")] = None,
@@ -133,7 +110,7 @@ def _write_heatmap(explainer: Any, assessment: Any, method: str, folder: Path, p
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def train(
     name: Annotated[str, typer.Argument(help="Architecture, such as cnn or mobilenetv2.")],
     data: DataOption = None,
@@ -158,7 +135,7 @@ def train(
     with cli_output.progress_bar() as show:
         card = experiment.train(
             name,
-            _required(data),
+            required(data),
             out,
             weights=initial,
             epochs=epochs,
@@ -171,7 +148,7 @@ def train(
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def evaluate(
     name: Annotated[str, typer.Argument(help="Name of a model.")],
     data: DataOption = None,
@@ -185,16 +162,16 @@ def evaluate(
 
     with cli_output.progress_bar() as show:
         card = experiment.evaluate(
-            name, _required(data), split, models, lambda stage: cli_output.show_stage(show, stage)
+            name, required(data), split, models, lambda stage: cli_output.show_stage(show, stage)
         )
     if as_json:
-        _print_json({"model": name, "split": split, **card.metrics[split]})
+        cli_output.print_json({"model": name, "split": split, **card.metrics[split]})
     else:
         cli_output.print_metrics(card, split)
 
 
 @app.command("models")
-@_reports_errors
+@reports_errors
 def list_models(
     as_json: JsonOption = False,
     as_markdown: Annotated[
@@ -208,7 +185,7 @@ def list_models(
     for problem in catalogue.problems.values():
         cli_output.complain(problem)
     if as_json:
-        _print_json([dataclasses.asdict(card) for card in catalogue.cards])
+        cli_output.print_json([dataclasses.asdict(card) for card in catalogue.cards])
     elif as_markdown:
         from pneumo import leaderboard
 
@@ -218,7 +195,7 @@ def list_models(
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def samples(
     data: DataOption = None,
     masks: Annotated[
@@ -230,56 +207,11 @@ def samples(
     """Compute the composite radiographs and the data set's summary that the app ships."""
     from pneumo import composites, dataset_summary
 
-    root = dataset.find_root(_required(data))
+    root = dataset.find_root(required(data))
     masks = masks or root.parent / "lung_masks"
     composites.build(root, masks, out, progress=say)
     dataset_summary.write(dataset_summary.summarise(root, masks / "labels.csv", say), out)
     say(f"Wrote {out}.")
-
-
-@data_app.command()
-@_reports_errors
-def summary(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Count films and patients, and check that no patient stands in two splits."""
-    films = dataset.scan(_required(data))
-    parts = dataset.development_split(films)
-    if as_json:
-        _print_json(
-            {
-                "films": len(films),
-                "patients": int(films["patient"].nunique()),
-                "identical_groups": len(dataset.duplicate_groups(films)),
-                "fingerprint": dataset.fingerprint(films),
-                "development": {"train": len(parts.train), "validation": len(parts.validation)},
-                "counts": dataset.counts(films).to_dict("records"),
-            }
-        )
-        return
-    cli_output.print_data_summary(films, parts)
-
-
-@data_app.command()
-@_reports_errors
-def download(
-    out: Annotated[Path, typer.Option(help="Where to put the data set.")] = Path("data"),
-    url: Annotated[str | None, typer.Option(help="Another address of the zip archive.")] = None,
-    sha256: Annotated[str | None, typer.Option(help="Its hash, to be checked.")] = None,
-) -> None:
-    """Fetch the data set (2.3 GB) and check that it is complete."""
-    from pneumo import download as fetcher
-
-    root = fetcher.download(out, url or fetcher.URL, sha256, say)
-    print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
-
-
-def _required(data: Path | None) -> Path:
-    if data is None:
-        raise ValueError("Say where the data set is: --data DIR, or the environment variable PNEUMO_DATA.")
-    return data
-
-
-def _print_json(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def _load_keras() -> None:

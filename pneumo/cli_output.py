@@ -1,5 +1,6 @@
 """What the command line prints: results on stdout, progress and complaints on stderr."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,11 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print what went wrong on stderr."""
     console(stderr=True).print(f"Error: {text}", markup=False, style="red")
+
+
+def print_json(data: Any) -> None:
+    """Print a value as JSON, for people and machines."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 @contextmanager

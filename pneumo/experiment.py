@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from pneumo import architectures, calibration, dataset, evaluation, model_store, preprocessing, training
+from pneumo import architectures, calibration, dataset, evaluation, external, model_store, preprocessing, training
 from pneumo.errors import DatasetError
 from pneumo.model_store import SELECTION_SPLIT, ModelCard
 from pneumo.recipes import RECIPES
@@ -193,7 +193,7 @@ def metrics_record(metrics: evaluation.Metrics) -> dict[str, Any]:
 
 def _films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
     if split == EXTERNAL_SPLIT:
-        return dataset.scan_external(root)
+        return external.scan(root)
     table = dataset.scan(root)
     parts = dataset.development_split(table, fold)
     if split in VALIDATION_SPLITS:

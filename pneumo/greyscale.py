@@ -5,7 +5,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut
 
-from pneumo import dicom
+from pneumo import dicom, dicom_header
 from pneumo.errors import UnreadableImageError
 
 # The share of pixels at each end that a percentile window leaves out: collimator edges, lead markers.
@@ -87,7 +87,7 @@ def of_dicom(dataset: Dataset, name: str) -> tuple[np.ndarray, list[str]]:
         UnsupportedImageError: if no decoder for the transfer syntax is installed.
     """
     stored, photometric = dicom.decode(dataset, name)
-    white = 2 ** dicom.bits_stored(dataset) - 1
+    white = 2 ** dicom_header.bits_stored(dataset) - 1
     if photometric == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
         # Writers put 8-bit palettes into 16-bit words both scaled and unscaled.
@@ -98,7 +98,7 @@ def of_dicom(dataset: Dataset, name: str) -> tuple[np.ndarray, list[str]]:
     notes: list[str] = []
     is_padding = _padding(stored, dataset)
     values = _windowed(_modality_values(stored, dataset, notes), ~is_padding, dataset, notes)
-    if photometric == "MONOCHROME1" or dicom.header_text(dataset, "PresentationLUTShape") == "INVERSE":
+    if photometric == "MONOCHROME1" or dicom_header.header_text(dataset, "PresentationLUTShape") == "INVERSE":
         values = 1 - values
         said_by = "MONOCHROME1" if photometric == "MONOCHROME1" else "PresentationLUTShape INVERSE"
         notes.append(f"The file stores an inverted picture ({said_by}); it was turned to white bones on black.")
@@ -126,7 +126,7 @@ def _modality_values(stored: np.ndarray, dataset: Dataset, notes: list[str]) -> 
         except (ValueError, TypeError, AttributeError, IndexError):
             notes.append("The modality table in the header is broken; it was left out.")
     values = stored.astype(np.float32)
-    slope, intercept = dicom.number(dataset, "RescaleSlope"), dicom.number(dataset, "RescaleIntercept")
+    slope, intercept = dicom_header.number(dataset, "RescaleSlope"), dicom_header.number(dataset, "RescaleIntercept")
     if slope is None and intercept is None:
         return values
     with np.errstate(over="ignore", invalid="ignore"):
@@ -187,8 +187,8 @@ def _voi_lut(values: np.ndarray, dataset: Dataset) -> np.ndarray:
 
 def _window(values: np.ndarray, dataset: Dataset) -> np.ndarray | None:
     """Apply the first window (PS3.3 C.11.2.1.2 and C.11.2.1.3), scaled to 0…1; None where it is broken."""
-    center, width = dicom.number(dataset, "WindowCenter"), dicom.number(dataset, "WindowWidth")
-    function = (dicom.header_text(dataset, "VOILUTFunction") or "LINEAR").upper()
+    center, width = dicom_header.number(dataset, "WindowCenter"), dicom_header.number(dataset, "WindowWidth")
+    function = (dicom_header.header_text(dataset, "VOILUTFunction") or "LINEAR").upper()
     if center is None or width is None or width <= (1 if function == "LINEAR" else 0):
         return None
     if function == "SIGMOID":

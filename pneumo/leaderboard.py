@@ -12,64 +12,8 @@ import pandas as pd
 from pneumo import evaluation, model_facts, model_store
 from pneumo.errors import ModelError
 from pneumo.evaluation import Estimate, Metrics
+from pneumo.figures import FIGURES, SPLITS
 from pneumo.model_store import ModelCard
-
-
-@dataclass(frozen=True)
-class Split:
-    """A split that models are measured on: its name and what it is, for people."""
-
-    title: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of `evaluation.Metrics`: its name and what it says, for people."""
-
-    title: str
-    meaning: str
-    higher_is_better: bool = True
-
-
-SPLITS = {
-    "test": Split(
-        "Official test",
-        "The data set's own test films, of children who are in no other split, opened only after each model's "
-        "configuration was frozen.",
-    ),
-    "val": Split(
-        "Validation",
-        "Films of children held out of the training data, in whole blocks of neighbouring patient numbers.",
-    ),
-    "val_shifted": Split(
-        "Validation, shifted",
-        "The validation films, cropped and exposed as another hospital might have done; models, epochs and "
-        "thresholds are chosen here.",
-    ),
-    "external_nih": Split(
-        "Another hospital (NIH)",
-        "Films of another country and mostly of adults (NIH ChestX-ray14): how far the models carry beyond the "
-        "hospital and the ages that they were made for. No model was trained or tuned on them.",
-    ),
-}
-FIGURES = {
-    "auroc": Figure(
-        "AUROC", "how often a film with pneumonia gets a higher probability than a normal one; 0.5 is chance"
-    ),
-    "accuracy": Figure("Accuracy", "the share of films called right"),
-    "sensitivity": Figure("Sensitivity", "the share of films with pneumonia that are called pneumonia"),
-    "specificity": Figure("Specificity", "the share of normal films that are called normal"),
-    "precision": Figure("Precision", "the share of films called pneumonia that show it"),
-    "f1": Figure("F1", "the harmonic mean of precision and sensitivity"),
-    "auprc": Figure(
-        "AUPRC", "precision averaged over all sensitivities; chance is the share of pneumonia in the split"
-    ),
-    "brier": Figure("Brier", "the mean squared error of the probability; lower is better", higher_is_better=False),
-    "ece": Figure(
-        "ECE", "how far probabilities lie from the shares that came true; lower is better", higher_is_better=False
-    ),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +34,7 @@ class Measurement:
 
 
 def splits(cards: Iterable[ModelCard], folder: Path | None = None) -> list[str]:
-    """Return the keys of `SPLITS` that at least one of the models was measured on."""
+    """Return the keys of `figures.SPLITS` that at least one of the models was measured on."""
     measured = {split for card in cards for split in model_store.measured_splits(card.name, folder)}
     return [split for split in SPLITS if split in measured]
 
@@ -112,7 +56,7 @@ def measure(card: ModelCard, split: str, label: str | None = None, folder: Path 
 
     Args:
         card: of the model.
-        split: a key of `SPLITS`.
+        split: a key of `figures.SPLITS`.
         label: what to call the model; by default its title.
         folder: the folder of model folders.
 
@@ -144,10 +88,10 @@ def table(measurements: Iterable[Measurement], order_by: str = "auroc") -> pd.Da
 
     Args:
         measurements: of models on one split.
-        order_by: a key of `FIGURES`.
+        order_by: a key of `figures.FIGURES`.
 
     Returns:
-        ``model, name``; for each key of `FIGURES` its value, ``<key>_low`` and ``<key>_high`` (95 % interval);
+        ``model, name``; for each key of `figures.FIGURES` its value, ``<key>_low`` and ``<key>_high`` (95 % interval);
         ``films, patients, threshold, parameters, size_mb`` (10⁶ bytes), ``test_openings, seed_system, sha256``.
     """
     rows = []

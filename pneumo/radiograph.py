@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
 
-from pneumo import dicom, greyscale
+from pneumo import dicom, dicom_header, greyscale
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
 
 MAX_BYTES = 50 * 1024**2
@@ -183,7 +183,7 @@ def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     dataset = dicom.parse(data, name)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     _check_size(columns, rows, name)
-    aspect = dicom.pixel_aspect(dataset)
+    aspect = dicom_header.pixel_aspect(dataset)
     # The shorter sides of the pixels set the grid, so that no detail is lost.
     width, height = round(columns * max(1, 1 / aspect)), round(rows * max(1, aspect))
     _check_size(width, height, name)
@@ -192,11 +192,11 @@ def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
         pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
         notes.append(f"The file's pixels are not square ({aspect:.3g} : 1); the picture was resampled.")
     return pixels, {
-        "bits": dicom.bits_stored(dataset),
-        "modality": dicom.header_text(dataset, "Modality"),
-        "body_part": dicom.header_text(dataset, "BodyPartExamined"),
-        "view_position": dicom.header_text(dataset, "ViewPosition"),
-        "age_years": dicom.age_years(dataset),
+        "bits": dicom_header.bits_stored(dataset),
+        "modality": dicom_header.header_text(dataset, "Modality"),
+        "body_part": dicom_header.header_text(dataset, "BodyPartExamined"),
+        "view_position": dicom_header.header_text(dataset, "ViewPosition"),
+        "age_years": dicom_header.age_years(dataset),
         "pixel_aspect": aspect,
         "notes": tuple(notes),
     }

@@ -9,7 +9,7 @@ import cv2
 import pytest
 from typer.testing import CliRunner
 
-from pneumo import DISCLAIMER, __version__, cli, dataset, model_store
+from pneumo import DISCLAIMER, __version__, cli, cli_data, dataset, model_store
 
 RECORD_KEYS = {"file", "status", "answer", "probability", "reasons", "model", "model_sha256"}
 
@@ -187,7 +187,7 @@ def test_every_command_that_exists_is_among_the_explained():
     named = {info.name or info.callback.__name__ for info in cli.app.registered_commands}
 
     assert named >= {"predict", "train", "evaluate", "models", "samples"}
-    assert {info.name or info.callback.__name__ for info in cli.data_app.registered_commands} == {"summary", "download"}
+    assert {info.name or info.callback.__name__ for info in cli_data.app.registered_commands} == {"summary", "download"}
 
 
 def test_the_version_is_printed():

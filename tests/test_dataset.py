@@ -221,52 +221,6 @@ def test_the_default_folder_is_read_from_the_environment(monkeypatch, tmp_path):
     assert dataset.default_folder() is None
 
 
-@pytest.fixture
-def external(tmp_path, toy_data):
-    (tmp_path / "images").mkdir()
-    for name in ("a", "b", "c"):
-        shutil.copy(toy_data / f"train/NORMAL/IM-011{'abc'.index(name) + 5}-0001.jpeg", tmp_path / f"images/{name}.jpg")
-    return tmp_path
-
-
-def test_external_films_come_from_their_table_without_the_contradicted_ones(external):
-    (external / "labels.csv").write_text(
-        "file,label,patient_id,label_contradicted\n"
-        "images/c.jpg,PNEUMONIA,7,0\nimages/a.jpg,NORMAL,7,0\nimages/b.jpg,PNEUMONIA,8,1\n"
-    )
-
-    films = dataset.scan_external(external)
-
-    assert films[["file", "label", "patient", "split"]].to_numpy().tolist() == [
-        ["images/a.jpg", "NORMAL", "7", "external"],
-        ["images/c.jpg", "PNEUMONIA", "7", "external"],
-    ]
-    assert tuple(films.columns) == dataset.COLUMNS
-
-
-def test_external_films_without_patients_are_patients_of_their_own(external):
-    (external / "labels.csv").write_text("file,label\nimages/a.jpg,NORMAL\nimages/b.jpg,PNEUMONIA\n")
-
-    assert dataset.scan_external(external)["patient"].tolist() == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (None, "labels.csv is missing"),
-        ("file\nimages/a.jpg\n", "columns file and label"),
-        ("file,label\nimages/a.jpg,SICK\n", "NORMAL or PNEUMONIA"),
-        ("file,label\nimages/a.jpg,NORMAL\nimages/z.jpg,NORMAL\n", "1 films that are not there, such as images/z.jpg"),
-    ],
-)
-def test_a_faulty_table_of_external_films_is_refused(external, content, complaint):
-    if content is not None:
-        (external / "labels.csv").write_text(content)
-
-    with pytest.raises(DatasetError, match=complaint):
-        dataset.scan_external(external)
-
-
 @pytest.mark.shared
 def test_the_published_set_is_complete_and_its_patients_are_disjoint(shared_data):
     table = dataset.scan(shared_data / "chest_xray")

@@ -14,6 +14,7 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 FLOORS = {
     "errors": 0,
     "gdcm_process": 0.2,
+    "dicom_header": 0.3,
     "dicom": 0.4,
     "greyscale": 0.6,
     "radiograph": 1,
@@ -21,6 +22,8 @@ FLOORS = {
     "charts": 1,
     "dataset_charts": 1.5,
     "download": 1.5,
+    "external": 1.5,
+    "figures": 1.5,
     "samples": 1.5,
     "registration": 1.5,
     "film_statistics": 1.7,
@@ -46,6 +49,8 @@ FLOORS = {
     "experiment": 5.5,
     "report": 6,
     "cli_output": 6.5,
+    "cli_options": 6.7,
+    "cli_data": 6.8,
     "cli": 7,
     "__main__": 8,
 }

@@ -7,7 +7,7 @@ from sklearn import metrics as reference
 from pneumo import leaderboard, model_store
 from pneumo.errors import ModelError
 from pneumo.evaluation import wilson
-from pneumo.leaderboard import FIGURES, SPLITS
+from pneumo.figures import FIGURES, SPLITS
 
 # Two normal films and three with pneumonia; at 0.5 one of each is called wrong.
 LABELS = ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA", "PNEUMONIA"]

@@ -10,7 +10,7 @@ import streamlit as st
 import synthetic
 from streamlit.testing.v1 import AppTest
 
-from pneumo import leaderboard, model_store
+from pneumo import figures, leaderboard, model_store
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "pages" / "leaderboard.py"
@@ -81,8 +81,8 @@ def test_every_split_and_every_figure_can_be_shown(models):
     for split in ("val", "val_shifted", "test"):
         app.segmented_control(key="split").set_value(split).run()
         assert not app.exception
-        assert leaderboard.SPLITS[split].description in text(app)
-    for figure, about in leaderboard.FIGURES.items():
+        assert figures.SPLITS[split].description in text(app)
+    for figure, about in figures.FIGURES.items():
         app.selectbox(key="figure").set_value(figure).run()
         assert not app.exception
         assert about.meaning in text(app)
@@ -139,7 +139,7 @@ def test_the_download_has_values_and_bounds(models, monkeypatch):
     row = pd.read_csv(io.StringIO(content)).iloc[0]
     assert options["file_name"] == "leaderboard_test.csv"
     assert row["auroc_low"] <= row["auroc"] <= row["auroc_high"]
-    assert {f"{figure}{end}" for figure in leaderboard.FIGURES for end in ("", "_low", "_high")} <= set(row.index)
+    assert {f"{figure}{end}" for figure in figures.FIGURES for end in ("", "_low", "_high")} <= set(row.index)
 
 
 def test_the_download_button_is_there(models):

@@ -1,0 +1,47 @@
+"""``python -m pneumo data …``: count and fetch the data set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumo import cli_output, dataset
+from pneumo.cli_options import DataOption, JsonOption, reports_errors, required
+from pneumo.cli_output import say
+
+app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)
+
+
+@app.command()
+@reports_errors
+def summary(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Count films and patients, and check that no patient stands in two splits."""
+    films = dataset.scan(required(data))
+    parts = dataset.development_split(films)
+    if as_json:
+        cli_output.print_json(
+            {
+                "films": len(films),
+                "patients": int(films["patient"].nunique()),
+                "identical_groups": len(dataset.duplicate_groups(films)),
+                "fingerprint": dataset.fingerprint(films),
+                "development": {"train": len(parts.train), "validation": len(parts.validation)},
+                "counts": dataset.counts(films).to_dict("records"),
+            }
+        )
+        return
+    cli_output.print_data_summary(films, parts)
+
+
+@app.command()
+@reports_errors
+def download(
+    out: Annotated[Path, typer.Option(help="Where to put the data set.")] = Path("data"),
+    url: Annotated[str | None, typer.Option(help="Another address of the zip archive.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Its hash, to be checked.")] = None,
+) -> None:
+    """Fetch the data set (2.3 GB) and check that it is complete."""
+    from pneumo import download as fetcher
+
+    root = fetcher.download(out, url or fetcher.URL, sha256, say)
+    print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
