@@ -90,7 +90,7 @@ def one_model(cards: list[ModelCard], split: str, folder: Path) -> None:
 # page of the old kind, until it meets st.navigation.
 if "navigated" not in st.session_state:
     st.session_state.navigated = True
-    st.navigation([st.Page(__file__)])
+    st.navigation([st.Page(Path(__file__).with_name("predict.py"), default=True), st.Page(__file__)])
     st.rerun()
 
 st.title("Leaderboard")
