@@ -5,9 +5,8 @@ A research demonstration, not a medical device. Importing the package does not i
 
 import os
 
-# TensorFlow reads these once, when it is first imported; without them every command prints a page of notices.
+# TensorFlow reads this once, when it is first imported; without it every command prints a page of notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
 

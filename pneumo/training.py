@@ -8,12 +8,14 @@ Nothing here depends on the Keras backend.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -147,7 +149,7 @@ def fit(
         shifted_accuracy, shifted_auroc, seconds``.
 
     Raises:
-        ValueError: if the checkpoint belongs to another recipe.
+        ValueError: if the checkpoint belongs to another recipe or other films.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
@@ -155,14 +157,17 @@ def fit(
     _compile(model, recipe, steps)
     best, state_file = folder / "best.weights.h5", folder / "state.json"
 
-    identity = json.loads(json.dumps(dataclasses.asdict(recipe)))
-    state = {"recipe": identity, "history": [], "best_epoch": 0}
+    run = _fingerprint(recipe, train, validation)
+    state: dict[str, Any] = {"run": run, "history": [], "best_epoch": 0}
     if resume and state_file.is_file():
         state = json.loads(state_file.read_text())
-        if state["recipe"] != identity:
-            raise ValueError(f"The checkpoint in {folder} is of another recipe; train without --resume.")
+        if state.get("run") != run:
+            raise ValueError(f"The checkpoint in {folder} is of another recipe or other films; train without --resume.")
         model.optimizer.build(model.trainable_variables)
         model.load_weights(_checkpoint(folder, len(state["history"])))
+    else:
+        for old in (state_file, *folder.glob("*.weights.h5")):
+            old.unlink(missing_ok=True)
     history: list[dict[str, float]] = state["history"]
 
     while len(history) < recipe.epochs and len(history) - state["best_epoch"] < recipe.patience:
@@ -180,6 +185,12 @@ def fit(
         progress(Progress(epoch, recipe.epochs, steps, steps, row))
     model.load_weights(best)
     return history
+
+
+def _fingerprint(recipe: Recipe, train: Films, validation: Films) -> str:
+    """Tell runs apart; a run that went on with another split would have learned its own validation films."""
+    text = json.dumps([dataclasses.asdict(recipe), train.files, validation.files])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _checkpoint(folder: Path, epoch: int) -> Path:

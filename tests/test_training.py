@@ -237,3 +237,21 @@ def test_averaging_changes_the_kept_weights_and_not_the_course_of_training(films
 
     assert losses[1] == pytest.approx(losses[0])
     assert 0 < moved[1] < 0.5 * moved[0]
+
+
+def test_a_run_that_starts_anew_leaves_nothing_of_the_last_one(films, tmp_path):
+    stale = tmp_path / "epoch-9.weights.h5"
+    stale.write_bytes(b"of an older run")
+
+    fit(toy_model(), *films, dataclasses.replace(RECIPE, epochs=1), tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.weights.h5", "epoch-1.weights.h5", "state.json"]
+
+
+def test_a_checkpoint_of_other_films_is_refused(films, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    fit(toy_model(), *films, recipe, tmp_path)
+    swapped = reversed(films)
+
+    with pytest.raises(ValueError, match="other films"):
+        fit(toy_model(), *swapped, recipe, tmp_path, resume=True)
