@@ -63,14 +63,20 @@ def predict(
     classifier = Classifier.open(model, models)
     explainer = explanation.Explainer(classifier) if heatmap else None
     files = list(_films(paths))
-    records = []
+    records: list[dict[str, Any]] = []
+    drawn: set[Path] = set()
     with cli_output.progress_bar() as show:
         for done, path in enumerate(files, start=1):
             try:
                 assessment = classifier.assess(radiograph.read(path))
                 record = report.assessment_record(assessment, str(path))
                 if explainer and heatmap:
-                    record["heatmap"] = str(_write_heatmap(explainer, assessment, method, heatmap, path, done))
+                    target = heatmap / f"{path.stem}.png"
+                    if target in drawn:
+                        target = heatmap / f"{path.stem}-{done}.png"
+                    drawn.add(target)
+                    _write_heatmap(explainer, assessment, method, target)
+                    record["heatmap"] = str(target)
             except PneumoError as error:
                 record = report.error_record(str(path), error, classifier.card)
             records.append(record)
@@ -94,19 +100,15 @@ def _films(paths: list[Path]) -> Iterator[Path]:
             yield path
 
 
-def _write_heatmap(explainer: Any, assessment: Any, method: str, folder: Path, path: Path, number: int) -> Path:
+def _write_heatmap(explainer: Any, assessment: Any, method: str, target: Path) -> None:
     import cv2
 
     from pneumo import explanation
 
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{path.stem}.png"
-    if target.exists():
-        target = folder / f"{path.stem}-{number}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
     heat = explainer.heat_map(assessment, method)
     picture = explanation.overlay(assessment.radiograph.pixels, heat.values, opacity=0.6)
     target.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
-    return target
 
 
 @app.command()

@@ -27,7 +27,7 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (PneumoError, ValueError) as error:
+        except (PneumoError, ValueError, OSError) as error:
             cli_output.complain(str(error))
             raise typer.Exit(USAGE) from error
 

@@ -93,6 +93,7 @@ def train(
         ),
     )
 
+    openings = model_store.start_anew(name, out)
     file = out / name / "model.keras"
     model_store.save(model, file)
     shipped = model_store.load_file(file)
@@ -130,6 +131,7 @@ def train(
         parameters=shipped.count_params(),
         size_bytes=file.stat().st_size,
         sha256=model_store.file_sha256(file),
+        test_openings=openings,
     )
     for split in VALIDATION_SPLITS:
         card = _record(card, parts.validation, raw[split], split, out)

@@ -180,6 +180,21 @@ def write_predictions(table: pd.DataFrame, name: str, split: str, folder: Path |
     ordered.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
 
 
+def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
+    """Make room for new weights: drop what the old ones predicted, and return how often the test split was opened.
+
+    A retrained model must not stand on the leaderboard with its predecessor's predictions, nor with a test split that
+    looks unopened.
+    """
+    path = (folder or models_folder()) / name
+    for predictions in (path / "predictions").glob("*.csv"):
+        predictions.unlink()
+    try:
+        return read_card(name, folder).test_openings
+    except ModelError:
+        return []
+
+
 def read_history(name: str, folder: Path | None = None) -> pd.DataFrame:
     """Read ``history.csv``, one row an epoch; empty where the model has none."""
     path = (folder or models_folder()) / name / "history.csv"

@@ -275,3 +275,20 @@ def test_a_training_run_of_another_recipe_is_not_resumed(toy_data, tmp_path):
     assert result.exit_code == 2
     assert "another recipe" in result.stderr
     assert not (tmp_path / "models" / "dense").exists()
+
+
+def test_predict_again_replaces_its_heat_maps(films, toy_models, tmp_path):
+    command = ("predict", films[0], "--model", "cnn", "--models", toy_models, "--heatmap", tmp_path / "maps")
+    pneumo(*command)
+
+    pneumo(*command)
+
+    assert len(list((tmp_path / "maps").iterdir())) == 1
+
+
+def test_a_table_that_cannot_be_written_is_told_in_a_sentence(films, toy_models, tmp_path):
+    result = pneumo("predict", films[0], "--models", toy_models, "--csv", tmp_path / "missing" / "table.csv")
+
+    assert result.exit_code == 2
+    assert "table.csv" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pneumo import __version__, leaderboard, model_store
+from pneumo import __version__, dataset, leaderboard, model_store
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
@@ -28,6 +28,17 @@ def test_the_tables_of_answers_are_what_the_predictions_give():
     assert blocks
     for name, split, table in blocks:
         assert table == leaderboard.answers_markdown(name, split)
+
+
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_the_model_card_counts_films_and_patients_as_the_predictions_do(split):
+    cards = model_store.catalogue().cards
+    extent = leaderboard.extent(leaderboard.measure(card, split) for card in cards)
+    normal, pneumonia = (
+        model_store.read_predictions(cards[0].name, split)["label"].eq(label).sum() for label in dataset.LABELS
+    )
+
+    assert f"{extent}: {normal} normal, {pneumonia} with pneumonia." in (ROOT / "MODEL_CARD.md").read_text("utf-8")
 
 
 def test_the_model_card_shows_every_split_that_was_measured():

@@ -226,3 +226,14 @@ def test_a_card_says_which_weights_a_model_started_from(tmp_path):
     assert experiment._initial_weights(None) == "random"
     assert "ImageNet" in experiment._initial_weights("imagenet")
     assert experiment._initial_weights(path) == f"backbone.weights.h5 (sha256 {model_store.file_sha256(path)})"
+
+
+def test_retraining_drops_the_old_predictions_and_keeps_the_count_of_openings(models, toy_data, tmp_path):
+    before = model_store.read_card("dense", models)
+
+    card = experiment.train("dense", toy_data, models, epochs=1, checkpoints=tmp_path / "runs")
+
+    assert before.test_openings
+    assert card.test_openings == before.test_openings
+    assert model_store.measured_splits("dense", models) == ["val", "val_shifted"]
+    assert set(card.metrics) == {"val", "val_shifted"}
