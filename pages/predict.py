@@ -1,12 +1,15 @@
 """Predict: a film in; the answer, its probability, a heat map and the reasons out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 
-from pneumo import DISCLAIMER, explanation, model_store, preprocessing, radiograph, report
+from pages.parts import film_check
+from pages.parts.film_check import FilmCheck
+from pages.parts.pictures import Pictures, show_pictures
+from pneumo import DISCLAIMER, explanation, model_store, preprocessing, report
 from pneumo.calibration import as_percent
 from pneumo.errors import DatasetError, ExplanationError, ImageError, ModelError
 from pneumo.explanation import METHODS, Explainer
@@ -104,22 +107,21 @@ def sample_title(sample: Sample) -> str:
     return f"{sample.title}{' (DICOM)' if sample.path.suffix == '.dcm' else ''}"
 
 
-def assess(identity: str, source: bytes | Path, name: str, reader: Reader) -> "Assessment":
+def assess(checked: FilmCheck, reader: Reader) -> "Assessment":
     """Assess a film once for each model; the result lives in this session only."""
-    key = (identity, reader.classifier.card.sha256)
-    if st.session_state.get("assessed") != key:
-        st.session_state.assessment = reader.classifier.assess(radiograph.read(source, name))
-        st.session_state.assessed = key
-    return st.session_state.assessment
+    known: Assessment | None = st.session_state.get("assessment")
+    if known is None or known.radiograph is not checked.film or known.card is not reader.classifier.card:
+        st.session_state.assessment = known = reader.classifier.assess(checked.film)
+    return known
 
 
 def heat_of(assessment: "Assessment", explainer: Explainer, method: str, shape: tuple[int, int]) -> np.ndarray:
     """Draw the heat map once for each film, model and method."""
-    key = (*st.session_state.assessed, method)
-    if st.session_state.get("explained") != key:
-        st.session_state.heat = explainer.heat_map(assessment, method, shape).values
-        st.session_state.explained = key
-    return st.session_state.heat
+    known = st.session_state.get("explained")
+    if known is None or known[0] is not assessment or known[1] != method:
+        known = assessment, method, explainer.heat_map(assessment, method, shape).values
+        st.session_state.explained = known
+    return known[2]
 
 
 def show_answer(assessment: "Assessment") -> None:
@@ -135,23 +137,17 @@ def show_answer(assessment: "Assessment") -> None:
         st.caption(f":material/info: {DISCLAIMER}")
 
 
-@st.fragment
-def show_pictures(film: np.ndarray, heat: np.ndarray, caption: str, method: str, answer: str) -> None:
-    """Show the film beside its overlay; the slider runs this function alone, on arrays that are ready."""
-    opacity = st.slider("Opacity of the heat map", 0, 100, 60, format="%d %%", key="opacity")
-    left, right = st.columns(2)
-    # JPEG, because encoding PNG would take most of the time that the slider needs.
-    left.image(film, caption=caption, width="stretch", clamp=True, output_format="JPEG")
-    # Within the page, because a slider that moves fast would let Streamlit drop a file before the browser asks for it.
-    picture = explanation.data_url(explanation.overlay(film, heat, opacity / 100))
-    right.image(picture, caption=f"{METHODS[method]}: bright is where the evidence lies", width="stretch")
-    if not heat.any():
-        st.caption("Nothing on this film raises the model's score, so the map is empty.")
-    elif answer != "likely":
-        st.caption(
-            "Colours are relative to this film's own hottest place: where the answer is not “likely”, a bright spot "
-            "is no sign of disease."
-        )
+def offer_record(record: dict[str, Any], name: str) -> None:
+    """Offer a film's record for download."""
+    st.download_button(
+        "Download as JSON",
+        report.to_json(record, indent=2),
+        file_name=f"{Path(name).stem}-pneumo.json",
+        mime="application/json",
+        icon=":material/download:",
+        on_click="ignore",
+        key="download",
+    )
 
 
 def show_model(card: ModelCard) -> None:
@@ -184,8 +180,9 @@ def show_model(card: ModelCard) -> None:
 st.title("Read a chest film")
 st.markdown(
     "Give pneumo a child's frontal chest radiograph. It says whether pneumonia is likely, with a probability and a "
-    "picture of where it looked. Whether the picture is a sound chest film is yours to judge: pneumo does not check."
+    "picture of where it looked."
 )
+about_the_check = st.empty()
 with st.container(horizontal=True, vertical_alignment="center"):
     where = st.segmented_control(
         "Film",
@@ -203,35 +200,46 @@ try:
 except ModelError as error:
     st.error(str(error))
     st.stop()
+screener = film_check.load_screener()
+if screener:
+    about_the_check.markdown("First it checks whether the picture is one that it may judge, and refuses what is not.")
+else:
+    about_the_check.warning(
+        "Films are not checked, because the networks for that are missing: whether a picture is a frontal chest film "
+        "is yours to judge."
+    )
 if film is None:
     st.caption(f":material/info: {DISCLAIMER}")
     st.stop()
 identity, source, name, caption = film
 try:
     with st.spinner("Reading the film …"):
-        assessment = assess(identity, source, name, reader)
+        checked = film_check.check(identity, source, name, screener)
 except ImageError as error:
     st.error(f"**This file was not assessed.** {error}", icon=":material/block:")
     st.stop()
 
+radiograph = checked.film
+film_size = f"{radiograph.width} × {radiograph.height} px"
+facts = " · ".join(filter(None, (name, radiograph.format, film_size, caption)))
+film_check.show_correction(checked)
+if checked.refused and not checked.forced:
+    film_check.show_refusal(checked, facts)
+    offer_record(report.refused_record(radiograph, checked.findings or (), card), name)
+    st.stop()
+
+with st.spinner("Reading the film …"):
+    assessment = assess(checked, reader)
+film_check.show_findings(checked)
 show_answer(assessment)
-shown = preprocessing.fit_within(assessment.radiograph.pixels, SCREEN_SIDE)
-film_size = f"{assessment.radiograph.width} × {assessment.radiograph.height} px"
-facts = " · ".join(filter(None, (name, assessment.radiograph.format, film_size, caption)))
+shown = preprocessing.fit_within(radiograph.pixels, SCREEN_SIDE)
 if reader.explainer:
     heat = heat_of(assessment, reader.explainer, method, shown.shape)
-    show_pictures(shown, heat, facts, method, assessment.answer)
+    lungs = checked.verdict.lungs if checked.verdict else None
+    inside = explanation.heat_in_lungs(heat, lungs.zones(*heat.shape)) if lungs else None
+    show_pictures(Pictures(shown, heat, lungs, inside, facts, method, assessment.answer))
 else:
     st.image(shown, caption=facts, clamp=True, output_format="JPEG")
     st.caption(reader.no_heat_map)
-
-st.download_button(
-    "Download as JSON",
-    report.to_json(report.assessment_record(assessment), indent=2),
-    file_name=f"{Path(name).stem}-pneumo.json",
-    mime="application/json",
-    icon=":material/download:",
-    on_click="ignore",
-    key="download",
-)
+offer_record(report.assessment_record(assessment, findings=checked.findings, forced=checked.refused), name)
 show_model(card)

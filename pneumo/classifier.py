@@ -9,7 +9,7 @@ import numpy as np
 
 from pneumo import model_store, preprocessing
 from pneumo.calibration import Answer, as_percent
-from pneumo.model_store import ModelCard
+from pneumo.model_store import CLASSIFICATION, ModelCard
 from pneumo.radiograph import Radiograph
 
 
@@ -52,9 +52,9 @@ class Classifier:
         """Load a model by name; the best on validation where none is given.
 
         Raises:
-            ModelError: if there is no such model or it is damaged.
+            ModelError: if there is no such model, it is damaged, or it is no classifier.
         """
-        return cls(*model_store.load(name or model_store.default_name(folder), folder))
+        return cls(*model_store.load(name or model_store.default_name(folder), folder, CLASSIFICATION))
 
     def warm_up(self) -> None:
         """Run the model once on a black picture, so that the first film does not wait for its graph."""

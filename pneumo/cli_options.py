@@ -34,6 +34,12 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def load_keras() -> None:
+    """Import Keras, without the notices that TensorFlow prints meanwhile."""
+    with cli_output.silenced_stderr():
+        import keras  # noqa: F401
+
+
 def required(data: Path | None) -> Path:
     """Return the data set's folder, or say how to name it."""
     if data is None:

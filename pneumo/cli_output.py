@@ -18,6 +18,13 @@ from pneumo.model_store import ModelCard
 if TYPE_CHECKING:
     from pneumo.experiment import Stage
 
+# What the history of a run calls a figure, and how an epoch's line names it.
+_EPOCH_FIGURES = {
+    "loss": "loss",
+    "val_auroc": "validation AUROC",
+    "shifted_auroc": "shifted",
+    "val_dice": "validation Dice",
+}
 # A pipe has no width; a table cut to 80 columns would lose its intervals.
 _PIPED_WIDTH = 160
 
@@ -74,17 +81,26 @@ def show_stage(show: Callable[[str, int, int], None], stage: "Stage") -> None:
     epoch = stage.epoch
     show(f"epoch {epoch.epoch} of {epoch.epochs}" if epoch else stage.what, stage.done, stage.total)
     if epoch and epoch.row:
-        say(
-            f"epoch {epoch.epoch}: loss {epoch.row['loss']:.3f}, validation AUROC {epoch.row['val_auroc']:.4f}, "
-            f"shifted {epoch.row['shifted_auroc']:.4f}, {epoch.row['seconds']:.0f} s"
-        )
+        known = [(name, epoch.row[key]) for key, name in _EPOCH_FIGURES.items() if key in epoch.row]
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in known)
+        say(f"epoch {epoch.epoch}: {figures}, {epoch.row['seconds']:.0f} s")
 
 
 def record_line(record: dict[str, Any]) -> str:
-    """Return a film's record as one line of text."""
+    """Return a film's record as one line of text: file, answer, probability, findings; or file, status, reasons."""
     if record["status"] == "ok":
-        return f"{record['file']}\t{record['answer']}\t{record['probability']:.3f}"
+        findings = [finding["message"] for finding in record["findings"] or ()]
+        if record["forced"]:
+            findings.insert(0, "Assessed in spite of a refusal:")
+        cells = (record["file"], record["answer"], f"{record['probability']:.3f}", " ".join(findings))
+        return "\t".join(filter(None, cells))
     return f"{record['file']}\t{record['status']}\t{' '.join(record['reasons'])}"
+
+
+def check_line(record: dict[str, Any]) -> str:
+    """Return what the gate found in a film as one line of text: file, verdict and findings."""
+    messages = " ".join(finding["message"] for finding in record["findings"])
+    return "\t".join(filter(None, (record["file"], "accepted" if record["accepted"] else "refused", messages)))
 
 
 def print_leaderboard(cards: list[ModelCard], split: str) -> None:
@@ -104,11 +120,17 @@ def print_metrics(card: ModelCard, split: str) -> None:
     for key, figure in figures.items():
         if isinstance(figure, dict) and "low" in figure:
             table.add_row(key, _interval(figure))
-    cells = figures["confusion"]
     out = console()
     out.print(table)
-    out.print(
-        f"At threshold {figures['threshold']:g}: of {cells['true_positive'] + cells['false_negative']} films with "
+    if cells := figures.get("confusion"):
+        out.print(_confusion_line(cells, figures["threshold"]))
+    if figures.get("failed"):
+        out.print(f"On {figures['failed']} of the films nothing was found.")
+
+
+def _confusion_line(cells: dict[str, int], threshold: float) -> str:
+    return (
+        f"At threshold {threshold:g}: of {cells['true_positive'] + cells['false_negative']} films with "
         f"pneumonia {cells['false_negative']} missed, of {cells['true_negative'] + cells['false_positive']} normal "
         f"films {cells['false_positive']} false alarms."
     )

@@ -5,7 +5,8 @@ they cannot reach a message or a log; the two dates that an age is computed from
 """
 
 import io
-import struct
+import logging
+import warnings
 import zlib
 
 import numpy as np
@@ -21,14 +22,18 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGExtended12Bit,
+    RLELossless,
 )
 
-from pneumo import gdcm_process
+from pneumo import codestream, gdcm_process
 from pneumo.dicom_header import AGE_DATES, SPACINGS, bits_stored, number
 from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
 
 # A picture of 40 million pixels in 16-bit grey or 8-bit colour fits; a deflate bomb does not.
 MAX_INFLATED = 128 * 1024**2
+
+# Two or three reads take an element; millions of empty ones would take minutes.
+MAX_READS = 100_000
 
 _PALETTE = tuple(
     f"{segmented}{colour}PaletteColorLookupTable{part}"
@@ -53,6 +58,10 @@ KEPT_ELEMENTS = (
     *SPACINGS,
     *_PALETTE,
 )
+# A damaged file is answered by an error; pydicom's warnings quote what the file holds, names of patients included.
+warnings.filterwarnings("ignore", module=r"pydicom\.")
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+
 _IN_PROCESS = ("pydicom", "pylibjpeg", "pillow")
 _TAGS = [int(Tag(keyword)) for keyword in KEPT_ELEMENTS]
 _PIXEL_DATA = Tag("PixelData")
@@ -84,7 +93,7 @@ def parse(data: bytes, name: str) -> Dataset:
         data = _inflate(data[deflated_from:], name)
         if _deflated_from(data) is not None:
             raise UnreadableImageError(f"{name} is a DICOM file compressed twice. Export it again uncompressed.")
-    stream = io.BytesIO(data)
+    stream = _BoundedStream(data)
     ends: dict[BaseTag, int] = {}
 
     def is_cut_off(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -115,8 +124,20 @@ def parse(data: bytes, name: str) -> Dataset:
     return dataset
 
 
+class _BoundedStream(io.BytesIO):
+    """Bytes that are read in at most `MAX_READS` pieces."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise ValueError(f"the header takes more than {MAX_READS} reads")
+        return super().read(size)
+
+
 def _deflated_from(data: bytes) -> int | None:
-    stream = io.BytesIO(data)
+    stream = _BoundedStream(data)
     stream.seek(132 if data[128:132] == b"DICM" else 0)
     meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
     return stream.tell() if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian else None
@@ -167,6 +188,8 @@ def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
         UnreadableImageError: if the picture inside is of another size than the header says.
         UnsupportedImageError: if no decoder for the transfer syntax is installed.
     """
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:
+        _unpack_run_lengths(dataset)
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         decoder = get_decoder(syntax)
@@ -181,7 +204,7 @@ def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
         return gdcm_process.decode(dataset)
     for plugin in plugins or [""]:
         try:
-            stored, properties = decoder.as_array(dataset, index=0, decoding_plugin=plugin)
+            stored, properties = decoder.as_array(dataset, index=0, decoding_plugin=plugin, as_rgb=False)
         except Exception as error:
             if syntax == JPEGExtended12Bit and bits_stored(dataset) > 8:
                 raise _no_decoder(syntax, name) from error
@@ -203,29 +226,20 @@ def _no_decoder(syntax: UID, name: str) -> UnsupportedImageError:
 def _check_codestream(dataset: Dataset, name: str) -> None:
     # A header may promise a small film and hold a huge one: the decoder would believe the codestream.
     frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
-    if "RLE" in dataset.file_meta.TransferSyntaxUID.name:
-        return
-    size = _codestream_size(frame)
+    size = codestream.size(frame)
     if size is None or size[:2] != (int(dataset.Columns), int(dataset.Rows)) or size[2] > 4:
         raise UnreadableImageError(
             f"{name} is damaged: the compressed picture is not the one that its header describes. Export it again."
         )
+    codestream.refuse_laborious(frame, "JPEG", name)
 
 
-def _codestream_size(frame: bytes) -> tuple[int, int, int] | None:
-    """Return width, height, components of a JPEG, JPEG-LS or JPEG 2000 codestream; None if it tells none."""
-    siz = frame.find(b"\xff\x4f\xff\x51", 0, 65536)
-    if siz >= 0 and len(frame) >= siz + 42:
-        right, bottom, left, top = struct.unpack_from(">4I", frame, siz + 8)
-        return right - left, bottom - top, struct.unpack_from(">H", frame, siz + 40)[0]
-    position = 2
-    while frame[:2] == b"\xff\xd8" and position + 10 <= len(frame) and frame[position] == 0xFF:
-        marker = frame[position + 1]
-        if marker == 0xFF:
-            position += 1
-            continue
-        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            height, width, components = struct.unpack_from(">HHB", frame, position + 5)
-            return width, height, components
-        position += 2 + struct.unpack_from(">H", frame, position + 2)[0]
-    return None
+def _unpack_run_lengths(dataset: Dataset) -> None:
+    # pydicom's own decoder takes seconds for a film, and unpacks a bomb to gigabytes before it counts.
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    samples, allocated = int(dataset.get("SamplesPerPixel", 1)), int(dataset.BitsAllocated)
+    pixels = int(dataset.Rows) * int(dataset.Columns)
+    dataset.PixelData = codestream.unpack_run_lengths(frame, pixels, samples, allocated // 8)
+    dataset["PixelData"].VR = "OW" if allocated > 8 else "OB"
+    dataset.PlanarConfiguration = 1
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

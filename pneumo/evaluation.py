@@ -119,10 +119,7 @@ def evaluate(
     labels, probability = np.asarray(labels), np.asarray(probability, np.float64)
     _check(labels, probability, np.asarray(patients))
     cells = confusion(labels, probability, threshold)
-    _, cluster = np.unique(np.asarray(patients), return_inverse=True)
-    count = int(cluster.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    weights = np.vstack([np.ones(len(labels)), drawn[:, cluster]])
+    weights = _bootstrap_weights(patients, draws, seed)
     bootstrapped = {
         name: _percentile_interval(values)
         for name, values in _weighted_statistics(labels, probability, threshold, weights).items()
@@ -137,7 +134,7 @@ def evaluate(
         confusion=cells,
         threshold=float(threshold),
         films=len(labels),
-        patients=count,
+        patients=len(np.unique(patients)),
         **bootstrapped,
     )
 
@@ -150,6 +147,25 @@ def evaluate_table(predictions: pd.DataFrame, threshold: float) -> Metrics:
         predictions["patient"].to_numpy(str),
         threshold,
     )
+
+
+def mean_by_patient(
+    values: np.ndarray, patients: np.ndarray, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
+) -> Estimate:
+    """Return the mean of a figure over films, with a bootstrap interval that draws patients.
+
+    Args:
+        values: (films,) the figure of each film; films where it is NaN are left out.
+        patients: (films,) the patient of each film.
+        draws: bootstrap samples.
+        seed: of the bootstrap.
+    """
+    values = np.asarray(values, np.float64)
+    known = np.isfinite(values)
+    if not known.any():
+        return Estimate(np.nan, np.nan, np.nan)
+    weights = _bootstrap_weights(np.asarray(patients)[known], draws, seed)
+    return _percentile_interval(weights @ values[known] / weights.sum(axis=1))
 
 
 def roc_curve(labels: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
@@ -179,6 +195,14 @@ def _check(labels: np.ndarray, probability: np.ndarray, patients: np.ndarray) ->
         raise ValueError("labels must be 0 (normal) or 1 (pneumonia)")
     if not ((probability >= 0) & (probability <= 1)).all():
         raise ValueError("probabilities must lie in 0…1")
+
+
+def _bootstrap_weights(patients: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Return how often each film counts, (1 + draws, films): once in the first row, as its patient is drawn below."""
+    _, cluster = np.unique(np.asarray(patients), return_inverse=True)
+    count = int(cluster.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+    return np.vstack([np.ones(len(cluster)), drawn[:, cluster]])
 
 
 def _percentile_interval(values: np.ndarray) -> Estimate:

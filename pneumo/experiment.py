@@ -5,10 +5,6 @@ its configuration frozen. `evaluate` opens the test split, and the card counts e
 """
 
 import dataclasses
-import datetime
-import importlib.metadata
-import os
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +14,25 @@ import keras
 import numpy as np
 import pandas as pd
 
-from pneumo import architectures, calibration, dataset, evaluation, external, model_store, preprocessing, training
+from pneumo import (
+    architectures,
+    calibration,
+    dataset,
+    evaluation,
+    external,
+    model_store,
+    preprocessing,
+    provenance,
+    training,
+)
 from pneumo.errors import DatasetError
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_store import CLASSIFICATION, SELECTION_SPLIT, ModelCard
 from pneumo.recipes import RECIPES
 from pneumo.training import Films, Progress, Recipe
 
 VALIDATION_SPLITS = ("val", SELECTION_SPLIT)
 EXTERNAL_SPLIT = "external_nih"
 EVALUATION_SPLITS = (*VALIDATION_SPLITS, "test", EXTERNAL_SPLIT)
-
-_SOFTWARE = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "pneumo")
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def train(
         family=architecture.family,
         seed_system=architecture.seed_system,
         architecture=name,
-        initial_weights=_initial_weights(weights),
+        initial_weights=provenance.initial_weights(weights),
         input={
             "size": shipped.input_shape[1],
             "channels": shipped.input_shape[3],
@@ -117,7 +121,12 @@ def train(
         },
         cam_layer=architecture.cam_layer,
         labels=list(dataset.LABELS),
-        training={"data": dataset.describe(table), **_training_facts(parts, recipe, fold, history)},
+        training={
+            "data": dataset.describe(table),
+            **provenance.training_facts(
+                parts, fold, dataclasses.asdict(recipe), history, "shifted_auroc", f"AUROC on {SELECTION_SPLIT}"
+            ),
+        },
         calibration={**dataclasses.asdict(fitted), "fitted_on": SELECTION_SPLIT},
         thresholds={
             **dataclasses.asdict(limits),
@@ -163,14 +172,13 @@ def evaluate(
     if split not in EVALUATION_SPLITS:
         raise ValueError(f"There is no split {split!r}. Choose one of: {', '.join(EVALUATION_SPLITS)}.")
     out = folder or model_store.models_folder()
-    card, model = model_store.load(name, out)
+    card, model = model_store.load(name, out, CLASSIFICATION)
     root = data if split == EXTERNAL_SPLIT else dataset.find_root(data)
-    table = _films_of(split, root, card.training.get("fold", 0))
+    table = films_of(split, root, card.training.get("fold", 0))
     films = load_films(root, table, progress)
     raw = training.predict(model, films, shifted=split == SELECTION_SPLIT)
     if split == "test":
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        card = dataclasses.replace(card, test_openings=[*card.test_openings, {"date": today, "sha256": card.sha256}])
+        card = provenance.with_test_opened(card)
     return _record(card, table, raw, split, out)
 
 
@@ -182,18 +190,15 @@ def load_films(root: Path, table: pd.DataFrame, progress: Callable[[Stage], None
 
 def metrics_record(metrics: evaluation.Metrics) -> dict[str, Any]:
     """Return metrics as they stand in a card: six decimals, None for what the films cannot tell."""
-
-    def tidy(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: tidy(item) for key, item in value.items()}
-        if isinstance(value, float):
-            return round(value, 6) if np.isfinite(value) else None
-        return value
-
-    return tidy(dataclasses.asdict(metrics))
+    return provenance.tidy(dataclasses.asdict(metrics))
 
 
-def _films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
+def films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
+    """List the films of one of `EVALUATION_SPLITS`, as `dataset.scan` does.
+
+    Raises:
+        DatasetError: if the data set lacks the split, or test patients were trained on.
+    """
     if split == EXTERNAL_SPLIT:
         return external.scan(root)
     table = dataset.scan(root)
@@ -216,40 +221,3 @@ def _record(card: ModelCard, table: pd.DataFrame, raw: np.ndarray, split: str, o
     card = dataclasses.replace(card, metrics={**card.metrics, split: metrics_record(metrics)})
     model_store.write_card(card, out)
     return card
-
-
-def _initial_weights(weights: str | Path | None) -> str:
-    if weights is None:
-        return "random"
-    if weights == "imagenet":
-        return "ImageNet (keras.applications)"
-    path = Path(weights)
-    return f"{path.name} (sha256 {model_store.file_sha256(path)})"
-
-
-def _training_facts(
-    parts: dataset.Development, recipe: Recipe, fold: int, history: list[dict[str, float]]
-) -> dict[str, Any]:
-    best = max(range(len(history)), key=lambda row: (history[row]["shifted_auroc"], row))
-    software = {}
-    for package in _SOFTWARE:
-        try:
-            software[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {
-        "data_fingerprint": dataset.fingerprint(pd.concat(parts)),
-        "split_rule": (
-            "patients grouped by file name and identical images; of each stratum (the two series of normal films, "
-            f"bacteria, virus) two of {dataset.BLOCKS} contiguous blocks of patient ids are held out for validation"
-        ),
-        "fold": fold,
-        "films": {"train": len(parts.train), "validation": len(parts.validation)},
-        "epochs_run": len(history),
-        "epoch_kept": best + 1,
-        "kept_by": f"AUROC on {SELECTION_SPLIT}",
-        "recipe": dataclasses.asdict(recipe),
-        "seconds": round(sum(row["seconds"] for row in history), 1),
-        "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()})",
-        "software": {"python": platform.python_version(), **software},
-    }

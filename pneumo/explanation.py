@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from pneumo import lungs
 from pneumo.errors import ExplanationError
+from pneumo.lungs import LungMask
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier
 
 METHODS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
 DEFAULT_METHOD = "gradcam"
+# Cyan is none of inferno's colours and no grey; its black casing sets it off where a film is white.
+LINE, CASING = (0, 255, 255), (0, 0, 0)
+# A share of the longer side: two pixels on the page.
+LINE_WIDTH = 1 / 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,34 @@ class HeatMap:
     def is_empty(self) -> bool:
         """Whether nothing on the film raises the score."""
         return not self.values.any()
+
+
+@dataclass(frozen=True)
+class HeatInLungs:
+    """How much of a heat map lies inside the lungs.
+
+    Attributes:
+        share: of the heat that lies inside the lungs, 0…1.
+        zone: the one of `lungs.ZONES` with the most heat; empty where no heat lies inside the lungs.
+        zone_share: of the heat inside the lungs that lies in that zone, 0…1.
+    """
+
+    share: float
+    zone: str
+    zone_share: float
+
+    @property
+    def mostly_outside(self) -> bool:
+        """Whether less than half of the heat lies inside the lungs."""
+        return self.share < 0.5
+
+    def __str__(self) -> str:
+        """Say it, as in ``71 % of the heat lies inside the lungs, most of it in the right lower zone.``"""
+        if not self.zone:
+            return "None of the heat lies inside the lungs."
+        share = "Under 1 %" if self.share < 0.005 else f"{100 * self.share:.0f} %"
+        part = "most" if self.zone_share > 0.5 else "the largest part"
+        return f"{share} of the heat lies inside the lungs, {part} of it in the {self.zone} zone."
 
 
 class Explainer:
@@ -121,6 +155,50 @@ class Explainer:
         peak = spread.max()
         values = spread / peak if peak > 0 else spread
         return HeatMap(values.astype(np.float32), method, self._layer)
+
+
+def heat_in_lungs(heat: np.ndarray, zones: np.ndarray) -> HeatInLungs | None:
+    """Measure how much of a heat map lies inside the lungs, and in which of their zones most.
+
+    Args:
+        heat: (height, width) float, zero or more.
+        zones: (height, width) uint8, as `LungMask.zones` gives them: 0 outside the lungs, else 1 + the index in
+            `lungs.ZONES`.
+
+    Returns:
+        None where there is no heat at all.
+    """
+    by_zone = np.bincount(zones.ravel(), weights=heat.ravel(), minlength=1 + len(lungs.ZONES))
+    total, inside = float(by_zone.sum()), float(by_zone[1:].sum())
+    if total <= 0:
+        return None
+    if inside <= 0:
+        return HeatInLungs(0.0, "", 0.0)
+    hottest = int(np.argmax(by_zone[1:]))
+    return HeatInLungs(inside / total, lungs.ZONES[hottest], float(by_zone[1 + hottest]) / inside)
+
+
+def film_picture(pixels: np.ndarray) -> np.ndarray:
+    """Return a film, (height, width) float32 in 0…1, as a (height, width, 3) uint8 picture, RGB."""
+    return np.repeat(np.rint(pixels * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+
+
+def outlined(picture: np.ndarray, mask: LungMask) -> np.ndarray:
+    """Draw the outline of the lungs on a picture of a film.
+
+    Args:
+        picture: (height, width, 3) uint8, RGB; left as it is.
+        mask: the lungs of that film.
+
+    Returns:
+        (height, width, 3) uint8, RGB.
+    """
+    height, width = picture.shape[:2]
+    thickness = max(1, round(LINE_WIDTH * max(height, width)))
+    drawn = picture.copy()
+    drawn[mask.outline(height, width, thickness + 1)] = CASING
+    drawn[mask.outline(height, width, thickness)] = LINE
+    return drawn
 
 
 def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:

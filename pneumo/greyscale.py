@@ -1,18 +1,23 @@
 """The grey scale of a film: from what a file stored to what a viewer would show, 0…1, bones white."""
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut
 
 from pneumo import dicom, dicom_header
+from pneumo.bands import bands, by_bands, of_image, percentile_window
 from pneumo.errors import UnreadableImageError
-
-# The share of pixels at each end that a percentile window leaves out: collimator edges, lead markers.
-PERCENTILES = (0.5, 99.5)
 
 # A window that leaves the whole film within a tenth of the grey scale was meant for other pixels.
 MIN_CONTRAST = 0.1
+
+# A table has at most 65,536 entries of two bytes, and a film a few tables.
+MAX_TABLE_BYTES = 2 * 1024**2
+MAX_TABLES = 1000
+_ITEM = b"\xfe\xff\0\xe0"
 
 # Digital radiographs have 10 to 14 bits; a 16-bit picture no brighter than this holds one of them unscaled.
 DIM_SIXTEEN_BIT = (2**14 - 1) / (2**16 - 1)
@@ -25,7 +30,7 @@ def of_picture(image: Image.Image, bits: int, name: str, notes: list[str]) -> np
     """Bring a picture that Pillow loaded to grey.
 
     Args:
-        image: of any mode, loaded and turned upright.
+        image: of any mode, loaded and turned upright; it is closed.
         bits: bits a sample that the file stored.
         name: the file's name, for messages.
         notes: what was done to the picture is appended here.
@@ -37,17 +42,22 @@ def of_picture(image: Image.Image, bits: int, name: str, notes: list[str]) -> np
         UnreadableImageError: if it holds NaN or infinity.
     """
     if image.mode in ("I", "F"):
-        values: np.ndarray = np.asarray(image, np.float64)
-        if not np.isfinite(values).all():
+        numbers = of_image(image)
+        image.close()
+        if not np.isfinite(numbers).all():
             raise UnreadableImageError(f"{name} holds pixels that are no numbers. Export the film again.")
         notes.append("The grey values were spread between their 0.5th and 99.5th percentile.")
-        return percentile_window(values)
-    if image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.float32) / np.float32(65535)
-    else:
-        values = np.asarray(_luminance(image, notes), np.float32) / np.float32(255)
-        if bits > 8:
-            notes.append(f"The file stores {bits} bits a sample in colour; 8 of them were read.")
+        return percentile_window(numbers)
+    is_deep_grey = image.mode.startswith("I;16")
+    values, said = np.empty((image.height, image.width), np.float32), dict[str, None]()
+    for rows in bands(values.shape):
+        band = image.crop((0, rows.start, image.width, rows.stop))
+        stored = np.asarray(band if is_deep_grey else _luminance(band, said)).astype(np.float32)
+        values[rows] = stored / np.float32(65535 if is_deep_grey else 255)
+    image.close()
+    notes.extend(said)
+    if bits > 8 and not is_deep_grey:
+        notes.append(f"The file stores {bits} bits a sample in colour; 8 of them were read.")
     if bits > 8 and np.ptp(values) > 0 and values.max() <= DIM_SIXTEEN_BIT:
         notes.append(
             "The picture uses a small part of its 16-bit range; its grey values were spread between their "
@@ -57,15 +67,15 @@ def of_picture(image: Image.Image, bits: int, name: str, notes: list[str]) -> np
     return values
 
 
-def _luminance(image: Image.Image, notes: list[str]) -> Image.Image:
+def _luminance(image: Image.Image, said: dict[str, None]) -> Image.Image:
     if image.has_transparency_data:
         opaque = image.convert("RGBA")
         if opaque.getchannel("A").getextrema()[0] != 255:
-            notes.append("The picture is partly transparent; it was laid on black.")
+            said["The picture is partly transparent; it was laid on black."] = None
         image = Image.alpha_composite(Image.new("RGBA", opaque.size, "black"), opaque)
     if image.mode in ("1", "L"):
         return image.convert("L")
-    notes.append("The file is in colour; its brightness was used.")
+    said["The file is in colour; its brightness was used."] = None
     return image.convert("RGB").convert("L")
 
 
@@ -73,7 +83,7 @@ def of_dicom(dataset: Dataset, name: str) -> tuple[np.ndarray, list[str]]:
     """Decode the film and bring it to the grey values that a viewer would show, dense tissue bright.
 
     Modality LUT or rescale, then VOI LUT or window, then the presentation's polarity (PS3.3 C.11.1, C.11.2,
-    C.7.6.3.1.2). Without a usable window the `PERCENTILES` of the pixels that are no padding span the greys.
+    C.7.6.3.1.2). Without a usable window the `bands.PERCENTILES` of the pixels that are no padding span the greys.
 
     Args:
         dataset: as `parse` returns it, after its Rows and Columns were found acceptable.
@@ -87,25 +97,35 @@ def of_dicom(dataset: Dataset, name: str) -> tuple[np.ndarray, list[str]]:
         UnsupportedImageError: if no decoder for the transfer syntax is installed.
     """
     stored, photometric = dicom.decode(dataset, name)
-    white = 2 ** dicom_header.bits_stored(dataset) - 1
-    if photometric == "PALETTE COLOR":
-        stored = apply_color_lut(stored, dataset)
-        # Writers put 8-bit palettes into 16-bit words both scaled and unscaled.
-        white = 255 if stored.max() < 256 else 65535
-    if stored.ndim == 3:
-        values = np.clip(stored.astype(np.float32) @ LUMA / np.float32(white), 0, 1)
-        return values, ["The file is in colour; its brightness was used."]
+    del dataset.PixelData
+    if stored.ndim == 3 or photometric == "PALETTE COLOR":
+        return _brightness(stored, photometric, dataset), ["The file is in colour; its brightness was used."]
     notes: list[str] = []
     is_padding = _padding(stored, dataset)
-    values = _windowed(_modality_values(stored, dataset, notes), ~is_padding, dataset, notes)
+    values = _modality_values(stored, dataset, notes)
+    del stored
+    values = _windowed(values, ~is_padding, dataset, notes)
     if photometric == "MONOCHROME1" or dicom_header.header_text(dataset, "PresentationLUTShape") == "INVERSE":
-        values = 1 - values
+        np.subtract(1, values, out=values)
         said_by = "MONOCHROME1" if photometric == "MONOCHROME1" else "PresentationLUTShape INVERSE"
         notes.append(f"The file stores an inverted picture ({said_by}); it was turned to white bones on black.")
     if is_padding.any():
         values[is_padding] = 0
         notes.append("The pixels that the file marks as padding are shown black.")
     return values, notes
+
+
+def _brightness(stored: np.ndarray, photometric: str, dataset: Dataset) -> np.ndarray:
+    white = np.float32(2 ** dicom_header.bits_stored(dataset) - 1)
+    if photometric == "PALETTE COLOR":
+        colours = [apply_color_lut(stored[rows], dataset) for rows in bands(stored.shape)]
+        # Writers put 8-bit palettes into 16-bit words both scaled and unscaled.
+        white = np.float32(255 if max(band.max() for band in colours) < 256 else 65535)
+        stored = np.concatenate(colours)
+    if photometric.startswith("YBR"):
+        # Y is the luminance of Rec. 601 (PS3.3 C.7.6.3.1.2).
+        return by_bands(stored, lambda band: np.clip(band[..., 0] / white, 0, 1))
+    return by_bands(stored, lambda band: np.clip(band.astype(np.float32) @ LUMA / white, 0, 1))
 
 
 def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
@@ -120,25 +140,29 @@ def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
 
 
 def _modality_values(stored: np.ndarray, dataset: Dataset, notes: list[str]) -> np.ndarray:
-    if dataset.get("ModalityLUTSequence"):
+    if "ModalityLUTSequence" in dataset:
         try:
-            return _looked_up(stored, dataset.ModalityLUTSequence[0], dataset)[0]
+            return by_bands(stored, _look_up(stored, "ModalityLUTSequence", dataset)[0])
         except (ValueError, TypeError, AttributeError, IndexError):
             notes.append("The modality table in the header is broken; it was left out.")
-    values = stored.astype(np.float32)
     slope, intercept = dicom_header.number(dataset, "RescaleSlope"), dicom_header.number(dataset, "RescaleIntercept")
     if slope is None and intercept is None:
-        return values
-    with np.errstate(over="ignore", invalid="ignore"):
-        rescaled = values * np.float32(1 if slope is None else slope) + np.float32(intercept or 0)
+        return stored.astype(np.float32)
+    with np.errstate(over="ignore"):
+        factor, offset = np.float32(1 if slope is None else slope), np.float32(intercept or 0)
+    rescaled = by_bands(stored, lambda band: band.astype(np.float32) * factor + offset)
     if slope == 0 or not np.isfinite(rescaled).all():
         notes.append("The rescale slope in the header is broken; it was left out.")
-        return values
+        return stored.astype(np.float32)
     return rescaled
 
 
-def _looked_up(values: np.ndarray, table: Dataset, dataset: Dataset) -> tuple[np.ndarray, float]:
-    """Map values through a LUT item (PS3.3 C.11.1.1, C.11.2.1.1); return them and the table's white."""
+def _look_up(values: np.ndarray, keyword: str, dataset: Dataset) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
+    """Return what maps values through the first LUT of a sequence (PS3.3 C.11.1.1, C.11.2.1.1), and its white."""
+    packed = dataset.get_item(keyword).value
+    if isinstance(packed, bytes) and (len(packed) > MAX_TABLE_BYTES or packed.count(_ITEM) > MAX_TABLES):
+        raise ValueError("parsing so many tables would take seconds")
+    table = dataset[keyword].value[0]
     entries, first, depth = (int(part) for part in table.LUTDescriptor)
     entries = entries or 65536
     if first > 32767 and values.min() < 0:
@@ -150,70 +174,57 @@ def _looked_up(values: np.ndarray, table: Dataset, dataset: Dataset) -> tuple[np
     lut = np.asarray(raw, np.float32)[:entries]
     if lut.ndim != 1 or lut.size < max(entries, 2):
         raise ValueError("the table is shorter than its descriptor says")
+    if not np.isfinite(lut).all():
+        raise ValueError("the table holds entries that are no numbers")
     white = float(2**depth - 1)
     if not lut.max() <= white <= 4 * max(lut.max(), 1):
         # A depth that the entries exceed, or never come near, is a slip of the writer.
         white = float(lut.max())
-    index = np.clip(np.rint(values) - first, 0, entries - 1).astype(np.int32)
-    return lut[index], white
+    return lambda band: lut[np.clip(np.rint(band) - first, 0, entries - 1).astype(np.int32)], white
 
 
 def _windowed(values: np.ndarray, shown: np.ndarray, dataset: Dataset, notes: list[str]) -> np.ndarray:
-    contrast = np.ptp(values[shown]) if shown.any() else 0
-    for keyword, title, apply in (
+    contrast = _contrast(values, shown)
+    for keyword, title, window_of in (
         ("VOILUTSequence", "grey-scale table", _voi_lut),
         ("WindowCenter", "window", _window),
     ):
         if keyword not in dataset:
             continue
         try:
-            with np.errstate(all="ignore"):
-                greys = apply(values, dataset)
+            window = window_of(values, dataset)
         except (ValueError, TypeError, AttributeError, IndexError):
-            greys = None
-        if greys is not None and np.isfinite(greys).all():
-            greys = np.clip(greys, 0, 1).astype(np.float32)
-            if contrast == 0 or np.ptp(greys[shown]) >= MIN_CONTRAST:
-                return greys
+            window = None
+        if window is not None:
+            greys = by_bands(values, window)
+            if np.isfinite(greys).all():
+                np.clip(greys, 0, 1, out=greys)
+                if contrast == 0 or _contrast(greys, shown) >= MIN_CONTRAST:
+                    return greys
         notes.append(f"The {title} in the header cannot be used for this picture.")
     notes.append("The grey values were spread between their 0.5th and 99.5th percentile.")
     return percentile_window(values, shown)
 
 
-def _voi_lut(values: np.ndarray, dataset: Dataset) -> np.ndarray:
-    mapped, white = _looked_up(values, dataset.VOILUTSequence[0], dataset)
-    return mapped / white
+def _contrast(values: np.ndarray, shown: np.ndarray) -> float:
+    if not shown.any():
+        return 0.0
+    return float(values.max(where=shown, initial=-np.inf)) - float(values.min(where=shown, initial=np.inf))
 
 
-def _window(values: np.ndarray, dataset: Dataset) -> np.ndarray | None:
-    """Apply the first window (PS3.3 C.11.2.1.2 and C.11.2.1.3), scaled to 0…1; None where it is broken."""
+def _voi_lut(values: np.ndarray, dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
+    look_up, white = _look_up(values, "VOILUTSequence", dataset)
+    return lambda band: look_up(band) / np.float32(white)
+
+
+def _window(values: np.ndarray, dataset: Dataset) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return the first window (PS3.3 C.11.2.1.2 and C.11.2.1.3), scaled to 0…1; None where it is broken."""
     center, width = dicom_header.number(dataset, "WindowCenter"), dicom_header.number(dataset, "WindowWidth")
     function = (dicom_header.header_text(dataset, "VOILUTFunction") or "LINEAR").upper()
     if center is None or width is None or width <= (1 if function == "LINEAR" else 0):
         return None
     if function == "SIGMOID":
-        return 1 / (1 + np.exp(-4 * (values - center) / width))
+        return lambda band: 1 / (1 + np.exp(-4 * (band - center) / width))
     if function == "LINEAR":
         center, width = center - 0.5, width - 1
-    return (values - center) / width + 0.5
-
-
-def percentile_window(values: np.ndarray, shown: np.ndarray | None = None) -> np.ndarray:
-    """Spread grey values between their `PERCENTILES`.
-
-    Args:
-        values: (height, width), any finite numbers.
-        shown: (height, width) bool, the pixels that the percentiles are taken from; all of them if None.
-
-    Returns:
-        (height, width) float32, 0…1; all zeros where the values do not differ.
-    """
-    sample = values if shown is None else values[shown]
-    if not sample.size:
-        return np.zeros(values.shape, np.float32)
-    low, high = (float(limit) for limit in np.percentile(sample, PERCENTILES))
-    if high <= low:
-        low, high = float(sample.min()), float(sample.max())
-    if high <= low:
-        return np.zeros(values.shape, np.float32)
-    return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+    return lambda band: (band - center) / width + 0.5

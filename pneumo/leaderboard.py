@@ -13,7 +13,7 @@ from pneumo import evaluation, model_facts, model_store
 from pneumo.errors import ModelError
 from pneumo.evaluation import Estimate, Metrics
 from pneumo.figures import FIGURES, SPLITS
-from pneumo.model_store import ModelCard
+from pneumo.model_store import CLASSIFICATION, ModelCard
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +163,7 @@ def answers_markdown(name: str, split: str, folder: Path | None = None) -> str:
     Raises:
         ModelError: if there is no such model, or it was not measured on the split.
     """
-    return _markdown(answers(model_store.read_card(name, folder), split, folder))
+    return _markdown(answers(model_store.read_card(name, folder, CLASSIFICATION), split, folder))
 
 
 def markdown(split: str, folder: Path | None = None) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pneumo import model_store
 from pneumo.errors import ModelError
-from pneumo.model_store import ModelCard
+from pneumo.model_store import CLASSIFICATION, ModelCard
 
 CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
 _FILMS = {"": "Training", "val_": "Validation", "shifted_": "Validation, shifted"}
@@ -108,7 +108,10 @@ def _thresholds(card: ModelCard) -> dict[str, str]:
     chosen, facts = card.thresholds.get("chosen_on", {}), {}
     if card.calibration.get("fitted_on"):
         facts["Calibration"] = f"fitted on {card.calibration['fitted_on']}"
-    for key, title in {"decision": "Decision threshold", "low": "Unlikely below", "high": "Likely from"}.items():
+    titles = {"decision": "Decision threshold"}
+    if card.task == CLASSIFICATION:
+        titles |= {"low": "Unlikely below", "high": "Likely from"}
+    for key, title in titles.items():
         facts[title] = f"{card.thresholds[key]:.3f}" + (f": {chosen[key]}" if key in chosen else "")
     return facts
 

@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ SHIPPED = Path(__file__).resolve().parents[1] / "models"
 PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
 # The split whose films imitate another hospital; models are compared and chosen on it, never on test.
 SELECTION_SPLIT = "val_shifted"
+CLASSIFICATION = "classification"
+SEGMENTATION = "segmentation"
+SCREENING = "screening"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class ModelCard:
         parameters: number of weights.
         size_bytes: size of ``model.keras``.
         sha256: of ``model.keras``.
+        task: `CLASSIFICATION`, or for the networks that look at a film before it is classified `SEGMENTATION` (the
+            lungs) and `SCREENING` (the gate). Those have no calibration, and figures of their own.
     """
 
     name: str
@@ -69,6 +75,7 @@ class ModelCard:
     sha256: str
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     test_openings: list[dict[str, str]] = field(default_factory=list)
+    task: str = CLASSIFICATION
 
     def as_calibration(self) -> Calibration:
         """Return the calibration as a value that can be applied."""
@@ -81,7 +88,7 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The models in a folder, best first, and a sentence for each sub-folder that holds no sound model."""
+    """The classifiers in a folder, best first, and a sentence for each sub-folder that holds no sound model."""
 
     cards: list[ModelCard]
     problems: dict[str, str]
@@ -94,7 +101,7 @@ def models_folder() -> Path:
 
 
 def catalogue(folder: Path | None = None) -> Catalogue:
-    """List the models, ordered by their AUROC on `SELECTION_SPLIT`; a broken folder costs only itself."""
+    """List the classifiers, ordered by their AUROC on `SELECTION_SPLIT`; a broken folder costs only itself."""
     cards, problems = [], {}
     root = folder or models_folder()
     for path in sorted(root.iterdir()) if root.is_dir() else []:
@@ -104,7 +111,8 @@ def catalogue(folder: Path | None = None) -> Catalogue:
             cards.append(read_card(path.name, root))
         except ModelError as error:
             problems[path.name] = str(error)
-    return Catalogue(sorted(cards, key=_selection_auroc, reverse=True), problems)
+    classifiers = [card for card in cards if card.task == CLASSIFICATION]
+    return Catalogue(sorted(classifiers, key=_selection_auroc, reverse=True), problems)
 
 
 def _selection_auroc(card: ModelCard) -> float:
@@ -124,23 +132,52 @@ def default_name(folder: Path | None = None) -> str:
     return cards[0].name
 
 
-def read_card(name: str, folder: Path | None = None) -> ModelCard:
+def names(folder: Path | None = None, task: str | None = None) -> list[str]:
+    """Return the models with a sound card, of one task or of all, by name."""
+    found = []
+    for path in (folder or models_folder()).glob("*/card.json"):
+        try:
+            card = read_card(path.parent.name, folder)
+        except ModelError:
+            continue
+        if task in (None, card.task):
+            found.append(path.parent.name)
+    return sorted(found)
+
+
+def read_card(name: str, folder: Path | None = None, task: str | None = None) -> ModelCard:
     """Read a model's card.
 
+    Args:
+        name: of the model folder.
+        folder: the folder of model folders.
+        task: what the model must be for; any task where None.
+
     Raises:
-        ModelError: if there is no such model, or its card is damaged or incomplete.
+        ModelError: if there is no such model, it is for another task, or its card is damaged or incomplete.
     """
     root = folder or models_folder()
     path = root / name / "card.json"
     if not path.is_file():
-        known = sorted(card.parent.name for card in root.glob("*/card.json"))
-        raise ModelError(f"There is no model {name!r} in {root}. Choose one of: {', '.join(known) or '(none)'}.")
+        raise ModelError(f"There is no model {name!r} in {root}. {_choice(root, task)}")
+    card = _parsed_card(path)
+    if task not in (None, card.task):
+        raise ModelError(f"The model {name!r} is for {card.task}, not for {task}. {_choice(root, task)}")
+    return card
+
+
+def _choice(root: Path, task: str | None) -> str:
+    return f"Choose one of: {', '.join(names(root, task)) or '(none)'}."
+
+
+def _parsed_card(path: Path) -> ModelCard:
     try:
         card = ModelCard(**json.loads(path.read_text("utf-8")))
-        # Whoever lists or opens a model relies on these.
-        card.as_calibration()
-        card.as_thresholds()
-        float(_selection_auroc(card))
+        if card.task == CLASSIFICATION:
+            # Whoever lists or opens a model relies on these.
+            card.as_calibration()
+            card.as_thresholds()
+            float(_selection_auroc(card))
         return card
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path} is no complete model card ({error}). Restore or retrain the model.") from error
@@ -152,8 +189,16 @@ def write_card(card: ModelCard, folder: Path | None = None) -> None:
     path.write_text(json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def read_predictions(name: str, split: str, folder: Path | None = None) -> pd.DataFrame:
-    """Read ``predictions/<split>.csv``: ``file, patient, label, pathogen, probability``.
+def read_predictions(
+    name: str, split: str, folder: Path | None = None, columns: Sequence[str] = PREDICTION_COLUMNS
+) -> pd.DataFrame:
+    """Read ``predictions/<split>.csv``.
+
+    Args:
+        name: of the model folder.
+        split: that was measured.
+        folder: the folder of model folders.
+        columns: what it must have; models of another task than classification have columns of their own.
 
     Raises:
         ModelError: if the model was not measured on that split, or the file lacks a column.
@@ -162,9 +207,9 @@ def read_predictions(name: str, split: str, folder: Path | None = None) -> pd.Da
     if not path.is_file():
         raise ModelError(f"{name} was not measured on {split}; run `python -m pneumo evaluate {name} --split {split}`.")
     table = pd.read_csv(path, dtype={"patient": str}, keep_default_na=False)
-    if missing := [column for column in PREDICTION_COLUMNS if column not in table]:
+    if missing := [column for column in columns if column not in table]:
         raise ModelError(f"{path} lacks {', '.join(missing)}; evaluate the model anew.")
-    return table[PREDICTION_COLUMNS]
+    return table[list(columns)]
 
 
 def measured_splits(name: str, folder: Path | None = None) -> list[str]:
@@ -172,11 +217,17 @@ def measured_splits(name: str, folder: Path | None = None) -> list[str]:
     return sorted(path.stem for path in ((folder or models_folder()) / name / "predictions").glob("*.csv"))
 
 
-def write_predictions(table: pd.DataFrame, name: str, split: str, folder: Path | None = None) -> None:
+def write_predictions(
+    table: pd.DataFrame,
+    name: str,
+    split: str,
+    folder: Path | None = None,
+    columns: Sequence[str] = PREDICTION_COLUMNS,
+) -> None:
     """Write ``predictions/<split>.csv``; `table` has the columns of `read_predictions`, among others."""
     path = (folder or models_folder()) / name / "predictions" / f"{split}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    ordered = table.sort_values("file")[PREDICTION_COLUMNS]
+    ordered = table.sort_values("file", kind="stable")[list(columns)]
     ordered.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
 
 
@@ -207,13 +258,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load(name: str, folder: Path | None = None) -> "tuple[ModelCard, keras.Model]":
-    """Load a model whose file is the one that its card describes.
+def load(name: str, folder: Path | None = None, task: str | None = None) -> "tuple[ModelCard, keras.Model]":
+    """Load a model whose file is the one that its card describes; `task` is what it must be for, if it matters.
 
     Raises:
-        ModelError: if the card or the file is missing, or they do not belong together.
+        ModelError: if the card or the file is missing, they do not belong together, or the model is for another task.
     """
-    card = read_card(name, folder)
+    card = read_card(name, folder, task)
     path = (folder or models_folder()) / name / "model.keras"
     if not path.is_file():
         raise ModelError(f"{path} is missing. Restore it (`git checkout -- {path.name}`) or retrain the model.")
@@ -244,8 +295,10 @@ def save(model: "keras.Model", path: Path) -> None:
     """
     import keras
 
-    copy = keras.models.clone_model(model)
-    copy.set_weights([_rounded(weights) for weights in model.get_weights()])
+    # Without what it was compiled with: a loss of ours would have to be known to whoever loads the file.
+    bare = keras.Model(model.input, model.output, name=model.name)
+    copy = keras.models.clone_model(bare)
+    copy.set_weights([_rounded(weights) for weights in bare.get_weights()])
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         stored = Path(scratch) / "model.keras"

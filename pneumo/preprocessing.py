@@ -56,13 +56,16 @@ def film_square(pixels: np.ndarray) -> np.ndarray:
     Returns:
         (`SQUARE`, `SQUARE`) float32 in 0…1; a film of one flat value becomes all zeros.
     """
-    shrinks = min(pixels.shape) >= SQUARE
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    square = cv2.resize(pixels, (SQUARE, SQUARE), interpolation=interpolation)
+    square = squashed(pixels)
     low, high = np.percentile(square, WINDOW)
     if high <= low:
         return np.zeros_like(square)
     return np.clip((square - low) / (high - low), 0.0, 1.0).astype(np.float32)
+
+
+def squashed(pixels: np.ndarray) -> np.ndarray:
+    """Squash a film to (`SQUARE`, `SQUARE`), its grey values as they are."""
+    return _resized(pixels, SQUARE)
 
 
 def model_input(square: np.ndarray, size: int) -> np.ndarray:

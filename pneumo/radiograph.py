@@ -6,6 +6,7 @@ What a file is, its content decides and never its extension. Sizes are checked b
 import hashlib
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
 
-from pneumo import dicom, dicom_header, greyscale
+from pneumo import codestream, dicom, dicom_header, greyscale
+from pneumo.bands import of_image
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
 
 MAX_BYTES = 50 * 1024**2
@@ -21,6 +23,9 @@ MAX_PIXELS = 40_000_000
 MIN_SIDE = 64
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "DICOM")
+
+# A damaged file is answered by an error or read; what Pillow thinks of its EXIF is for nobody.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -122,7 +127,8 @@ def read(source: bytes | bytearray | memoryview | str | Path, name: str | None =
 
 def _last_part(name: str) -> str:
     # Browsers on Windows send backslashes, which Path leaves alone elsewhere.
-    return re.split(r"[\\/]", name.rstrip("\\/"))[-1] or "picture"
+    last = re.split(r"[\\/]", name.rstrip("\\/"))[-1]
+    return last if last.strip() else "picture"
 
 
 def _bytes_of(path: str | Path, name: str) -> bytes:
@@ -189,7 +195,7 @@ def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     _check_size(width, height, name)
     pixels, notes = greyscale.of_dicom(dataset, name)
     if (width, height) != (columns, rows):
-        pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+        pixels = of_image(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
         notes.append(f"The file's pixels are not square ({aspect:.3g} : 1); the picture was resampled.")
     return pixels, {
         "bits": dicom_header.bits_stored(dataset),
@@ -203,6 +209,7 @@ def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    codestream.refuse_laborious(data, kind, name)
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=[kind])
     except Image.DecompressionBombError as error:
@@ -215,6 +222,7 @@ def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[s
         raise UnsupportedImageError(
             f"{name} holds several pictures. pneumo reads one film at a time: export one of them."
         )
+    codestream.refuse_slow(data, image, name)
     bits, notes = _bits_of(data, image), list[str]()
     image.load()
     stores_white_as_zero = (
@@ -222,10 +230,11 @@ def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[s
         and image.mode.startswith("I;16")
         and image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
     )
-    pixels = greyscale.of_picture(ImageOps.exif_transpose(image), bits, name, notes)
+    ImageOps.exif_transpose(image, in_place=True)
+    pixels = greyscale.of_picture(image, bits, name, notes)
     if stores_white_as_zero:
         # Pillow turns 8-bit pictures of this kind itself and leaves 16-bit ones as they are.
-        pixels = 1 - pixels
+        np.subtract(1, pixels, out=pixels)
         notes.append("The file stores an inverted picture (white is zero); it was turned to white bones on black.")
     return pixels, {"bits": bits, "notes": tuple(notes)}
 

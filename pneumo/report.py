@@ -1,14 +1,16 @@
-"""An `Assessment`, or the reason why there is none, as JSON and as a row of CSV."""
+"""An `Assessment`, what the gate found, or the reason why there is neither, as JSON and as a row of CSV."""
 
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pneumo import DISCLAIMER, __version__
-from pneumo.errors import PneumoError
+from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
+from pneumo.findings import Finding
 from pneumo.model_store import ModelCard
+from pneumo.radiograph import Radiograph
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment
@@ -19,6 +21,8 @@ CSV_COLUMNS = (
     "answer",
     "probability",
     "reasons",
+    "findings",
+    "forced",
     "model",
     "model_sha256",
     "image_sha256",
@@ -26,12 +30,20 @@ CSV_COLUMNS = (
 )
 
 
-def assessment_record(assessment: "Assessment", file: str | None = None) -> dict[str, Any]:
+def assessment_record(
+    assessment: "Assessment",
+    file: str | None = None,
+    *,
+    findings: Sequence[Finding] | None = None,
+    forced: bool = False,
+) -> dict[str, Any]:
     """Return an assessment as plain values, the line that ``predict --json`` prints.
 
     Args:
         assessment: what a classifier said.
         file: how to name the film; the name that it was read under where None.
+        findings: what the gate found, refusals first; None where the film was not checked.
+        forced: whether the gate refused the film and the user asked for an answer all the same.
     """
     card, film = assessment.card, assessment.radiograph
     return {
@@ -39,15 +51,30 @@ def assessment_record(assessment: "Assessment", file: str | None = None) -> dict
         "status": "ok",
         "answer": assessment.answer,
         "probability": assessment.probability,
-        "reasons": list(assessment.reasons),
-        "model": card.name,
-        "model_sha256": card.sha256,
+        "reasons": [*_messages(findings), *assessment.reasons],
+        "findings": _as_values(findings),
+        "forced": forced,
         "thresholds": {key: card.thresholds[key] for key in ("decision", "low", "high")},
         "prevalence": card.calibration["prevalence"],
-        "image": {"format": film.format, "width": film.width, "height": film.height},
-        "image_sha256": film.sha256,
-        "pneumo_version": __version__,
-        "disclaimer": DISCLAIMER,
+        **_of_film(film),
+        **_of_model(card),
+    }
+
+
+def refused_record(
+    film: Radiograph, findings: Sequence[Finding], card: ModelCard, file: str | None = None
+) -> dict[str, Any]:
+    """Return the line for a film that the gate refused, so that the model was not asked."""
+    return {
+        "file": file or film.name,
+        "status": "refused",
+        "answer": None,
+        "probability": None,
+        "reasons": [*_messages(findings), *film.notes],
+        "findings": _as_values(findings),
+        "forced": False,
+        **_of_film(film),
+        **_of_model(card),
     }
 
 
@@ -59,6 +86,44 @@ def error_record(file: str, error: PneumoError, card: ModelCard) -> dict[str, An
         "answer": None,
         "probability": None,
         "reasons": [str(error)],
+        "findings": None,
+        "forced": False,
+        **_of_model(card),
+    }
+
+
+def check_record(file: str, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what the gate found in a film, the line that ``check --json`` prints."""
+    accepted = all(finding.severity != "refuse" for finding in findings)
+    return {"file": file, "accepted": accepted, "findings": _as_values(findings)}
+
+
+def unreadable_record(file: str, error: PneumoError) -> dict[str, Any]:
+    """Return the line of ``check --json`` for a file that could not be read."""
+    kinds = {UnsupportedImageError: "unsupported", ImageSizeError: "image_size"}
+    code = next((code for kind, code in kinds.items() if isinstance(error, kind)), "unreadable")
+    return check_record(file, [Finding(code, "refuse", str(error))])
+
+
+def _messages(findings: Sequence[Finding] | None) -> list[str]:
+    return [finding.message for finding in findings or ()]
+
+
+def _as_values(findings: Sequence[Finding] | None) -> list[dict[str, str]] | None:
+    if findings is None:
+        return None
+    return [{"code": each.code, "severity": each.severity, "message": each.message} for each in findings]
+
+
+def _of_film(film: Radiograph) -> dict[str, Any]:
+    return {
+        "image": {"format": film.format, "width": film.width, "height": film.height},
+        "image_sha256": film.sha256,
+    }
+
+
+def _of_model(card: ModelCard) -> dict[str, Any]:
+    return {
         "model": card.name,
         "model_sha256": card.sha256,
         "pneumo_version": __version__,
@@ -72,7 +137,7 @@ def to_json(record: dict[str, Any], *, indent: int | None = None) -> str:
 
 
 def to_csv(records: Iterable[dict[str, Any]]) -> str:
-    """Return records as CSV with a header; reasons are joined by spaces.
+    """Return records as CSV with a header; reasons, and the codes of findings, are joined by spaces.
 
     A cell that a spreadsheet would run as a formula is led by an apostrophe: file names come from strangers.
     """
@@ -80,7 +145,8 @@ def to_csv(records: Iterable[dict[str, Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for record in records:
-        row = {**record, "reasons": " ".join(record["reasons"])}
+        codes = " ".join(finding["code"] for finding in record["findings"] or ())
+        row = {**record, "reasons": " ".join(record["reasons"]), "findings": codes}
         writer.writerow([_inert(row.get(column)) for column in CSV_COLUMNS])
     return text.getvalue()
 

@@ -15,13 +15,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pneumo import preprocessing
+from pneumo import checkpoints, preprocessing
 from pneumo.preprocessing import Augmentation
 
 
@@ -151,50 +150,30 @@ def fit(
     Raises:
         ValueError: if the checkpoint belongs to another recipe or other films.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     steps = len(_Views(train, model.input_shape[1], recipe, 0))
-    _compile(model, recipe, steps)
-    best, state_file = folder / "best.weights.h5", folder / "state.json"
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing)
+    model.compile(optimizer=optimizer(recipe, steps), loss=loss, metrics=["accuracy"])
 
-    run = _fingerprint(recipe, train, validation)
-    state: dict[str, Any] = {"run": run, "history": [], "best_epoch": 0}
-    if resume and state_file.is_file():
-        state = json.loads(state_file.read_text())
-        if state.get("run") != run:
-            raise ValueError(f"The checkpoint in {folder} is of another recipe or other films; train without --resume.")
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(_checkpoint(folder, len(state["history"])))
-    else:
-        for old in (state_file, *folder.glob("*.weights.h5")):
-            old.unlink(missing_ok=True)
-    history: list[dict[str, float]] = state["history"]
+    def one_epoch(epoch: int) -> tuple[list[np.ndarray], dict[str, float]]:
+        return _epoch(model, train, validation, recipe, epoch, steps, progress)
 
-    while len(history) < recipe.epochs and len(history) - state["best_epoch"] < recipe.patience:
-        epoch = len(history) + 1
-        trained, row = _epoch(model, train, validation, recipe, epoch, steps, progress)
-        history.append(row)
-        if row["shifted_auroc"] >= max(past["shifted_auroc"] for past in history):
-            state["best_epoch"] = epoch
-            model.save_weights(best)
-        model.set_weights(trained)
-        # The state names the checkpoint, so a run that is cut off between these lines resumes one epoch earlier.
-        model.save_weights(_checkpoint(folder, epoch))
-        state_file.write_text(json.dumps(state))
-        _checkpoint(folder, epoch - 1).unlink(missing_ok=True)
-        progress(Progress(epoch, recipe.epochs, steps, steps, row))
-    model.load_weights(best)
-    return history
+    return checkpoints.run(
+        model,
+        folder,
+        _fingerprint(recipe, train, validation),
+        one_epoch,
+        judged_by="shifted_auroc",
+        epochs=recipe.epochs,
+        patience=recipe.patience,
+        resume=resume,
+    )
 
 
 def _fingerprint(recipe: Recipe, train: Films, validation: Films) -> str:
     """Tell runs apart; a run that went on with another split would have learned its own validation films."""
     text = json.dumps([dataclasses.asdict(recipe), train.files, validation.files])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _checkpoint(folder: Path, epoch: int) -> Path:
-    return folder / f"epoch-{epoch}.weights.h5"
 
 
 def _epoch(
@@ -224,6 +203,7 @@ def _epoch(
         row[f"{name}_accuracy"] = float(np.mean((probability >= 0.5) == (validation.labels == 1)))
         row[f"{name}_auroc"] = float(roc_auc_score(validation.labels, probability))
     row["seconds"] = round(time.perf_counter() - started, 1)
+    progress(Progress(epoch, recipe.epochs, steps, steps, row))
     return trained, row
 
 
@@ -234,18 +214,17 @@ def _reseed_dropout(model: keras.Model, seed: int) -> None:
             layer.seed_generator.state.assign([1000 * seed + index, 0])
 
 
-def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
+def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+    """Return AdamW that warms up over one epoch of `steps` and falls along a cosine, averaging the weights."""
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate * 0.05,
         decay_steps=steps * max(recipe.epochs - 1, 1),
         warmup_target=recipe.learning_rate,
         warmup_steps=steps if recipe.epochs > 1 else 0,
     )
-    optimizer = keras.optimizers.AdamW(
+    return keras.optimizers.AdamW(
         schedule,
         weight_decay=recipe.weight_decay,
         use_ema=recipe.average > 0,
         ema_momentum=recipe.average or 0.99,
     )
-    loss = keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing)
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])

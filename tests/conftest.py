@@ -18,13 +18,14 @@ def toy_data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_models(toy_data, tmp_path_factory) -> Path:
-    """A folder with the model folders `cnn` and `dense`, really trained; never change it."""
+    """A folder with `cnn` and `dense`, really trained, and `lungs` and `gate`, written by hand; never change it."""
     from pneumo import experiment
 
     out = tmp_path_factory.mktemp("models")
     for name in ("cnn", "dense"):
         experiment.train(name, toy_data, out, epochs=2, checkpoints=tmp_path_factory.mktemp("runs"))
         experiment.evaluate(name, toy_data, "test", out)
+    synthetic.write_screening_models(out)
     return out
 
 

@@ -1,17 +1,10 @@
-import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 
-import cv2
 import pytest
 from typer.testing import CliRunner
 
-from pneumo import DISCLAIMER, __version__, cli, cli_data, dataset, model_store
-
-RECORD_KEYS = {"file", "status", "answer", "probability", "reasons", "model", "model_sha256"}
+from pneumo import __version__, cli, cli_data, dataset, model_store
 
 
 @pytest.fixture(autouse=True)
@@ -26,130 +19,19 @@ def pneumo(*arguments):
     return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
 
 
-@pytest.fixture
-def films(toy_data, tmp_path):
-    """A sound film, an unreadable one, a missing one, and a folder of two."""
-    ward = tmp_path / "ward"
-    (ward / "inner").mkdir(parents=True)
-    sound, broken = tmp_path / "sound.jpeg", tmp_path / "broken.png"
-    shutil.copy(toy_data / "test/NORMAL/IM-0001-0001.jpeg", sound)
-    shutil.copy(toy_data / "test/NORMAL/IM-0002-0001.jpeg", ward / "sound.jpeg")
-    shutil.copy(toy_data / "test/PNEUMONIA/person109_virus_204.jpeg", ward / "inner" / "child.jpeg")
-    broken.write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    (ward / ".DS_Store").write_bytes(b"Bud1")
-    return [sound, broken, tmp_path / "missing.dcm", ward]
-
-
-def test_predict_prints_a_json_line_for_every_input(films, toy_models, tmp_path):
-    result = pneumo("predict", *films, "--model", "cnn", "--models", toy_models, "--json")
-
-    records = [json.loads(line) for line in result.stdout.splitlines()]
-    assert result.exit_code == 1
-    assert [record["file"] for record in records] == [
-        *(str(path) for path in films[:3]),
-        str(tmp_path / "ward/inner/child.jpeg"),
-        str(tmp_path / "ward/sound.jpeg"),
-    ]
-    assert [record["status"] for record in records] == ["ok", "error", "error", "ok", "ok"]
-    card = model_store.read_card("cnn", toy_models)
-    for record in records:
-        assert set(record) >= RECORD_KEYS
-        assert (record["model"], record["model_sha256"]) == ("cnn", card.sha256)
-        assert record["reasons"]
-        assert (record["answer"] in ("likely", "uncertain", "unlikely")) == (record["status"] == "ok")
-        assert (record["probability"] is None) == (record["status"] == "error")
-    assert "broken.png" in records[1]["reasons"][0]
-    assert "missing.dcm" in records[2]["reasons"][0]
-
-
-def test_predict_gives_the_probability_that_evaluate_wrote(toy_data, toy_models):
-    file = "test/PNEUMONIA/person301_bacteria_404.jpeg"
-
-    result = pneumo("predict", toy_data / file, "--model", "dense", "--models", toy_models, "--json")
-
-    written = model_store.read_predictions("dense", "test", toy_models).set_index("file")["probability"][file]
-    assert result.exit_code == 0
-    assert json.loads(result.stdout)["probability"] == pytest.approx(written, abs=0.01)
-
-
-def test_predict_prints_readable_lines_and_the_disclaimer_apart(films, toy_models):
-    result = pneumo("predict", *films[:2], "--model", "cnn", "--models", toy_models)
-
-    first, second = result.stdout.splitlines()
-    assert first.split("\t")[0] == str(films[0])
-    assert first.split("\t")[1] in ("likely", "uncertain", "unlikely")
-    assert 0 <= float(first.split("\t")[2]) <= 1
-    assert second.split("\t")[:2] == [str(films[1]), "error"]
-    assert DISCLAIMER in " ".join(result.stderr.split())
-
-
-def test_predict_writes_a_table_and_heat_maps(films, toy_models, tmp_path):
-    result = pneumo(
-        *("predict", films[0], films[1], films[3], "--model", "cnn", "--models", toy_models),
-        *("--json", "--csv", tmp_path / "table.csv", "--heatmap", tmp_path / "maps"),
-    )
-
-    records = [json.loads(line) for line in result.stdout.splitlines()]
-    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
-    assert [row["file"] for row in rows] == [record["file"] for record in records]
-    assert [row["answer"] for row in rows] == [record["answer"] or "" for record in records]
-    maps = [record["heatmap"] for record in records if record["status"] == "ok"]
-    # Two films of one name do not overwrite each other.
-    assert len(set(maps)) == 3 == len(list((tmp_path / "maps").iterdir()))
-    for path in maps:
-        assert cv2.imread(path).shape == (160, 200, 3)
-
-
-def test_predict_takes_the_best_model_where_none_is_named(films, toy_models):
-    result = pneumo("predict", films[0], "--models", toy_models, "--json")
-
-    assert json.loads(result.stdout)["model"] == model_store.default_name(toy_models)
-
-
-def test_the_process_separates_results_from_everything_else(films, toy_models, tmp_path):
-    # On Linux a file name is bytes, and need not be text.
-    odd = os.fsencode(tmp_path) + b"/r\xf6ntgen.jpeg"
-    shutil.copy(films[0], odd)
-    command = [
-        sys.executable,
-        "-m",
-        "pneumo",
-        "predict",
-        odd,
-        *films[:2],
-        "--model",
-        "cnn",
-        "--json",
-        "--csv",
-        "out.csv",
-    ]
-    environment = os.environ | {
-        "PNEUMO_MODELS": str(toy_models),
-        "PYTHONPATH": str(model_store.SHIPPED.parent),
-        "PYTHONIOENCODING": "utf-8",
-    }
-
-    run = subprocess.run(command, capture_output=True, env=environment, check=False, cwd=tmp_path)
-
-    assert [json.loads(line)["status"] for line in run.stdout.splitlines()] == ["ok", "ok", "error"]
-    assert len((tmp_path / "out.csv").read_text("utf-8").splitlines()) == 4
-    assert run.returncode == 1
-    assert b"Traceback" not in run.stderr
-    assert b"cuda" not in run.stderr.lower()
-
-
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["predict"], "Missing argument"),
-        (["predict", "film.png", "--model", "lenet"], "Choose one of: cnn, dense"),
-        (["predict", "film.png", "--method", "scorecam"], "gradcam, gradcam++"),
-        (["predict", "film.png", "--model", "dense", "--heatmap", "maps"], "no feature maps"),
-        (["predict", "film.png", "--colour", "red"], "No such option"),
         (["evaluate", "cnn"], "--data"),
+        (["evaluate", "lenet", "--data", "DATA"], "Choose one of: cnn, dense."),
+        (["evaluate", "lungs", "--data", "DATA"], "no table of lung masks"),
+        (["evaluate", "lungs", "--data", "DATA", "--masks", "OUT"], "no table of lung masks"),
+        (["evaluate", "lungs", "--data", "DATA", "--split", "val_shifted"], "val, test, opacity_masks"),
+        (["evaluate", "lungs", "--data", "DATA", "--split", "opacity_masks"], "labels.csv is missing"),
         (["evaluate", "cnn", "--data", "nowhere"], "no data set in the Kaggle layout"),
         (["evaluate", "cnn", "--data", "DATA", "--split", "train"], "external_nih"),
-        (["train", "lenet", "--data", "DATA"], "mobilenetv2"),
+        (["train", "lenet", "--data", "DATA"], "mobilenetv2, lungs"),
+        (["train", "lungs", "--data", "DATA", "--weights", "nowhere.h5"], "nowhere.h5"),
         (["train", "cnn", "--data", "DATA", "--weights", "imagenet"], "random weights"),
         (["train", "mobilenetv2", "--data", "DATA", "--weights", "nowhere.h5"], "nowhere.h5"),
         (["train", "cnn"], "--data"),
@@ -163,7 +45,7 @@ def test_the_process_separates_results_from_everything_else(films, toy_models, t
 )
 def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complaint, toy_models, toy_data, tmp_path):
     places = {"DATA": toy_data, "OUT": tmp_path / "out"}
-    extra = ["--models", toy_models] if arguments[0] in ("predict", "evaluate") and len(arguments) > 1 else []
+    extra = ["--models", toy_models] if arguments[0] == "evaluate" and len(arguments) > 1 else []
 
     result = pneumo(*(places.get(argument, argument) for argument in arguments), *extra)
 
@@ -174,7 +56,19 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
 
 @pytest.mark.parametrize(
     "command",
-    ["", "predict", "train", "evaluate", "models", "samples", "data", "data summary", "data download"],
+    [
+        "",
+        "predict",
+        "check",
+        "lungs",
+        "train",
+        "evaluate",
+        "models",
+        "samples",
+        "data",
+        "data summary",
+        "data download",
+    ],
 )
 def test_every_command_explains_itself(command):
     result = pneumo(*command.split(), "--help")
@@ -186,7 +80,7 @@ def test_every_command_explains_itself(command):
 def test_every_command_that_exists_is_among_the_explained():
     named = {info.name or info.callback.__name__ for info in cli.app.registered_commands}
 
-    assert named >= {"predict", "train", "evaluate", "models", "samples"}
+    assert named == {"predict", "check", "lungs", "train", "evaluate", "models", "samples"}
     assert {info.name or info.callback.__name__ for info in cli_data.app.registered_commands} == {"summary", "download"}
 
 
@@ -275,20 +169,3 @@ def test_a_training_run_of_another_recipe_is_not_resumed(toy_data, tmp_path):
     assert result.exit_code == 2
     assert "another recipe" in result.stderr
     assert not (tmp_path / "models" / "dense").exists()
-
-
-def test_predict_again_replaces_its_heat_maps(films, toy_models, tmp_path):
-    command = ("predict", films[0], "--model", "cnn", "--models", toy_models, "--heatmap", tmp_path / "maps")
-    pneumo(*command)
-
-    pneumo(*command)
-
-    assert len(list((tmp_path / "maps").iterdir())) == 1
-
-
-def test_a_table_that_cannot_be_written_is_told_in_a_sentence(films, toy_models, tmp_path):
-    result = pneumo("predict", films[0], "--models", toy_models, "--csv", tmp_path / "missing" / "table.csv")
-
-    assert result.exit_code == 2
-    assert "table.csv" in result.stderr
-    assert "Traceback" not in result.stderr

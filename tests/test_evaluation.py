@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from sklearn import metrics as reference
 
-from pneumo.evaluation import Confusion, Estimate, confusion, evaluate, evaluate_table, roc_curve, wilson
+from pneumo.evaluation import (
+    Confusion,
+    Estimate,
+    confusion,
+    evaluate,
+    evaluate_table,
+    mean_by_patient,
+    roc_curve,
+    wilson,
+)
 
 
 def random_films(seed, films=150, patients=90):
@@ -223,3 +232,34 @@ def test_the_roc_curve_encloses_the_area():
 
 def test_an_estimate_reads_as_a_figure_with_its_interval():
     assert str(Estimate(0.98649, 0.9771, 0.9934)) == "0.986 (0.977–0.993)"
+
+
+def test_a_mean_is_that_over_films_and_leaves_out_the_unknown():
+    values = np.array([0.9, 0.6, np.nan, 0.3])
+
+    mean = mean_by_patient(values, np.array(["P", "P", "Q", "R"]), draws=200)
+
+    assert mean.value == pytest.approx(0.6)
+    # Patient P has two films, so a sample of two patients holds P twice, R twice, or all three films.
+    assert (mean.low, mean.high) == (pytest.approx(0.3), pytest.approx(0.75))
+    assert mean_by_patient(values, np.array(["P", "P", "Q", "R"]), draws=200) == mean
+
+
+def test_the_mean_of_nothing_known_is_unknown():
+    assert np.isnan(mean_by_patient(np.array([np.nan, np.nan]), np.array(["P", "Q"])).value)
+    assert np.isnan(mean_by_patient(np.array([]), np.array([])).value)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=10)
+def test_the_interval_of_a_mean_is_that_of_the_clustered_standard_error(seed):
+    rng = np.random.default_rng(seed)
+    patients = np.repeat(np.arange(150), 3)
+    values = np.repeat(rng.normal(0, 1, 150), 3)
+
+    mean = mean_by_patient(values, patients, draws=2000, seed=seed)
+
+    # Three equal films of a patient tell no more than one.
+    half = 1.96 * values[::3].std(ddof=1) / np.sqrt(150)
+    assert mean.high - mean.low == pytest.approx(2 * half, rel=0.12)
+    assert mean.value == pytest.approx(values.mean())

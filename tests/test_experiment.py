@@ -219,15 +219,6 @@ def test_what_the_films_cannot_tell_is_null_in_a_card():
     assert record["confusion"] == {"true_positive": 2, "false_negative": 1, "true_negative": 0, "false_positive": 0}
 
 
-def test_a_card_says_which_weights_a_model_started_from(tmp_path):
-    path = tmp_path / "backbone.weights.h5"
-    path.write_bytes(b"weights")
-
-    assert experiment._initial_weights(None) == "random"
-    assert "ImageNet" in experiment._initial_weights("imagenet")
-    assert experiment._initial_weights(path) == f"backbone.weights.h5 (sha256 {model_store.file_sha256(path)})"
-
-
 def test_retraining_drops_the_old_predictions_and_keeps_the_count_of_openings(models, toy_data, tmp_path):
     before = model_store.read_card("dense", models)
 

@@ -8,10 +8,21 @@ import synthetic
 import tensorflow as tf
 from PIL import Image
 
-from pneumo import architectures
+from pneumo import architectures, lungs
 from pneumo.classifier import Assessment, Classifier
 from pneumo.errors import ExplanationError
-from pneumo.explanation import METHODS, Explainer, data_url, overlay
+from pneumo.explanation import (
+    CASING,
+    LINE,
+    METHODS,
+    Explainer,
+    HeatInLungs,
+    data_url,
+    film_picture,
+    heat_in_lungs,
+    outlined,
+    overlay,
+)
 from pneumo.radiograph import Radiograph
 
 
@@ -262,3 +273,71 @@ def test_a_data_url_holds_the_picture_in_its_colours():
     decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(body))))
     assert decoded.shape == picture.shape
     assert np.abs(decoded.astype(int) - picture).max() <= 6
+
+
+ZONES = np.array([[0, 1, 4, 0], [0, 2, 5, 0], [0, 3, 6, 0]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("heat", "expected", "sentence"),
+    [
+        (
+            [[0.2, 0, 0.1, 0], [0, 0, 0, 0], [0.1, 0.6, 0, 0]],
+            HeatInLungs(0.7, "right lower", 0.6 / 0.7),
+            "70 % of the heat lies inside the lungs, most of it in the right lower zone.",
+        ),
+        (
+            [[0, 0.2, 0.3, 0], [0.5, 0.25, 0, 0], [0, 0, 0, 0]],
+            HeatInLungs(0.75 / 1.25, "left upper", 0.3 / 0.75),
+            "60 % of the heat lies inside the lungs, the largest part of it in the left upper zone.",
+        ),
+        (
+            [[0.9, 0, 0, 0.9], [0, 0, 0.002, 0], [0, 0, 0, 0]],
+            HeatInLungs(0.002 / 1.802, "left middle", 1.0),
+            "Under 1 % of the heat lies inside the lungs, most of it in the left middle zone.",
+        ),
+        ([[1, 0, 0, 0]] + [[0] * 4] * 2, HeatInLungs(0.0, "", 0.0), "None of the heat lies inside the lungs."),
+    ],
+)
+def test_the_heat_inside_the_lungs_is_measured_as_by_hand(heat, expected, sentence):
+    # Of the second example, 0.75 of 1.25 lies inside, and 0.3 of those 0.75 in the left upper zone.
+    measured = heat_in_lungs(np.array(heat, np.float32), ZONES)
+
+    assert (measured.share, measured.zone_share) == pytest.approx((expected.share, expected.zone_share), abs=1e-6)
+    assert measured.zone == expected.zone
+    assert str(measured) == sentence
+
+
+def test_a_map_without_heat_lies_nowhere():
+    assert heat_in_lungs(np.zeros((3, 4), np.float32), ZONES) is None
+
+
+@pytest.mark.parametrize(("share", "outside"), [(0.49, True), (0.5, False), (1.0, False)])
+def test_less_than_half_inside_is_mostly_outside(share, outside):
+    assert HeatInLungs(share, "left upper", 1.0).mostly_outside == outside
+
+
+@pytest.fixture(scope="module")
+def lung_mask():
+    return lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
+
+
+@pytest.mark.parametrize(("height", "width", "thickness"), [(160, 200, 1), (800, 700, 2)])
+def test_the_outline_is_a_cased_line_around_the_lungs(lung_mask, height, width, thickness):
+    picture = np.full((height, width, 3), 128, np.uint8)
+
+    drawn = outlined(picture, lung_mask)
+
+    line, casing = (np.all(drawn == colour, axis=2) for colour in (LINE, CASING))
+    np.testing.assert_array_equal(line, lung_mask.outline(height, width, thickness))
+    np.testing.assert_array_equal(line | casing, lung_mask.outline(height, width, thickness + 1))
+    assert casing.any()
+    assert (drawn[~(line | casing)] == 128).all()
+    assert (picture == 128).all()
+
+
+def test_a_film_becomes_a_grey_picture():
+    picture = film_picture(np.array([[0.0, 0.5, 1.0]], np.float32))
+
+    np.testing.assert_array_equal(picture, [[[0, 0, 0], [128, 128, 128], [255, 255, 255]]])
+    assert picture.dtype == np.uint8

@@ -214,3 +214,12 @@ def test_the_markdown_table_has_a_row_for_each_measured_model(tmp_path):
     assert "| 0.833 (" in lines[2]
     with pytest.raises(ModelError, match="evaluate"):
         leaderboard.markdown("external_nih", tmp_path)
+
+
+def test_only_classifiers_stand_on_the_leaderboard(tmp_path):
+    write(tmp_path, name="one")
+    write(tmp_path, name="lungs", task="segmentation", calibration={}, thresholds={"decision": 0.5})
+
+    assert len(leaderboard.markdown("test", tmp_path).splitlines()) == 3
+    with pytest.raises(ModelError, match=r"'lungs' is for segmentation.*one of: one\."):
+        leaderboard.answers_markdown("lungs", "test", tmp_path)

@@ -52,6 +52,17 @@ def test_a_bare_card_leaves_out_what_it_does_not_say():
     assert not {"Epochs", "Films", "Recipe", "Training time", "Stands for"} & set(facts)
 
 
+def test_the_facts_of_a_model_that_does_not_classify():
+    thresholds = {"decision": 0.5, "chosen_on": {"decision": "one half"}}
+
+    facts = model_facts.card_facts(
+        synthetic.card(task="segmentation", training=TRAINING, thresholds=thresholds, calibration={})
+    )
+
+    assert facts["Decision threshold"] == "0.500: one half"
+    assert not {"Unlikely below", "Likely from", "Calibration"} & set(facts)
+
+
 @pytest.mark.parametrize("part", [{"training": []}, {"thresholds": {"decision": "half"}}, {"input": {}}])
 def test_a_damaged_card_is_a_model_error(part):
     with pytest.raises(ModelError, match="damaged"):

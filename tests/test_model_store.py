@@ -104,6 +104,20 @@ def test_saving_leaves_the_model_as_it_is(model, films, tmp_path):
     np.testing.assert_array_equal(outputs_of(model, films), outputs)
 
 
+def own_loss(truth, drawn):
+    return keras.ops.mean(keras.ops.abs(truth - drawn))
+
+
+def test_a_model_trained_with_a_loss_of_ours_is_loaded_by_whoever_does_not_know_it(model, films, tmp_path):
+    trained = keras.models.clone_model(model)
+    trained.compile("adam", own_loss)
+
+    model_store.save(trained, tmp_path / "model.keras")
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_allclose(outputs_of(loaded, films), outputs_of(trained, films), atol=2e-3)
+
+
 def test_kernels_that_float16_cannot_hold_are_kept(tmp_path):
     picture = keras.Input((2,))
     model = keras.Model(picture, keras.layers.Dense(1)(picture))
@@ -229,6 +243,54 @@ def test_a_broken_card_costs_only_its_own_folder(folder, content):
     assert "no complete model card" in catalogue.problems["broken"]
 
 
+@pytest.fixture
+def with_lungs(folder):
+    """A folder with the classifier `toy` and the networks `lungs` and `gate`."""
+    for name, task in [("lungs", model_store.SEGMENTATION), ("gate", model_store.SCREENING)]:
+        shutil.copytree(folder / "toy", folder / name)
+        card = model_store.read_card("toy", folder)
+        changes = {"name": name, "task": task, "calibration": {}, "thresholds": {"decision": 0.5}}
+        model_store.write_card(dataclasses.replace(card, **changes), folder)
+    return folder
+
+
+def test_a_catalogue_lists_the_classifiers_alone(with_lungs):
+    catalogue = model_store.catalogue(with_lungs)
+
+    assert [card.name for card in catalogue.cards] == ["toy"]
+    assert catalogue.problems == {}
+    assert model_store.default_name(with_lungs) == "toy"
+
+
+def test_models_are_named_by_task_and_the_damaged_are_left_out(with_lungs):
+    (with_lungs / "gate" / "card.json").write_text("{")
+
+    assert model_store.names(with_lungs) == ["lungs", "toy"]
+    assert model_store.names(with_lungs, model_store.SEGMENTATION) == ["lungs"]
+    assert model_store.names(with_lungs, model_store.SCREENING) == []
+
+
+def test_a_model_for_another_task_is_refused_with_those_that_would_do(with_lungs):
+    assert model_store.load("lungs", with_lungs)[0].task == model_store.SEGMENTATION
+    assert model_store.load("lungs", with_lungs, model_store.SEGMENTATION)[0].name == "lungs"
+
+    with pytest.raises(ModelError, match=r"'lungs' is for segmentation, not for classification\. .*one of: toy\."):
+        model_store.load("lungs", with_lungs, model_store.CLASSIFICATION)
+    with pytest.raises(ModelError, match=r"no model 'lenet' .*one of: toy\."):
+        model_store.read_card("lenet", with_lungs, model_store.CLASSIFICATION)
+    with pytest.raises(ModelError, match=r"no model 'lenet' .*one of: gate, lungs, toy\."):
+        model_store.read_card("lenet", with_lungs)
+
+
+def test_a_card_of_before_there_were_tasks_is_a_classifiers(folder):
+    path = folder / "toy" / "card.json"
+    record = json.loads(path.read_text())
+    del record["task"]
+    path.write_text(json.dumps(record))
+
+    assert model_store.read_card("toy", folder).task == model_store.CLASSIFICATION
+
+
 def test_the_folder_of_models_is_read_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
     assert model_store.models_folder() == tmp_path
@@ -287,6 +349,18 @@ def test_predictions_without_a_column_are_refused(folder):
 
     with pytest.raises(ModelError, match="lacks patient"):
         model_store.read_predictions("toy", "val", folder)
+
+
+def test_models_of_another_task_have_columns_of_their_own(folder):
+    table = pd.DataFrame({"file": ["b", "a"], "patient": ["001", "Q"], "dice": [0.5, 0.25], "sha256": ["x", "y"]})
+    columns = ["file", "patient", "dice"]
+
+    model_store.write_predictions(table, "toy", "test", folder, columns)
+
+    expected = table.iloc[[1, 0]][columns].reset_index(drop=True)
+    pd.testing.assert_frame_equal(model_store.read_predictions("toy", "test", folder, columns), expected)
+    with pytest.raises(ModelError, match="lacks label, pathogen, probability"):
+        model_store.read_predictions("toy", "test", folder)
 
 
 def test_a_history_is_read_and_its_absence_is_empty(folder):

@@ -10,9 +10,24 @@ from hypothesis import strategies as st
 
 from pneumo import DISCLAIMER, __version__
 from pneumo.classifier import Assessment
-from pneumo.errors import UnreadableImageError
+from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
+from pneumo.findings import Correction, Finding
 from pneumo.radiograph import Radiograph
-from pneumo.report import CSV_COLUMNS, assessment_record, error_record, to_csv, to_json
+from pneumo.report import (
+    CSV_COLUMNS,
+    assessment_record,
+    check_record,
+    error_record,
+    refused_record,
+    to_csv,
+    to_json,
+    unreadable_record,
+)
+
+REFUSAL = Finding("rotated", "refuse", "It lies on its side.", Correction(1))
+WARNING = Finding("adult", "warn", "She is 40 years old.")
+REFUSAL_VALUES = {"code": "rotated", "severity": "refuse", "message": "It lies on its side."}
+WARNING_VALUES = {"code": "adult", "severity": "warn", "message": "She is 40 years old."}
 
 
 @pytest.fixture
@@ -29,6 +44,8 @@ def test_a_record_says_what_was_found_by_which_model_in_which_file(assessment):
         "answer": "likely",
         "probability": 0.912345,
         "reasons": ["It is 91.2 %, “likely”.", "It was turned."],
+        "findings": None,
+        "forced": False,
         "model": "toy",
         "model_sha256": "0" * 64,
         "thresholds": {"decision": 0.5, "low": 0.2, "high": 0.8},
@@ -42,6 +59,61 @@ def test_a_record_says_what_was_found_by_which_model_in_which_file(assessment):
 
 def test_a_film_may_be_called_by_its_path(assessment):
     assert assessment_record(assessment, "ward 3/film.dcm")["file"] == "ward 3/film.dcm"
+
+
+def test_what_the_gate_found_stands_first_among_the_reasons(assessment):
+    record = assessment_record(assessment, findings=[REFUSAL, WARNING], forced=True)
+
+    assert record["status"] == "ok"
+    assert record["reasons"] == [REFUSAL.message, WARNING.message, *assessment.reasons]
+    assert record["findings"] == [REFUSAL_VALUES, WARNING_VALUES]
+    assert record["forced"] is True
+
+
+def test_a_checked_film_without_findings_differs_from_one_that_was_not_checked(assessment):
+    assert assessment_record(assessment, findings=[])["findings"] == []
+    assert assessment_record(assessment)["findings"] is None
+
+
+def test_a_refused_film_has_a_record_without_an_answer(assessment):
+    film = assessment.radiograph
+
+    record = refused_record(film, [REFUSAL, WARNING], synthetic.card(), "ward 3/film.dcm")
+
+    assert record == {
+        "file": "ward 3/film.dcm",
+        "status": "refused",
+        "answer": None,
+        "probability": None,
+        "reasons": [REFUSAL.message, WARNING.message],
+        "findings": [REFUSAL_VALUES, WARNING_VALUES],
+        "forced": False,
+        "model": "toy",
+        "model_sha256": "0" * 64,
+        "image": {"format": "DICOM", "width": 90, "height": 70},
+        "image_sha256": "a" * 64,
+        "pneumo_version": __version__,
+        "disclaimer": DISCLAIMER,
+    }
+    assert refused_record(film, [REFUSAL], synthetic.card())["file"] == "film.dcm"
+
+
+def test_a_check_tells_the_findings_and_whether_one_refuses():
+    assert check_record("a.png", []) == {"file": "a.png", "accepted": True, "findings": []}
+    assert check_record("a.png", [WARNING]) == {"file": "a.png", "accepted": True, "findings": [WARNING_VALUES]}
+    assert check_record("a.png", [REFUSAL, WARNING])["accepted"] is False
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(UnreadableImageError, "unreadable"), (UnsupportedImageError, "unsupported"), (ImageSizeError, "image_size")],
+)
+def test_a_check_of_a_file_that_cannot_be_read_refuses_it(error, code):
+    assert unreadable_record("x.png", error("x.png is odd.")) == {
+        "file": "x.png",
+        "accepted": False,
+        "findings": [{"code": code, "severity": "refuse", "message": "x.png is odd."}],
+    }
 
 
 def test_a_file_that_could_not_be_read_has_a_record_without_an_answer():
@@ -67,10 +139,13 @@ def test_json_is_one_line_that_reads_back(assessment):
 def test_csv_has_a_row_a_film_and_an_empty_cell_where_there_is_no_answer(assessment):
     failed = error_record("x.png", UnreadableImageError("x.png is empty, so: no."), synthetic.card())
 
-    rows = list(csv.DictReader(io.StringIO(to_csv([assessment_record(assessment), failed]))))
+    refused = refused_record(assessment.radiograph, [REFUSAL, WARNING], synthetic.card())
+    rows = list(csv.DictReader(io.StringIO(to_csv([assessment_record(assessment), failed, refused]))))
 
     assert tuple(rows[0]) == CSV_COLUMNS
-    assert [row["file"] for row in rows] == ["film.dcm", "x.png"]
+    assert [row["file"] for row in rows] == ["film.dcm", "x.png", "film.dcm"]
+    assert [row["findings"] for row in rows] == ["", "", "rotated adult"]
+    assert rows[2]["reasons"] == "It lies on its side. She is 40 years old."
     assert rows[0]["probability"] == "0.912345"
     assert rows[0]["reasons"] == "It is 91.2 %, “likely”. It was turned."
     assert rows[0]["image_sha256"] == "a" * 64

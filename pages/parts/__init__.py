@@ -1,0 +1,1 @@
+"""Pieces of a page that would make its script too long."""

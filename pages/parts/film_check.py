@@ -1,0 +1,127 @@
+"""The gate on the predict page: what it found in a film, and what the user asked for in spite of it."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pneumo import DISCLAIMER, gate, preprocessing, radiograph, screening
+from pneumo.errors import ModelError
+from pneumo.findings import Finding
+from pneumo.gate import Verdict
+from pneumo.radiograph import Radiograph
+from pneumo.screening import Screener
+
+REFUSED_SIDE = 320
+
+
+class FilmCheck:
+    """One film of a session: as it was given, as it is now, and what the gate makes of it.
+
+    Attributes:
+        identity: of the film in this session.
+        film: as it is to be assessed: as given, or corrected at the user's request.
+        verdict: on `film`; None where films are not checked.
+        forced: whether the user asked for an answer in spite of a refusal.
+    """
+
+    def __init__(self, identity: str, film: Radiograph, screener: Screener | None) -> None:
+        self.identity, self.film, self.screener = identity, film, screener
+        self.verdict = screener.check(film) if screener else None
+        self.forced = False
+        self._given: tuple[Radiograph, Verdict | None] = self.film, self.verdict
+
+    @property
+    def findings(self) -> tuple[Finding, ...] | None:
+        """What the gate found, refusals first; None where films are not checked."""
+        return self.verdict.findings if self.verdict else None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the gate refuses the film as it is now."""
+        return self.verdict is not None and not self.verdict.accepted
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the film is not as it was given."""
+        return self.film is not self._given[0]
+
+    def correct(self) -> None:
+        """Apply the correction that the gate offers, and check the film again."""
+        if self.screener and self.verdict and self.verdict.correction:
+            self.film = gate.corrected(self.film, self.verdict.correction)
+            self.verdict = self.screener.check(self.film)
+            self.forced = False
+
+    def undo(self) -> None:
+        """Go back to the film as it was given."""
+        (self.film, self.verdict), self.forced = self._given, False
+
+    def force(self) -> None:
+        """Have the film assessed in spite of the refusal."""
+        self.forced = True
+
+
+@st.cache_resource(show_spinner="Loading the film check …", max_entries=2)
+def _load_screener(sha256s: tuple[str, ...]) -> Screener:
+    """Load both networks once for all sessions; `sha256s` make retrained networks new ones."""
+    screener = Screener.open()
+    screener.warm_up()
+    return screener
+
+
+def load_screener() -> Screener | None:
+    """Return what checks films; None where its networks are missing or damaged."""
+    try:
+        return _load_screener(tuple(card.sha256 for card in screening.network_cards()))
+    except ModelError:
+        return None
+
+
+def check(identity: str, source: bytes | Path, name: str, screener: Screener | None) -> FilmCheck:
+    """Read and check a film once; what the user asked for stays until there is another film."""
+    known: FilmCheck | None = st.session_state.get("film_check")
+    if known is None or known.identity != identity or known.screener is not screener:
+        # What cannot be read leaves no trace of the film before it.
+        st.session_state.film_check = None
+        st.session_state.film_check = known = FilmCheck(identity, radiograph.read(source, name), screener)
+    return known
+
+
+def show_refusal(checked: FilmCheck, facts: str) -> None:
+    """Show why a film was not assessed, and what can be done."""
+    findings, correction = checked.findings or (), checked.verdict and checked.verdict.correction
+    with st.container(border=True, key="refusal"):
+        st.markdown("## :red[:material/block: Not assessed]")
+        told, shown = st.columns([2, 1])
+        shown.image(
+            preprocessing.fit_within(checked.film.pixels, REFUSED_SIDE), caption=facts, clamp=True, output_format="JPEG"
+        )
+        with told:
+            for finding in findings:
+                show = st.error if finding.severity == "refuse" else st.warning
+                show(finding.message)
+            with st.container(horizontal=True):
+                if correction:
+                    words = f"{str(correction).replace(' and ', ', ')} and assess"
+                    st.button(words.capitalize(), type="primary", key="correct", on_click=checked.correct)
+                st.button("Assess anyway", key="force", on_click=checked.force)
+        st.caption(f":material/info: {DISCLAIMER}")
+
+
+def show_findings(checked: FilmCheck) -> None:
+    """Show above the answer what speaks against it, and what the user asked for."""
+    if checked.refused:
+        st.warning(
+            "**Assessed at your request, although pneumo refuses this film.** The answer below may mean nothing.",
+            icon=":material/block:",
+        )
+    for finding in checked.findings or ():
+        st.warning(finding.message, icon=":material/warning:")
+
+
+def show_correction(checked: FilmCheck) -> None:
+    """Say that a film was corrected, and offer to undo it."""
+    if checked.is_corrected:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(checked.film.notes[-1], icon=":material/rotate_right:")
+            st.button("Undo the correction", icon=":material/undo:", key="undo", on_click=checked.undo)

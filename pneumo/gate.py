@@ -1,0 +1,286 @@
+"""Is this a frontal chest radiograph that the models may judge? Reasons in plain words.
+
+What the file's header says, how the picture is exposed, what the gate network makes of it (`View`) and whether two
+lungs can be drawn on it (`pneumo.lungs`) each may give a `Finding`. Softmax confidence has no part in it: a network is
+sure of itself on pictures that it has never seen the like of. All limits come from validation films.
+"""
+
+import dataclasses
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pneumo import preprocessing
+from pneumo.film_quality import Quality
+from pneumo.findings import Correction, Finding, refuse, warn
+from pneumo.lungs import LungMask
+from pneumo.radiograph import Radiograph
+
+if TYPE_CHECKING:
+    import keras
+
+ADULT_YEARS = 18.0
+SEEN_YEARS = (1.0, 6.0)
+# Below this side a film is less than half of what the models look at; below `preprocessing.SQUARE` it is blurred by
+# enlarging it.
+SMALLEST_SIDE = preprocessing.SQUARE // 2
+
+_RADIOGRAPHS = frozenset({"CR", "DX", "DR", "RG", "SC", "OT", "PX"})
+_CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO", "TRUNK", "BODY", "HEART", "MEDIASTIN", "BABYGRAM")
+_OTHER_PARTS = (
+    *("ABDOMEN", "PELVI", "HIP", "SPINE", "SKULL", "HEAD", "NECK", "JAW", "TEETH", "SINUS", "BREAST", "KIDNEY"),
+    *("HAND", "WRIST", "FINGER", "THUMB", "ELBOW", "FOREARM", "ARM", "HUMERUS", "SHOULDER", "CLAVICLE", "SCAPULA"),
+    *("LEG", "KNEE", "ANKLE", "FOOT", "TOE", "FEMUR", "TIBIA", "FIBULA", "CALCANEUS", "EXTREMITY", "BLADDER", "COLON"),
+)
+_LATERAL_VIEWS = frozenset({"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT"})
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What the gate makes of a film.
+
+    Attributes:
+        findings: refusals first.
+        lungs: the lungs of the film as it was given; None where it has no frontal lungs to draw.
+    """
+
+    findings: tuple[Finding, ...]
+    lungs: LungMask | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the models may judge the film: no finding refuses it."""
+        return all(finding.severity != "refuse" for finding in self.findings)
+
+    @property
+    def correction(self) -> Correction | None:
+        """What would put the film right, if pneumo can do that."""
+        return next((finding.correction for finding in self.findings if finding.correction), None)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the gate network makes of a picture.
+
+    Attributes:
+        novelty: root mean square distance from frontal chest films in the network's embedding, in standard deviations
+            of theirs (Lee et al. 2018): about 1.3 on such a film.
+        turned: (4,) probability that the picture was turned by 0, 1, 2 or 3 quarters anticlockwise.
+        mirrored: probability that left and right changed places, 0…1.
+        inverted: probability that black and white changed places, 0…1.
+    """
+
+    novelty: float
+    turned: np.ndarray
+    mirrored: float
+    inverted: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Beyond these a finding is made; every one is chosen on validation films.
+
+    Attributes:
+        novelty: of `View.novelty`, above.
+        uncertainty: of `LungMask.uncertainty`, above.
+        turned: of the sum of `View.turned` but for its first, at or above.
+        inverted: of `View.inverted`, at or above.
+        mirrored: of `View.mirrored`, at or above.
+        dark: of `Quality.brightness`, below: to warn, to refuse.
+        bright: of `Quality.brightness`, above: to warn, to refuse.
+        flat: of `Quality.contrast`, below: to warn, to refuse.
+        blurred: of `Quality.sharpness`, below: to warn, to refuse.
+        cut_off: share of the left, top, right and bottom edge that the lungs may touch.
+    """
+
+    novelty: float
+    uncertainty: float
+    turned: float
+    inverted: float
+    mirrored: float
+    dark: tuple[float, float]
+    bright: tuple[float, float]
+    flat: tuple[float, float]
+    blurred: tuple[float, float]
+    cut_off: tuple[float, float, float, float]
+
+    @classmethod
+    def of(cls, thresholds: dict[str, Any]) -> "Limits":
+        """Read the limits from the gate's card.
+
+        Raises:
+            KeyError: if one is missing.
+        """
+        values: dict[str, Any] = {field.name: thresholds[field.name] for field in dataclasses.fields(cls)}
+        for name, value in values.items():
+            values[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
+
+
+class ViewReader:
+    """A loaded gate network; one object may serve many threads."""
+
+    def __init__(self, model: "keras.Model") -> None:
+        self._model = model
+        self._lock = threading.Lock()
+
+    def read(self, square: np.ndarray) -> View:
+        """Look at one film's `preprocessing.film_square`."""
+        return self.read_all(square[np.newaxis])[0]
+
+    def read_all(self, squares: np.ndarray) -> list[View]:
+        """Look at (films, side, side) squares."""
+        size = self._model.input_shape[1]
+        inputs = np.stack([preprocessing.model_input(square, size) for square in squares])
+        # Keras builds the prediction function on the first call and does not guard that.
+        with self._lock:
+            novelty, turned, mirrored, inverted = self._model.predict_on_batch(inputs)
+        return [
+            View(float(novelty[film, 0]), turned[film], float(mirrored[film, 0]), float(inverted[film, 0]))
+            for film in range(len(squares))
+        ]
+
+
+def header_findings(film: Radiograph) -> list[Finding]:
+    """Return what the file says of itself that speaks against judging it."""
+    findings = []
+    modality, part, view = (
+        (text or "").strip().upper() for text in (film.modality, film.body_part, film.view_position)
+    )
+    if modality and modality not in _RADIOGRAPHS:
+        findings.append(
+            refuse(
+                "not_radiograph",
+                f"The file says that it is no plain radiograph (modality {modality}). Give a chest film from CR or DX.",
+            )
+        )
+    if part and any(name in part for name in _OTHER_PARTS) and not any(name in part for name in _CHEST):
+        findings.append(
+            refuse("other_body_part", f"The file says that it shows another part of the body ({part}), not the chest.")
+        )
+    if view in _LATERAL_VIEWS:
+        findings.append(
+            refuse("lateral", f"The file says that it is a side view ({view}). Give the frontal film, PA or AP.")
+        )
+    return findings + _age_findings(film.age_years)
+
+
+def _age_findings(years: float | None) -> list[Finding]:
+    if years is None:
+        return []
+    if years >= ADULT_YEARS:
+        return [
+            warn(
+                "adult",
+                f"The file says that the patient is {int(years)} years old. The models saw children of one to five "
+                "years only; on adults they were no better than chance.",
+            )
+        ]
+    if not SEEN_YEARS[0] <= years < SEEN_YEARS[1]:
+        age = f"{int(years)} years" if years >= SEEN_YEARS[1] else f"{min(round(years * 12), 11)} months"
+        return [
+            warn(
+                "unusual_age",
+                f"The file says that the patient is {age} old. The models saw children of one to five years only.",
+            )
+        ]
+    return []
+
+
+def size_findings(film: Radiograph) -> list[Finding]:
+    """Return whether a film has too few pixels."""
+    side = min(film.width, film.height)
+    size = f"The picture has only {film.width} × {film.height} pixels"
+    if side < SMALLEST_SIDE:
+        return [refuse("too_small", f"{size}; a film needs {SMALLEST_SIDE} on each side. Give the original.")]
+    if side < preprocessing.SQUARE:
+        return [warn("too_small", f"{size}, fewer than the models look at. Give the original if there is one.")]
+    return []
+
+
+def quality_findings(quality: Quality, limits: Limits) -> list[Finding]:
+    """Return what is wrong with a film's exposure and sharpness."""
+    checks = (
+        ("too_dark", -quality.brightness, limits.dark, "dark", "Window it brighter or export it anew."),
+        ("too_bright", quality.brightness, limits.bright, "bright", "Window it darker or export it anew."),
+        ("too_flat", -quality.contrast, limits.flat, "poor in contrast", "Window it or export it anew."),
+        ("blurred", -quality.sharpness, limits.blurred, "blurred", "Export the original rather than photograph it."),
+    )
+    findings = []
+    for code, value, (to_warn, to_refuse), words, remedy in checks:
+        sign = 1 if code == "too_bright" else -1
+        if value > sign * to_refuse:
+            findings.append(refuse(code, f"The picture is far too {words} to be read. {remedy}"))
+        elif value > sign * to_warn:
+            findings.append(warn(code, f"The picture is unusually {words}, so the answer may be wrong. {remedy}"))
+    return findings
+
+
+def suspected_correction(view: View, limits: Limits) -> Correction | None:
+    """Return what the network says was done to the film, to be undone; None where it looks upright."""
+    turns = int(np.argmax(view.turned)) if 1 - view.turned[0] >= limits.turned else 0
+    inverted = view.inverted >= limits.inverted
+    return Correction(turns, inverted) if turns or inverted else None
+
+
+def is_chest(view: View, lungs: LungMask, limits: Limits) -> bool:
+    """Return whether a picture, as it is, looks like a frontal chest film with two lungs."""
+    return view.novelty <= limits.novelty and lungs.count == 2 and lungs.uncertainty <= limits.uncertainty
+
+
+def correction_findings(correction: Correction) -> list[Finding]:
+    """Return the findings on a chest film that is one only after a correction."""
+    findings = []
+    ask = f"pneumo can {correction} and then assess it, if you ask for that"
+    if correction.invert:
+        findings.append(
+            refuse("inverted", f"The film seems inverted: bones are dark and air is bright; {ask}.", correction)
+        )
+    if correction.quarter_turns:
+        turned = "stands on its head" if correction.quarter_turns == 2 else "lies on its side"
+        findings.append(refuse("rotated", f"The film seems rotated: it {turned}; {ask}.", correction))
+    return findings
+
+
+def content_findings(view: View, lungs: LungMask, limits: Limits) -> list[Finding]:
+    """Return the findings on a picture that needs no correction."""
+    if not is_chest(view, lungs, limits):
+        return [_not_chest(view, lungs, limits)]
+    findings = []
+    if any(share > limit for share, limit in zip(lungs.edge_shares, limits.cut_off, strict=True)):
+        findings.append(
+            warn("lungs_cut_off", "The lungs seem cut off by the edge of the picture. Give the whole film.")
+        )
+    if view.mirrored >= limits.mirrored:
+        findings.append(
+            warn(
+                "mirrored",
+                "Left and right may have changed places. Compare the side marker and the heart; if they are on the "
+                "wrong side, export the film anew.",
+            )
+        )
+    return findings
+
+
+def _not_chest(view: View, lungs: LungMask, limits: Limits) -> Finding:
+    # Side views differ little from frontal films but for their lungs, which lie over each other.
+    if lungs.count == 1 and view.novelty <= 1.2 * limits.novelty and lungs.uncertainty <= limits.uncertainty:
+        return refuse(
+            "lateral",
+            "This looks like a side view: the two lungs cannot be told apart. Give the frontal film, PA or AP.",
+        )
+    return refuse(
+        "not_chest_film",
+        "This does not look like a frontal chest film: it may show another part of the body, another view, or be no "
+        "radiograph at all. Give a frontal chest film, upright and uncropped.",
+    )
+
+
+def corrected(film: Radiograph, correction: Correction) -> Radiograph:
+    """Return a film as the user asked for it to be corrected; its notes say so."""
+    pixels = correction.apply(film.pixels)
+    pixels.flags.writeable = False
+    note = f"The film was corrected at the user's request: {correction}."
+    return dataclasses.replace(film, pixels=pixels, notes=(*film.notes, note))

@@ -1,0 +1,100 @@
+"""What a card says of how a model came to be; the same words for every kind of model."""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumo import dataset, model_store
+from pneumo.model_store import ModelCard
+
+_SOFTWARE = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "pneumo")
+
+SPLIT_RULE = (
+    "patients grouped by file name and identical images; of each stratum (the two series of normal films, bacteria, "
+    f"virus) two of {dataset.BLOCKS} contiguous blocks of patient ids are held out for validation"
+)
+
+
+def initial_weights(weights: str | Path | None) -> str:
+    """Name what training started from: a file with its hash.
+
+    Raises:
+        ValueError: if there is no such file.
+    """
+    if weights is None:
+        return "random"
+    if weights == "imagenet":
+        return "ImageNet (keras.applications)"
+    path = Path(weights)
+    if not path.is_file():
+        raise ValueError(f"There is no weights file {weights}. Give a path, `imagenet` or `none`.")
+    return f"{path.name} (sha256 {model_store.file_sha256(path)})"
+
+
+def training_facts(
+    parts: dataset.Development,
+    fold: int,
+    recipe: dict[str, Any],
+    history: list[dict[str, float]],
+    judged_by: str,
+    kept_by: str,
+) -> dict[str, Any]:
+    """Return the facts of a run on the films of a `dataset.development_split`.
+
+    Args:
+        parts: the films that were trained and validated on.
+        fold: of the split.
+        recipe: how it was trained.
+        history: one row an epoch, each with ``seconds``.
+        judged_by: the figure of a row that decided on the epoch to keep; of equal ones the latest.
+        kept_by: that figure, in words.
+    """
+    best = max(range(len(history)), key=lambda row: (history[row][judged_by], row))
+    return {
+        "data_fingerprint": dataset.fingerprint(pd.concat(parts)),
+        "split_rule": SPLIT_RULE,
+        "fold": fold,
+        "films": {"train": len(parts.train), "validation": len(parts.validation)},
+        "epochs_run": len(history),
+        "epoch_kept": best + 1,
+        "kept_by": kept_by,
+        "recipe": recipe,
+        "seconds": round(sum(row["seconds"] for row in history), 1),
+        **machine(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return the ``hardware`` and ``software`` that the program runs on."""
+    software = {}
+    for package in _SOFTWARE:
+        try:
+            software[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()})",
+        "software": {"python": platform.python_version(), **software},
+    }
+
+
+def with_test_opened(card: ModelCard) -> ModelCard:
+    """Return the card with one more opening of the official test split, by its weights and today."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return dataclasses.replace(card, test_openings=[*card.test_openings, {"date": today, "sha256": card.sha256}])
+
+
+def tidy(value: Any) -> Any:
+    """Return figures as they stand in a card: six decimals, None for what the films cannot tell."""
+    if isinstance(value, dict):
+        return {key: tidy(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return round(value, 6) if np.isfinite(value) else None
+    return value
