@@ -1,8 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FUZZ_SECONDS ?= 60
 
-.PHONY: help app test lint format clean
+.PHONY: help app test fuzz lint format clean
 
 help:  ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,6 +13,9 @@ app: $(VENV)/app-installed  ## Install what the app needs and serve it at http:/
 
 test: $(VENV)/dev-installed lint  ## Install what the tests need and run them all
 	$(BIN)/python -m pytest --cov=pneumo --cov-report=term --cov-fail-under=85 $(PYTEST_ARGS)
+
+fuzz: $(VENV)/dev-installed  ## Look for inputs that break the reader, FUZZ_SECONDS=60 long (Linux on x86-64)
+	$(BIN)/python tests/fuzz_reader.py $(FUZZ_SECONDS)
 
 lint: $(VENV)/dev-installed  ## Check format, style and types
 	$(BIN)/ruff format --check .

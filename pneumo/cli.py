@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from pneumo import DISCLAIMER, __version__, cli_data, cli_films, cli_output, cli_training, dataset, model_store
+from pneumo import (
+    DISCLAIMER,
+    __version__,
+    card_figures,
+    cli_data,
+    cli_films,
+    cli_output,
+    cli_training,
+    dataset,
+    model_store,
+)
 from pneumo.cli_options import DataOption, JsonOption, ModelsOption, reports_errors, required
 from pneumo.cli_output import say
 
@@ -46,6 +56,7 @@ app.command()(cli_training.evaluate)
 @app.command("models")
 @reports_errors
 def list_models(
+    name: Annotated[str | None, typer.Argument(help="One model, for its figures on all splits.")] = None,
     as_json: JsonOption = False,
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the table of README.md, with all figures.")
@@ -53,7 +64,17 @@ def list_models(
     split: Annotated[str, typer.Option(help="Which split's figures to show.")] = "test",
     models: ModelsOption = None,
 ) -> None:
-    """Print the leaderboard."""
+    """Print the leaderboard, or all figures of one model."""
+    if name:
+        card = model_store.read_card(name, models)
+        if as_json:
+            cli_output.print_json(dataclasses.asdict(card))
+        elif as_markdown:
+            print(card_figures.markdown(name, models))
+        else:
+            for measured in card_figures.in_order(card.metrics):
+                cli_output.print_metrics(card, measured)
+        return
     catalogue = model_store.catalogue(models)
     for problem in catalogue.problems.values():
         cli_output.complain(problem)

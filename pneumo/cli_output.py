@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pneumo import dataset
+from pneumo import card_figures, dataset
 from pneumo.model_store import ModelCard
 
 if TYPE_CHECKING:
@@ -117,9 +117,8 @@ def print_metrics(card: ModelCard, split: str) -> None:
     """Print a model's figures on one split."""
     figures = card.metrics[split]
     table = Table("figure", "value (95 % interval)", title=f"{card.title} on {split}, {figures['films']} films")
-    for key, figure in figures.items():
-        if isinstance(figure, dict) and "low" in figure:
-            table.add_row(key, _interval(figure))
+    for name, figure in card_figures.figures(figures):
+        table.add_row(name, card_figures.cell(figure))
     out = console()
     out.print(table)
     if cells := figures.get("confusion"):

@@ -88,7 +88,8 @@ def refuse_slow(data: bytes, image: Image.Image, name: str) -> None:
             f"{name} is a WebP of {image.width} × {image.height} pixels, more than {MAX_WEBP_PIXELS // 10**6} million. "
             "Export the film as PNG or in a smaller size."
         )
-    has_run_lengths = bool(image.tile) and image.tile[0].codec_name == "bmp_rle"
+    tile = getattr(image, "tile", [])
+    has_run_lengths = bool(tile) and tile[0].codec_name == "bmp_rle"
     has_scans = False
     if isinstance(image, TiffImagePlugin.TiffImageFile) and image.info.get("compression") == "jpeg":
         tags = (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.TILEOFFSETS)

@@ -8,6 +8,7 @@ import io
 import logging
 import warnings
 import zlib
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -204,7 +205,8 @@ def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
         return gdcm_process.decode(dataset)
     for plugin in plugins or [""]:
         try:
-            stored, properties = decoder.as_array(dataset, index=0, decoding_plugin=plugin, as_rgb=False)
+            options: Any = {"as_rgb": False}
+            stored, properties = decoder.as_array(dataset, index=0, decoding_plugin=plugin, **options)
         except Exception as error:
             if syntax == JPEGExtended12Bit and bits_stored(dataset) > 8:
                 raise _no_decoder(syntax, name) from error

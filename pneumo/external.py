@@ -1,4 +1,7 @@
-"""Films of another hospital, as a table like that of `pneumo.dataset`; never pixels."""
+"""Pictures from elsewhere, each folder described by its ``labels.csv``, as tables like that of `pneumo.dataset`.
+
+Never pixels.
+"""
 
 import hashlib
 from pathlib import Path
@@ -7,6 +10,8 @@ import pandas as pd
 
 from pneumo import dataset
 from pneumo.errors import DatasetError
+
+TABLE = "labels.csv"
 
 
 def scan(folder: Path | str) -> pd.DataFrame:
@@ -22,16 +27,13 @@ def scan(folder: Path | str) -> pd.DataFrame:
         DatasetError: if the table is missing or lacks a column.
     """
     root = Path(folder)
-    path = root / "labels.csv"
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing: external films need a table with the columns file and label.")
-    listed = pd.read_csv(path, keep_default_na=False)
-    if not {"file", "label"} <= set(listed) or not listed["label"].isin(dataset.LABELS).all():
-        raise DatasetError(f"{path} needs the columns file and label, each label NORMAL or PNEUMONIA.")
+    listed = _listed(root, "label")
+    if not listed["label"].isin(dataset.LABELS).all():
+        raise DatasetError(f"{root / TABLE} needs each label to be NORMAL or PNEUMONIA.")
     if "label_contradicted" in listed:
         listed = listed[listed["label_contradicted"].astype(int) != 1]
     if missing := [file for file in listed["file"] if not (root / file).is_file()]:
-        raise DatasetError(f"{path} lists {len(missing)} films that are not there, such as {missing[0]}.")
+        raise DatasetError(f"{root / TABLE} lists {len(missing)} films that are not there, such as {missing[0]}.")
     patients = listed["patient_id"].astype(str) if "patient_id" in listed else listed["file"].map(dataset.patient_key)
     table = pd.DataFrame(
         {
@@ -45,3 +47,60 @@ def scan(folder: Path | str) -> pd.DataFrame:
     )
     table["patient"] = dataset.merge_identical(table["patient"], table["sha256"])
     return table.sort_values("file", ignore_index=True)
+
+
+def unlabelled(folder: Path | str) -> pd.DataFrame:
+    """List the frontal chest films of a folder whose ``labels.csv`` has a column ``file``.
+
+    Raises:
+        DatasetError: if the table is missing or lacks the column.
+    """
+    return _listed(Path(folder))
+
+
+def strangers(folder: Path | str) -> pd.DataFrame:
+    """List pictures that are no frontal chest film, described by a ``labels.csv`` with ``file, category, near_ood``.
+
+    Returns:
+        Columns ``file, patient`` (each picture its own), ``label`` (the category) and ``near_ood`` (1: a radiograph).
+
+    Raises:
+        DatasetError: if the table is missing or lacks a column.
+    """
+    listed = _listed(Path(folder), "category", "near_ood")
+    return pd.DataFrame(
+        {
+            "file": listed["file"],
+            "patient": listed["file"],
+            "label": listed["category"],
+            "near_ood": listed["near_ood"].astype(int),
+        }
+    ).sort_values("file", ignore_index=True)
+
+
+def with_lungs(folder: Path | str) -> pd.DataFrame:
+    """List chest radiographs whose lungs were drawn, described by a ``labels.csv`` with ``file, label, lung_mask``.
+
+    Returns:
+        Columns ``file, patient, label, mask``; films and masks are paths below the folder.
+
+    Raises:
+        DatasetError: if the table is missing or lacks a column.
+    """
+    listed = _listed(Path(folder), "label", "lung_mask")
+    table = listed[["file", "label"]].assign(
+        patient=listed["file"].map(dataset.patient_key), mask=listed["lung_mask"].map(str)
+    )
+    return table.sort_values("file", ignore_index=True)
+
+
+def _listed(folder: Path, *columns: str) -> pd.DataFrame:
+    path = folder / TABLE
+    if not path.is_file():
+        raise DatasetError(
+            f"{path} is missing: the folder needs a table with the columns {', '.join(('file', *columns))}."
+        )
+    listed = pd.read_csv(path, keep_default_na=False)
+    if missing := [column for column in ("file", *columns) if column not in listed]:
+        raise DatasetError(f"{path} lacks {', '.join(missing)}.")
+    return listed

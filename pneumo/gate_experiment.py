@@ -26,7 +26,6 @@ from pneumo import (
     provenance,
     radiograph,
 )
-from pneumo.errors import DatasetError
 from pneumo.experiment import Stage
 from pneumo.gate import ViewReader
 from pneumo.lungs import Segmenter
@@ -36,7 +35,7 @@ from pneumo.screening import Screener, holder
 
 NAME = "gate"
 EXTERNAL_SPLIT = experiment.EXTERNAL_SPLIT
-# Pictures that are no frontal chest film: a folder with its own table, see `strangers`.
+# Pictures that are no frontal chest film: a folder with its own table, see `external.strangers`.
 STRANGERS_SPLIT = "out_of_distribution"
 SPLITS = ("val", "test", EXTERNAL_SPLIT, STRANGERS_SPLIT)
 COLUMNS = ["file", "patient", "label", "near_ood", "alteration", "accepted", "findings", "correction"]
@@ -88,13 +87,13 @@ def train(
     started_from = provenance.initial_weights(weights)
     root = dataset.find_root(data)
     beside = root.parent / "opacity_masks"
-    others = others or (beside if (beside / "labels.csv").is_file() else None)
+    others = others or (beside if (beside / external.TABLE).is_file() else None)
     table = dataset.scan(root)
     parts = dataset.development_split(table, fold)
     lung_card, lung_network = model_store.load("lungs", holder("lungs", out), SEGMENTATION)
 
     films = experiment.load_films(root, parts.train, progress)
-    away = _squares(others, _listed(others), progress) if others else films.squares[:0]
+    away = _squares(others, external.unlabelled(others), progress) if others else films.squares[:0]
     encoder = gate_network.encoder(weights)
     heads = gate_training.fit_heads(
         encoder, films.squares, away, progress=lambda what, done, total: progress(Stage(what, done, total))
@@ -172,7 +171,7 @@ def evaluate(
     card, _ = model_store.load(NAME, out, SCREENING)
     screener = Screener.open(out)
     if split == STRANGERS_SPLIT:
-        root, table = data, strangers(data)
+        root, table = data, external.strangers(data)
     elif split == EXTERNAL_SPLIT:
         root, table = data, external.scan(data)
     else:
@@ -204,28 +203,6 @@ def _answers(screener: Screener, film: Radiograph, altered: list[str]) -> list[t
     return answers
 
 
-def strangers(folder: Path) -> pd.DataFrame:
-    """List pictures that are no frontal chest film, described by a ``labels.csv`` with ``file, category, near_ood``.
-
-    Returns:
-        Columns ``file, patient`` (each picture its own), ``label`` (the category) and ``near_ood`` (1: a radiograph).
-
-    Raises:
-        DatasetError: if the table is missing or lacks a column.
-    """
-    listed = _listed(folder)
-    if missing := [column for column in ("category", "near_ood") if column not in listed]:
-        raise DatasetError(f"{folder / 'labels.csv'} lacks {', '.join(missing)}.")
-    return pd.DataFrame(
-        {
-            "file": listed["file"],
-            "patient": listed["file"],
-            "label": listed["category"],
-            "near_ood": listed["near_ood"].astype(int),
-        }
-    ).sort_values("file", ignore_index=True)
-
-
 def read_answers(split: str, folder: Path | None = None) -> pd.DataFrame:
     """Read what the shipped gate said to each film of a split: `COLUMNS`.
 
@@ -240,22 +217,24 @@ def summarise(answers: pd.DataFrame) -> dict[str, Any]:
     """Return a split's metrics as they stand in the card; shares of films with Wilson's interval.
 
     Returns:
-        ``films``; ``accepted``; ``false_alarms`` (films as they are that are called inverted or rotated);
-        ``altered``: for each of `ALTERATIONS` that was tried the share that got its finding, and for those that can be
-        undone ``corrected``, the share with the right correction. For other pictures ``refused_near`` (radiographs) and
-        ``refused_far``.
+        ``films``; ``findings``, how often each was made; ``accepted``; ``false_alarms`` (films as they are that are
+        called inverted or rotated); ``altered``: for each of `ALTERATIONS` that was tried the share that got its
+        finding, and for those that can be undone ``corrected``, the share with the right correction. For pictures that
+        are no frontal chest films ``refused_near`` (radiographs), ``refused_far`` and ``refused_by_category`` instead.
     """
     plain = answers[answers["alteration"] == ""]
     codes = plain["findings"].str.split()
-    metrics: dict[str, Any] = {
-        "films": len(plain),
-        "accepted": _share(plain["accepted"] == 1),
-        "false_alarms": _share(codes.map(lambda found: bool(ORIENTATION & set(found)))),
-        "findings": codes.explode().value_counts().sort_index().to_dict(),
-    }
-    for figure, near in (("refused_near", "1"), ("refused_far", "0")):
-        if (group := plain[plain["near_ood"] == near]).size:
-            metrics[figure] = _share(group["accepted"] == 0)
+    metrics: dict[str, Any] = {"films": len(plain), "findings": codes.explode().value_counts().sort_index().to_dict()}
+    if plain["near_ood"].isin(["0", "1"]).any():
+        refused = plain["accepted"] == 0
+        for figure, near in (("refused_near", "1"), ("refused_far", "0")):
+            metrics[figure] = _share(refused[plain["near_ood"] == near])
+        metrics["refused_by_category"] = {
+            str(category): _share(answered) for category, answered in refused.groupby(plain["label"], sort=True)
+        }
+    else:
+        metrics["accepted"] = _share(plain["accepted"] == 1)
+        metrics["false_alarms"] = _share(codes.map(lambda found: bool(ORIENTATION & set(found))))
     for alteration, rows in answers[answers["alteration"] != ""].groupby("alteration", sort=True):
         name = str(alteration)
         _, code, correction = ALTERATIONS[name]
@@ -268,7 +247,8 @@ def summarise(answers: pd.DataFrame) -> dict[str, Any]:
 
 
 def _share(holds: pd.Series) -> dict[str, float]:
-    return {"count": int(holds.sum()), **dataclasses.asdict(evaluation.wilson(int(holds.sum()), len(holds)))}
+    count, films = int(holds.sum()), len(holds)
+    return {"count": count, "of": films, **dataclasses.asdict(evaluation.wilson(count, films))}
 
 
 def _limits(
@@ -289,16 +269,6 @@ def _limits(
     for file in table["file"]:
         qualities.append(film_quality.measure(radiograph.read(root / file).pixels))
     return gate_training.choose_limits(seen, shifted, qualities)
-
-
-def _listed(folder: Path) -> pd.DataFrame:
-    path = folder / "labels.csv"
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing: the folder needs a table of its pictures with a column file.")
-    listed = pd.read_csv(path, keep_default_na=False)
-    if "file" not in listed:
-        raise DatasetError(f"{path} lacks a column file.")
-    return listed
 
 
 def _squares(root: Path, table: pd.DataFrame, progress: Callable[[Stage], None]) -> np.ndarray:

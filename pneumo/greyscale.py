@@ -143,7 +143,7 @@ def _modality_values(stored: np.ndarray, dataset: Dataset, notes: list[str]) -> 
     if "ModalityLUTSequence" in dataset:
         try:
             return by_bands(stored, _look_up(stored, "ModalityLUTSequence", dataset)[0])
-        except (ValueError, TypeError, AttributeError, IndexError):
+        except Exception:  # pydicom raises as many kinds as an element can be damaged in.
             notes.append("The modality table in the header is broken; it was left out.")
     slope, intercept = dicom_header.number(dataset, "RescaleSlope"), dicom_header.number(dataset, "RescaleIntercept")
     if slope is None and intercept is None:
@@ -171,12 +171,13 @@ def _look_up(values: np.ndarray, keyword: str, dataset: Dataset) -> tuple[Callab
     if isinstance(raw, bytes):
         byte_order = "<" if dataset.original_encoding[1] else ">"
         raw = np.frombuffer(raw, np.uint8 if len(raw) < 2 * entries else f"{byte_order}u2")
-    lut = np.asarray(raw, np.float32)[:entries]
+    with np.errstate(over="ignore"):  # What is too great to hold is refused below, as infinite.
+        lut = np.asarray(raw, np.float32)[:entries]
     if lut.ndim != 1 or lut.size < max(entries, 2):
         raise ValueError("the table is shorter than its descriptor says")
     if not np.isfinite(lut).all():
         raise ValueError("the table holds entries that are no numbers")
-    white = float(2**depth - 1)
+    white = 2.0 ** min(depth, 32) - 1
     if not lut.max() <= white <= 4 * max(lut.max(), 1):
         # A depth that the entries exceed, or never come near, is a slip of the writer.
         white = float(lut.max())
@@ -193,7 +194,7 @@ def _windowed(values: np.ndarray, shown: np.ndarray, dataset: Dataset, notes: li
             continue
         try:
             window = window_of(values, dataset)
-        except (ValueError, TypeError, AttributeError, IndexError):
+        except Exception:  # As above: a broken table is no reason to refuse the film.
             window = None
         if window is not None:
             greys = by_bands(values, window)
@@ -226,5 +227,5 @@ def _window(values: np.ndarray, dataset: Dataset) -> Callable[[np.ndarray], np.n
     if function == "SIGMOID":
         return lambda band: 1 / (1 + np.exp(-4 * (band - center) / width))
     if function == "LINEAR":
-        center, width = center - 0.5, width - 1
+        return lambda band: (band - center + 0.5) / (width - 1) + 0.5
     return lambda band: (band - center) / width + 0.5

@@ -15,6 +15,7 @@ from pneumo import (
     dataset,
     evaluation,
     experiment,
+    external,
     lung_network,
     lung_training,
     lungs,
@@ -22,13 +23,12 @@ from pneumo import (
     preprocessing,
     provenance,
 )
-from pneumo.errors import DatasetError
 from pneumo.experiment import Stage
 from pneumo.lung_training import COLUMNS, DrawnFilms
 from pneumo.model_store import SEGMENTATION, ModelCard
 
 NAME = "lungs"
-# Chest radiographs of adults from many hospitals: a folder with its own table, see `adults`.
+# Chest radiographs of adults from many hospitals: a folder with its own table, see `external.with_lungs`.
 ADULT_SPLIT = "opacity_masks"
 SPLITS = ("val", "test", ADULT_SPLIT)
 FIGURES = tuple(COLUMNS[3:])
@@ -144,7 +144,7 @@ def evaluate(
     """Measure the shipped lung network on a split, rewrite its predictions and its card.
 
     Args:
-        data: a data set in the Kaggle layout, or for `ADULT_SPLIT` a folder as `adults` reads it.
+        data: a data set in the Kaggle layout, or for `ADULT_SPLIT` a folder as `external.with_lungs` reads it.
         masks: the folder that holds ``labels.csv`` and the masks; ``lung_masks`` beside the data set where None.
         split: one of `SPLITS`.
         folder: the folder of model folders.
@@ -160,7 +160,7 @@ def evaluate(
     out = folder or model_store.models_folder()
     card, model = model_store.load(NAME, out, SEGMENTATION)
     if split == ADULT_SPLIT:
-        films = _load(data, data, adults(data), progress)
+        films = _load(data, data, external.with_lungs(data), progress)
     else:
         root = dataset.find_root(data)
         masks = masks or root.parent / "lung_masks"
@@ -170,27 +170,6 @@ def evaluate(
     if split == "test":
         card = provenance.with_test_opened(card)
     return _record(card, measured, split, out)
-
-
-def adults(folder: Path) -> pd.DataFrame:
-    """List chest radiographs whose lungs were drawn, described by a ``labels.csv`` with ``file, label, lung_mask``.
-
-    Returns:
-        Columns ``file, patient, label, mask``; films and masks are paths below the folder.
-
-    Raises:
-        DatasetError: if the table is missing or lacks a column.
-    """
-    path = folder / "labels.csv"
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing: point --data to a folder with a table of films and lung masks.")
-    listed = pd.read_csv(path, keep_default_na=False)
-    if missing := [column for column in ("file", "label", "lung_mask") if column not in listed]:
-        raise DatasetError(f"{path} lacks {', '.join(missing)}; it needs the columns file, label and lung_mask.")
-    table = listed[["file", "label"]].assign(
-        patient=listed["file"].map(dataset.patient_key), mask=listed["lung_mask"].map(str)
-    )
-    return table.sort_values("file", ignore_index=True)
 
 
 def read_measured(split: str, folder: Path | None = None) -> pd.DataFrame:

@@ -230,7 +230,10 @@ def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[s
         and image.mode.startswith("I;16")
         and image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
     )
-    ImageOps.exif_transpose(image, in_place=True)
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # As many kinds as a file can be damaged in, and none of them in the picture itself.
+        notes.append("The EXIF block in the file is damaged; it was left out.")
     pixels = greyscale.of_picture(image, bits, name, notes)
     if stores_white_as_zero:
         # Pillow turns 8-bit pictures of this kind itself and leaves 16-bit ones as they are.

@@ -337,32 +337,24 @@ def large_pictures() -> Named:
     yield "65500 x 600.png", lambda: png(width=65_500, height=600)
     yield "65500 x 650.png", lambda: png(width=65_500, height=650)
     yield "65500 x 10.png", lambda: png(width=65_500, height=10)
-    yield "600 x 65500.png", lambda: png(width=600, height=65_500)
-    for name, depth, colour in (("deep", 16, 0), ("colour", 8, 2), ("alpha", 8, 6), ("deep alpha", 16, 6)):
+    for name, depth, colour in (("deep", 16, 0), ("colour", 8, 2), ("deep alpha", 16, 6)):
         yield (
             f"{name} 8000 x 5000.png",
             lambda depth=depth, colour=colour: png(width=8000, height=5000, depth=depth, colour=colour),
         )
-    yield "black.jpg", _strip("JPEG", 8000, 5000)
     yield "colour.jpg", _strip("JPEG", 8000, 5000, "RGB")
     yield "progressive.jpg", _strip("JPEG", 8000, 5000, "RGB", progressive=True)
-    yield "cmyk.jpg", _strip("JPEG", 8000, 5000, "CMYK")
-    for mode in ("F", "I", "I;16", "RGBA", "CMYK"):
-        yield f"{mode.replace(';', ' ')}.tif", _strip("TIFF", 8000, 5000, mode, compression="tiff_adobe_deflate")
-    yield "lzw.tif", _strip("TIFF", 8000, 5000, "RGB", compression="tiff_lzw")
-    yield "fax.tif", _strip("TIFF", 8000, 5000, "1", compression="group4")
+    for mode in ("F", "I", "RGBA"):
+        yield f"{mode}.tif", _strip("TIFF", 8000, 5000, mode, compression="tiff_adobe_deflate")
     yield "alpha.webp", _strip("WEBP", 4800, 4000, "RGBA", lossless=True, method=0)
     yield "lossless.webp", _strip("WEBP", 8000, 5000, "RGB", lossless=True, method=0)
     yield "black.bmp", lambda: bmp(8000, 5000, bytes(8000 * 5000))
     yield "run-length.bmp", lambda: bmp(8000, 5000, b"\xff\0" * (32 * 5000) + b"\0\1", compression=1)
     size = {"Rows": 5000, "Columns": 8000}
-    yield "deflated.dcm", lambda: dicom(DEFLATED, **size, PixelData=bytes(80_000_000))
     window = {"WindowCenter": 100, "WindowWidth": 300, "RescaleSlope": 2, "RescaleIntercept": 5}
     ramp = np.repeat(np.arange(5000, dtype="<u2"), 8000)
     yield "windowed.dcm", lambda: dicom(DEFLATED, **size, **window, PixelData=ramp.tobytes())
     yield "spread.dcm", lambda: dicom(DEFLATED, **size, RescaleSlope=2, PixelData=ramp.tobytes())
-    voi = table((4096, 0, 12), np.arange(4096, dtype="<u2").tobytes())
-    yield "table.dcm", lambda: dicom(DEFLATED, **size, VOILUTSequence=voi, PixelData=ramp.tobytes())
     yield (
         "padded.dcm",
         lambda: dicom(
@@ -375,7 +367,6 @@ def large_pictures() -> Named:
         "ybr.dcm",
         lambda: dicom(DEFLATED, **colour | {"PixelData": bytes(120_000_000), "PhotometricInterpretation": "YBR_FULL"}),
     )
-    yield "eight bit.dcm", lambda: dicom(**EIGHT_BIT | size | {"PixelData": bytes(40_000_000)})
     run = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * (40_000_000 // 128)
     yield "run-length.dcm", lambda: dicom(RLE, **EIGHT_BIT | size | {"PixelData": frames(run)})
     yield (

@@ -54,27 +54,27 @@ def _no_gdcm(dataset: object) -> None:
 
 def main(seconds: int = SECONDS, found: str = "") -> None:
     gdcm_process.decode = _no_gdcm
-    with tempfile.TemporaryDirectory() as scratch:
-        corpus = Path(scratch, "corpus")
-        corpus.mkdir()
-        for name, data in corpus_seeds.sound().items():
-            (corpus / name).write_bytes(data)
-        words = Path(scratch, "words")
-        words.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in WORDS))
-        folder = Path(found or tempfile.mkdtemp(prefix="fuzz-"))
-        folder.mkdir(parents=True, exist_ok=True)
-        options = [
-            f"-max_total_time={seconds}",
-            f"-timeout={SECONDS_AN_INPUT}",
-            f"-rss_limit_mb={MEBIBYTES}",
-            f"-max_len={MAX_LENGTH}",
-            f"-artifact_prefix={folder}/",
-            f"-dict={words}",
-            "-print_final_stats=1",
-        ]
-        atheris.Setup([sys.argv[0], *options, str(corpus)], read)
-        atheris.Fuzz()
+    folder = Path(found or tempfile.mkdtemp(prefix="fuzz-"))
+    seeds, words = folder / "seeds", folder / "words"
+    seeds.mkdir(parents=True, exist_ok=True)
+    for name, data in corpus_seeds.sound().items():
+        (seeds / name).write_bytes(data)
+    words.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in WORDS))
+    options = [
+        f"-max_total_time={seconds}",
+        f"-timeout={SECONDS_AN_INPUT}",
+        f"-rss_limit_mb={MEBIBYTES}",
+        f"-max_len={MAX_LENGTH}",
+        f"-artifact_prefix={folder}/",
+        f"-dict={words}",
+        "-print_final_stats=1",
+    ]
+    # What the search keeps goes into the first folder, so that a second run goes on from there.
+    (folder / "kept").mkdir(exist_ok=True)
+    print(f"Inputs that break the reader go to {folder}.", file=sys.stderr)
+    atheris.Setup([sys.argv[0], *options, str(folder / "kept"), str(seeds)], read)
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    main(*(int(sys.argv[1]),) if len(sys.argv) > 1 else (), *sys.argv[2:3])
+    main(*(int(argument) for argument in sys.argv[1:2]), *sys.argv[2:3])

@@ -194,7 +194,8 @@ def gate_model() -> "keras.Model":
     """Return a model of (32, 32, 1) pictures that tells drawn films from others by a few places on them.
 
     It compares the corners, where a film shows the body, with the places where lungs lie upright (`sides`) or on a film
-    that was turned by a quarter (`ends`); of sick children it knows upright ones only. A dark spot at the left edge says that the film was mirrored.
+    that was turned by a quarter (`ends`); of sick children it knows upright ones only. A dark spot at the left edge
+    says that the film was mirrored.
     """
     import keras
 

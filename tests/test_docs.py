@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pneumo import __version__, dataset, leaderboard, model_store
+from pneumo import __version__, card_figures, dataset, leaderboard, model_store
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
 
+ALL_FIGURES = re.compile(r"<!-- all figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
 ANSWERS = re.compile(r"<!-- answers: (\w+) (\w+) -->\n(.*?)\n<!-- end of answers -->", re.DOTALL)
 
 
@@ -28,6 +29,14 @@ def test_the_tables_of_answers_are_what_the_predictions_give():
     assert blocks
     for name, split, table in blocks:
         assert table == leaderboard.answers_markdown(name, split)
+
+
+def test_the_figures_of_the_lungs_and_the_gate_are_those_of_their_cards():
+    blocks = ALL_FIGURES.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert [name for name, _ in blocks] == ["lungs", "gate"]
+    for name, table in blocks:
+        assert table == card_figures.markdown(name), f"run `python -m pneumo models {name} --markdown`"
 
 
 @pytest.mark.parametrize("split", ["test", "val"])

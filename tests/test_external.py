@@ -4,7 +4,7 @@ import pytest
 
 from pneumo.dataset import COLUMNS
 from pneumo.errors import DatasetError
-from pneumo.external import scan
+from pneumo.external import scan, strangers
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_external_films_without_patients_are_patients_of_their_own(external):
     ("content", "complaint"),
     [
         (None, "labels.csv is missing"),
-        ("file\nimages/a.jpg\n", "columns file and label"),
+        ("file\nimages/a.jpg\n", "lacks label"),
         ("file,label\nimages/a.jpg,SICK\n", "NORMAL or PNEUMONIA"),
         ("file,label\nimages/a.jpg,NORMAL\nimages/z.jpg,NORMAL\n", "1 films that are not there, such as images/z.jpg"),
     ],
@@ -51,3 +51,11 @@ def test_a_faulty_table_of_external_films_is_refused(external, content, complain
 
     with pytest.raises(DatasetError, match=complaint):
         scan(external)
+
+
+def test_a_folder_without_a_table_of_pictures_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"labels.csv is missing"):
+        strangers(tmp_path)
+    (tmp_path / "labels.csv").write_text("file\na.png\n")
+    with pytest.raises(DatasetError, match="lacks category, near_ood"):
+        strangers(tmp_path)

@@ -1,11 +1,10 @@
-import time
+"""The shipped classifiers are those of their cards."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from pneumo import architectures, dataset, evaluation, experiment, model_store, preprocessing, radiograph
-from pneumo.model_store import CLASSIFICATION, SEGMENTATION, SELECTION_SPLIT, SHIPPED
+from pneumo import architectures, dataset, evaluation, experiment, model_store, radiograph
+from pneumo.model_store import CLASSIFICATION, SELECTION_SPLIT, SHIPPED
 
 MIB = 1024**2
 FOLDERS = sorted(path.name for path in SHIPPED.glob("*") if path.is_dir() and not path.name.startswith("."))
@@ -141,95 +140,3 @@ def test_the_published_test_films_get_the_written_probabilities(card, shared_dat
     pd.testing.assert_series_equal(
         pd.Series(assessed, index=rows.index, name="probability"), rows["probability"], atol=0.02, rtol=0
     )
-
-
-@pytest.fixture(scope="module")
-def lung_card():
-    if "lungs" not in FOLDERS:
-        pytest.skip("no lung network is shipped yet")
-    return model_store.read_card("lungs", SHIPPED)
-
-
-@pytest.fixture(scope="module")
-def segmenter(lung_card):
-    from pneumo.lungs import Segmenter
-
-    return Segmenter(model_store.load("lungs", SHIPPED, SEGMENTATION)[1])
-
-
-def test_the_lung_network_is_the_one_of_its_card(lung_card):
-    file = SHIPPED / "lungs" / "model.keras"
-
-    _, model = model_store.load("lungs", SHIPPED, SEGMENTATION)
-
-    size = lung_card.input["size"]
-    assert (lung_card.sha256, lung_card.size_bytes) == (model_store.file_sha256(file), file.stat().st_size)
-    assert model.input_shape == model.output_shape == (None, size, size, 1)
-    assert lung_card.parameters == model.count_params() < 2_000_000
-    assert lung_card.labels == ["background", "lung"]
-    assert "V7 Labs" in lung_card.training["masks"]
-    assert {"data", "data_fingerprint", "split_rule", "recipe", "seconds", "software"} <= set(lung_card.training)
-
-
-def test_the_figures_of_the_lungs_are_what_the_written_tables_give(lung_card):
-    from pneumo import lung_experiment
-
-    assert set(lung_card.metrics) == set(model_store.measured_splits("lungs", SHIPPED)) == set(lung_experiment.SPLITS)
-    for split, figures in lung_card.metrics.items():
-        computed = lung_experiment.summarise(lung_experiment.read_measured(split, SHIPPED))
-        assert figures.keys() == computed.keys()
-        for key, figure in computed.items():
-            assert figures[key] == pytest.approx(figure, abs=2e-6), (split, key)
-
-
-def test_the_lungs_are_drawn_as_well_as_promised(lung_card):
-    test = lung_card.metrics["test"]
-
-    assert test["dice"]["value"] >= 0.96
-    assert (test["films"], test["failed"]) == (624, 0)
-    assert lung_card.metrics["opacity_masks"]["films"] == 100
-    assert [opening["sha256"] for opening in lung_card.test_openings] == [lung_card.sha256]
-
-
-def test_the_lungs_were_judged_on_patients_that_nothing_was_learned_from(lung_card):
-    from pneumo import lung_experiment
-
-    validation, test = (lung_experiment.read_measured(split, SHIPPED) for split in ("val", "test"))
-
-    assert not set(validation["patient"]) & set(test["patient"])
-    assert test["file"].str.startswith("test/").all()
-    assert len(validation) == lung_card.training["films"]["validation"]
-
-
-def test_the_history_of_the_lungs_holds_the_epoch_that_was_kept(lung_card):
-    history = model_store.read_history("lungs", SHIPPED)
-
-    assert len(history) == lung_card.training["epochs_run"]
-    assert history["val_dice"].idxmax() == lung_card.training["epoch_kept"] - 1
-    assert history["val_dice"].max() == pytest.approx(lung_card.metrics["val"]["dice"]["value"], abs=2e-3)
-
-
-def test_the_lungs_are_drawn_in_a_moment(segmenter):
-    square = np.random.default_rng(0).random((preprocessing.SQUARE, preprocessing.SQUARE), np.float32)
-    seconds = []
-    for _ in range(25):
-        started = time.perf_counter()
-        segmenter.segment(square)
-        seconds.append(time.perf_counter() - started)
-
-    # 25 ms on two idle cores; a machine that runs other tests meanwhile may take its time.
-    assert np.median(seconds[5:]) < 0.2
-
-
-@pytest.mark.shared
-def test_the_published_test_films_get_the_written_lungs(segmenter, shared_data):
-    from pneumo import lung_experiment, lung_training
-
-    root, masks = shared_data / "chest_xray", shared_data / "lung_masks"
-    written = lung_experiment.read_measured("test", SHIPPED).iloc[::156]
-    films = lung_training.load(root, masks, lung_training.with_masks(written[["file", "patient", "label"]], masks))
-
-    measured = lung_training.measure(segmenter._model, films)
-
-    assert len(measured) == 4
-    np.testing.assert_allclose(measured["dice"], written["dice"], atol=0.01)

@@ -60,6 +60,10 @@ class FilmCheck:
         """Have the film assessed in spite of the refusal."""
         self.forced = True
 
+    def withdraw(self) -> None:
+        """Let the refusal stand after all."""
+        self.forced = False
+
 
 @st.cache_resource(show_spinner="Loading the film check …", max_entries=2)
 def _load_screener(sha256s: tuple[str, ...]) -> Screener:
@@ -115,6 +119,7 @@ def show_findings(checked: FilmCheck) -> None:
             "**Assessed at your request, although pneumo refuses this film.** The answer below may mean nothing.",
             icon=":material/block:",
         )
+        st.button("Let the refusal stand", icon=":material/undo:", key="withdraw", on_click=checked.withdraw)
     for finding in checked.findings or ():
         st.warning(finding.message, icon=":material/warning:")
 

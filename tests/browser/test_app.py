@@ -1,6 +1,8 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -65,6 +67,12 @@ def test_a_film_is_uploaded_answered_and_explained_and_the_other_pages_open(visi
         slider.press("ArrowLeft")
     expect(pictures.nth(1)).not_to_have_attribute("src", before)
 
+    film, before = (pictures.nth(number).get_attribute("src") for number in (0, 1))
+    page.get_by_text("Show the outline of the lungs").click()
+    expect(pictures.nth(0)).not_to_have_attribute("src", film)
+    expect(pictures.nth(1)).not_to_have_attribute("src", before)
+    expect(page.get_by_text("of the heat lies inside the lungs")).to_be_visible()
+
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as JSON").click()
     assert '"answer": "likely"' in download.value.path().read_text("utf-8")
@@ -89,6 +97,41 @@ def test_a_file_that_is_no_film_is_told_so(visit, tmp_path):
 
     expect(visit.page.get_by_text("This file was not assessed.")).to_be_visible()
     expect(visit.page.get_by_text("Probability of pneumonia")).to_have_count(0)
+    visit.assert_sound()
+
+
+def test_a_picture_that_is_no_chest_film_is_refused_unless_the_user_insists(visit, tmp_path):
+    page, noise = visit.page, tmp_path / "noise.png"
+    cv2.imwrite(str(noise), np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8))
+
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([noise])
+
+    expect(page.get_by_role("heading", name="Not assessed")).to_be_visible()
+    expect(page.get_by_text("Probability of pneumonia:")).to_have_count(0)
+    visit.assert_sound()
+
+    page.get_by_role("button", name="Assess anyway").click()
+
+    expect(page.get_by_text("although pneumo refuses this film")).to_be_visible()
+    expect(page.get_by_text("Probability of pneumonia:")).to_be_visible()
+    expect(page.get_by_role("heading", name="Not assessed")).to_have_count(0)
+    visit.assert_sound()
+
+
+def test_an_inverted_film_is_righted_only_when_the_user_asks(visit, tmp_path):
+    page, inverted = visit.page, tmp_path / "inverted.png"
+    cv2.imwrite(str(inverted), 255 - cv2.imread(str(SAMPLE), cv2.IMREAD_GRAYSCALE))
+
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([inverted])
+    page.get_by_role("button", name="Invert and assess").click()
+
+    expect(page.get_by_text("corrected at the user's request: invert").first).to_be_visible()
+    expect(page.get_by_text("Probability of pneumonia:")).to_be_visible()
+    visit.assert_sound()
+
+    page.get_by_role("button", name="Undo the correction").click()
+
+    expect(page.get_by_role("heading", name="Not assessed")).to_be_visible()
     visit.assert_sound()
 
 

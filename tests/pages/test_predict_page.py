@@ -5,9 +5,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import synthetic
 from streamlit.testing.v1 import AppTest
 
-from pneumo import DISCLAIMER, calibration, classifier, explanation, radiograph, report, samples
+from pneumo import (
+    DISCLAIMER,
+    calibration,
+    classifier,
+    explanation,
+    radiograph,
+    report,
+    samples,
+    screening,
+)
+from pneumo.errors import ModelError
+from pneumo.gate import Verdict
 
 ROOT = Path(__file__).parents[2]
 TITLES = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "Pneumonia unlikely"}
@@ -21,9 +33,31 @@ def page(toy_models, monkeypatch) -> AppTest:
 
 
 @pytest.fixture(scope="module")
-def film() -> bytes:
-    picture = np.tile(np.linspace(0, 255, 300, dtype=np.uint8), (240, 1))
+def drawn() -> np.ndarray:
+    return synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
+
+
+@pytest.fixture(scope="module")
+def film(drawn) -> bytes:
+    return png(drawn)
+
+
+@pytest.fixture(scope="module")
+def noise() -> bytes:
+    return png(np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8))
+
+
+def png(picture: np.ndarray) -> bytes:
     return cv2.imencode(".png", picture)[1].tobytes()
+
+
+@pytest.fixture(autouse=True)
+def offered(monkeypatch) -> list[dict]:
+    """The records that the page made up for download, the latest last."""
+    records = []
+    to_json = report.to_json
+    monkeypatch.setattr(report, "to_json", lambda record, **said: records.append(record) or to_json(record, **said))
+    return records
 
 
 def texts(page: AppTest) -> str:
@@ -61,15 +95,12 @@ def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models)
     assert len(captions(page)) == 2
 
 
-def test_the_download_is_the_record_of_the_assessment(page, film, toy_models, monkeypatch):
-    shown = []
-    monkeypatch.setattr(report, "to_json", lambda record, **_: shown.append(record) or json.dumps(record))
-
+def test_the_download_is_the_record_of_the_assessment(page, film, offered):
     upload(page.run(), "film.png", film)
 
-    assert shown[-1]["file"] == "film.png"
-    assert shown[-1]["status"] == "ok"
-    assert shown[-1]["image_sha256"] == radiograph.read(film, "film.png").sha256
+    assert offered[-1]["file"] == "film.png"
+    assert (offered[-1]["status"], offered[-1]["findings"], offered[-1]["forced"]) == ("ok", [], False)
+    assert offered[-1]["image_sha256"] == radiograph.read(film, "film.png").sha256
 
 
 def test_the_slider_lays_the_heat_map_over_the_film_without_a_model_run(page, film, monkeypatch):
@@ -89,7 +120,9 @@ def test_the_slider_lays_the_heat_map_over_the_film_without_a_model_run(page, fi
     assert runs == []
 
 
-def test_a_sample_says_that_it_is_a_composite(page):
+def test_a_sample_says_that_it_is_a_composite(page, monkeypatch):
+    # The toy gate knows drawn films only.
+    monkeypatch.setattr(screening.Screener, "check", lambda *_: Verdict(()))
     page.run()
     page.segmented_control(key="source").set_value("Try a sample").run()
     films = samples.load_samples()
@@ -183,3 +216,183 @@ def test_no_part_of_an_upload_reaches_the_log(page, film, caplog, capfd):
 
     out, err = capfd.readouterr()
     assert "jane-doe" not in caplog.text + out + err
+
+
+def answered(page: AppTest) -> bool:
+    """Whether the page shows an answer; it never does so beside a refusal."""
+    shown = "Probability of pneumonia" in texts(page)
+    assert shown != ("Not assessed" in texts(page))
+    return shown
+
+
+def buttons(page: AppTest) -> dict[str, str]:
+    return {button.key: button.label for button in page.button}
+
+
+def test_an_accepted_film_is_answered_without_a_warning(page, film):
+    upload(page.run(), "film.png", film)
+
+    assert answered(page)
+    assert "First it checks" in texts(page)
+    assert not page.warning
+    assert buttons(page) == {}
+
+
+def test_a_warning_stands_above_the_answer_and_first_in_the_record(page, drawn, offered):
+    upload(page.run(), "small.png", png(drawn[::2, ::2]))
+
+    assert answered(page)
+    assert "only 150 × 120 pixels" in page.warning[0].value
+    assert offered[-1]["reasons"][0] == page.warning[0].value
+    assert [finding["code"] for finding in offered[-1]["findings"]] == ["too_small"]
+
+
+def test_a_refused_film_is_not_assessed(page, noise, offered, monkeypatch):
+    page.run()
+    monkeypatch.setattr(classifier.Classifier, "assess", lambda *_: pytest.fail("a refused film was assessed"))
+
+    upload(page, "noise.png", noise)
+
+    assert not page.exception
+    assert not answered(page)
+    assert not any(title in texts(page) for title in TITLES.values())
+    assert "does not look like a frontal chest film" in page.error[0].value
+    assert captions(page) == ["noise.png · PNG · 300 × 240 px"]
+    assert buttons(page) == {"force": "Assess anyway"}
+    assert DISCLAIMER in texts(page)
+    assert (offered[-1]["status"], offered[-1]["answer"]) == ("refused", None)
+
+
+def test_a_refused_film_is_assessed_when_the_user_insists_and_the_warning_stays(page, noise, offered):
+    upload(page.run(), "noise.png", noise)
+
+    page.button(key="force").click().run()
+
+    for _ in range(2):
+        assert not page.exception
+        assert answered(page)
+        assert "although pneumo refuses this film" in page.warning[0].value
+        assert "does not look like a frontal chest film" in page.warning[1].value
+        assert (offered[-1]["status"], offered[-1]["forced"]) == ("ok", True)
+        page.selectbox(key="model").select("dense").run()
+
+    page.button(key="withdraw").click().run()
+
+    assert not answered(page)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "label", "told"),
+    [
+        (np.rot90, "Turn by 90° clockwise and assess", "turn by 90° clockwise."),
+        (lambda picture: 255 - picture, "Invert and assess", "invert."),
+        (
+            lambda picture: 255 - np.rot90(picture),
+            "Turn by 90° clockwise, invert and assess",
+            "turn by 90° clockwise and invert.",
+        ),
+    ],
+    ids=["rotated", "inverted", "both"],
+)
+def test_a_correction_is_offered_made_and_undone(page, drawn, offered, toy_models, wrong, label, told):
+    upload(page.run(), "film.png", png(wrong(drawn)))
+    assert not answered(page)
+    assert buttons(page) == {"correct": label, "force": "Assess anyway"}
+
+    page.button(key="correct").click().run()
+
+    assert not page.exception
+    assert answered(page)
+    assert page.info[0].value == f"The film was corrected at the user's request: {told}"
+    assert "300 × 240 px" in captions(page)[0]
+    assert page.info[0].value in offered[-1]["reasons"]
+    assert offered[-1]["forced"] is False
+    expected = classifier.Classifier.open(offered[-1]["model"], toy_models).assess(radiograph.read(png(drawn)))
+    assert offered[-1]["probability"] == pytest.approx(expected.probability, abs=1e-3)
+
+    page.button(key="undo").click().run()
+
+    assert not answered(page)
+    assert buttons(page) == {"correct": label, "force": "Assess anyway"}
+
+
+def test_another_film_has_to_be_asked_for_anew(page, film, noise, drawn):
+    upload(page.run(), "noise.png", noise)
+    page.button(key="force").click().run()
+
+    upload(page, "noise again.png", noise)
+    assert not answered(page)
+
+    upload(page, "inverted.png", png(255 - drawn))
+    page.button(key="correct").click().run()
+    upload(page, "film.png", film)
+
+    assert answered(page)
+    assert not page.info
+    assert not page.warning
+
+
+def test_a_film_is_checked_once_whatever_is_moved(page, film, monkeypatch):
+    page.run()
+    checks = []
+    check = screening.Screener.check
+    monkeypatch.setattr(screening.Screener, "check", lambda self, film: checks.append(film.name) or check(self, film))
+
+    upload(page, "film.png", film)
+    page.selectbox(key="model").select("dense").run()
+    page.selectbox(key="model").select("cnn").run()
+    page.slider(key="opacity").set_value(10).run()
+    page.selectbox(key="method").select("gradcam++").run()
+
+    assert not page.exception
+    assert checks == ["film.png"]
+
+
+def test_without_the_networks_films_are_not_checked_and_it_says_so(page, noise, offered, monkeypatch):
+    def missing():
+        raise ModelError("There is no model 'gate'.")
+
+    monkeypatch.setattr(screening, "network_cards", missing)
+
+    upload(page.run(), "noise.png", noise)
+
+    assert not page.exception
+    assert "Probability of pneumonia" in texts(page)
+    assert "Films are not checked" in page.warning[0].value
+    assert "First it checks" not in texts(page)
+    assert not page.toggle
+    assert offered[-1]["findings"] is None
+
+
+def test_the_lungs_are_outlined_on_both_pictures_when_asked_for(page, film, monkeypatch):
+    upload(page.run(), "film.png", film)
+    drawn = []
+    outlined = explanation.outlined
+    monkeypatch.setattr(
+        explanation, "outlined", lambda picture, mask: drawn.append(picture.shape) or outlined(picture, mask)
+    )
+    assert page.toggle(key="outline").value is False
+
+    page.toggle(key="outline").set_value(True).run()
+
+    assert not page.exception
+    assert drawn == [(240, 300, 3)] * 2
+
+
+def test_it_says_how_much_of_the_heat_lies_in_the_lungs(page, film, monkeypatch):
+    measured = explanation.HeatInLungs(0.71, "right lower", 0.6)
+    monkeypatch.setattr(explanation, "heat_in_lungs", lambda heat, zones: measured)
+
+    upload(page.run(), "film.png", film)
+
+    assert "71 % of the heat lies inside the lungs, most of it in the right lower zone." in texts(page)
+    assert not page.warning
+
+
+def test_a_likely_answer_with_its_heat_elsewhere_is_warned_of(page, film, monkeypatch):
+    monkeypatch.setattr(explanation, "heat_in_lungs", lambda heat, zones: explanation.HeatInLungs(0.4, "left upper", 1))
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
+
+    upload(page.run(), "film.png", film)
+
+    assert "Most of the heat lies outside the lungs" in page.warning[0].value
