@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 import pneumo
-from pneumo import charts, leaderboard, model_facts, model_store
+from pneumo import charts, leaderboard, model_facts, model_store, published
 from pneumo.errors import ModelError
 from pneumo.figures import FIGURES, SPLITS
 from pneumo.leaderboard import Measurement
@@ -72,8 +72,8 @@ def one_model(cards: list[ModelCard], split: str, folder: Path) -> None:
     except ModelError as error:
         st.write(str(error))
         return
-    if history.empty:
-        st.caption("This model has no training history.")
+    if history["epoch"].nunique() < 2:
+        st.caption("This model was not trained in epochs, so there are no curves.")
     else:
         for place, (key, title) in zip(st.columns(len(model_facts.CURVES)), model_facts.CURVES.items(), strict=True):
             plot = charts.training_plot(history[history["figure"] == key], title, card.training.get("epoch_kept"))
@@ -181,6 +181,17 @@ st.download_button(
     key="download",
     on_click="ignore",
 )
+
+st.subheader("Published results")
+st.write("What others reported of such systems and of this data set: reference rows, marked *published*.")
+st.dataframe(
+    published.readable(published.load()),
+    height="content",
+    hide_index=True,
+    column_config={"System": st.column_config.TextColumn(pinned=True)},
+    key="published",
+)
+st.caption(published.HOW_TO_READ)
 
 st.subheader("Curves and calls")
 curves_and_calls(measurements, list(labels.values()))

@@ -111,7 +111,7 @@ def assess(checked: FilmCheck, reader: Reader) -> "Assessment":
     """Assess a film once for each model; the result lives in this session only."""
     known: Assessment | None = st.session_state.get("assessment")
     if known is None or known.radiograph is not checked.film or known.card is not reader.classifier.card:
-        st.session_state.assessment = known = reader.classifier.assess(checked.film)
+        st.session_state.assessment = known = reader.classifier.assess(checked.film, checked.lungs)
     return known
 
 
@@ -235,7 +235,7 @@ show_answer(assessment)
 shown = preprocessing.fit_within(radiograph.pixels, SCREEN_SIDE)
 if reader.explainer:
     heat = heat_of(assessment, reader.explainer, method, shown.shape)
-    lungs = checked.verdict.lungs if checked.verdict else None
+    lungs = checked.lungs
     inside = explanation.heat_in_lungs(heat, lungs.zones(*heat.shape)) if lungs else None
     show_pictures(Pictures(shown, heat, lungs, inside, facts, method, assessment.answer))
 else:

@@ -12,6 +12,8 @@ from pathlib import Path
 import keras
 from keras import layers
 
+from pneumo import views
+
 # keras.applications' three input conventions as (scale, offset) for a grey value in 0…1 in each channel.
 _SCALINGS: dict[str, tuple[list[float], list[float]]] = {
     "tf": ([2.0] * 3, [-1.0] * 3),
@@ -33,6 +35,7 @@ class Architecture:
         cam_layer: the layer whose feature maps a heat map is drawn from; None where there is none.
         build: (input tensor, weights) → feature tensor that the sigmoid unit is put on.
         pretrained: whether ImageNet weights exist for it.
+        view: what of a film it sees, a key of `views.CROPS`.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Architecture:
     cam_layer: str | None
     build: Callable[[keras.KerasTensor, str | None], keras.KerasTensor]
     pretrained: bool = False
+    view: str = views.FILM
 
 
 def build(name: str, weights: str | Path | None = None, size: int | None = None) -> keras.Model:
@@ -183,6 +187,28 @@ _ALL = (
         "out_relu",
         _transfer(keras.applications.MobileNetV2, "tf"),
         pretrained=True,
+    ),
+    Architecture(
+        "densenet121_lungs",
+        "DenseNet121 probe, lungs only",
+        "transfer",
+        None,
+        160,
+        "relu",
+        _transfer(keras.applications.DenseNet121, "torch"),
+        pretrained=True,
+        view=views.LUNGS,
+    ),
+    Architecture(
+        "mobilenetv2_lungs",
+        "MobileNetV2 transfer, lungs only",
+        "transfer",
+        None,
+        160,
+        "out_relu",
+        _transfer(keras.applications.MobileNetV2, "tf"),
+        pretrained=True,
+        view=views.LUNGS,
     ),
 )
 

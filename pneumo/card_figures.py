@@ -10,6 +10,8 @@ from pneumo.evaluation import Estimate
 SPLITS = {
     "val": "Validation",
     "val_shifted": "Validation, shifted",
+    "val_lungs_only": "Validation, all but the lungs black",
+    "val_without_lungs": "Validation, lungs black",
     "test": "Official test split",
     "external_nih": "Another hospital (NIH)",
     "opacity_masks": "Adults of many hospitals",

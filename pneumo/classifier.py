@@ -7,10 +7,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pneumo import model_store, preprocessing
+from pneumo import model_store, preprocessing, screening, views
 from pneumo.calibration import Answer, as_percent
+from pneumo.lungs import LungMask, Segmenter
 from pneumo.model_store import CLASSIFICATION, ModelCard
 from pneumo.radiograph import Radiograph
+from pneumo.views import Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,8 @@ class Assessment:
         probability: calibrated probability of pneumonia, 0…1.
         reasons: why this answer, in plain sentences.
         card: the model that gave it.
-        model_input: (size, size, 1) float32, what the model saw; heat maps are drawn from it.
+        model_input: (size, size, views) float32, what the model saw; heat maps are drawn from it.
+        parts: of the film that each view shows.
     """
 
     radiograph: Radiograph
@@ -32,6 +35,7 @@ class Assessment:
     reasons: tuple[str, ...]
     card: ModelCard
     model_input: np.ndarray = field(repr=False)
+    parts: tuple[Box, ...] = (views.WHOLE,)
 
 
 class Classifier:
@@ -42,8 +46,9 @@ class Classifier:
         model: the Keras model; shared, so never change it.
     """
 
-    def __init__(self, card: ModelCard, model: keras.Model) -> None:
-        self.card, self.model = card, model
+    def __init__(self, card: ModelCard, model: keras.Model, segmenter: Segmenter | None = None) -> None:
+        self.card, self.model, self._segmenter = card, model, segmenter
+        self._views: list[str] = card.input["views"]
         self._calibration, self._thresholds = card.as_calibration(), card.as_thresholds()
         self._lock = threading.Lock()
 
@@ -52,22 +57,36 @@ class Classifier:
         """Load a model by name; the best on validation where none is given.
 
         Raises:
-            ModelError: if there is no such model, it is damaged, or it is no classifier.
+            ModelError: if there is no such model, it is damaged, or it is no classifier; or if it sees the lungs alone
+                and there is no network that finds them.
         """
-        return cls(*model_store.load(name or model_store.default_name(folder), folder, CLASSIFICATION))
+        card, model = model_store.load(name or model_store.default_name(folder), folder, CLASSIFICATION)
+        sees_lungs = views.LUNGS in card.input["views"]
+        return cls(card, model, screening.open_segmenter(folder) if sees_lungs else None)
 
     def warm_up(self) -> None:
         """Run the model once on a black picture, so that the first film does not wait for its graph."""
         self._score(np.zeros(self.model.input_shape[1:], np.float32))
 
-    def assess(self, radiograph: Radiograph) -> Assessment:
-        """Assess one film."""
+    def assess(self, radiograph: Radiograph, lungs: LungMask | None = None) -> Assessment:
+        """Assess one film.
+
+        Args:
+            radiograph: the film.
+            lungs: its lungs where they are known; else the classifier finds them if the model needs them.
+        """
         square = preprocessing.film_square(radiograph.pixels)
-        model_input = preprocessing.model_input(square, self.card.input["size"])
+        notes = radiograph.notes
+        if self._segmenter:
+            lungs = lungs or self._segmenter.segment(square)
+            if lungs.box is None:
+                notes = (*notes, "No lungs were found on the film; the model saw all of it.")
+        model_input = preprocessing.model_input(views.stacked(square, self._views, lungs), self.card.input["size"])
         probability = float(self._calibration.apply(self._score(model_input)))
         answer = self._thresholds.answer(probability)
-        reasons = (*self._reasons(answer, probability), *radiograph.notes)
-        return Assessment(radiograph, answer, probability, reasons, self.card, model_input)
+        reasons = (*self._reasons(answer, probability), *notes)
+        parts = tuple(views.box(view, lungs) for view in self._views)
+        return Assessment(radiograph, answer, probability, reasons, self.card, model_input, parts)
 
     def _score(self, model_input: np.ndarray) -> np.ndarray:
         # Keras builds the prediction function on the first call and does not guard that.

@@ -16,6 +16,7 @@ from pneumo import (
     DISCLAIMER,
     __version__,
     card_figures,
+    cli_compare,
     cli_data,
     cli_films,
     cli_output,
@@ -51,6 +52,7 @@ app.command()(cli_films.check)
 app.command()(cli_films.lungs)
 app.command()(cli_training.train)
 app.command()(cli_training.evaluate)
+app.command()(cli_compare.compare)
 
 
 @app.command("models")

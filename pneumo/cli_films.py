@@ -105,7 +105,7 @@ def _assessed(
     refused = verdict is not None and not verdict.accepted
     if verdict and refused and not force:
         return report.refused_record(film, [_with_hint(each) for each in verdict.findings], classifier.card, file), None
-    assessment = classifier.assess(film)
+    assessment = classifier.assess(film, verdict.lungs if verdict else None)
     findings = verdict.findings if verdict else None
     return report.assessment_record(assessment, file, findings=findings, forced=refused), assessment
 
@@ -197,9 +197,9 @@ def _own_path(folder: Path, stem: str, taken: set[Path]) -> Path:
 def _write_heatmap(explainer: "Explainer", assessment: "Assessment", method: str, target: Path) -> None:
     import cv2
 
-    from pneumo import explanation
+    from pneumo import drawing
 
     target.parent.mkdir(parents=True, exist_ok=True)
     heat = explainer.heat_map(assessment, method)
-    picture = explanation.overlay(assessment.radiograph.pixels, heat.values, opacity=0.6)
+    picture = drawing.overlay(assessment.radiograph.pixels, heat.values, opacity=0.6)
     target.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())

@@ -81,8 +81,15 @@ def _evaluate_gate(
     return gate_experiment.evaluate(data, split, folder, progress)
 
 
-# The networks that look at a film before it is classified; every other name is an architecture of a classifier.
+def _train_ensemble(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
+    from pneumo import ensemble_experiment
+
+    return ensemble_experiment.train(data, out, fold=options["fold"], progress=options["progress"])
+
+
+# The networks that look at a film before it is classified, and the models joined; every other name is an architecture.
 TARGETS = {
+    "ensemble": Target(_train_ensemble, _evaluate_classifier, pretrained=False),
     "lungs": Target(_train_lungs, _evaluate_lungs, pretrained=True),
     "gate": Target(_train_gate, _evaluate_gate, pretrained=True),
 }
@@ -99,7 +106,7 @@ def _target(name: str) -> Target:
 
 @reports_errors
 def train(
-    name: Annotated[str, typer.Argument(help="Architecture, such as cnn or mobilenetv2; or lungs, or gate.")],
+    name: Annotated[str, typer.Argument(help="Architecture, such as cnn or mobilenetv2; or ensemble, lungs, or gate.")],
     data: DataOption = None,
     masks: MasksOption = None,
     weights: Annotated[
@@ -145,7 +152,8 @@ def evaluate(
     split: Annotated[
         str,
         typer.Option(
-            help="val, val_shifted, test or external_nih; for lungs also opacity_masks, for gate out_of_distribution."
+            help="val, val_shifted, test or external_nih; val_lungs_only and val_without_lungs for classifiers; "
+            "opacity_masks for lungs, out_of_distribution for gate."
         ),
     ] = "test",
     as_json: JsonOption = False,

@@ -5,10 +5,9 @@ its configuration frozen. `evaluate` opens the test split, and the card counts e
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,23 +15,29 @@ import pandas as pd
 
 from pneumo import (
     architectures,
-    calibration,
     dataset,
-    evaluation,
     external,
     model_store,
     preprocessing,
+    probe,
     provenance,
+    screening,
+    shipping,
     training,
+    views,
 )
 from pneumo.errors import DatasetError
+from pneumo.lungs import Segmenter
 from pneumo.model_store import CLASSIFICATION, SELECTION_SPLIT, ModelCard
+from pneumo.probe import Probe
 from pneumo.recipes import RECIPES
+from pneumo.shipping import VALIDATION_SPLITS, Origin
 from pneumo.training import Films, Progress, Recipe
 
-VALIDATION_SPLITS = ("val", SELECTION_SPLIT)
 EXTERNAL_SPLIT = "external_nih"
-EVALUATION_SPLITS = (*VALIDATION_SPLITS, "test", EXTERNAL_SPLIT)
+# Validation films on which a part is black: what a model still tells then it did not read there.
+HIDDEN = {"val_without_lungs": views.LUNGS, "val_lungs_only": views.SURROUNDINGS}
+EVALUATION_SPLITS = (*VALIDATION_SPLITS, *HIDDEN, "test", EXTERNAL_SPLIT)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def train(
         ValueError: for an unknown name or weights that are not there.
     """
     recipe = RECIPES.get(name, Recipe())
-    if epochs is not None:
+    if epochs is not None and isinstance(recipe, Recipe):
         recipe = dataclasses.replace(recipe, epochs=epochs)
     keras.utils.set_random_seed(recipe.seed)
     model = architectures.build(name, weights)
@@ -84,68 +89,43 @@ def train(
     root = dataset.find_root(data)
     table = dataset.scan(root)
     parts = dataset.development_split(table, fold)
-    films, judged = (load_films(root, part, progress) for part in parts)
-    history = training.fit(
-        model,
-        films,
-        judged,
-        recipe,
-        checkpoints or Path("runs") / name,
-        resume=resume,
-        progress=lambda now: progress(
-            Stage("training", (now.epoch - 1) * now.steps + now.step, now.epochs * now.steps, now)
-        ),
-    )
-
-    openings = model_store.start_anew(name, out)
-    file = out / name / "model.keras"
-    model_store.save(model, file)
-    shipped = model_store.load_file(file)
     architecture = architectures.REGISTRY[name]
-    raw = {split: training.predict(shipped, judged, shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
-    fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
-    shifted = fitted.apply(raw[SELECTION_SPLIT])
-    limits = calibration.choose_thresholds(judged.labels, shifted)
-    card = ModelCard(
-        name=name,
+    segmenter = segmenter_for([architecture.view], out)
+    films = load_films(root, parts.train, progress, [architecture.view], segmenter)
+    judged = load_films(root, parts.validation, progress, [architecture.view], segmenter, shifted=True)
+    if isinstance(recipe, Probe):
+        history = probe.fit(
+            model, films, judged, recipe, lambda done, total: progress(Stage("looking at films", done, total))
+        )
+    else:
+        history = training.fit(
+            model,
+            films,
+            judged,
+            recipe,
+            checkpoints or Path("runs") / name,
+            resume=resume,
+            progress=lambda now: progress(
+                Stage("training", (now.epoch - 1) * now.steps + now.step, now.epochs * now.steps, now)
+            ),
+        )
+
+    origin = Origin(
         title=architecture.title,
         family=architecture.family,
         seed_system=architecture.seed_system,
         architecture=name,
         initial_weights=provenance.initial_weights(weights),
-        input={
-            "size": shipped.input_shape[1],
-            "channels": shipped.input_shape[3],
-            "crop": "whole film, stretched to a square",
-            "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
-        },
+        views=[architecture.view],
         cam_layer=architecture.cam_layer,
-        labels=list(dataset.LABELS),
         training={
             "data": dataset.describe(table),
             **provenance.training_facts(
                 parts, fold, dataclasses.asdict(recipe), history, "shifted_auroc", f"AUROC on {SELECTION_SPLIT}"
             ),
         },
-        calibration={**dataclasses.asdict(fitted), "fitted_on": SELECTION_SPLIT},
-        thresholds={
-            **dataclasses.asdict(limits),
-            "chosen_on": {
-                "decision": f"one half of the probability calibrated on {SELECTION_SPLIT}",
-                "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {SELECTION_SPLIT} (interval)",
-                "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {SELECTION_SPLIT} (interval)",
-            },
-            "evidence": calibration.threshold_evidence(judged.labels, shifted, limits),
-        },
-        parameters=shipped.count_params(),
-        size_bytes=file.stat().st_size,
-        sha256=model_store.file_sha256(file),
-        test_openings=openings,
     )
-    for split in VALIDATION_SPLITS:
-        card = _record(card, parts.validation, raw[split], split, out)
-    pd.DataFrame(history).round(6).to_csv(file.with_name("history.csv"), index=False, lineterminator="\n")
-    return card
+    return shipping.ship(name, model, origin, judged, parts.validation, out, history)
 
 
 def evaluate(
@@ -175,22 +155,57 @@ def evaluate(
     card, model = model_store.load(name, out, CLASSIFICATION)
     root = data if split == EXTERNAL_SPLIT else dataset.find_root(data)
     table = films_of(split, root, card.training.get("fold", 0))
-    films = load_films(root, table, progress)
-    raw = training.predict(model, films, shifted=split == SELECTION_SPLIT)
+    seen = card.input["views"]
+    hidden = HIDDEN.get(split)
+    segmenter = screening.open_segmenter(out) if hidden else segmenter_for(seen, out)
+    shifted = split == SELECTION_SPLIT
+    films = load_films(root, table, progress, seen, segmenter, shifted=shifted, hidden=hidden)
+    raw = training.predict(model, films, shifted=shifted)
     if split == "test":
         card = provenance.with_test_opened(card)
-    return _record(card, table, raw, split, out)
+    return shipping.record(card, table, raw, split, out)
 
 
-def load_films(root: Path, table: pd.DataFrame, progress: Callable[[Stage], None] = lambda _: None) -> Films:
-    """Read the films of a data set table into memory."""
+def load_films(
+    root: Path,
+    table: pd.DataFrame,
+    progress: Callable[[Stage], None] = lambda _: None,
+    seen: Sequence[str] = (views.FILM,),
+    segmenter: Segmenter | None = None,
+    *,
+    shifted: bool = False,
+    hidden: str | None = None,
+) -> Films:
+    """Read the films of a data set table into memory.
+
+    Args:
+        root: the folder that the table's files are relative to.
+        table: as `dataset.scan` returns it, or a part of it.
+        progress: called as the work goes on.
+        seen: what of each film, keys of `views.CROPS`.
+        segmenter: draws the lungs; needed unless only whole films are seen.
+        hidden: see `views.all_stacked`.
+        shifted: also draw each film as another hospital might have taken it, find its lungs anew, and keep that.
+    """
     squares = preprocessing.load_squares(root, table, lambda done, total: progress(Stage("reading films", done, total)))
-    return Films(squares, (table["label"] == "PNEUMONIA").to_numpy(np.float32), tuple(table["file"]))
+    labels, files = (table["label"] == "PNEUMONIA").to_numpy(np.float32), tuple(table["file"])
+    if segmenter is None:
+        return Films(squares, labels, files)
+
+    def drawn(pictures: np.ndarray) -> np.ndarray:
+        told = lambda done, total: progress(Stage("finding the lungs", done, total))  # noqa: E731
+        return views.all_stacked(pictures, seen, segmenter, told, hidden)
+
+    return Films(drawn(squares), labels, files, drawn(views.shifted_squares(squares, files)) if shifted else None)
 
 
-def metrics_record(metrics: evaluation.Metrics) -> dict[str, Any]:
-    """Return metrics as they stand in a card: six decimals, None for what the films cannot tell."""
-    return provenance.tidy(dataclasses.asdict(metrics))
+def segmenter_for(seen: Sequence[str], folder: Path | None) -> Segmenter | None:
+    """Open the lung network if one of the views needs it.
+
+    Raises:
+        ModelError: if it is needed and missing or damaged.
+    """
+    return screening.open_segmenter(folder) if views.LUNGS in seen else None
 
 
 def films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
@@ -203,21 +218,9 @@ def films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
         return external.scan(root)
     table = dataset.scan(root)
     parts = dataset.development_split(table, fold)
-    if split in VALIDATION_SPLITS:
+    if split in {*VALIDATION_SPLITS, *HIDDEN}:
         return parts.validation
     test = table[table["split"] == "test"]
     if test.empty:
         raise DatasetError(f"{root} has no films under test/. Point to a data set that has a test split.")
     return test.reset_index(drop=True)
-
-
-def _record(card: ModelCard, table: pd.DataFrame, raw: np.ndarray, split: str, out: Path) -> ModelCard:
-    """Write a split's predictions, and the card with the metrics that those give."""
-    predictions = table.assign(probability=card.as_calibration().apply(raw))
-    model_store.write_predictions(predictions, card.name, split, out)
-    metrics = evaluation.evaluate_table(
-        model_store.read_predictions(card.name, split, out), card.thresholds["decision"]
-    )
-    card = dataclasses.replace(card, metrics={**card.metrics, split: metrics_record(metrics)})
-    model_store.write_card(card, out)
-    return card

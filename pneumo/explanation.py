@@ -5,28 +5,22 @@ through tf-keras-vis, on a copy of the model whose last unit gives the logit: a 
 gradient, and the model that assesses films is never touched.
 """
 
-import base64
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 
-from pneumo import lungs
+from pneumo import lungs, views
 from pneumo.errors import ExplanationError
-from pneumo.lungs import LungMask
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier
+    from pneumo.model_store import ModelCard
 
 METHODS = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
 DEFAULT_METHOD = "gradcam"
-# Cyan is none of inferno's colours and no grey; its black casing sets it off where a film is white.
-LINE, CASING = (0, 255, 255), (0, 0, 0)
-# A share of the longer side: two pixels on the page.
-LINE_WIDTH = 1 / 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,25 +80,20 @@ class Explainer:
     """
 
     def __init__(self, classifier: "Classifier") -> None:
-        card = classifier.card
-        if card.cam_layer is None:
-            raise ExplanationError(
-                f"{card.title} has no feature maps, so it cannot show where it looked. Choose a convolutional model."
-            )
-        self._layer: str = card.cam_layer
-        self._model = classifier.model
-        self._visualisers: dict[str, Callable[..., Any]] = {}
+        self._networks = _networks(classifier.card, classifier.model)
+        self._visualisers: dict[tuple[int, str], Callable[..., Any]] = {}
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
         """Build what the default method needs, so that the first film does not wait for it."""
-        self.feature_map(np.zeros(self._model.input_shape[1:], np.float32))
+        for index, network in enumerate(self._networks):
+            self._feature_map(index, np.zeros(network.model.input_shape[1:], np.float32), DEFAULT_METHOD)
 
     def feature_map(self, model_input: np.ndarray, method: str = DEFAULT_METHOD) -> np.ndarray:
-        """Return the map in the resolution of the feature maps, unscaled.
+        """Return the map of the first network in the resolution of its feature maps, unscaled.
 
         Args:
-            model_input: (size, size, 1) float32, as in `Assessment`.
+            model_input: (size, size, views) float32, as in `Assessment`.
             method: key of `METHODS`.
 
         Returns:
@@ -113,33 +102,13 @@ class Explainer:
         Raises:
             ValueError: if there is no such method.
         """
-        if method not in METHODS:
-            raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
-        with self._lock:
-            if method not in self._visualisers:
-                self._visualisers[method] = self._visualiser(method)
-            cam = self._visualisers[method](
-                lambda logit: logit[:, 0],
-                model_input[np.newaxis],
-                penultimate_layer=self._layer,
-                seek_penultimate_conv_layer=False,
-                expand_cam=False,
-                normalize_cam=False,
-            )
-        return np.asarray(cam[0], np.float32)
-
-    def _visualiser(self, method: str) -> Callable[..., Any]:
-        from tf_keras_vis.gradcam import Gradcam
-        from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
-        from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
-
-        visualiser = Gradcam if method == "gradcam" else GradcamPlusPlus
-        return visualiser(self._model, ReplaceToLinear(), clone=True)
+        view = self._networks[0].view
+        return self._feature_map(0, model_input[..., view : view + 1], method)
 
     def heat_map(
         self, assessment: "Assessment", method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None
     ) -> HeatMap:
-        """Draw the heat map of an assessment.
+        """Draw the heat map of an assessment: that of the model, or the sum of its members' by their weights.
 
         Args:
             assessment: of the classifier that this explainer was made for.
@@ -149,12 +118,72 @@ class Explainer:
         Raises:
             ValueError: if there is no such method.
         """
-        cam = np.nan_to_num(self.feature_map(assessment.model_input, method), posinf=0.0)
-        height, width = shape or assessment.radiograph.pixels.shape
-        spread = cv2.resize(cam, (width, height), interpolation=cv2.INTER_CUBIC).clip(0)
+        size = shape or assessment.radiograph.pixels.shape
+        spread = np.zeros(size, np.float32)
+        for index, network in enumerate(self._networks):
+            picture = assessment.model_input[..., network.view : network.view + 1]
+            part = assessment.parts[network.view]
+            for mirrored in (False, True) if network.both_ways else (False,):
+                cam = self._feature_map(index, picture[:, ::-1] if mirrored else picture, method)
+                cam = np.nan_to_num(cam[:, ::-1] if mirrored else cam, posinf=0.0)
+                # The same share of the logit is hotter on a smaller part of the film.
+                heat = network.weight * cam.size / views.share(part)
+                spread += heat * views.onto_film(cam, part, size)
+        spread = spread.clip(0)
         peak = spread.max()
         values = spread / peak if peak > 0 else spread
-        return HeatMap(values.astype(np.float32), method, self._layer)
+        return HeatMap(values.astype(np.float32), method, ", ".join(network.layer for network in self._networks))
+
+    def _feature_map(self, index: int, picture: np.ndarray, method: str) -> np.ndarray:
+        if method not in METHODS:
+            raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
+        network = self._networks[index]
+        with self._lock:
+            if (index, method) not in self._visualisers:
+                self._visualisers[index, method] = _visualiser(network.model, method)
+            cam = self._visualisers[index, method](
+                lambda logit: logit[:, 0],
+                picture[np.newaxis],
+                penultimate_layer=network.layer,
+                seek_penultimate_conv_layer=False,
+                expand_cam=False,
+                normalize_cam=False,
+            )
+        return np.asarray(cam[0], np.float32)
+
+
+class _Network(NamedTuple):
+    """A flat network that ends in one unit: the model itself, or a member of an ensemble."""
+
+    model: Any
+    layer: str
+    view: int
+    weight: float
+    both_ways: bool
+
+
+def _networks(card: "ModelCard", model: Any) -> list[_Network]:
+    if card.members:
+        seen = card.input["views"]
+        return [
+            _Network(model.get_layer(member["name"]), member["cam_layer"], seen.index(member["view"]), weight, True)
+            for member in card.members
+            if member["cam_layer"] and (weight := member["weight"]) > 0
+        ]
+    if card.cam_layer is None:
+        raise ExplanationError(
+            f"{card.title} has no feature maps, so it cannot show where it looked. Choose a convolutional model."
+        )
+    return [_Network(model, card.cam_layer, 0, 1.0, False)]
+
+
+def _visualiser(model: Any, method: str) -> Callable[..., Any]:
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
+    from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
+
+    visualiser = Gradcam if method == "gradcam" else GradcamPlusPlus
+    return visualiser(model, ReplaceToLinear(), clone=True)
 
 
 def heat_in_lungs(heat: np.ndarray, zones: np.ndarray) -> HeatInLungs | None:
@@ -176,54 +205,3 @@ def heat_in_lungs(heat: np.ndarray, zones: np.ndarray) -> HeatInLungs | None:
         return HeatInLungs(0.0, "", 0.0)
     hottest = int(np.argmax(by_zone[1:]))
     return HeatInLungs(inside / total, lungs.ZONES[hottest], float(by_zone[1 + hottest]) / inside)
-
-
-def film_picture(pixels: np.ndarray) -> np.ndarray:
-    """Return a film, (height, width) float32 in 0…1, as a (height, width, 3) uint8 picture, RGB."""
-    return np.repeat(np.rint(pixels * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
-
-
-def outlined(picture: np.ndarray, mask: LungMask) -> np.ndarray:
-    """Draw the outline of the lungs on a picture of a film.
-
-    Args:
-        picture: (height, width, 3) uint8, RGB; left as it is.
-        mask: the lungs of that film.
-
-    Returns:
-        (height, width, 3) uint8, RGB.
-    """
-    height, width = picture.shape[:2]
-    thickness = max(1, round(LINE_WIDTH * max(height, width)))
-    drawn = picture.copy()
-    drawn[mask.outline(height, width, thickness + 1)] = CASING
-    drawn[mask.outline(height, width, thickness)] = LINE
-    return drawn
-
-
-def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:
-    """Lay a heat map over a film; cold places leave the film as it is.
-
-    Args:
-        pixels: (height, width) float32 in 0…1.
-        heat: (height, width) float32 in 0…1.
-        opacity: 0 (the film alone) … 1 (the hottest place hides the film).
-
-    Returns:
-        (height, width, 3) uint8, RGB. The colour map is OpenCV's inferno, which is read by the colour-blind
-        and in grey.
-    """
-    grey = np.repeat(pixels[..., np.newaxis] * np.float32(255), 3, axis=2)
-    coloured = cv2.applyColorMap(np.rint(heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    share = (opacity * heat)[..., np.newaxis]
-    return np.rint(grey * (1 - share) + coloured * share).astype(np.uint8)
-
-
-def data_url(picture: np.ndarray) -> str:
-    """Encode a picture as a JPEG within an address, which a browser shows without fetching anything.
-
-    Args:
-        picture: (height, width, 3) uint8, RGB.
-    """
-    jpeg = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"

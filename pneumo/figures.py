@@ -35,6 +35,15 @@ SPLITS = {
         "The validation films, cropped and exposed as another hospital might have done; models, epochs and "
         "thresholds are chosen here.",
     ),
+    "val_lungs_only": Split(
+        "Lungs only",
+        "The validation films with all but the lungs made black: what a model still tells it reads in the lungs.",
+    ),
+    "val_without_lungs": Split(
+        "Lungs hidden",
+        "The validation films with the lungs made black: what a model still tells it does not read in the lungs, but "
+        "from their outline, the rest of the film, or how it was taken.",
+    ),
     "external_nih": Split(
         "Another hospital (NIH)",
         "Films of another country and mostly of adults (NIH ChestX-ray14): how far the models carry beyond the "

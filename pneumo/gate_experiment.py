@@ -25,6 +25,7 @@ from pneumo import (
     preprocessing,
     provenance,
     radiograph,
+    views,
 )
 from pneumo.experiment import Stage
 from pneumo.gate import ViewReader
@@ -114,7 +115,7 @@ def train(
         input={
             "size": shipped.input_shape[1],
             "channels": shipped.input_shape[3],
-            "crop": "whole film, stretched to a square",
+            "crop": views.CROPS[views.FILM],
             "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
         },
         cam_layer=None,

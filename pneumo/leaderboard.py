@@ -163,7 +163,7 @@ def answers_markdown(name: str, split: str, folder: Path | None = None) -> str:
     Raises:
         ModelError: if there is no such model, or it was not measured on the split.
     """
-    return _markdown(answers(model_store.read_card(name, folder, CLASSIFICATION), split, folder))
+    return markdown_table(answers(model_store.read_card(name, folder, CLASSIFICATION), split, folder))
 
 
 def markdown(split: str, folder: Path | None = None) -> str:
@@ -179,10 +179,11 @@ def markdown(split: str, folder: Path | None = None) -> str:
         raise ModelError(f"No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.")
     shown = readable(table(measure(card, split, names[card.name], folder) for card in measured))
     shown = shown.drop(columns=["Precision", "AUPRC", "Stands for"])
-    return _markdown(shown)
+    return markdown_table(shown)
 
 
-def _markdown(shown: pd.DataFrame) -> str:
+def markdown_table(shown: pd.DataFrame) -> str:
+    """Return a table of texts and numbers in Markdown."""
     lines = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy(str).tolist()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

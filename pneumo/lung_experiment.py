@@ -22,6 +22,7 @@ from pneumo import (
     model_store,
     preprocessing,
     provenance,
+    views,
 )
 from pneumo.experiment import Stage
 from pneumo.lung_training import COLUMNS, DrawnFilms
@@ -104,7 +105,7 @@ def train(
         input={
             "size": shipped.input_shape[1],
             "channels": shipped.input_shape[3],
-            "crop": "whole film, stretched to a square",
+            "crop": views.CROPS[views.FILM],
             "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
         },
         cam_layer=None,

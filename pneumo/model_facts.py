@@ -92,6 +92,8 @@ def _making(card: ModelCard) -> dict[str, str]:
         "Architecture": f"{card.architecture}, input {size} × {size} pixels",
         "Preparation of a film": ", ".join(filter(None, [card.input.get("crop"), card.input.get("scaling")])),
         "Initial weights": card.initial_weights,
+        "Members": ", ".join(f"{member['title']} (weight {member['weight']:.2f})" for member in card.members),
+        "Rule": training.get("rule", ""),
         "Recipe": _listed(numbers),
         "Augmentation": _listed(recipe.get("augmentation") or {}),
         "Epochs": _epochs(training),

@@ -39,11 +39,12 @@ class ModelCard:
     Attributes:
         name: name of the folder.
         title: for people.
-        family: ``dense``, ``cnn`` or ``transfer``.
+        family: ``dense``, ``cnn``, ``transfer`` or ``ensemble``.
         seed_system: the published system that it stands for, or None.
         architecture: key of `pneumo.architectures.REGISTRY`.
         initial_weights: what training started from.
-        input: ``size``, ``channels``, ``crop``, ``scaling``.
+        input: ``size``, ``channels``, ``views`` (keys of `views.CROPS`, one a channel; of classifiers), ``crop``,
+            ``scaling``.
         cam_layer: the layer that heat maps are drawn from, or None.
         labels: meaning of 0 and 1.
         training: data fingerprint, split rule, recipe, seconds, hardware, software versions.
@@ -54,6 +55,8 @@ class ModelCard:
         parameters: number of weights.
         size_bytes: size of ``model.keras``.
         sha256: of ``model.keras``.
+        members: of an ensemble ``name``, ``title``, ``view``, ``cam_layer``, ``weight`` (of its logit) and ``sha256``
+            of each model in it; empty else.
         task: `CLASSIFICATION`, or for the networks that look at a film before it is classified `SEGMENTATION` (the
             lungs) and `SCREENING` (the gate). Those have no calibration, and figures of their own.
     """
@@ -75,6 +78,7 @@ class ModelCard:
     sha256: str
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     test_openings: list[dict[str, str]] = field(default_factory=list)
+    members: list[dict[str, Any]] = field(default_factory=list)
     task: str = CLASSIFICATION
 
     def as_calibration(self) -> Calibration:
@@ -178,6 +182,7 @@ def _parsed_card(path: Path) -> ModelCard:
             card.as_calibration()
             card.as_thresholds()
             float(_selection_auroc(card))
+            card.input["views"]
         return card
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path} is no complete model card ({error}). Restore or retrain the model.") from error

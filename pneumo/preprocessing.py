@@ -69,8 +69,12 @@ def squashed(pixels: np.ndarray) -> np.ndarray:
 
 
 def model_input(square: np.ndarray, size: int) -> np.ndarray:
-    """Resize a `film_square` to a model's input of shape (size, size, 1), float32 in 0…1."""
-    return _resized(square, size)[..., np.newaxis]
+    """Resize a `film_square`, or several views of a film in the last axis, to a model's input.
+
+    Returns:
+        (size, size, views) float32 in 0…1.
+    """
+    return _resized(square, size).reshape(size, size, -1)
 
 
 def augmented_input(square: np.ndarray, size: int, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
@@ -148,5 +152,5 @@ def load_squares(
 
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:
-    interpolation = cv2.INTER_AREA if min(picture.shape) >= size else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if min(picture.shape[:2]) >= size else cv2.INTER_LINEAR
     return cv2.resize(picture, (size, size), interpolation=interpolation)

@@ -1,18 +1,24 @@
 """The frozen configuration that each shipped model is trained with."""
 
 from pneumo.preprocessing import Augmentation
+from pneumo.probe import Probe
 from pneumo.training import Recipe
 
 # A network that sees positions, not shapes, learns nothing from a film that is cropped at random.
 _SCRATCH = Recipe(epochs=20, learning_rate=1e-3, patience=8)
 
-RECIPES: dict[str, Recipe] = {
+# What `ensemble` joins.
+ENSEMBLE = ("mobilenetv2", "mobilenetv2_lungs", "densenet121_lungs")
+
+RECIPES: dict[str, Recipe | Probe] = {
     "dense": Recipe(epochs=20, learning_rate=1e-3, patience=8, augmentation=Augmentation(min_area=0.8)),
     "cnn": Recipe(epochs=20, learning_rate=1e-3, patience=8, augmentation=Augmentation(min_area=0.5)),
     "cnn_deep": _SCRATCH,
-    "vgg19": Recipe(epochs=8, learning_rate=1e-4),
+    "vgg19": Probe(views=1),
     "resnet50v2": Recipe(),
     "resnet50": Recipe(epochs=8),
     "densenet121": Recipe(epochs=8),
     "mobilenetv2": Recipe(),
+    "mobilenetv2_lungs": Recipe(),
+    "densenet121_lungs": Probe(),
 }

@@ -9,10 +9,11 @@ Nothing here depends on the Keras backend.
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,14 +57,18 @@ class Films:
     """Films in memory.
 
     Attributes:
-        squares: (films, side, side) uint8, as `pneumo.preprocessing.load_squares` returns them.
+        squares: (films, side, side) uint8, as `pneumo.preprocessing.load_squares` returns them; or (films, side, side,
+            views), as `pneumo.views.all_stacked` does.
         labels: (films,) float32, 1 for pneumonia and 0 for normal.
         files: the name of each film.
+        shifted: the same views of the films as another hospital might have taken them; None where those are drawn from
+            `squares` by `pneumo.preprocessing.shifted_input`.
     """
 
     squares: np.ndarray
     labels: np.ndarray
     files: tuple[str, ...]
+    shifted: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -105,19 +110,27 @@ class _Views(keras.utils.PyDataset):
         return np.stack(views), self._films.labels[chosen, np.newaxis]
 
 
+def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.ndarray]:
+    """Yield the input that each film makes, (size, size, views) float32 in 0…1, as it is or shifted."""
+    drawn = films.shifted if shifted else films.squares
+    for square, name in zip(films.squares if drawn is None else drawn, films.files, strict=True):
+        scaled = square / np.float32(255)
+        shift = shifted and drawn is None
+        yield preprocessing.shifted_input(scaled, size, name) if shift else preprocessing.model_input(scaled, size)
+
+
 def predict(model: keras.Model, films: Films, *, shifted: bool = False, batch: int = 64) -> np.ndarray:
     """Return the model's raw probabilities, (films,) float64 in 0…1, of films as they are or shifted."""
-    size = model.input_shape[1]
-    parts = []
-    for start in range(0, len(films.files), batch):
-        squares = films.squares[start : start + batch] / np.float32(255)
-        names = films.files[start : start + batch]
-        inputs = [
-            preprocessing.shifted_input(square, size, name) if shifted else preprocessing.model_input(square, size)
-            for square, name in zip(squares, names, strict=True)
-        ]
-        parts.append(model.predict_on_batch(np.stack(inputs))[:, 0])
+    inputs = pictures(films, model.input_shape[1], shifted=shifted)
+    parts = [model.predict_on_batch(np.stack(some))[:, 0] for some in batched(inputs, batch)]
     return np.concatenate(parts).astype(np.float64)
+
+
+def batched(items: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    """Yield the items in lists of `size`, the last one maybe shorter."""
+    rest = iter(items)
+    while some := list(itertools.islice(rest, size)):
+        yield some
 
 
 def fit(
@@ -197,14 +210,28 @@ def _epoch(
     views = _Views(train, model.input_shape[1], recipe, epoch)
     logs = model.fit(views, epochs=1, shuffle=False, verbose=0, callbacks=[report]).history
     row = {"epoch": epoch, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
-    for name, shifted in (("val", False), ("shifted", True)):
-        probability = predict(model, validation, shifted=shifted)
-        row[f"{name}_loss"] = log_loss(validation.labels, np.clip(probability, 1e-7, 1 - 1e-7), labels=[0, 1])
-        row[f"{name}_accuracy"] = float(np.mean((probability >= 0.5) == (validation.labels == 1)))
-        row[f"{name}_auroc"] = float(roc_auc_score(validation.labels, probability))
+    row |= judge(model, validation)
     row["seconds"] = round(time.perf_counter() - started, 1)
     progress(Progress(epoch, recipe.epochs, steps, steps, row))
     return trained, row
+
+
+def judge(model: keras.Model, validation: Films) -> dict[str, float]:
+    """Return the model's `figures` on validation films as they are (``val_…``) and shifted (``shifted_…``)."""
+    return {
+        key: value
+        for name, shifted in (("val_", False), ("shifted_", True))
+        for key, value in figures(name, validation.labels, predict(model, validation, shifted=shifted)).items()
+    }
+
+
+def figures(name: str, labels: np.ndarray, probability: np.ndarray) -> dict[str, float]:
+    """Return ``loss``, ``accuracy`` and ``auroc``, their names led by `name`, of raw probabilities."""
+    return {
+        f"{name}loss": float(log_loss(labels, np.clip(probability, 1e-7, 1 - 1e-7), labels=[0, 1])),
+        f"{name}accuracy": float(np.mean((probability >= 0.5) == (labels == 1))),
+        f"{name}auroc": float(roc_auc_score(labels, probability)),
+    }
 
 
 def _reseed_dropout(model: keras.Model, seed: int) -> None:

@@ -102,7 +102,7 @@ def card(**changes: Any) -> ModelCard:
         "seed_system": None,
         "architecture": "cnn",
         "initial_weights": "random",
-        "input": {"size": 32, "channels": 1, "crop": "whole film", "scaling": "percentiles"},
+        "input": {"size": 32, "channels": 1, "views": ["film"], "crop": "whole film", "scaling": "percentiles"},
         "cam_layer": "conv",
         "labels": ["NORMAL", "PNEUMONIA"],
         "training": {"fold": 0},

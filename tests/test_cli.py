@@ -30,7 +30,7 @@ def pneumo(*arguments):
         (["evaluate", "lungs", "--data", "DATA", "--split", "opacity_masks"], "labels.csv is missing"),
         (["evaluate", "cnn", "--data", "nowhere"], "no data set in the Kaggle layout"),
         (["evaluate", "cnn", "--data", "DATA", "--split", "train"], "external_nih"),
-        (["train", "lenet", "--data", "DATA"], "mobilenetv2, lungs"),
+        (["train", "lenet", "--data", "DATA"], "mobilenetv2_lungs, ensemble, lungs, gate"),
         (["train", "lungs", "--data", "DATA", "--weights", "nowhere.h5"], "nowhere.h5"),
         (["train", "cnn", "--data", "DATA", "--weights", "imagenet"], "random weights"),
         (["train", "mobilenetv2", "--data", "DATA", "--weights", "nowhere.h5"], "nowhere.h5"),
@@ -63,6 +63,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "lungs",
         "train",
         "evaluate",
+        "compare",
         "models",
         "samples",
         "data",
@@ -80,7 +81,7 @@ def test_every_command_explains_itself(command):
 def test_every_command_that_exists_is_among_the_explained():
     named = {info.name or info.callback.__name__ for info in cli.app.registered_commands}
 
-    assert named == {"predict", "check", "lungs", "train", "evaluate", "models", "samples"}
+    assert named == {"predict", "check", "lungs", "train", "evaluate", "compare", "models", "samples"}
     assert {info.name or info.callback.__name__ for info in cli_data.app.registered_commands} == {"summary", "download"}
 
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from pneumo import __version__, card_figures, dataset, leaderboard, model_store
+from pneumo import __version__, card_figures, dataset, leaderboard, model_comparison, model_store, published
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
 
 ALL_FIGURES = re.compile(r"<!-- all figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
 ANSWERS = re.compile(r"<!-- answers: (\w+) (\w+) -->\n(.*?)\n<!-- end of answers -->", re.DOTALL)
+COMPARISON = re.compile(r"<!-- comparison: ([\w ]+) -->\n(.*?)\n<!-- end of comparison -->", re.DOTALL)
+PUBLISHED = re.compile(r"<!-- published -->\n(.*?)\n<!-- end of published -->", re.DOTALL)
 
 
 @pytest.mark.parametrize("document", ["README.md", "MODEL_CARD.md"])
@@ -29,6 +31,20 @@ def test_the_tables_of_answers_are_what_the_predictions_give():
     assert blocks
     for name, split, table in blocks:
         assert table == leaderboard.answers_markdown(name, split)
+
+
+def test_the_comparison_with_the_published_systems_is_what_the_predictions_give():
+    [(names, table)] = COMPARISON.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+    first, *seconds = names.split()
+
+    assert {card.name for card in model_store.catalogue().cards if card.seed_system} <= set(seconds)
+    assert table == model_comparison.markdown(first, seconds), f"run `python -m pneumo compare {names} --markdown`"
+
+
+def test_the_published_results_are_those_of_their_table():
+    [table] = PUBLISHED.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert table == published.markdown(), "run `python -m pneumo.published`"
 
 
 def test_the_figures_of_the_lungs_and_the_gate_are_those_of_their_cards():

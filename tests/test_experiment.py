@@ -8,7 +8,7 @@ import pytest
 import synthetic
 from sklearn.metrics import roc_auc_score
 
-from pneumo import dataset, evaluation, experiment, model_store, preprocessing, radiograph
+from pneumo import dataset, evaluation, experiment, model_store, preprocessing, radiograph, shipping
 from pneumo.errors import DatasetError, ModelError
 
 
@@ -212,7 +212,7 @@ def test_a_damaged_model_is_not_measured(models, toy_data):
 def test_what_the_films_cannot_tell_is_null_in_a_card():
     metrics = evaluation.evaluate(np.ones(3), np.array([0.2, 0.6, 0.8]), np.arange(3), 0.5, draws=10)
 
-    record = experiment.metrics_record(metrics)
+    record = shipping.metrics_record(metrics)
 
     assert record["auroc"] == {"value": None, "low": None, "high": None}
     assert record["sensitivity"]["value"] == 0.666667

@@ -1,28 +1,13 @@
-import base64
-import io
-
 import keras
 import numpy as np
 import pytest
 import synthetic
 import tensorflow as tf
-from PIL import Image
 
-from pneumo import architectures, lungs
+from pneumo import architectures, ensemble, views
 from pneumo.classifier import Assessment, Classifier
 from pneumo.errors import ExplanationError
-from pneumo.explanation import (
-    CASING,
-    LINE,
-    METHODS,
-    Explainer,
-    HeatInLungs,
-    data_url,
-    film_picture,
-    heat_in_lungs,
-    outlined,
-    overlay,
-)
+from pneumo.explanation import METHODS, Explainer, HeatInLungs, heat_in_lungs
 from pneumo.radiograph import Radiograph
 
 
@@ -218,63 +203,6 @@ def test_an_unknown_method_is_answered_with_the_known_ones(picture):
         explainer_of(synthetic.small_model()).feature_map(picture, "scorecam")
 
 
-@pytest.fixture
-def pixels():
-    return np.linspace(0, 1, 60 * 80, dtype=np.float32).reshape(60, 80)
-
-
-def grey(pixels):
-    return np.rint(pixels * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
-
-
-def test_an_overlay_without_opacity_is_the_film(pixels):
-    np.testing.assert_array_equal(overlay(pixels, np.ones_like(pixels), 0), grey(pixels))
-
-
-def test_cold_places_leave_the_film_as_it_is(pixels):
-    heat = np.zeros_like(pixels)
-    heat[:, 40:] = 1
-
-    picture = overlay(pixels, heat, 0.7)
-
-    assert picture.dtype == np.uint8
-    np.testing.assert_array_equal(picture[:, :40], grey(pixels)[:, :40])
-    assert (picture[:, 40:] != grey(pixels)[:, 40:]).any(axis=2).all()
-
-
-def test_the_hottest_place_hides_the_film_at_full_opacity(pixels):
-    picture = overlay(pixels, np.ones_like(pixels), 1)
-
-    # Inferno ends in a pale yellow, in this order of colours.
-    assert (picture == picture[0, 0]).all()
-    red, green, blue = picture[0, 0].astype(int)
-    assert red > 240
-    assert green > 240
-    assert blue < 180
-
-
-def test_half_opacity_mixes_film_and_colour_evenly(pixels):
-    heat = np.ones_like(pixels)
-
-    mixed = overlay(pixels, heat, 0.5).astype(float)
-
-    np.testing.assert_allclose(
-        mixed, (overlay(pixels, heat, 0.0) + overlay(pixels, heat, 1.0).astype(float)) / 2, atol=1
-    )
-
-
-def test_a_data_url_holds_the_picture_in_its_colours():
-    picture = np.zeros((32, 48, 3), np.uint8)
-    picture[..., 0] = 200
-
-    head, body = data_url(picture).split(",")
-
-    assert head == "data:image/jpeg;base64"
-    decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(body))))
-    assert decoded.shape == picture.shape
-    assert np.abs(decoded.astype(int) - picture).max() <= 6
-
-
 ZONES = np.array([[0, 1, 4, 0], [0, 2, 5, 0], [0, 3, 6, 0]], np.uint8)
 
 
@@ -317,27 +245,50 @@ def test_less_than_half_inside_is_mostly_outside(share, outside):
     assert HeatInLungs(share, "left upper", 1.0).mostly_outside == outside
 
 
+LUNG_BOX = (0.25, 0.5, 0.75, 1.0)
+
+
 @pytest.fixture(scope="module")
-def lung_mask():
-    return lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
+def joined_models():
+    return [synthetic.small_model(seed=1), synthetic.small_model(seed=2)]
 
 
-@pytest.mark.parametrize(("height", "width", "thickness"), [(160, 200, 1), (800, 700, 2)])
-def test_the_outline_is_a_cased_line_around_the_lungs(lung_mask, height, width, thickness):
-    picture = np.full((height, width, 3), 128, np.uint8)
-
-    drawn = outlined(picture, lung_mask)
-
-    line, casing = (np.all(drawn == colour, axis=2) for colour in (LINE, CASING))
-    np.testing.assert_array_equal(line, lung_mask.outline(height, width, thickness))
-    np.testing.assert_array_equal(line | casing, lung_mask.outline(height, width, thickness + 1))
-    assert casing.any()
-    assert (drawn[~(line | casing)] == 128).all()
-    assert (picture == 128).all()
+@pytest.fixture(scope="module")
+def cards():
+    seen = [{**synthetic.card().input, "views": [view]} for view in (views.FILM, views.LUNGS)]
+    return [synthetic.card(name=name, input=given) for name, given in zip("ab", seen, strict=True)]
 
 
-def test_a_film_becomes_a_grey_picture():
-    picture = film_picture(np.array([[0.0, 0.5, 1.0]], np.float32))
+@pytest.fixture(scope="module")
+def ensemble_explainer(cards, joined_models):
+    members = [
+        {"name": card.name, "view": card.input["views"][0], "cam_layer": "conv", "weight": weight}
+        for card, weight in zip(cards, (0.25, 0.75), strict=True)
+    ]
+    joined = ensemble.build(list(zip(cards, joined_models, strict=True)))
+    given = {**synthetic.card().input, "views": [views.FILM, views.LUNGS]}
+    return Explainer(Classifier(synthetic.card(input=given, cam_layer=None, members=members), joined))
 
-    np.testing.assert_array_equal(picture, [[[0, 0, 0], [128, 128, 128], [255, 255, 255]]])
-    assert picture.dtype == np.uint8
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_map_of_an_ensemble_is_the_sum_of_its_members_each_in_its_place(ensemble_explainer, joined_models, method):
+    both = np.random.default_rng(3).random((32, 32, 2), np.float32)
+    film = Radiograph(np.zeros((80, 120), np.float32), "film.png", "f" * 64, "PNG", 8)
+    parts = (views.WHOLE, LUNG_BOX)
+    assessment = Assessment(film, "likely", 0.9, (), synthetic.card(), both, parts)
+
+    heat = ensemble_explainer.heat_map(assessment, method).values
+
+    expected = np.zeros((80, 120), np.float32)
+    for channel, (model, part, weight) in enumerate(zip(joined_models, parts, (0.25, 0.75), strict=True)):
+        picture = both[..., channel : channel + 1]
+        for turn in (slice(None), slice(None, None, -1)):
+            cam = BY_HAND[method](model, "conv", np.ascontiguousarray(picture[:, turn]))[:, turn]
+            expected += weight * cam.size / views.share(part) * views.onto_film(cam, part, (80, 120))
+    np.testing.assert_allclose(heat, expected.clip(0) / expected.max(), atol=2e-4)
+
+
+def test_warming_an_ensemble_up_reaches_every_member(ensemble_explainer):
+    ensemble_explainer.warm_up()
+
+    assert {index for index, _ in ensemble_explainer._visualisers} == {0, 1}

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from pneumo import architectures, dataset, evaluation, experiment, model_store, radiograph
+from pneumo import architectures, dataset, evaluation, model_store, radiograph, shipping
 from pneumo.model_store import CLASSIFICATION, SELECTION_SPLIT, SHIPPED
 
 MIB = 1024**2
@@ -40,7 +40,7 @@ def test_the_card_is_of_the_architecture_that_it_names(card):
         architecture.cam_layer,
     )
     assert card.labels == ["NORMAL", "PNEUMONIA"]
-    assert set(card.input) >= {"size", "channels", "crop", "scaling"}
+    assert set(card.input) >= {"size", "channels", "views", "crop", "scaling"}
     assert set(card.training) >= {
         "data",
         "data_fingerprint",
@@ -73,7 +73,7 @@ def test_every_figure_is_what_the_predictions_give(card):
     assert set(card.metrics) == set(model_store.measured_splits(card.name, SHIPPED))
     for split, figures in card.metrics.items():
         predictions = model_store.read_predictions(card.name, split, SHIPPED)
-        computed = experiment.metrics_record(evaluation.evaluate_table(predictions, card.thresholds["decision"]))
+        computed = shipping.metrics_record(evaluation.evaluate_table(predictions, card.thresholds["decision"]))
         assert figures.keys() == computed.keys()
         for key, figure in computed.items():
             assert figures[key] == pytest.approx(figure, abs=2e-6), (split, key)

@@ -8,6 +8,7 @@ from pneumo import DISCLAIMER, gate, preprocessing, radiograph, screening
 from pneumo.errors import ModelError
 from pneumo.findings import Finding
 from pneumo.gate import Verdict
+from pneumo.lungs import LungMask
 from pneumo.radiograph import Radiograph
 from pneumo.screening import Screener
 
@@ -34,6 +35,11 @@ class FilmCheck:
     def findings(self) -> tuple[Finding, ...] | None:
         """What the gate found, refusals first; None where films are not checked."""
         return self.verdict.findings if self.verdict else None
+
+    @property
+    def lungs(self) -> LungMask | None:
+        """The lungs of the film as it is now; None where it is refused or films are not checked."""
+        return self.verdict.lungs if self.verdict else None
 
     @property
     def refused(self) -> bool:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from pneumo import explanation
+from pneumo import drawing
 from pneumo.explanation import METHODS, HeatInLungs
 from pneumo.lungs import LungMask
 
@@ -26,16 +26,16 @@ class Pictures(NamedTuple):
 def show_pictures(ready: Pictures) -> None:
     """Show the film beside its overlay; the slider and the toggle run this function alone."""
     opacity = st.slider("Opacity of the heat map", 0, 100, 60, format="%d %%", key="opacity")
-    film = explanation.film_picture(ready.film)
-    overlay = explanation.overlay(ready.film, ready.heat, opacity / 100)
+    film = drawing.film_picture(ready.film)
+    overlay = drawing.overlay(ready.film, ready.heat, opacity / 100)
     if ready.lungs and st.toggle("Show the outline of the lungs", key="outline"):
-        film, overlay = (explanation.outlined(picture, ready.lungs) for picture in (film, overlay))
+        film, overlay = (drawing.outlined(picture, ready.lungs) for picture in (film, overlay))
     left, right = st.columns(2)
     # JPEG, because encoding PNG would take most of the time that the slider needs.
     left.image(film, caption=ready.caption, width="stretch", output_format="JPEG")
     # Within the page, because a slider that moves fast would let Streamlit drop a file before the browser asks for it.
     caption = f"{METHODS[ready.method]}: bright is where the evidence lies"
-    right.image(explanation.data_url(overlay), caption=caption, width="stretch")
+    right.image(drawing.data_url(overlay), caption=caption, width="stretch")
     if not ready.heat.any():
         st.caption("Nothing on this film raises the model's score, so the map is empty.")
         return

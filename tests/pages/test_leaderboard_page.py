@@ -8,7 +8,7 @@ import streamlit as st
 import synthetic
 from streamlit.testing.v1 import AppTest
 
-from pneumo import figures, leaderboard, model_store
+from pneumo import figures, leaderboard, model_store, published
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "pages" / "leaderboard.py"
@@ -214,6 +214,18 @@ def test_unmeasured_models_show_how_to_measure(tmp_path, monkeypatch):
 
     assert not app.exception
     assert "python -m pneumo evaluate" in text(app)
+
+
+@pytest.mark.parametrize("split", ["Official test", "Validation"])
+def test_published_results_stand_below_the_figures_whichever_films_are_chosen(models, split):
+    app = run({"split": split})
+
+    headings = [each.value for each in app.subheader]
+    assert headings.index("All figures") < headings.index("Published results") < headings.index("Curves and calls")
+    shown = app.dataframe[1].value
+    assert len(shown) == len(published.load())
+    assert set(shown["Figures"]) == {"published"}
+    assert published.HOW_TO_READ in text(app)
 
 
 def test_the_shipped_models_are_shown_without_error(monkeypatch):

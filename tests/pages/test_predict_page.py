@@ -12,6 +12,7 @@ from pneumo import (
     DISCLAIMER,
     calibration,
     classifier,
+    drawing,
     explanation,
     radiograph,
     report,
@@ -108,9 +109,9 @@ def test_the_slider_lays_the_heat_map_over_the_film_without_a_model_run(page, fi
     runs, opacities = [], []
     monkeypatch.setattr(classifier.Classifier, "assess", lambda *_: runs.append("assess"))
     monkeypatch.setattr(explanation.Explainer, "heat_map", lambda *_: runs.append("heat map"))
-    drawn = explanation.overlay
+    drawn = drawing.overlay
     monkeypatch.setattr(
-        explanation, "overlay", lambda film, heat, opacity: opacities.append(opacity) or drawn(film, heat, opacity)
+        drawing, "overlay", lambda film, heat, opacity: opacities.append(opacity) or drawn(film, heat, opacity)
     )
 
     page.slider(key="opacity").set_value(25).run()
@@ -367,9 +368,9 @@ def test_without_the_networks_films_are_not_checked_and_it_says_so(page, noise, 
 def test_the_lungs_are_outlined_on_both_pictures_when_asked_for(page, film, monkeypatch):
     upload(page.run(), "film.png", film)
     drawn = []
-    outlined = explanation.outlined
+    outlined = drawing.outlined
     monkeypatch.setattr(
-        explanation, "outlined", lambda picture, mask: drawn.append(picture.shape) or outlined(picture, mask)
+        drawing, "outlined", lambda picture, mask: drawn.append(picture.shape) or outlined(picture, mask)
     )
     assert page.toggle(key="outline").value is False
 

@@ -1,0 +1,131 @@
+"""From a trained network to a model folder: stored, calibrated, its thresholds chosen, measured on validation films."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from pneumo import calibration, dataset, evaluation, model_store, preprocessing, provenance, training, views
+from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.training import Films
+
+VALIDATION_SPLITS = ("val", SELECTION_SPLIT)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a card says of where a model comes from; the attributes are those of `ModelCard`.
+
+    Attributes:
+        views: keys of `views.CROPS`, one a channel of the input.
+    """
+
+    title: str
+    family: str
+    seed_system: str | None
+    architecture: str
+    initial_weights: str
+    views: Sequence[str]
+    cam_layer: str | None
+    training: dict[str, Any]
+    members: list[dict[str, Any]] = field(default_factory=list)
+
+
+def ship(
+    name: str,
+    model: keras.Model,
+    origin: Origin,
+    judged: Films,
+    table: pd.DataFrame,
+    out: Path,
+    history: Sequence[dict[str, float]] = (),
+) -> ModelCard:
+    """Write ``<out>/<name>/``: everything but the test split's predictions.
+
+    The weights are stored first, and what is calibrated and measured is what a user will load.
+
+    Args:
+        name: of the folder.
+        model: from (size, size, views) to one probability.
+        origin: where it comes from.
+        judged: the validation films.
+        table: the same as `dataset.scan` lists them.
+        out: the folder of model folders.
+        history: one row an epoch.
+    """
+    openings = model_store.start_anew(name, out)
+    file = out / name / "model.keras"
+    model_store.save(model, file)
+    shipped = model_store.load_file(file)
+    raw = {split: training.predict(shipped, judged, shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
+    fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
+    shifted = fitted.apply(raw[SELECTION_SPLIT])
+    limits = calibration.choose_thresholds(judged.labels, shifted)
+    card = ModelCard(
+        name=name,
+        title=origin.title,
+        family=origin.family,
+        seed_system=origin.seed_system,
+        architecture=origin.architecture,
+        initial_weights=origin.initial_weights,
+        input={
+            "size": shipped.input_shape[1],
+            "channels": shipped.input_shape[3],
+            "views": list(origin.views),
+            "crop": "; ".join(views.CROPS[view] for view in origin.views),
+            "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
+        },
+        cam_layer=origin.cam_layer,
+        labels=list(dataset.LABELS),
+        training=origin.training,
+        calibration={**dataclasses.asdict(fitted), "fitted_on": SELECTION_SPLIT},
+        thresholds={
+            **dataclasses.asdict(limits),
+            "chosen_on": {
+                "decision": f"one half of the probability calibrated on {SELECTION_SPLIT}",
+                "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {SELECTION_SPLIT} (interval)",
+                "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {SELECTION_SPLIT} (interval)",
+            },
+            "evidence": calibration.threshold_evidence(judged.labels, shifted, limits),
+        },
+        parameters=shipped.count_params(),
+        size_bytes=file.stat().st_size,
+        sha256=model_store.file_sha256(file),
+        test_openings=openings,
+        members=origin.members,
+    )
+    for split in VALIDATION_SPLITS:
+        card = record(card, table, raw[split], split, out)
+    if history:
+        pd.DataFrame(history).round(6).to_csv(file.with_name("history.csv"), index=False, lineterminator="\n")
+    return card
+
+
+def record(card: ModelCard, table: pd.DataFrame, raw: np.ndarray, split: str, out: Path) -> ModelCard:
+    """Write a split's predictions, and the card with the metrics that those give.
+
+    Args:
+        card: of the model.
+        table: the films of the split.
+        raw: (films,) the model's scores.
+        split: whose films they are.
+        out: the folder of model folders.
+    """
+    predictions = table.assign(probability=card.as_calibration().apply(raw))
+    model_store.write_predictions(predictions, card.name, split, out)
+    metrics = evaluation.evaluate_table(
+        model_store.read_predictions(card.name, split, out), card.thresholds["decision"]
+    )
+    card = dataclasses.replace(card, metrics={**card.metrics, split: metrics_record(metrics)})
+    model_store.write_card(card, out)
+    return card
+
+
+def metrics_record(metrics: evaluation.Metrics) -> dict[str, Any]:
+    """Return metrics as they stand in a card: six decimals, None for what the films cannot tell."""
+    return provenance.tidy(dataclasses.asdict(metrics))

@@ -1,0 +1,74 @@
+import keras
+import numpy as np
+import pytest
+import synthetic
+
+from pneumo import ensemble, model_store, views
+
+
+def member(name, seed, view, slope=1.0, intercept=0.0, size=32):
+    calibration = {"slope": slope, "intercept": intercept, "prevalence": 0.5, "fitted_on": "val_shifted"}
+    given = {**synthetic.card().input, "views": [view], "size": size}
+    return synthetic.card(name=name, calibration=calibration, input=given), synthetic.small_model(seed)
+
+
+@pytest.fixture(scope="module")
+def members():
+    return [
+        member("whole", 1, views.FILM, slope=1.5, intercept=-0.4),
+        member("lungs", 2, views.LUNGS, slope=0.7, intercept=0.3),
+        member("again", 3, views.LUNGS),
+    ]
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.random.default_rng(0).random((4, 32, 32, 2), np.float32)
+
+
+def logit(probability):
+    return np.log(probability / (1 - probability))
+
+
+def by_hand(members, pictures):
+    total = 0.0
+    for card, model in members:
+        channel = 0 if card.input["views"] == [views.FILM] else 1
+        seen = pictures[..., channel : channel + 1]
+        both = [logit(model.predict_on_batch(each)[:, 0]) for each in (seen, seen[:, :, ::-1])]
+        total = total + card.calibration["slope"] * np.mean(both, axis=0) + card.calibration["intercept"]
+    return 1 / (1 + np.exp(-total / len(members)))
+
+
+def test_it_gives_the_mean_of_its_members_calibrated_logits_both_ways(members, pictures):
+    joined = ensemble.build(members)
+
+    np.testing.assert_allclose(joined.predict_on_batch(pictures)[:, 0], by_hand(members, pictures), atol=1e-5)
+    assert ensemble.views_of([card for card, _ in members]) == [views.FILM, views.LUNGS]
+
+
+def test_it_is_stored_and_loaded_like_any_other_model(members, pictures, tmp_path):
+    joined = ensemble.build(members)
+    model_store.save(joined, tmp_path / "model.keras")
+
+    loaded = model_store.load_file(tmp_path / "model.keras")
+
+    np.testing.assert_allclose(loaded.predict_on_batch(pictures), joined.predict_on_batch(pictures), atol=2e-3)
+    assert isinstance(loaded.get_layer("again"), keras.Model)
+    assert loaded.count_params() == joined.count_params()
+
+
+def test_the_members_are_left_as_they_are(members, pictures):
+    before = [model.predict_on_batch(pictures[..., :1]) for _, model in members]
+
+    ensemble.build(members)
+
+    for (_, model), expected in zip(members, before, strict=True):
+        np.testing.assert_array_equal(model.predict_on_batch(pictures[..., :1]), expected)
+
+
+def test_one_model_or_several_sizes_are_no_ensemble(members):
+    with pytest.raises(ValueError, match="two models or more"):
+        ensemble.build(members[:1])
+    with pytest.raises(ValueError, match="one input size"):
+        ensemble.build([members[0], member("large", 4, views.FILM, size=64)])

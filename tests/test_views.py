@@ -1,0 +1,128 @@
+import cv2
+import numpy as np
+import pytest
+import synthetic
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pneumo import lungs, preprocessing, views
+from pneumo.lungs import Segmenter
+from pneumo.preprocessing import SQUARE
+
+# The lungs that `synthetic` draws.
+MASK = lungs.of_probability(synthetic.lung_mask(SQUARE, SQUARE).astype(np.float32))
+NO_LUNGS = lungs.of_probability(np.zeros((SQUARE, SQUARE), np.float32))
+
+
+class Drawing(Segmenter):
+    """Finds the drawn lungs in every film."""
+
+    def __init__(self):
+        pass
+
+    def probability(self, squares):
+        return np.stack([synthetic.lung_mask(SQUARE, SQUARE).astype(np.float32)] * len(squares))
+
+
+def test_the_box_of_the_lungs_has_a_margin_and_stays_on_the_film():
+    left, top, right, bottom = MASK.box
+
+    box = views.box(views.LUNGS, MASK)
+
+    across, down = views.MARGIN * (right - left), views.MARGIN * (bottom - top)
+    assert box == pytest.approx(
+        (max(left - across, 0), max(top - down, 0), min(right + across, 1), min(bottom + down, 1))
+    )
+    assert 0 < views.share(box) < 1
+
+
+@pytest.mark.parametrize(("view", "mask"), [(views.FILM, MASK), (views.LUNGS, NO_LUNGS), (views.LUNGS, None)])
+def test_without_lungs_or_need_of_them_the_view_is_the_film(view, mask):
+    assert views.box(view, mask) == views.WHOLE
+
+
+def test_a_part_is_cut_out_and_stretched():
+    square = np.zeros((SQUARE, SQUARE), np.float32)
+    square[56:168, 28:196] = np.linspace(0, 1, 168, dtype=np.float32)
+
+    part = views.cut(square, (28 / SQUARE, 56 / SQUARE, 196 / SQUARE, 168 / SQUARE))
+
+    assert part.shape == square.shape
+    np.testing.assert_allclose(part[10], part[200])
+    assert (part[0, 0], part[0, -1]) == (0, 1)
+    assert np.all(np.diff(part[0]) >= 0)
+    assert views.cut(square, views.WHOLE) is square
+
+
+def test_views_are_stacked_in_their_order():
+    square = np.random.default_rng(0).random((SQUARE, SQUARE), np.float32)
+    lung_part = views.cut(square, views.box(views.LUNGS, MASK))
+
+    both = views.stacked(square, [views.LUNGS, views.FILM], MASK)
+
+    np.testing.assert_array_equal(both[..., 0], lung_part)
+    np.testing.assert_array_equal(both[..., 1], square)
+    np.testing.assert_array_equal(views.stacked(square, [views.LUNGS], MASK), lung_part)
+    assert preprocessing.model_input(both, 96).shape == (96, 96, 2)
+    np.testing.assert_array_equal(preprocessing.model_input(both, 96)[..., 1:], preprocessing.model_input(square, 96))
+
+
+@pytest.mark.parametrize("seen", [[views.LUNGS], [views.FILM, views.LUNGS]])
+def test_many_films_are_cut_like_each_of_them(seen):
+    squares = np.random.default_rng(1).integers(0, 256, (35, SQUARE, SQUARE), np.uint8)
+    told = []
+
+    drawn = views.all_stacked(squares, seen, Drawing(), lambda done, total: told.append((done, total)))
+
+    assert told == [(32, 35), (35, 35)]
+    assert drawn.dtype == np.uint8
+    for square, picture in zip(squares, drawn, strict=True):
+        np.testing.assert_array_equal(picture, views.stacked(square, seen, MASK))
+
+
+def test_shifted_films_are_those_that_whole_film_models_are_judged_on():
+    squares = np.random.default_rng(2).integers(0, 256, (2, SQUARE, SQUARE), np.uint8)
+
+    shifted = views.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"])
+
+    by_hand = preprocessing.shifted_input(squares[1] / np.float32(255), SQUARE, "y.jpg")[..., 0]
+    np.testing.assert_allclose(shifted[1] / 255, by_hand, atol=0.5 / 255 + 1e-6)
+    assert shifted.dtype == np.uint8
+
+
+@given(
+    edges=st.tuples(*[st.floats(0, 0.4)] * 2, *[st.floats(0.6, 1)] * 2),
+    shape=st.tuples(st.integers(60, 300), st.integers(60, 300)),
+)
+def test_what_is_drawn_on_a_view_lies_in_its_place_on_the_film(edges, shape):
+    height, width = shape
+    left, top, right, bottom = edges
+
+    film = views.onto_film(np.ones((5, 5), np.float32), edges, shape)
+
+    assert film.shape == shape
+    rows, columns = np.nonzero(film)
+    assert (columns.min(), columns.max() + 1) == (round(left * width), round(right * width))
+    assert (rows.min(), rows.max() + 1) == (round(top * height), round(bottom * height))
+    np.testing.assert_allclose(film[film > 0], 1, atol=1e-5)
+
+
+def test_a_map_of_the_whole_film_is_spread_as_it_is():
+    cam = np.random.default_rng(4).random((5, 5), np.float32)
+
+    film = views.onto_film(cam, views.WHOLE, (90, 70))
+
+    np.testing.assert_array_equal(film, cv2.resize(cam, (70, 90), interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.mark.parametrize(("hidden", "stays"), [(views.LUNGS, False), (views.SURROUNDINGS, True)])
+def test_a_part_of_a_film_is_made_black_and_the_rest_stays(hidden, stays):
+    squares = np.random.default_rng(5).integers(1, 256, (2, SQUARE, SQUARE), np.uint8)
+    given = squares.copy()
+
+    film, lung_part = np.moveaxis(views.all_stacked(squares, views.CROPS, Drawing(), hidden=hidden)[0], -1, 0)
+
+    lung = MASK.pieces > 0
+    np.testing.assert_array_equal(film, np.where(lung == stays, squares[0], 0))
+    np.testing.assert_array_equal(lung_part, views.cut(film, views.box(views.LUNGS, MASK)))
+    np.testing.assert_array_equal(squares, given)
