@@ -190,7 +190,7 @@ _ALL = (
     ),
     Architecture(
         "densenet121_lungs",
-        "DenseNet121 probe, lungs only",
+        "Lungs-only DenseNet121 probe",
         "transfer",
         None,
         160,
@@ -201,7 +201,7 @@ _ALL = (
     ),
     Architecture(
         "mobilenetv2_lungs",
-        "MobileNetV2 transfer, lungs only",
+        "Lungs-only MobileNetV2",
         "transfer",
         None,
         160,

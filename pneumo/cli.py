@@ -20,6 +20,7 @@ from pneumo import (
     cli_data,
     cli_films,
     cli_output,
+    cli_search,
     cli_training,
     dataset,
     model_store,
@@ -52,6 +53,7 @@ app.command()(cli_films.check)
 app.command()(cli_films.lungs)
 app.command()(cli_training.train)
 app.command()(cli_training.evaluate)
+app.command()(cli_search.search)
 app.command()(cli_compare.compare)
 
 

@@ -41,7 +41,7 @@ class ModelCard:
         title: for people.
         family: ``dense``, ``cnn``, ``transfer`` or ``ensemble``.
         seed_system: the published system that it stands for, or None.
-        architecture: key of `pneumo.architectures.REGISTRY`.
+        architecture: key of `pneumo.architectures.REGISTRY`, ``ensemble``, or ``cnn_search`` (`pneumo.search_space`).
         initial_weights: what training started from.
         input: ``size``, ``channels``, ``views`` (keys of `views.CROPS`, one a channel; of classifiers), ``crop``,
             ``scaling``.

@@ -8,7 +8,7 @@ from pneumo.training import Recipe
 _SCRATCH = Recipe(epochs=20, learning_rate=1e-3, patience=8)
 
 # What `ensemble` joins.
-ENSEMBLE = ("mobilenetv2", "mobilenetv2_lungs", "densenet121_lungs")
+ENSEMBLE = ("mobilenetv2", "mobilenetv2_lungs")
 
 RECIPES: dict[str, Recipe | Probe] = {
     "dense": Recipe(epochs=20, learning_rate=1e-3, patience=8, augmentation=Augmentation(min_area=0.8)),

@@ -37,6 +37,10 @@ def pneumo(*arguments):
         (["train", "cnn"], "--data"),
         (["train", "cnn", "--data", "DATA", "--epochs", "0"], "epochs"),
         (["train", "cnn", "--data", "DATA", "--fold", "6"], "fold"),
+        (["search"], "--data"),
+        (["search", "--data", "nowhere"], "no data set in the Kaggle layout"),
+        (["search", "--data", "DATA", "--trials", "0"], "trials"),
+        (["search", "--data", "DATA", "--fold", "6"], "fold"),
         (["data", "summary"], "PNEUMO_DATA"),
         (["data", "summary", "--data", "nowhere"], "no data set in the Kaggle layout"),
         (["data", "download", "--url", "gopher://example.org/x.zip", "--out", "OUT"], "could not be fetched"),
@@ -63,6 +67,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "lungs",
         "train",
         "evaluate",
+        "search",
         "compare",
         "models",
         "samples",
@@ -81,7 +86,7 @@ def test_every_command_explains_itself(command):
 def test_every_command_that_exists_is_among_the_explained():
     named = {info.name or info.callback.__name__ for info in cli.app.registered_commands}
 
-    assert named == {"predict", "check", "lungs", "train", "evaluate", "compare", "models", "samples"}
+    assert named == {"predict", "check", "lungs", "train", "evaluate", "search", "compare", "models", "samples"}
     assert {info.name or info.callback.__name__ for info in cli_data.app.registered_commands} == {"summary", "download"}
 
 

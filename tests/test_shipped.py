@@ -3,8 +3,18 @@
 import pandas as pd
 import pytest
 
-from pneumo import architectures, dataset, evaluation, model_store, radiograph, shipping
+from pneumo import (
+    architectures,
+    dataset,
+    evaluation,
+    model_store,
+    radiograph,
+    search_experiment,
+    search_space,
+    shipping,
+)
 from pneumo.model_store import CLASSIFICATION, SELECTION_SPLIT, SHIPPED
+from pneumo.search_space import Configuration
 
 MIB = 1024**2
 FOLDERS = sorted(path.name for path in SHIPPED.glob("*") if path.is_dir() and not path.name.startswith("."))
@@ -30,15 +40,18 @@ def test_all_models_together_stay_small():
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 160 * MIB
 
 
-def test_the_card_is_of_the_architecture_that_it_names(card):
+def described(card):
+    """Return family, seed system and layer for heat maps of the architecture that a card names."""
+    if card.architecture == search_space.NAME:
+        found = Configuration(**card.training["configuration"])
+        return "cnn", search_experiment.SEED_SYSTEM, found.cam_layer
     architecture = architectures.REGISTRY[card.architecture]
+    return architecture.family, architecture.seed_system, architecture.cam_layer
 
+
+def test_the_card_is_of_the_architecture_that_it_names(card):
     assert card.title
-    assert (card.family, card.seed_system, card.cam_layer) == (
-        architecture.family,
-        architecture.seed_system,
-        architecture.cam_layer,
-    )
+    assert (card.family, card.seed_system, card.cam_layer) == described(card)
     assert card.labels == ["NORMAL", "PNEUMONIA"]
     assert set(card.input) >= {"size", "channels", "views", "crop", "scaling"}
     assert set(card.training) >= {
@@ -140,3 +153,16 @@ def test_the_published_test_films_get_the_written_probabilities(card, shared_dat
     pd.testing.assert_series_equal(
         pd.Series(assessed, index=rows.index, name="probability"), rows["probability"], atol=0.02, rtol=0
     )
+
+
+@pytest.mark.skipif(search_space.NAME not in NAMES, reason="cnn_search is not shipped yet")
+def test_the_winner_of_the_search_is_the_best_complete_trial_and_small():
+    card = model_store.read_card(search_space.NAME, SHIPPED)
+    trials = pd.read_csv(SHIPPED / card.name / "trials.csv").set_index("number")
+    found = card.training["search"]
+    complete = trials[trials["state"] == "complete"]
+
+    assert complete.loc[found["winner"], "shifted_auroc"] == complete["shifted_auroc"].max()
+    assert found["trials"] == (trials["state"] != "failed").sum()
+    assert card.parameters == complete.loc[found["winner"], "parameters"]
+    assert card.parameters < search_space.MAX_PARAMETERS
