@@ -21,6 +21,7 @@ from pneumo import (
     film_quality,
     gate_network,
     gate_training,
+    model_file,
     model_store,
     preprocessing,
     provenance,
@@ -101,8 +102,8 @@ def train(
     )
     openings = model_store.start_anew(NAME, out)
     file = out / NAME / "model.keras"
-    model_store.save(gate_network.build(encoder, heads), file)
-    shipped = model_store.load_file(file)
+    model_file.save(gate_network.build(encoder, heads), file)
+    shipped = model_file.load(file)
 
     limits = _limits(shipped, lung_network, root, parts.validation, progress)
     card = ModelCard(
@@ -137,7 +138,7 @@ def train(
         thresholds={**dataclasses.asdict(limits), "chosen_on": gate_training.CHOSEN_ON},
         parameters=shipped.count_params(),
         size_bytes=file.stat().st_size,
-        sha256=model_store.file_sha256(file),
+        sha256=model_file.sha256(file),
         test_openings=openings,
         task=SCREENING,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pneumo import evaluation, model_facts, model_store
+from pneumo import evaluation, model_facts, model_file, model_store
 from pneumo.errors import ModelError
 from pneumo.evaluation import Estimate, Metrics
 from pneumo.figures import FIGURES, SPLITS
@@ -48,7 +48,7 @@ def state(card: ModelCard, split: str, folder: Path | None = None) -> str:
     path = (folder or model_store.models_folder()) / card.name / "predictions" / f"{split}.csv"
     if not path.is_file():
         raise ModelError(f"{card.name} was not measured on {split}.")
-    return f"{card.sha256} {card.thresholds} {model_store.file_sha256(path)}"
+    return f"{card.sha256} {card.thresholds} {model_file.sha256(path)}"
 
 
 def measure(card: ModelCard, split: str, label: str | None = None, folder: Path | None = None) -> Measurement:

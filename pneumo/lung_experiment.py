@@ -19,6 +19,7 @@ from pneumo import (
     lung_network,
     lung_training,
     lungs,
+    model_file,
     model_store,
     preprocessing,
     provenance,
@@ -93,8 +94,8 @@ def train(
 
     openings = model_store.start_anew(NAME, out)
     file = out / NAME / "model.keras"
-    model_store.save(model, file)
-    shipped = model_store.load_file(file)
+    model_file.save(model, file)
+    shipped = model_file.load(file)
     card = ModelCard(
         name=NAME,
         title="Lung outlines (U-Net on MobileNetV2)",
@@ -127,7 +128,7 @@ def train(
         thresholds={"decision": lungs.THRESHOLD, "chosen_on": {"decision": "one half; no film chose it"}},
         parameters=shipped.count_params(),
         size_bytes=file.stat().st_size,
-        sha256=model_store.file_sha256(file),
+        sha256=model_file.sha256(file),
         test_openings=openings,
         task=SEGMENTATION,
     )

@@ -1,22 +1,19 @@
 """``models/<name>/`` ↔ a loaded model: the card, the weights, the predictions that every figure comes from.
 
-Everything but `load` and `save` works without importing TensorFlow.
+Everything but `load` works without importing TensorFlow.
 """
 
 import dataclasses
-import hashlib
 import json
 import os
-import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from pneumo import model_file
 from pneumo.calibration import Calibration, Thresholds
 from pneumo.errors import ModelError
 
@@ -257,12 +254,6 @@ def read_history(name: str, folder: Path | None = None) -> pd.DataFrame:
     return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def load(name: str, folder: Path | None = None, task: str | None = None) -> "tuple[ModelCard, keras.Model]":
     """Load a model whose file is the one that its card describes; `task` is what it must be for, if it matters.
 
@@ -273,50 +264,6 @@ def load(name: str, folder: Path | None = None, task: str | None = None) -> "tup
     path = (folder or models_folder()) / name / "model.keras"
     if not path.is_file():
         raise ModelError(f"{path} is missing. Restore it (`git checkout -- {path.name}`) or retrain the model.")
-    if file_sha256(path) != card.sha256:
+    if model_file.sha256(path) != card.sha256:
         raise ModelError(f"{path} is not the file that its card describes. Restore it or retrain the model.")
-    return card, load_file(path)
-
-
-def load_file(path: Path) -> "keras.Model":
-    """Load a ``.keras`` file without running any code that it may carry.
-
-    Raises:
-        ModelError: if Keras cannot read it.
-    """
-    import keras
-
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise ModelError(f"Keras cannot read {path} ({error}). Restore it or retrain the model.") from error
-
-
-def save(model: "keras.Model", path: Path) -> None:
-    """Write a model for shipping: kernels rounded to float16 precision, no optimiser, zip deflated.
-
-    The file loads like any other ``.keras`` file, in float32. Vectors (biases, batch-norm statistics) keep
-    their precision: they are small, and some lie outside float16's range.
-    """
-    import keras
-
-    # Without what it was compiled with: a loss of ours would have to be known to whoever loads the file.
-    bare = keras.Model(model.input, model.output, name=model.name)
-    copy = keras.models.clone_model(bare)
-    copy.set_weights([_rounded(weights) for weights in bare.get_weights()])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        stored = Path(scratch) / "model.keras"
-        copy.save(stored)
-        with (
-            zipfile.ZipFile(stored) as source,
-            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
-        ):
-            for item in source.infolist():
-                target.writestr(item.filename, source.read(item))
-
-
-def _rounded(weights: np.ndarray) -> np.ndarray:
-    if weights.ndim < 2 or np.abs(weights).max(initial=0) > np.finfo(np.float16).max:
-        return weights
-    return weights.astype(np.float16).astype(weights.dtype)
+    return card, model_file.load(path)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumo import dataset, model_store
+from pneumo import dataset, model_file
 from pneumo.model_store import ModelCard
 
 _SOFTWARE = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "pneumo")
@@ -35,7 +35,7 @@ def initial_weights(weights: str | Path | None) -> str:
     path = Path(weights)
     if not path.is_file():
         raise ValueError(f"There is no weights file {weights}. Give a path, `imagenet` or `none`.")
-    return f"{path.name} (sha256 {model_store.file_sha256(path)})"
+    return f"{path.name} (sha256 {model_file.sha256(path)})"
 
 
 def training_facts(

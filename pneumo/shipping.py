@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from pneumo import calibration, dataset, evaluation, model_store, preprocessing, provenance, training, views
+from pneumo import calibration, dataset, evaluation, model_file, model_store, preprocessing, provenance, training, views
 from pneumo.model_store import SELECTION_SPLIT, ModelCard
 from pneumo.training import Films
 
@@ -60,8 +60,8 @@ def ship(
     """
     openings = model_store.start_anew(name, out)
     file = out / name / "model.keras"
-    model_store.save(model, file)
-    shipped = model_store.load_file(file)
+    model_file.save(model, file)
+    shipped = model_file.load(file)
     raw = {split: training.predict(shipped, judged, shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
     fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
     shifted = fitted.apply(raw[SELECTION_SPLIT])
@@ -95,7 +95,7 @@ def ship(
         },
         parameters=shipped.count_params(),
         size_bytes=file.stat().st_size,
-        sha256=model_store.file_sha256(file),
+        sha256=model_file.sha256(file),
         test_openings=openings,
         members=origin.members,
     )

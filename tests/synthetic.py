@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pneumo import model_store
+from pneumo import model_file, model_store
 from pneumo.model_store import SCREENING, SEGMENTATION, ModelCard
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def write_screening_models(folder: Path) -> None:
     )
     for name, task, network, thresholds in networks:
         path = folder / name / "model.keras"
-        model_store.save(network, path)
+        model_file.save(network, path)
         model_store.write_card(
             card(
                 name=name,
@@ -172,7 +172,7 @@ def write_screening_models(folder: Path) -> None:
                 task=task,
                 calibration={},
                 thresholds=thresholds,
-                sha256=model_store.file_sha256(path),
+                sha256=model_file.sha256(path),
                 size_bytes=path.stat().st_size,
             ),
             folder,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from pneumo import model_store
+from pneumo import model_file, model_store
 from pneumo.classifier import Classifier
 from pneumo.errors import ModelError
 from pneumo.preprocessing import film_square, model_input
@@ -26,8 +26,8 @@ def drawn(seed=0, **said):
 def model(tmp_path_factory):
     """A three-layer model, saved and reloaded."""
     path = tmp_path_factory.mktemp("model") / "model.keras"
-    model_store.save(synthetic.small_model(), path)
-    return model_store.load_file(path)
+    model_file.save(synthetic.small_model(), path)
+    return model_file.load(path)
 
 
 @pytest.fixture(scope="module")

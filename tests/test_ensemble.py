@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from pneumo import ensemble, model_store, views
+from pneumo import ensemble, model_file, views
 
 
 def member(name, seed, view, slope=1.0, intercept=0.0, size=32):
@@ -49,9 +49,9 @@ def test_it_gives_the_mean_of_its_members_calibrated_logits_both_ways(members, p
 
 def test_it_is_stored_and_loaded_like_any_other_model(members, pictures, tmp_path):
     joined = ensemble.build(members)
-    model_store.save(joined, tmp_path / "model.keras")
+    model_file.save(joined, tmp_path / "model.keras")
 
-    loaded = model_store.load_file(tmp_path / "model.keras")
+    loaded = model_file.load(tmp_path / "model.keras")
 
     np.testing.assert_allclose(loaded.predict_on_batch(pictures), joined.predict_on_batch(pictures), atol=2e-3)
     assert isinstance(loaded.get_layer("again"), keras.Model)

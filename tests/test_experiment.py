@@ -8,7 +8,7 @@ import pytest
 import synthetic
 from sklearn.metrics import roc_auc_score
 
-from pneumo import dataset, evaluation, experiment, model_store, preprocessing, radiograph, shipping
+from pneumo import dataset, evaluation, experiment, model_file, model_store, preprocessing, radiograph, shipping
 from pneumo.errors import DatasetError, ModelError
 
 
@@ -117,8 +117,8 @@ def test_the_card_describes_the_file_and_the_run(toy_models, toy_data):
     parts = dataset.development_split(dataset.scan(toy_data))
     history = model_store.read_history("cnn", toy_models)
 
-    assert (card.sha256, card.size_bytes) == (model_store.file_sha256(file), file.stat().st_size)
-    assert card.parameters == model_store.load_file(file).count_params()
+    assert (card.sha256, card.size_bytes) == (model_file.sha256(file), file.stat().st_size)
+    assert card.parameters == model_file.load(file).count_params()
     assert card.input["size"] == 128
     assert card.initial_weights == "random"
     assert card.training["films"] == {"train": len(parts.train), "validation": len(parts.validation)}

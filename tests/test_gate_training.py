@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumo import gate_network, gate_training, model_store
+from pneumo import gate_network, gate_training, model_file
 from pneumo.film_quality import Quality
 from pneumo.gate import View, ViewReader
 from pneumo.lungs import LungMask
@@ -84,10 +84,10 @@ def test_the_network_carries_its_heads_through_the_file(tmp_path):
         )
     )
     path = tmp_path / "gate" / "model.keras"
-    model_store.save(gate_network.build(encoder, heads), path)
+    model_file.save(gate_network.build(encoder, heads), path)
 
     squares = rng.random((2, 224, 224), np.float32)
-    views = ViewReader(model_store.load_file(path)).read_all(squares)
+    views = ViewReader(model_file.load(path)).read_all(squares)
 
     embeddings, _ = gate_training.embed(encoder, iter(squares), 2)
     np.testing.assert_allclose([view.novelty for view in views], novelty(embeddings, heads.deviation), rtol=0.02)

@@ -57,6 +57,7 @@ FLOORS = {
     "search_space": 3.5,
     "search": 3.7,
     "probability_scale": 3.5,
+    "model_file": 3.9,
     "model_store": 4,
     "card_figures": 4.2,
     "provenance": 4.2,

@@ -21,6 +21,7 @@ from pneumo import (
     lung_experiment,
     lung_network,
     lung_training,
+    model_file,
     model_store,
     training,
 )
@@ -93,7 +94,7 @@ def test_the_card_describes_the_file_and_the_run(trained, toy_data):
 
     card, model = model_store.load("lungs", folder, model_store.SEGMENTATION)
 
-    assert (card.sha256, card.size_bytes) == (model_store.file_sha256(file), file.stat().st_size)
+    assert (card.sha256, card.size_bytes) == (model_file.sha256(file), file.stat().st_size)
     assert card.parameters == model.count_params()
     assert model.input_shape == (None, card.input["size"], card.input["size"], card.input["channels"])
     assert (card.task, card.labels, card.cam_layer) == ("segmentation", ["background", "lung"], None)

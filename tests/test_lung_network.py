@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from pneumo import lung_network, model_store
+from pneumo import lung_network, model_file
 
 MOBILENET = {"include_top": False, "input_shape": (64, 64, 3)}
 
@@ -65,8 +65,8 @@ def test_what_lies_behind_the_bottleneck_is_left_out(network):
 
 
 def test_it_is_shipped_and_loaded_like_any_other_model(network, films, tmp_path):
-    model_store.save(network, tmp_path / "model.keras")
+    model_file.save(network, tmp_path / "model.keras")
 
-    loaded = model_store.load_file(tmp_path / "model.keras")
+    loaded = model_file.load(tmp_path / "model.keras")
 
     np.testing.assert_allclose(outputs_of(loaded, films), outputs_of(network, films), atol=5e-3)

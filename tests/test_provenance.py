@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from pneumo import dataset, model_store, provenance
+from pneumo import dataset, model_file, provenance
 
 
 def test_a_card_says_which_weights_a_model_started_from(tmp_path):
@@ -13,7 +13,7 @@ def test_a_card_says_which_weights_a_model_started_from(tmp_path):
 
     assert provenance.initial_weights(None) == "random"
     assert "ImageNet" in provenance.initial_weights("imagenet")
-    assert provenance.initial_weights(path) == f"backbone.weights.h5 (sha256 {model_store.file_sha256(path)})"
+    assert provenance.initial_weights(path) == f"backbone.weights.h5 (sha256 {model_file.sha256(path)})"
     with pytest.raises(ValueError, match=r"no weights file .*nowhere\.h5"):
         provenance.initial_weights(tmp_path / "nowhere.h5")
 

@@ -7,7 +7,7 @@ import optuna
 import pytest
 from keras import layers
 
-from pneumo import model_store, search_space
+from pneumo import model_file, search_space
 from pneumo.search_space import Configuration, build, from_trial, parameters
 
 PLAIN = Configuration(
@@ -102,8 +102,8 @@ def test_every_kind_of_block_is_built_of_its_parts_and_survives_shipping(block_k
     )
     model = build(configuration)
 
-    model_store.save(model, tmp_path / "model.keras")
-    loaded = model_store.load_file(tmp_path / "model.keras")
+    model_file.save(model, tmp_path / "model.keras")
+    loaded = model_file.load(tmp_path / "model.keras")
 
     counted = kinds(model)
     assert counted.count(layers.SeparableConv2D) == (5 if separable else 0)

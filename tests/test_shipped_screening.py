@@ -11,6 +11,7 @@ from pneumo import (
     gate_training,
     lung_experiment,
     lung_training,
+    model_file,
     model_store,
     preprocessing,
     radiograph,
@@ -39,7 +40,7 @@ def test_the_lung_network_is_the_one_of_its_card(lung_card):
     _, model = model_store.load("lungs", SHIPPED, SEGMENTATION)
 
     size = lung_card.input["size"]
-    assert (lung_card.sha256, lung_card.size_bytes) == (model_store.file_sha256(file), file.stat().st_size)
+    assert (lung_card.sha256, lung_card.size_bytes) == (model_file.sha256(file), file.stat().st_size)
     assert model.input_shape == model.output_shape == (None, size, size, 1)
     assert lung_card.parameters == model.count_params() < 2_000_000
     assert lung_card.labels == ["background", "lung"]
@@ -121,7 +122,7 @@ def test_the_gate_is_the_one_of_its_card(gate_card, lung_card):
     _, model = model_store.load("gate", SHIPPED, SCREENING)
 
     size = gate_card.input["size"]
-    assert (gate_card.sha256, gate_card.size_bytes) == (model_store.file_sha256(file), file.stat().st_size)
+    assert (gate_card.sha256, gate_card.size_bytes) == (model_file.sha256(file), file.stat().st_size)
     assert model.input_shape == (None, size, size, 1)
     assert gate_card.parameters == model.count_params()
     assert gate_card.training["lungs_sha256"] == lung_card.sha256

@@ -1,0 +1,64 @@
+"""The file ``model.keras``: a whole Keras model, stored small, loaded without running any code that it may carry."""
+
+import hashlib
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumo.errors import ModelError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load(path: Path) -> "keras.Model":
+    """Load a ``.keras`` file without running any code that it may carry.
+
+    Raises:
+        ModelError: if Keras cannot read it.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise ModelError(f"Keras cannot read {path} ({error}). Restore it or retrain the model.") from error
+
+
+def save(model: "keras.Model", path: Path) -> None:
+    """Write a model for shipping: kernels rounded to float16 precision, no optimiser, zip deflated.
+
+    The file loads like any other ``.keras`` file, in float32. Vectors (biases, batch-norm statistics) keep
+    their precision: they are small, and some lie outside float16's range.
+    """
+    import keras
+
+    # Without what it was compiled with: a loss of ours would have to be known to whoever loads the file.
+    bare = keras.Model(model.input, model.output, name=model.name)
+    copy = keras.models.clone_model(bare)
+    copy.set_weights([_rounded(weights) for weights in bare.get_weights()])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        stored = Path(scratch) / "model.keras"
+        copy.save(stored)
+        with (
+            zipfile.ZipFile(stored) as source,
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
+        ):
+            for item in source.infolist():
+                target.writestr(item.filename, source.read(item))
+
+
+def _rounded(weights: np.ndarray) -> np.ndarray:
+    if weights.ndim < 2 or np.abs(weights).max(initial=0) > np.finfo(np.float16).max:
+        return weights
+    return weights.astype(np.float16).astype(weights.dtype)
