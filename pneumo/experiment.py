@@ -192,8 +192,10 @@ def load_films(
     if segmenter is None:
         return Films(squares, labels, files)
 
+    def told(done: int, total: int) -> None:
+        progress(Stage("finding the lungs", done, total))
+
     def drawn(pictures: np.ndarray) -> np.ndarray:
-        told = lambda done, total: progress(Stage("finding the lungs", done, total))  # noqa: E731
         return views.all_stacked(pictures, seen, segmenter, told, hidden)
 
     return Films(drawn(squares), labels, files, drawn(views.shifted_squares(squares, files)) if shifted else None)
