@@ -49,6 +49,12 @@ class Stage:
     total: int
     epoch: Progress | None = None
 
+    @classmethod
+    def training(cls, now: Progress, what: str = "training", *, with_epoch: bool = True) -> "Stage":
+        """Return the stage of a training run; `with_epoch` hands its epochs on to whoever shows them."""
+        done, total = (now.epoch - 1) * now.steps + now.step, now.epochs * now.steps
+        return cls(what, done, total, now if with_epoch else None)
+
 
 def train(
     name: str,
@@ -105,9 +111,7 @@ def train(
             recipe,
             checkpoints or Path("runs") / name,
             resume=resume,
-            progress=lambda now: progress(
-                Stage("training", (now.epoch - 1) * now.steps + now.step, now.epochs * now.steps, now)
-            ),
+            progress=lambda now: progress(Stage.training(now)),
         )
 
     origin = Origin(

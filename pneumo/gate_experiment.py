@@ -21,12 +21,11 @@ from pneumo import (
     film_quality,
     gate_network,
     gate_training,
-    model_file,
     model_store,
     preprocessing,
     provenance,
     radiograph,
-    views,
+    shipping,
 )
 from pneumo.experiment import Stage
 from pneumo.gate import ViewReader
@@ -100,10 +99,7 @@ def train(
     heads = gate_training.fit_heads(
         encoder, films.squares, away, progress=lambda what, done, total: progress(Stage(what, done, total))
     )
-    openings = model_store.start_anew(NAME, out)
-    file = out / NAME / "model.keras"
-    model_file.save(gate_network.build(encoder, heads), file)
-    shipped = model_file.load(file)
+    shipped, stored = shipping.store(NAME, gate_network.build(encoder, heads), out)
 
     limits = _limits(shipped, lung_network, root, parts.validation, progress)
     card = ModelCard(
@@ -113,12 +109,7 @@ def train(
         seed_system=None,
         architecture=NAME,
         initial_weights=started_from,
-        input={
-            "size": shipped.input_shape[1],
-            "channels": shipped.input_shape[3],
-            "crop": views.CROPS[views.FILM],
-            "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
-        },
+        input=shipping.input_facts(shipped),
         cam_layer=None,
         labels=["novelty", "turned", "mirrored", "inverted"],
         training={
@@ -136,10 +127,7 @@ def train(
         },
         calibration={},
         thresholds={**dataclasses.asdict(limits), "chosen_on": gate_training.CHOSEN_ON},
-        parameters=shipped.count_params(),
-        size_bytes=file.stat().st_size,
-        sha256=model_file.sha256(file),
-        test_openings=openings,
+        **stored,
         task=SCREENING,
     )
     model_store.write_card(card, out)

@@ -19,11 +19,9 @@ from pneumo import (
     lung_network,
     lung_training,
     lungs,
-    model_file,
     model_store,
-    preprocessing,
     provenance,
-    views,
+    shipping,
 )
 from pneumo.experiment import Stage
 from pneumo.lung_training import COLUMNS, DrawnFilms
@@ -87,15 +85,10 @@ def train(
         recipe,
         checkpoints or Path("runs") / NAME,
         resume=resume,
-        progress=lambda now: progress(
-            Stage("training", (now.epoch - 1) * now.steps + now.step, now.epochs * now.steps, now)
-        ),
+        progress=lambda now: progress(Stage.training(now)),
     )
 
-    openings = model_store.start_anew(NAME, out)
-    file = out / NAME / "model.keras"
-    model_file.save(model, file)
-    shipped = model_file.load(file)
+    shipped, stored = shipping.store(NAME, model, out)
     card = ModelCard(
         name=NAME,
         title="Lung outlines (U-Net on MobileNetV2)",
@@ -103,12 +96,7 @@ def train(
         seed_system=None,
         architecture=NAME,
         initial_weights=started_from,
-        input={
-            "size": shipped.input_shape[1],
-            "channels": shipped.input_shape[3],
-            "crop": views.CROPS[views.FILM],
-            "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
-        },
+        input=shipping.input_facts(shipped),
         cam_layer=None,
         labels=["background", "lung"],
         training={
@@ -126,13 +114,10 @@ def train(
         },
         calibration={},
         thresholds={"decision": lungs.THRESHOLD, "chosen_on": {"decision": "one half; no film chose it"}},
-        parameters=shipped.count_params(),
-        size_bytes=file.stat().st_size,
-        sha256=model_file.sha256(file),
-        test_openings=openings,
+        **stored,
         task=SEGMENTATION,
     )
-    pd.DataFrame(history).round(6).to_csv(file.with_name("history.csv"), index=False, lineterminator="\n")
+    model_store.write_history(history, NAME, out)
     return _record(card, lung_training.measure(shipped, judged), "val", out)
 
 

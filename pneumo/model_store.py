@@ -40,7 +40,7 @@ class ModelCard:
         seed_system: the published system that it stands for, or None.
         architecture: key of `pneumo.architectures.REGISTRY`, ``ensemble``, or ``cnn_search`` (`pneumo.search_space`).
         initial_weights: what training started from.
-        input: ``size``, ``channels``, ``views`` (keys of `views.CROPS`, one a channel; of classifiers), ``crop``,
+        input: ``size``, ``channels``, ``views`` (keys of `views.CROPS`, one a channel), ``crop``,
             ``scaling``.
         cam_layer: the layer that heat maps are drawn from, or None.
         labels: meaning of 0 and 1.
@@ -246,6 +246,12 @@ def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
         return read_card(name, folder).test_openings
     except ModelError:
         return []
+
+
+def write_history(history: Sequence[dict[str, float]], name: str, folder: Path | None = None) -> None:
+    """Write ``history.csv``, one row an epoch."""
+    path = (folder or models_folder()) / name / "history.csv"
+    pd.DataFrame(history).round(6).to_csv(path, index=False, lineterminator="\n")
 
 
 def read_history(name: str, folder: Path | None = None) -> pd.DataFrame:

@@ -74,8 +74,7 @@ def run(
     films = experiment.load_films(root, parts.train, progress)
     judged = experiment.load_films(root, parts.validation, progress)
     while (done := search.finished(study)) < trials:
-        what = f"trial {done + 1} of {trials}"
-        told(search.attempt(study, films, judged, epochs, seed, _reporter(progress, what)))
+        told(search.attempt(study, films, judged, epochs, seed, _reporter(progress, f"trial {done + 1} of {trials}")))
 
     best = search.best(study)
     winner, configuration = search.summary(best), search.configuration_of(best)
@@ -88,7 +87,7 @@ def run(
         recipe,
         folder / f"winner-{winner.number}",
         resume=resume,
-        progress=_reporter(progress, "training", each_epoch=True),
+        progress=lambda now: progress(Stage.training(now)),
     )
 
     tried = [search.summary(trial) for trial in study.trials]
@@ -123,9 +122,5 @@ def run(
     return Outcome(card, winner, tried)
 
 
-def _reporter(progress: Callable[[Stage], None], what: str, *, each_epoch: bool = False) -> Callable[[Progress], None]:
-    def report(now: Progress) -> None:
-        done, total = (now.epoch - 1) * now.steps + now.step, now.epochs * now.steps
-        progress(Stage(what, done, total, now if each_epoch else None))
-
-    return report
+def _reporter(progress: Callable[[Stage], None], what: str) -> Callable[[Progress], None]:
+    return lambda now: progress(Stage.training(now, what, with_epoch=False))

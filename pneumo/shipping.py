@@ -58,10 +58,7 @@ def ship(
         out: the folder of model folders.
         history: one row an epoch.
     """
-    openings = model_store.start_anew(name, out)
-    file = out / name / "model.keras"
-    model_file.save(model, file)
-    shipped = model_file.load(file)
+    shipped, stored = store(name, model, out)
     raw = {split: training.predict(shipped, judged, shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
     fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
     shifted = fitted.apply(raw[SELECTION_SPLIT])
@@ -73,13 +70,7 @@ def ship(
         seed_system=origin.seed_system,
         architecture=origin.architecture,
         initial_weights=origin.initial_weights,
-        input={
-            "size": shipped.input_shape[1],
-            "channels": shipped.input_shape[3],
-            "views": list(origin.views),
-            "crop": "; ".join(views.CROPS[view] for view in origin.views),
-            "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
-        },
+        input=input_facts(shipped, origin.views),
         cam_layer=origin.cam_layer,
         labels=list(dataset.LABELS),
         training=origin.training,
@@ -93,17 +84,44 @@ def ship(
             },
             "evidence": calibration.threshold_evidence(judged.labels, shifted, limits),
         },
-        parameters=shipped.count_params(),
-        size_bytes=file.stat().st_size,
-        sha256=model_file.sha256(file),
-        test_openings=openings,
         members=origin.members,
+        **stored,
     )
     for split in VALIDATION_SPLITS:
         card = record(card, table, raw[split], split, out)
     if history:
-        pd.DataFrame(history).round(6).to_csv(file.with_name("history.csv"), index=False, lineterminator="\n")
+        model_store.write_history(history, name, out)
     return card
+
+
+def store(name: str, model: keras.Model, out: Path) -> tuple[keras.Model, dict[str, Any]]:
+    """Write ``<out>/<name>/model.keras`` and load it again; what older weights predicted is dropped.
+
+    Returns:
+        The model as a user will load it, and what its card says of the file: ``parameters``, ``size_bytes``,
+        ``sha256``, and the ``test_openings`` of its predecessors.
+    """
+    openings = model_store.start_anew(name, out)
+    file = out / name / "model.keras"
+    model_file.save(model, file)
+    shipped = model_file.load(file)
+    return shipped, {
+        "parameters": shipped.count_params(),
+        "size_bytes": file.stat().st_size,
+        "sha256": model_file.sha256(file),
+        "test_openings": openings,
+    }
+
+
+def input_facts(model: keras.Model, seen: Sequence[str] = (views.FILM,)) -> dict[str, Any]:
+    """Return what a card says of a model's input: ``size``, ``channels``, ``views``, ``crop``, ``scaling``."""
+    return {
+        "size": model.input_shape[1],
+        "channels": model.input_shape[3],
+        "views": list(seen),
+        "crop": "; ".join(views.CROPS[view] for view in seen),
+        "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*preprocessing.WINDOW),
+    }
 
 
 def record(card: ModelCard, table: pd.DataFrame, raw: np.ndarray, split: str, out: Path) -> ModelCard:

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from pneumo import dataset, evaluation, experiment, model_file, model_store, preprocessing, radiograph, shipping
 from pneumo.errors import DatasetError, ModelError
+from pneumo.training import Progress
 
 
 @pytest.fixture
@@ -230,3 +231,13 @@ def test_retraining_drops_the_old_predictions_and_keeps_the_count_of_openings(mo
     assert card.test_openings == before.test_openings
     assert model_store.measured_splits("dense", models) == ["val", "val_shifted"]
     assert set(card.metrics) == {"val", "val_shifted"}
+
+
+@pytest.mark.parametrize("with_epoch", [True, False])
+def test_a_training_run_tells_its_place_among_all_steps(with_epoch):
+    now = Progress(epoch=3, epochs=5, step=2, steps=10)
+
+    stage = experiment.Stage.training(now, "trial 1 of 2", with_epoch=with_epoch)
+
+    assert (stage.what, stage.done, stage.total) == ("trial 1 of 2", 22, 50)
+    assert (stage.epoch is now) == with_epoch
