@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def search(
     data: DataOption = None,
     trials: Annotated[int, typer.Option(min=1, help="How many networks to compare.")] = 12,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each trial; the best network is then trained in full.")] = 6,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each trial; the best network is then trained in full.")] = 4,
     fold: Annotated[int, typer.Option(min=0, max=dataset.FOLDS - 1, help="Which patients validate.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of model folders.")] = Path("models"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in runs/.")] = False,

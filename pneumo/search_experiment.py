@@ -37,7 +37,7 @@ def run(
     out: Path,
     *,
     trials: int = 12,
-    epochs: int = 6,
+    epochs: int = 4,
     fold: int = 0,
     seed: int = 0,
     folder: Path | None = None,

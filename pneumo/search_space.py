@@ -20,8 +20,11 @@ HEADS = (32, 64, 128)
 BLOCK_KINDS = ("plain", "residual", "squeeze_excitation")
 # Bounds, both included, and the step between numbers of filters.
 BLOCKS = (3, 5)
-FIRST_FILTERS = (16, 48, 8)
+FIRST_FILTERS = (16, 32, 8)
 WIDEST = (64, 256, 32)
+# Trials are short: averages of a layer's statistics and of the weights must follow within one epoch.
+_NORM_MOMENTUM = 0.9
+_AVERAGE = 0.98
 # Of the numbers in between, the squeeze of a squeeze-and-excitation keeps one in this many (Hu et al. 2018).
 _SQUEEZE = 8
 
@@ -32,13 +35,12 @@ class Configuration:
 
     Attributes:
         size: side of the square input in pixels.
-        blocks: of convolutions; the picture is halved between them.
+        blocks: of convolutions; the first convolution of all halves the picture, and so does each step between blocks.
         first_filters: of the first block; they double from block to block, as far as `widest`.
         widest: the most filters of a block.
         first_kernel: side of the first kernel in pixels; all others are 3 wide.
         convolutions: in a block.
         separable: whether all convolutions but the first are depthwise separable (Chollet 2017, arXiv:1610.02357).
-        normalised: whether each convolution is followed by batch normalisation.
         block_kind: ``plain``, ``residual`` (He et al. 2016, arXiv:1512.03385) or ``squeeze_excitation`` (Hu et al.
             2018, arXiv:1709.01507).
         head: units of the hidden dense layer.
@@ -55,7 +57,6 @@ class Configuration:
     first_kernel: int
     convolutions: int
     separable: bool
-    normalised: bool
     block_kind: str
     head: int
     dropout: float
@@ -70,7 +71,6 @@ class Configuration:
             "5-wide first kernel": self.first_kernel == 5,
             self.block_kind.replace("_", " "): self.block_kind != "plain",
             "separable": self.separable,
-            "batch norm": self.normalised,
         }
         filters = "–".join(map(str, self.filters))
         return ", ".join([f"{self.size} px", f"filters {filters}", *(name for name in special if special[name])])
@@ -93,6 +93,8 @@ class Configuration:
             weight_decay=self.weight_decay,
             patience=8,
             seed=seed,
+            average=_AVERAGE,
+            precision="mixed_bfloat16",
             augmentation=Augmentation(min_area=self.min_area),
         )
 
@@ -110,7 +112,6 @@ def from_trial(trial: "optuna.trial.BaseTrial") -> Configuration:
         first_kernel=trial.suggest_categorical("first_kernel", (3, 5)),
         convolutions=trial.suggest_int("convolutions", 1, 2),
         separable=trial.suggest_categorical("separable", (False, True)),
-        normalised=trial.suggest_categorical("normalised", (False, True)),
         block_kind=trial.suggest_categorical("block_kind", BLOCK_KINDS),
         head=trial.suggest_categorical("head", HEADS),
         dropout=trial.suggest_float("dropout", 0.0, 0.5),
@@ -161,7 +162,8 @@ def _block(entry: keras.KerasTensor, filters: int, configuration: Configuration,
     if configuration.block_kind == "squeeze_excitation":
         x = _excited(x, filters)
     if configuration.block_kind == "residual":
-        x = layers.Add()([x, entry if entry.shape[-1] == filters else layers.Conv2D(filters, 1)(entry)])
+        same = entry.shape == x.shape
+        x = layers.Add()([x, entry if same else layers.Conv2D(filters, 1, strides=entry.shape[1] // x.shape[1])(entry)])
     return layers.ReLU(name=f"block{number}")(x)
 
 
@@ -169,8 +171,8 @@ def _convolved(x: keras.KerasTensor, filters: int, configuration: Configuration,
     # On one grey channel the filters of a separable convolution would be multiples of one another.
     kind = layers.SeparableConv2D if configuration.separable and not first else layers.Conv2D
     width = configuration.first_kernel if first else 3
-    x = kind(filters, width, padding="same", use_bias=not configuration.normalised)(x)
-    return layers.BatchNormalization()(x) if configuration.normalised else x
+    x = kind(filters, width, strides=2 if first else 1, padding="same", use_bias=False)(x)
+    return layers.BatchNormalization(momentum=_NORM_MOMENTUM)(x)
 
 
 def _excited(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:

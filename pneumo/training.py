@@ -38,6 +38,8 @@ class Recipe:
         label_smoothing: share of each label that goes to the other class.
         patience: stop after this many epochs without a better one.
         seed: of everything random.
+        precision: of the multiplications, a Keras dtype policy. ``mixed_bfloat16`` nearly halves the time on processors
+            that know bfloat16; weights are float32 either way.
         augmentation: the random views of training.
     """
 
@@ -49,6 +51,7 @@ class Recipe:
     label_smoothing: float = 0.0
     patience: int = 6
     seed: int = 0
+    precision: str = "float32"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -166,21 +169,38 @@ def fit(
     keras.utils.set_random_seed(recipe.seed)
     steps = len(_Views(train, model.input_shape[1], recipe, 0))
     loss = keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing)
-    model.compile(optimizer=optimizer(recipe, steps), loss=loss, metrics=["accuracy"])
+    twin = _in_precision(model, recipe.precision)
+    twin.compile(optimizer=optimizer(recipe, steps), loss=loss, metrics=["accuracy"])
 
     def one_epoch(epoch: int) -> tuple[list[np.ndarray], dict[str, float]]:
-        return _epoch(model, train, validation, recipe, epoch, steps, progress)
+        return _epoch(twin, train, validation, recipe, epoch, steps, progress)
 
-    return checkpoints.run(
-        model,
-        folder,
-        _fingerprint(recipe, train, validation),
-        one_epoch,
-        judged_by="shifted_auroc",
-        epochs=recipe.epochs,
-        patience=recipe.patience,
-        resume=resume,
-    )
+    try:
+        return checkpoints.run(
+            twin,
+            folder,
+            _fingerprint(recipe, train, validation),
+            one_epoch,
+            judged_by="shifted_auroc",
+            epochs=recipe.epochs,
+            patience=recipe.patience,
+            resume=resume,
+        )
+    finally:
+        model.set_weights(twin.get_weights())
+
+
+def _in_precision(model: keras.Model, precision: str) -> keras.Model:
+    """Return a copy of a model that multiplies in another precision; its last layer stays in float32."""
+    last = model.layers[-1]
+
+    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
+        policy = "float32" if layer is last else precision
+        return layer.__class__.from_config({**layer.get_config(), "dtype": policy})
+
+    twin = keras.models.clone_model(model, clone_function=copied)
+    twin.set_weights(model.get_weights())
+    return twin
 
 
 def _fingerprint(recipe: Recipe, train: Films, validation: Films) -> str:

@@ -255,3 +255,14 @@ def test_a_checkpoint_of_other_films_is_refused(films, tmp_path):
 
     with pytest.raises(ValueError, match="other films"):
         fit(toy_model(), *swapped, recipe, tmp_path, resume=True)
+
+
+def test_multiplying_in_bfloat16_leaves_a_float32_model_that_learned(tmp_path, films):
+    model = toy_model()
+    before = [weights.copy() for weights in model.get_weights()]
+    recipe = dataclasses.replace(RECIPE, epochs=1, precision="mixed_bfloat16")
+
+    fit(model, *films, recipe, tmp_path)
+
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert all(not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
