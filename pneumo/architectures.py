@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from pneumo import views
+from pneumo import resnet, views
 
 # keras.applications' three input conventions as (scale, offset) for a grey value in 0…1 in each channel.
 _SCALINGS: dict[str, tuple[list[float], list[float]]] = {
@@ -55,7 +55,8 @@ def build(name: str, weights: str | Path | None = None, size: int | None = None)
     Args:
         name: a key of `REGISTRY`.
         weights: ``"imagenet"`` (Keras downloads them), the path of a weights file without the classification
-            top, or None to start from random weights. With weights, batch normalisation is frozen at its
+            top, or None to start from random weights. ``resnet50v2`` also takes those of ResNet50, see
+            `pneumo.resnet`. With weights, batch normalisation is frozen at its
             statistics: batches of a few films would only blur them.
         size: side of the input in pixels, the registry's where None.
 
@@ -126,6 +127,14 @@ def _transfer(
     return build_features
 
 
+def _resnet50v2(picture: keras.KerasTensor, weights: str | None) -> keras.KerasTensor:
+    older = weights not in (None, "imagenet") and resnet.is_resnet50(Path(str(weights)))
+    features = _transfer(keras.applications.ResNet50V2, "tf")(picture, None if older else weights)
+    if older:
+        resnet.start_from_resnet50(keras.Model(picture, features), Path(str(weights)))
+    return features
+
+
 _ALL = (
     Architecture("dense", "Dense baseline", "dense", "dense baseline, two hidden ReLU layers", 64, None, _dense),
     Architecture("cnn", "Small CNN", "cnn", "CNN, two convolutions + max-pooling + dense", 128, "conv2", _cnn),
@@ -155,7 +164,7 @@ _ALL = (
         "ResNet50V2 transfer",
         160,
         "post_relu",
-        _transfer(keras.applications.ResNet50V2, "tf"),
+        _resnet50v2,
         pretrained=True,
     ),
     Architecture(
@@ -190,7 +199,7 @@ _ALL = (
     ),
     Architecture(
         "densenet121_lungs",
-        "Lungs-only DenseNet121 probe",
+        "Lungs-only DenseNet121",
         "transfer",
         None,
         160,

@@ -15,10 +15,10 @@ RECIPES: dict[str, Recipe | Probe] = {
     "cnn": Recipe(epochs=20, learning_rate=1e-3, patience=8, augmentation=Augmentation(min_area=0.5)),
     "cnn_deep": _SCRATCH,
     "vgg19": Probe(views=1),
-    "resnet50v2": Recipe(),
+    "resnet50v2": Recipe(epochs=6, precision="mixed_bfloat16"),
     "resnet50": Recipe(epochs=8),
     "densenet121": Recipe(epochs=8),
     "mobilenetv2": Recipe(),
     "mobilenetv2_lungs": Recipe(),
-    "densenet121_lungs": Probe(),
+    "densenet121_lungs": Recipe(epochs=8, precision="mixed_bfloat16"),
 }
