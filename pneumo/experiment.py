@@ -139,7 +139,7 @@ def evaluate(
     folder: Path | None = None,
     progress: Callable[[Stage], None] = lambda _: None,
 ) -> ModelCard:
-    """Measure a model on a split, rewrite its predictions and its card.
+    """Measure a model on a split, rewrite its predictions and its card; of `EXTERNAL_SPLIT` also on its parts.
 
     Args:
         name: of the model folder.
@@ -167,7 +167,11 @@ def evaluate(
     raw = training.predict(model, films, shifted=shifted)
     if split == "test":
         card = provenance.with_test_opened(card)
-    return shipping.record(card, table, raw, split, out)
+    card = shipping.record(card, table, raw, split, out)
+    if split == EXTERNAL_SPLIT:
+        for part, chosen in external.parts(root, table).items():
+            card = shipping.record(card, table[chosen], raw[chosen], part, out)
+    return card
 
 
 def load_films(

@@ -6,12 +6,17 @@ Never pixels.
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pneumo import dataset
 from pneumo.errors import DatasetError
 
 TABLE = "labels.csv"
+# Parts of another hospital's films that are measured apart, by a column of the table that is 1 there.
+CHILDREN = "external_nih_under18"
+RELIABLE = "external_nih_reliable"
+_COLUMNS = {CHILDREN: "paediatric_under18", RELIABLE: "box_or_adjudicated"}
 
 
 def scan(folder: Path | str) -> pd.DataFrame:
@@ -47,6 +52,30 @@ def scan(folder: Path | str) -> pd.DataFrame:
     )
     table["patient"] = dataset.merge_identical(table["patient"], table["sha256"])
     return table.sort_values("file", ignore_index=True)
+
+
+def parts(folder: Path | str, films: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Tell which films of another hospital belong to a part that is measured apart, as far as its table knows.
+
+    Args:
+        folder: as in `scan`.
+        films: as `scan` returns them.
+
+    Returns:
+        For `CHILDREN` (under 18 years) and `RELIABLE` (normal films, and of those with pneumonia the ones that a
+        person drew or confirmed) a (films,) bool; parts without films are left out.
+
+    Raises:
+        DatasetError: if the table is missing.
+    """
+    listed = _listed(Path(folder)).set_index("file").loc[films["file"]]
+    normal = (films["label"] == "NORMAL").to_numpy()
+    found = {
+        name: (listed[column].fillna(0).astype(int) == 1).to_numpy() | (normal & (name == RELIABLE))
+        for name, column in _COLUMNS.items()
+        if column in listed
+    }
+    return {name: chosen for name, chosen in found.items() if chosen.any()}
 
 
 def unlabelled(folder: Path | str) -> pd.DataFrame:

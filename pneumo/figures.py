@@ -49,6 +49,14 @@ SPLITS = {
         "Films of another country and mostly of adults (NIH ChestX-ray14): how far the models carry beyond the "
         "hospital and the ages that they were made for. No model was trained or tuned on them.",
     ),
+    "external_nih_reliable": Split(
+        "NIH, reliable labels",
+        "Of the films of another hospital the normal ones, and those with pneumonia that a person marked or confirmed.",
+    ),
+    "external_nih_under18": Split(
+        "NIH, under 18",
+        "Of the films of another hospital those of patients under 18 years.",
+    ),
 }
 FIGURES = {
     "auroc": Figure(

@@ -173,8 +173,8 @@ def test_films_of_another_hospital_are_measured_without_the_contradicted(models,
     rows = []
     for number, source in enumerate(sources):
         shutil.copy(source, external / "images" / f"{number}.jpg")
-        rows.append((f"images/{number}.jpg", source.parent.name, 100 + number, int(number == 2)))
-    columns = ["file", "label", "patient_id", "label_contradicted"]
+        rows.append((f"images/{number}.jpg", source.parent.name, 100 + number, int(number == 2), number % 2))
+    columns = ["file", "label", "patient_id", "label_contradicted", "paediatric_under18"]
     pd.DataFrame(rows, columns=columns).to_csv(external / "labels.csv", index=False)
 
     card = experiment.evaluate("dense", external, "external_nih", models)
@@ -182,6 +182,9 @@ def test_films_of_another_hospital_are_measured_without_the_contradicted(models,
     predictions = model_store.read_predictions("dense", "external_nih", models)
     assert set(predictions["file"]) == {row[0] for row in rows if not row[3]}
     assert card.metrics["external_nih"]["films"] == len(rows) - 1
+    children = model_store.read_predictions("dense", "external_nih_under18", models)
+    assert set(children["file"]) == {row[0] for row in rows if row[4] and not row[3]}
+    assert "external_nih_reliable" not in card.metrics
     at_home = model_store.read_predictions("dense", "test", models).set_index("file")["probability"]
     first = sources[0].relative_to(toy_data).as_posix()
     assert predictions.set_index("file")["probability"]["images/0.jpg"] == pytest.approx(at_home[first], abs=1e-4)

@@ -4,7 +4,7 @@ import pytest
 
 from pneumo.dataset import COLUMNS
 from pneumo.errors import DatasetError
-from pneumo.external import scan, strangers
+from pneumo.external import CHILDREN, RELIABLE, parts, scan, strangers
 
 
 @pytest.fixture
@@ -34,6 +34,18 @@ def test_external_films_without_patients_are_patients_of_their_own(external):
     (external / "labels.csv").write_text("file,label\nimages/a.jpg,NORMAL\nimages/b.jpg,PNEUMONIA\n")
 
     assert scan(external)["patient"].tolist() == ["a", "b"]
+
+
+def test_reliable_labels_are_the_normal_ones_and_those_that_a_person_confirmed(external):
+    (external / "labels.csv").write_text(
+        "file,label,box_or_adjudicated,paediatric_under18\n"
+        "images/c.jpg,PNEUMONIA,1,0\nimages/a.jpg,NORMAL,0,0\nimages/b.jpg,PNEUMONIA,0,0\n"
+    )
+
+    found = parts(external, scan(external))
+
+    assert found[RELIABLE].tolist() == [True, False, True]
+    assert CHILDREN not in found
 
 
 @pytest.mark.parametrize(
