@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pneumo import card_figures, dataset
-from pneumo.model_store import ModelCard
+from pneumo.model_store import CLASSIFICATION, ModelCard
 
 if TYPE_CHECKING:
     from pneumo.experiment import Stage
@@ -121,7 +121,7 @@ def print_metrics(card: ModelCard, split: str) -> None:
         table.add_row(name, card_figures.cell(figure))
     out = console()
     out.print(table)
-    if cells := figures.get("confusion"):
+    if card.task == CLASSIFICATION and (cells := figures.get("confusion")):
         out.print(_confusion_line(cells, figures["threshold"]))
     if figures.get("failed"):
         out.print(f"On {figures['failed']} of the films nothing was found.")

@@ -87,11 +87,29 @@ def _train_ensemble(name: str, data: Path, masks: Path | None, out: Path, **opti
     return ensemble_experiment.train(data, out, fold=options["fold"], progress=options["progress"])
 
 
-# The networks that look at a film before it is classified, and the models joined; every other name is an architecture.
+def _train_pathogen(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
+    from pneumo import pathogen_experiment
+
+    # It starts from a classifier of ours, not from ImageNet.
+    used = {key: options[key] for key in ("epochs", "fold", "resume", "progress")}
+    return pathogen_experiment.train(data, out, **used)
+
+
+def _evaluate_pathogen(
+    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
+) -> ModelCard:
+    from pneumo import pathogen_experiment
+
+    return pathogen_experiment.evaluate(data, split, folder, progress)
+
+
+# The networks that look at a film before or after it is classified, and the models joined. Every other name is an
+# architecture.
 TARGETS = {
     "ensemble": Target(_train_ensemble, _evaluate_classifier, pretrained=False),
     "lungs": Target(_train_lungs, _evaluate_lungs, pretrained=True),
     "gate": Target(_train_gate, _evaluate_gate, pretrained=True),
+    "pathogen": Target(_train_pathogen, _evaluate_pathogen, pretrained=False),
 }
 
 
@@ -106,7 +124,9 @@ def _target(name: str) -> Target:
 
 @reports_errors
 def train(
-    name: Annotated[str, typer.Argument(help="Architecture, such as cnn or mobilenetv2; or ensemble, lungs, or gate.")],
+    name: Annotated[
+        str, typer.Argument(help="Architecture, such as cnn or mobilenetv2; or ensemble, lungs, gate, pathogen.")
+    ],
     data: DataOption = None,
     masks: MasksOption = None,
     weights: Annotated[

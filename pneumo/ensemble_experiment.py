@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from pneumo import dataset, ensemble, experiment, model_store, provenance, screening, shipping
-from pneumo.errors import ModelError
 from pneumo.experiment import Stage
 from pneumo.model_store import CLASSIFICATION, ModelCard
 from pneumo.recipes import ENSEMBLE
@@ -40,8 +39,7 @@ def train(
     parts = dataset.development_split(table, fold)
     fingerprint = dataset.fingerprint(pd.concat(parts))
     for card in cards:
-        if (card.training["fold"], card.training["data_fingerprint"]) != (fold, fingerprint):
-            raise ModelError(f"{card.name} was trained on another split of the films. Train it again on this one.")
+        provenance.require_same_split(card, parts, fold)
     seen = ensemble.views_of(cards)
     judged = experiment.load_films(
         root, parts.validation, progress, seen, experiment.segmenter_for(seen, out), shifted=True

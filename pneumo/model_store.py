@@ -27,6 +27,7 @@ SELECTION_SPLIT = "val_shifted"
 CLASSIFICATION = "classification"
 SEGMENTATION = "segmentation"
 SCREENING = "screening"
+PATHOGEN = "pathogen"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class ModelCard:
         members: of an ensemble ``name``, ``title``, ``view``, ``cam_layer``, ``weight`` (of its logit) and ``sha256``
             of each model in it; empty else.
         task: `CLASSIFICATION`, or for the networks that look at a film before it is classified `SEGMENTATION` (the
-            lungs) and `SCREENING` (the gate). Those have no calibration, and figures of their own.
+            lungs) and `SCREENING` (the gate), which have no calibration and figures of their own; or `PATHOGEN`, for
+            the one that looks at it afterwards.
     """
 
     name: str

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pneumo import dataset, model_file
+from pneumo.errors import ModelError
 from pneumo.model_store import ModelCard
 
 _SOFTWARE = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "pneumo")
@@ -69,6 +70,17 @@ def training_facts(
         "seconds": round(sum(row["seconds"] for row in history), 1),
         **machine(),
     }
+
+
+def require_same_split(card: ModelCard, parts: dataset.Development, fold: int) -> None:
+    """Refuse to build on a model that learned from films that validate here.
+
+    Raises:
+        ModelError: if the model was trained on another split of the films.
+    """
+    fingerprint = dataset.fingerprint(pd.concat(parts))
+    if (card.training["fold"], card.training["data_fingerprint"]) != (fold, fingerprint):
+        raise ModelError(f"{card.name} was trained on another split of the films. Train it again on this one.")
 
 
 def machine() -> dict[str, Any]:
