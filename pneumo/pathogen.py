@@ -1,9 +1,10 @@
 """Bacterial or viral: which way a film with pneumonia leans. A research figure, never a diagnosis.
 
 A second network, asked only where the first calls pneumonia likely. Together they tell three classes apart: normal,
-bacterial pneumonia, viral pneumonia.
+bacterial pneumonia, viral pneumonia. ``python -m pneumo.pathogen NAME SPLIT`` prints how well.
 """
 
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,3 +146,7 @@ def markdown(name: str, split: str, folder: Path | None = None) -> str:
     lines += [[truth, *map(str, row)] for truth, row in zip(counted.index, counted.to_numpy(), strict=True)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{table}\n\nOf {len(told)} films the share called right is {accuracy(told)}."
+
+
+if __name__ == "__main__":
+    print(markdown(*sys.argv[1:]))

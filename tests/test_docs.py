@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pneumo import __version__, card_figures, dataset, leaderboard, model_comparison, model_store, published
+from pneumo import __version__, card_figures, dataset, ladder, leaderboard, model_comparison, model_store, published
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
@@ -13,6 +13,7 @@ BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", r
 ALL_FIGURES = re.compile(r"<!-- all figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
 ANSWERS = re.compile(r"<!-- answers: (\w+) (\w+) -->\n(.*?)\n<!-- end of answers -->", re.DOTALL)
 COMPARISON = re.compile(r"<!-- comparison: ([\w ]+) -->\n(.*?)\n<!-- end of comparison -->", re.DOTALL)
+LADDER = re.compile(r"<!-- ladder: ([\w ]+) -->\n(.*?)\n<!-- end of ladder -->", re.DOTALL)
 PUBLISHED = re.compile(r"<!-- published -->\n(.*?)\n<!-- end of published -->", re.DOTALL)
 
 
@@ -39,6 +40,13 @@ def test_the_comparison_with_the_published_systems_is_what_the_predictions_give(
 
     assert {card.name for card in model_store.catalogue().cards if card.seed_system} <= set(seconds)
     assert table == model_comparison.markdown(first, seconds), f"run `python -m pneumo compare {names} --markdown`"
+
+
+def test_the_steps_to_the_best_model_are_what_the_predictions_give():
+    [(names, table)] = LADDER.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert {card.name for card in model_store.catalogue().cards} == set(names.split())
+    assert table == ladder.markdown(names.split()), f"run `python -m pneumo.ladder {names}`"
 
 
 def test_the_published_results_are_those_of_their_table():
