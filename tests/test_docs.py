@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from pneumo import __version__, card_figures, dataset, ladder, leaderboard, model_comparison, model_store, published
+from pneumo import (
+    __version__,
+    card_figures,
+    dataset,
+    ladder,
+    leaderboard,
+    model_comparison,
+    model_store,
+    published,
+    selective,
+)
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)\n<!-- end of figures -->", re.DOTALL)
@@ -14,6 +24,7 @@ ALL_FIGURES = re.compile(r"<!-- all figures: (\w+) -->\n(.*?)\n<!-- end of figur
 ANSWERS = re.compile(r"<!-- answers: (\w+) (\w+) -->\n(.*?)\n<!-- end of answers -->", re.DOTALL)
 COMPARISON = re.compile(r"<!-- comparison: ([\w ]+) -->\n(.*?)\n<!-- end of comparison -->", re.DOTALL)
 LADDER = re.compile(r"<!-- ladder: ([\w ]+) -->\n(.*?)\n<!-- end of ladder -->", re.DOTALL)
+DECIDED = re.compile(r"<!-- decided -->\n(.*?)\n<!-- end of decided -->", re.DOTALL)
 PUBLISHED = re.compile(r"<!-- published -->\n(.*?)\n<!-- end of published -->", re.DOTALL)
 
 
@@ -47,6 +58,12 @@ def test_the_steps_to_the_best_model_are_what_the_predictions_give():
 
     assert {card.name for card in model_store.catalogue().cards} == set(names.split())
     assert table == ladder.markdown(names.split()), f"run `python -m pneumo.ladder {names}`"
+
+
+def test_the_table_of_decided_films_is_what_the_predictions_give():
+    [table] = DECIDED.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert table == selective.markdown(), "run `python -m pneumo.selective`"
 
 
 def test_the_published_results_are_those_of_their_table():
