@@ -53,6 +53,14 @@ def test_the_viewer_is_given_all_that_it_draws():
     assert data["note"] == DISCLAIMER
 
 
+def test_the_hardest_film_to_compress_stays_below_a_megabyte():
+    noise = np.random.default_rng(0).random((800, 800), np.float32)
+
+    [viewer] = run(pictures(film=noise, heat=noise, absolute=noise)).get("bidi_component")
+
+    assert len(viewer.proto.json) < 1_000_000
+
+
 def test_an_absolute_map_is_passed_on_and_the_warning_names_the_other_scale():
     app = run(pictures(absolute=FILM / 4, answer="unlikely"))
 
