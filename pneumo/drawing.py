@@ -21,7 +21,7 @@ _OPENCV_MAPS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS
 # A heat map comes from at most some 30 rows of features, so this keeps all of it.
 HEAT_SIDE = 200
 # How far a line drawn through fewer points may stray, in pixels of the picture.
-STRAY = 1.0
+STRAY = 0.5
 # How far beyond the frame the outline of a cut-off lung runs, in pixels of the picture.
 BEYOND_FRAME = 8
 

@@ -34,7 +34,7 @@ function windowed(width, level, inverted) {
   });
 }
 
-/** What each of 256 degrees of heat leaves of the film, and what it lays over it: the sum that `drawing.overlay` makes. */
+/** What each of 256 degrees of heat leaves of the film, and what it lays over it: the sum of `drawing.overlay`. */
 function tinted(table, opacity) {
   const film = new Float32Array(256);
   const colour = new Float32Array(768);
@@ -63,12 +63,13 @@ function paint(canvas, grey, shades, heat, tint) {
   pen.putImageData(picture, 0, 0);
 }
 
-/** Paints the colours of a legend as they look over a film's middle grey; the canvas is 256 pixels wide and one high. */
+/** Paints the colours of a legend as they look over middle grey, on a canvas of 256 by 1 pixels. */
 function paintLegend(canvas, tint) {
-  paint(canvas, new Uint8Array(256).fill(128), windowed(256, 128, false), Uint8Array.from({ length: 256 }, (_, heat) => heat), tint);
+  const ramp = Uint8Array.from({ length: 256 }, (_, heat) => heat);
+  paint(canvas, new Uint8Array(256).fill(128), windowed(256, 128, false), ramp, tint);
 }
 
-/** Draws the part of a painted film that a view shows, filling `canvas`, and closed `lines` on it, cyan cased in black. */
+/** Fills `canvas` with the part of a painted film that a view shows; closed `lines` on it are cyan, cased in black. */
 function drawView(canvas, painted, view, lines, lineWidth) {
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   const { width, height } = canvas;
@@ -80,7 +81,10 @@ function drawView(canvas, painted, view, lines, lineWidth) {
   pen.drawImage(painted, 0, 0, 1, 1);
   const path = new Path2D();
   for (const line of lines) {
-    line.forEach(([x, y], index) => (index ? path.lineTo(x, y) : path.moveTo(x, y)));
+    // Rounded from middle to middle of its straight parts: enlarged, the steps of the pixels would show.
+    const middle = (index) => [0, 1].map((axis) => (line.at(index - 1)[axis] + line[index][axis]) / 2);
+    path.moveTo(...middle(0));
+    line.forEach((point, index) => path.quadraticCurveTo(...point, ...middle((index + 1) % line.length)));
     path.closePath();
   }
   const onScreen = new Path2D();

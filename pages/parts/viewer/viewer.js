@@ -57,8 +57,8 @@ class Viewer {
 
   side(name) {
     const figure = this.find(`[data-side=${name}]`);
-    const [stage, canvas, caption] = [".stage", ".stage canvas", "figcaption"].map((part) => figure.querySelector(part));
-    return { figure, stage, canvas, caption };
+    const [stage, caption] = [".stage", "figcaption"].map((part) => figure.querySelector(part));
+    return { figure, stage, canvas: stage.firstElementChild, caption };
   }
 
   start() {
@@ -180,7 +180,8 @@ class Viewer {
     heat.caption.textContent = film.figure.hidden ? `${caption} · ${heatCaption}` : heatCaption;
     for (const side of shown) {
       const { canvas, stage } = this.sides[side];
-      const [width, height] = [stage.clientWidth, stage.clientHeight].map((side) => Math.round(side * devicePixelRatio));
+      const sharp = (length) => Math.round(length * devicePixelRatio);
+      const [width, height] = [sharp(stage.clientWidth), sharp(stage.clientHeight)];
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
       if (width && height) this.drawOn(canvas, side, LINE_WIDTH * devicePixelRatio);
       stage.classList.toggle("sets-window", this.settings.dragsWindow);
