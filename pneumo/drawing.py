@@ -6,16 +6,29 @@ import cv2
 import numpy as np
 
 from pneumo.lungs import LungMask
+from pneumo.preprocessing import fit_within
 
 # Cyan is none of inferno's colours and no grey; its black casing sets it off where a film is white.
 LINE, CASING = (0, 255, 255), (0, 0, 0)
 # A share of the longer side: two pixels on the page.
 LINE_WIDTH = 1 / 400
 
+# Each grows steadily brighter, so it is read without telling hues apart; a rainbow is not.
+COLOUR_MAPS = {"inferno": "Inferno", "viridis": "Viridis", "grey": "Grey", "hot": "Hot"}
+DEFAULT_COLOURS = "inferno"
+_OPENCV_MAPS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS, "hot": cv2.COLORMAP_HOT}
+
+# A heat map comes from at most some 30 rows of features, so this keeps all of it.
+HEAT_SIDE = 200
+# How far a line drawn through fewer points may stray, in pixels of the picture.
+STRAY = 0.5
+# How far beyond the frame the outline of a cut-off lung runs, in pixels of the picture.
+BEYOND_FRAME = 8
+
 
 def film_picture(pixels: np.ndarray) -> np.ndarray:
     """Return a film, (height, width) float32 in 0…1, as a (height, width, 3) uint8 picture, RGB."""
-    return np.repeat(np.rint(pixels * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    return np.repeat(_eight_bits(pixels)[..., np.newaxis], 3, axis=2)
 
 
 def outlined(picture: np.ndarray, mask: LungMask) -> np.ndarray:
@@ -36,6 +49,45 @@ def outlined(picture: np.ndarray, mask: LungMask) -> np.ndarray:
     return drawn
 
 
+def outline_points(mask: LungMask, height: int, width: int) -> list[list[list[float]]]:
+    """Return the outline of the lungs as closed lines, for who draws them at any zoom.
+
+    Args:
+        mask: the lungs of a film.
+        height: of a picture of that film, in pixels.
+        width: of that picture.
+
+    Returns:
+        A list of (x, y) for each line, as shares of the picture's width and height. Where the frame cuts a lung off,
+        the line runs outside 0…1, so that none is seen along the frame.
+    """
+    margin = BEYOND_FRAME
+    framed = cv2.copyMakeBorder(
+        mask.at(height, width).astype(np.uint8), margin, margin, margin, margin, cv2.BORDER_REPLICATE
+    )
+    lines, _ = cv2.findContours(framed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    simpler = (cv2.approxPolyDP(line, STRAY, closed=True)[:, 0] for line in lines)
+    # A contour runs through the middles of pixels.
+    return [((line - margin + 0.5) / (width, height)).round(4).tolist() for line in simpler if len(line) > 2]
+
+
+def colour_table(name: str = DEFAULT_COLOURS) -> np.ndarray:
+    """Return the colours of a map, (256, 3) uint8 RGB, from cold to hot.
+
+    Args:
+        name: key of `COLOUR_MAPS`.
+
+    Raises:
+        ValueError: if there is no such map.
+    """
+    if name not in COLOUR_MAPS:
+        raise ValueError(f"There is no colour map {name!r}. Choose one of: {', '.join(COLOUR_MAPS)}.")
+    ramp = np.arange(256, dtype=np.uint8)
+    if name == "grey":
+        return np.repeat(ramp[:, np.newaxis], 3, axis=1)
+    return cv2.applyColorMap(ramp[:, np.newaxis], _OPENCV_MAPS[name])[:, 0, ::-1]
+
+
 def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:
     """Lay a heat map over a film; cold places leave the film as it is.
 
@@ -49,16 +101,24 @@ def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:
         and in grey.
     """
     grey = np.repeat(pixels[..., np.newaxis] * np.float32(255), 3, axis=2)
-    coloured = cv2.applyColorMap(np.rint(heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     share = (opacity * heat)[..., np.newaxis]
-    return np.rint(grey * (1 - share) + coloured * share).astype(np.uint8)
+    return np.rint(grey * (1 - share) + colour_table()[_eight_bits(heat)] * share).astype(np.uint8)
 
 
-def data_url(picture: np.ndarray) -> str:
-    """Encode a picture as a JPEG within an address, which a browser shows without fetching anything.
+def film_url(pixels: np.ndarray) -> str:
+    """Encode a film, (height, width) float32 in 0…1, as an 8-bit grey PNG within an address.
 
-    Args:
-        picture: (height, width, 3) uint8, RGB.
+    A browser shows it without fetching anything, and every grey value survives, so that a window can be set on it.
     """
-    jpeg = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"
+    # Film grain hardly compresses: the highest levels take five times as long for a tenth.
+    png = cv2.imencode(".png", _eight_bits(pixels), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
+    return f"data:image/png;base64,{base64.b64encode(png.tobytes()).decode()}"
+
+
+def heat_url(heat: np.ndarray) -> str:
+    """Encode a heat map, (height, width) float32 in 0…1, as `film_url` does, no side longer than `HEAT_SIDE`."""
+    return film_url(fit_within(heat, HEAT_SIDE))
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    return np.rint(values * 255).astype(np.uint8)

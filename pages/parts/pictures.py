@@ -1,17 +1,23 @@
-"""The film beside its heat map, and how far the heat map can be read."""
+"""The film and its heat map, and how far the heat map can be read."""
 
 from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 
-from pneumo import drawing
+from pages.parts.film_viewer import show_film
 from pneumo.explanation import METHODS, HeatInLungs
 from pneumo.lungs import LungMask
 
+EMPTY = "Nothing on this film raises the model's score, so the map is empty."
+
 
 class Pictures(NamedTuple):
-    """What the pictures are drawn from: all is ready, and the arrays are of one size."""
+    """What the pictures are drawn from: all is ready, and the arrays are of one size.
+
+    `absolute` is the heat on a scale that all films share, where the model has one; `key` tells the viewers of a page
+    apart.
+    """
 
     film: np.ndarray
     heat: np.ndarray
@@ -20,24 +26,23 @@ class Pictures(NamedTuple):
     caption: str
     method: str
     answer: str
+    absolute: np.ndarray | None = None
+    key: str = "viewer"
 
 
-@st.fragment
 def show_pictures(ready: Pictures) -> None:
-    """Show the film beside its overlay; the slider and the toggle run this function alone."""
-    opacity = st.slider("Opacity of the heat map", 0, 100, 60, format="%d %%", key="opacity")
-    film = drawing.film_picture(ready.film)
-    overlay = drawing.overlay(ready.film, ready.heat, opacity / 100)
-    if ready.lungs and st.toggle("Show the outline of the lungs", key="outline"):
-        film, overlay = (drawing.outlined(picture, ready.lungs) for picture in (film, overlay))
-    left, right = st.columns(2)
-    # JPEG, because encoding PNG would take most of the time that the slider needs.
-    left.image(film, caption=ready.caption, width="stretch", output_format="JPEG")
-    # Within the page, because a slider that moves fast would let Streamlit drop a file before the browser asks for it.
-    caption = f"{METHODS[ready.method]}: bright is where the evidence lies"
-    right.image(drawing.data_url(overlay), caption=caption, width="stretch")
+    """Show the film and its heat map in the viewer, and below it what the map does not tell."""
+    show_film(
+        ready.film,
+        ready.heat,
+        absolute=ready.absolute,
+        lungs=ready.lungs,
+        captions=(ready.caption, f"{METHODS[ready.method]}: bright is where the evidence lies"),
+        words=("The film alone.", in_words(ready)),
+        key=ready.key,
+    )
     if not ready.heat.any():
-        st.caption("Nothing on this film raises the model's score, so the map is empty.")
+        st.caption(EMPTY)
         return
     if ready.inside:
         st.caption(f"{ready.inside} Right and left are the child's.")
@@ -47,7 +52,20 @@ def show_pictures(ready: Pictures) -> None:
                 icon=":material/warning:",
             )
     if ready.answer != "likely":
+        colours = "Colours are" if ready.absolute is None else "On the scale “This film”, colours are"
         st.caption(
-            "Colours are relative to this film's own hottest place: where the answer is not “likely”, a bright spot "
+            f"{colours} relative to this film's own hottest place: where the answer is not “likely”, a bright spot "
             "is no sign of disease."
         )
+
+
+def in_words(ready: Pictures) -> str:
+    """Say what the overlay shows to who cannot see it."""
+    answer = {"likely": "Pneumonia likely", "unlikely": "Pneumonia unlikely"}.get(ready.answer, "Cannot say")
+    if not ready.heat.any():
+        heat = EMPTY
+    elif ready.inside:
+        heat = f"{ready.inside} Right and left are the child's."
+    else:
+        heat = "The lungs of this film were not found, so the place of the heat cannot be named."
+    return f"The film under its {METHODS[ready.method]} heat map. Answer: {answer}. {heat}"

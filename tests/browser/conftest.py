@@ -57,15 +57,15 @@ def fresh_app_url(tmp_path) -> Iterator[str]:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Serve the app as `make app` does, with the models that the repository ships."""
+def serve(folder: Path, script: str = "streamlit_app.py") -> Iterator[str]:
+    """Serve the app as `make app` does, with the models that the repository ships; or another script in its place."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     log = (folder / "log.txt").open("w+")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PNEUMO_")}
     server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)],
+        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
         cwd=ROOT,
         env=environment,
         stdout=log,

@@ -93,7 +93,7 @@ def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models)
     assert expected.reasons[0] in texts(page)
     assert DISCLAIMER in texts(page)
     assert "Small CNN" in page.expander[0].label
-    assert len(captions(page)) == 2
+    assert "film.png · PNG · 300 × 240 px" in captions(page)
 
 
 def test_the_download_is_the_record_of_the_assessment(page, film, offered):
@@ -104,21 +104,15 @@ def test_the_download_is_the_record_of_the_assessment(page, film, offered):
     assert offered[-1]["image_sha256"] == radiograph.read(film, "film.png").sha256
 
 
-def test_the_slider_lays_the_heat_map_over_the_film_without_a_model_run(page, film, monkeypatch):
+def test_the_viewer_gets_the_film_and_its_heat_map(page, film, drawn):
     upload(page.run(), "film.png", film)
-    runs, opacities = [], []
-    monkeypatch.setattr(classifier.Classifier, "assess", lambda *_: runs.append("assess"))
-    monkeypatch.setattr(explanation.Explainer, "heat_map", lambda *_: runs.append("heat map"))
-    drawn = drawing.overlay
-    monkeypatch.setattr(
-        drawing, "overlay", lambda film, heat, opacity: opacities.append(opacity) or drawn(film, heat, opacity)
-    )
 
-    page.slider(key="opacity").set_value(25).run()
-
-    assert not page.exception
-    assert opacities == [0.25]
-    assert runs == []
+    [data] = viewers(page)
+    assert data["film"] == drawing.film_url(radiograph.read(film, "film.png").pixels)
+    assert data["heat"].startswith("data:image/png;base64,")
+    assert (data["height"], data["width"]) == drawn.shape
+    assert len(data["outline"]) == 2
+    assert "heat map. Answer: " in data["words"]["heat"]
 
 
 def test_a_sample_says_that_it_is_a_composite(page, monkeypatch):
@@ -139,7 +133,13 @@ def test_a_sample_says_that_it_is_a_composite(page, monkeypatch):
 
 
 def captions(page: AppTest) -> list[str]:
-    return [image.caption for images in page.get("image") for image in images.proto.imgs]
+    plain = [image.caption for images in page.get("image") for image in images.proto.imgs]
+    return plain + [data[caption] for data in viewers(page) for caption in ("caption", "heatCaption")]
+
+
+def viewers(page: AppTest) -> list[dict]:
+    """What the viewers on the page were given to draw."""
+    return [json.loads(viewer.proto.json) for viewer in page.get("bidi_component")]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_model_without_feature_maps_says_so_and_still_answers(page, film):
     assert not page.exception
     assert "Probability of pneumonia" in texts(page)
     assert "cannot show where it looked" in texts(page)
-    assert not page.slider
+    assert not viewers(page)
 
 
 def test_another_method_draws_another_map(page, film, monkeypatch):
@@ -342,7 +342,6 @@ def test_a_film_is_checked_once_whatever_is_moved(page, film, monkeypatch):
     upload(page, "film.png", film)
     page.selectbox(key="model").select("dense").run()
     page.selectbox(key="model").select("cnn").run()
-    page.slider(key="opacity").set_value(10).run()
     page.selectbox(key="method").select("gradcam++").run()
 
     assert not page.exception
@@ -361,23 +360,8 @@ def test_without_the_networks_films_are_not_checked_and_it_says_so(page, noise, 
     assert "Probability of pneumonia" in texts(page)
     assert "Films are not checked" in page.warning[0].value
     assert "First it checks" not in texts(page)
-    assert not page.toggle
+    assert viewers(page)[0]["outline"] == []
     assert offered[-1]["findings"] is None
-
-
-def test_the_lungs_are_outlined_on_both_pictures_when_asked_for(page, film, monkeypatch):
-    upload(page.run(), "film.png", film)
-    drawn = []
-    outlined = drawing.outlined
-    monkeypatch.setattr(
-        drawing, "outlined", lambda picture, mask: drawn.append(picture.shape) or outlined(picture, mask)
-    )
-    assert page.toggle(key="outline").value is False
-
-    page.toggle(key="outline").set_value(True).run()
-
-    assert not page.exception
-    assert drawn == [(240, 300, 3)] * 2
 
 
 def test_it_says_how_much_of_the_heat_lies_in_the_lungs(page, film, monkeypatch):

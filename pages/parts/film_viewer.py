@@ -1,0 +1,76 @@
+"""The viewer of a film and its heat map: HTML, CSS and JavaScript in `viewer/`, and the data that they draw."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pneumo import DISCLAIMER, drawing
+from pneumo.lungs import LungMask
+
+FOLDER = Path(__file__).with_name("viewer")
+# Streamlit takes one module, and a module that imports another would make the browser ask for it.
+MODULE = ("picture.js", "view.js", "saving.js", "viewer.js")
+# What either end of the colours means.
+SCALES = {
+    "relative": {"cold": "No heat", "hot": "This film's hottest place"},
+    "absolute": {"cold": "No heat", "hot": "Usual peak of a “likely” film"},
+}
+
+_mount = st.components.v2.component(
+    "film_viewer",
+    html=(FOLDER / "viewer.html").read_text("utf-8"),
+    css=(FOLDER / "viewer.css").read_text("utf-8"),
+    js="\n".join((FOLDER / name).read_text("utf-8") for name in MODULE),
+)
+
+
+def show_film(
+    film: np.ndarray,
+    heat: np.ndarray,
+    *,
+    absolute: np.ndarray | None,
+    lungs: LungMask | None,
+    captions: tuple[str, str],
+    words: tuple[str, str],
+    key: str,
+) -> None:
+    """Show the viewer; all that its reader does there stays in the browser, and no control runs Python.
+
+    Args:
+        film: (height, width) float32 in 0…1, no side above 800.
+        heat: (height, width) float32 in 0…1, 1 at this film's hottest place.
+        absolute: the same heat on a scale that all films share; None hides the choice between the two.
+        lungs: of that film; None hides their outline.
+        captions: what stands below the film and below its overlay.
+        words: what either picture shows, for who cannot see it.
+        key: of the viewer on its page; while it stays and the film does, so do zoom and all settings.
+    """
+    height, width = film.shape
+    _mount(
+        key=key,
+        data={
+            "width": width,
+            "height": height,
+            "film": drawing.film_url(film),
+            "heat": drawing.heat_url(heat),
+            "absolute": None if absolute is None else drawing.heat_url(absolute),
+            "outline": drawing.outline_points(lungs, height, width) if lungs else [],
+            "colours": _colours(),
+            "scales": SCALES,
+            "caption": captions[0],
+            "heatCaption": captions[1],
+            "titles": {"film": "Film", "heat": "Film with its heat map"},
+            "words": dict(zip(("film", "heat"), words, strict=True)),
+            "note": DISCLAIMER,
+        },
+    )
+
+
+def _colours() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "title": title, "table": base64.b64encode(drawing.colour_table(name).tobytes()).decode()}
+        for name, title in drawing.COLOUR_MAPS.items()
+    ]

@@ -1,0 +1,99 @@
+// From grey values, heat and colours to a picture. One byte a pixel goes in, RGBA comes out.
+
+/** Reads an 8-bit grey PNG at the size asked for; a smaller one is enlarged smoothly. */
+async function readGrey(url, width, height) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const pen = newCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(image, 0, 0, width, height);
+  const pixels = pen.getImageData(0, 0, width, height).data;
+  const grey = new Uint8Array(width * height);
+  for (let index = 0; index < grey.length; index++) grey[index] = pixels[4 * index];
+  return grey;
+}
+
+function newCanvas(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
+/** Bytes of (256, 3) colours from base64. */
+function readTable(base64) {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+/**
+ * The grey value that each of 256 is shown as: the linear function of DICOM PS3.3 C.11.2.1.2.1. Window 256 at level 128
+ * leaves all as they are.
+ */
+function windowed(width, level, inverted) {
+  return Uint8ClampedArray.from({ length: 256 }, (_, grey) => {
+    const shown = ((grey - (level - 0.5)) / (width - 1) + 0.5) * 255;
+    return inverted ? 255 - shown : shown;
+  });
+}
+
+/** What each of 256 degrees of heat leaves of the film, and what it lays over it: the sum of `drawing.overlay`. */
+function tinted(table, opacity) {
+  const film = new Float32Array(256);
+  const colour = new Float32Array(768);
+  for (let heat = 0; heat < 256; heat++) {
+    const share = (opacity * heat) / 255;
+    film[heat] = 1 - share;
+    for (let part = 0; part < 3; part++) colour[3 * heat + part] = table[3 * heat + part] * share;
+  }
+  return { film, colour };
+}
+
+/** Paints grey values through `shades`, and heat over them unless it is null, on a canvas of their size. */
+function paint(canvas, grey, shades, heat, tint) {
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const picture = pen.createImageData(canvas.width, canvas.height);
+  const pixels = picture.data;
+  for (let index = 0, at = 0; index < grey.length; index++, at += 4) {
+    const shade = shades[grey[index]];
+    const warm = heat ? heat[index] : 0;
+    const rest = shade * tint.film[warm];
+    pixels[at] = rest + tint.colour[3 * warm];
+    pixels[at + 1] = rest + tint.colour[3 * warm + 1];
+    pixels[at + 2] = rest + tint.colour[3 * warm + 2];
+    pixels[at + 3] = 255;
+  }
+  pen.putImageData(picture, 0, 0);
+}
+
+/** Paints the colours of a legend as they look over middle grey, on a canvas of 256 by 1 pixels. */
+function paintLegend(canvas, tint) {
+  const ramp = Uint8Array.from({ length: 256 }, (_, heat) => heat);
+  paint(canvas, new Uint8Array(256).fill(128), windowed(256, 128, false), ramp, tint);
+}
+
+/** Fills `canvas` with the part of a painted film that a view shows; closed `lines` on it are cyan, cased in black. */
+function drawView(canvas, painted, view, lines, lineWidth) {
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const { width, height } = canvas;
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.imageSmoothingQuality = "high";
+  pen.translate(width / 2, height / 2);
+  pen.scale(view.zoom * width, view.zoom * height);
+  pen.translate(-view.x, -view.y);
+  pen.drawImage(painted, 0, 0, 1, 1);
+  const path = new Path2D();
+  for (const line of lines) {
+    // Rounded from middle to middle of its straight parts: enlarged, the steps of the pixels would show.
+    const middle = (index) => [0, 1].map((axis) => (line.at(index - 1)[axis] + line[index][axis]) / 2);
+    path.moveTo(...middle(0));
+    line.forEach((point, index) => path.quadraticCurveTo(...point, ...middle((index + 1) % line.length)));
+    path.closePath();
+  }
+  const onScreen = new Path2D();
+  onScreen.addPath(path, pen.getTransform());
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.lineJoin = "round";
+  for (const [colour, times] of [["black", 2], ["cyan", 1]]) {
+    pen.strokeStyle = colour;
+    pen.lineWidth = lineWidth * times;
+    pen.stroke(onScreen);
+  }
+}

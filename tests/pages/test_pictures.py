@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synthetic
+from streamlit.testing.v1 import AppTest
+
+from pages.parts import film_viewer
+from pages.parts.pictures import EMPTY, Pictures, in_words
+from pneumo import DISCLAIMER, drawing, lungs
+from pneumo.explanation import HeatInLungs
+
+MASK = lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
+FILM = np.linspace(0, 1, 60 * 80, dtype=np.float32).reshape(60, 80)
+INSIDE = HeatInLungs(0.71, "right lower", 0.6)
+
+
+def pictures(**changes) -> Pictures:
+    return Pictures(FILM, FILM[::-1], MASK, INSIDE, "film.png", "gradcam", "likely")._replace(**changes)
+
+
+def run(*ready: Pictures) -> AppTest:
+    def page(ready):
+        from pages.parts.pictures import show_pictures
+
+        for one in ready:
+            show_pictures(one)
+
+    app = AppTest.from_function(page, args=(ready,), default_timeout=60).run()
+    assert not app.exception
+    return app
+
+
+def viewers(app: AppTest) -> list[dict]:
+    return [json.loads(viewer.proto.json) for viewer in app.get("bidi_component")]
+
+
+def told(app: AppTest) -> str:
+    return "\n".join(element.value for kind in ("caption", "warning") for element in app.get(kind))
+
+
+def test_the_viewer_is_given_all_that_it_draws():
+    [data] = viewers(run(pictures()))
+
+    assert (data["width"], data["height"]) == (80, 60)
+    assert data["film"] == drawing.film_url(FILM)
+    assert data["heat"] == drawing.heat_url(FILM[::-1])
+    assert data["absolute"] is None
+    assert data["outline"] == drawing.outline_points(MASK, 60, 80)
+    assert [colours["title"] for colours in data["colours"]] == ["Inferno", "Viridis", "Grey", "Hot"]
+    assert (data["caption"], data["heatCaption"]) == ("film.png", "Grad-CAM: bright is where the evidence lies")
+    assert data["note"] == DISCLAIMER
+
+
+def test_the_hardest_film_to_compress_stays_below_a_megabyte():
+    noise = np.random.default_rng(0).random((800, 800), np.float32)
+
+    [viewer] = run(pictures(film=noise, heat=noise, absolute=noise)).get("bidi_component")
+
+    assert len(viewer.proto.json) < 1_000_000
+
+
+def test_an_absolute_map_is_passed_on_and_the_warning_names_the_other_scale():
+    app = run(pictures(absolute=FILM / 4, answer="unlikely"))
+
+    assert viewers(app)[0]["absolute"] == drawing.heat_url(FILM / 4)
+    assert "On the scale “This film”, colours are relative" in told(app)
+
+
+def test_two_viewers_stand_on_one_page_under_keys_of_their_own():
+    assert len(viewers(run(pictures(key="first"), pictures(key="second")))) == 2
+
+
+def test_without_lungs_there_is_no_outline():
+    assert viewers(run(pictures(lungs=None, inside=None)))[0]["outline"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "Answer: Pneumonia likely. 71 % of the heat lies inside the lungs, most of it in the right lower zone."),
+        ({"answer": "unlikely"}, "Answer: Pneumonia unlikely. 71 %"),
+        ({"answer": "uncertain"}, "Answer: Cannot say. 71 %"),
+        ({"inside": None, "lungs": None}, "The lungs of this film were not found"),
+        ({"heat": np.zeros_like(FILM), "inside": None}, EMPTY),
+        ({"method": "gradcam++"}, "The film under its Grad-CAM++ heat map."),
+    ],
+)
+def test_the_picture_is_told_in_words(changes, words):
+    assert words in in_words(pictures(**changes))
+
+
+def test_a_likely_answer_with_its_heat_elsewhere_is_warned_of():
+    outside = HeatInLungs(0.4, "left upper", 1)
+
+    assert "Most of the heat lies outside the lungs" in told(run(pictures(inside=outside)))
+    assert "Most of the heat lies outside the lungs" not in told(run(pictures(inside=outside, answer="unlikely")))
+    assert "Most of the heat lies outside the lungs" not in told(run(pictures()))
+
+
+def test_where_the_answer_is_not_likely_bright_spots_are_explained():
+    assert "a bright spot is no sign of disease" in told(run(pictures(answer="uncertain")))
+    assert "a bright spot is no sign of disease" not in told(run(pictures()))
+
+
+def test_an_empty_map_is_said_to_be_empty():
+    assert told(run(pictures(heat=np.zeros_like(FILM), inside=None, answer="unlikely"))) == EMPTY
+
+
+def test_the_viewer_fetches_nothing():
+    shipped = [*film_viewer.FOLDER.iterdir()]
+
+    assert {file.name for file in shipped} == {*film_viewer.MODULE, "viewer.html", "viewer.css"}
+    for file in map(Path.read_text, shipped):
+        for way_out in ("http:", "https:", "url(", "@import", "import ", "fetch(", "XMLHttpRequest", "localStorage"):
+            assert way_out not in file
