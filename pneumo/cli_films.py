@@ -42,7 +42,7 @@ def predict(
             "DICOM film also the heat map and a structured report as DICOM.",
         ),
     ] = None,
-    method: Annotated[str, typer.Option(help="Kind of heat map; a wrong one is answered with a list.")] = "gradcam",
+    method: Annotated[str, typer.Option(help="Kind of heat map; an unknown one lists them all.")] = "gradcam",
     correct: Annotated[
         bool, typer.Option("--correct", help="Turn or invert a film where the check finds that it needs that.")
     ] = False,

@@ -1,8 +1,7 @@
 """DICOM files: from bytes to a header and the sample values that the file stored (DICOM PS3.3 and PS3.5).
 
-Only the elements in `KEPT_ELEMENTS` are parsed. The patient's name and number are not among them, so they cannot
-reach a message or a log; the two dates that an age is computed from are read and forgotten. `pneumo.dicom_source`
-alone asks for more, to write a new object into the same study.
+Only `KEPT_ELEMENTS` are parsed, and what `pneumo.dicom_source` asks for beside them. The patient's name and number are
+not among them, so they reach no message or log; the two dates that an age is computed from are read and forgotten.
 """
 
 import io
