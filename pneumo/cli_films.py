@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pneumo import DISCLAIMER, cli_output
+from pneumo import DISCLAIMER, cli_files, cli_output
 from pneumo.cli_options import ModelsOption, load_keras, reports_errors
 from pneumo.cli_output import complain, say
-from pneumo.errors import ModelError, PneumoError
+from pneumo.errors import ExplanationError, ModelError, PneumoError
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier
@@ -34,7 +34,15 @@ def predict(
     heatmap: Annotated[
         Path | None, typer.Option(help="Write each assessed film with its heat map as PNG into a folder.")
     ] = None,
-    method: Annotated[str, typer.Option(help="gradcam or gradcam++.")] = "gradcam",
+    reports: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="Write a PDF and the JSON of each film into a folder, and of an answer the heat map as PNG; for a "
+            "DICOM film also the heat map and a structured report as DICOM.",
+        ),
+    ] = None,
+    method: Annotated[str, typer.Option(help="Kind of heat map; an unknown one lists them all.")] = "gradcam",
     correct: Annotated[
         bool, typer.Option("--correct", help="Turn or invert a film where the check finds that it needs that.")
     ] = False,
@@ -43,26 +51,35 @@ def predict(
 ) -> None:
     """Assess films: a line for every input, those that are refused or cannot be read included."""
     load_keras()
-    from pneumo import explanation, radiograph, report
+    from pneumo import explanation, radiograph, report, report_files
     from pneumo.classifier import Classifier
 
     if method not in explanation.METHODS:
         raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(explanation.METHODS)}.")
     classifier = Classifier.open(model, models)
-    explainer = explanation.Explainer(classifier) if heatmap else None
+    explainer = _explainer_or_notice(classifier, needed=heatmap is not None) if heatmap or reports else None
     screener = _screener_or_complaint(models)
     files = list(_films(paths))
     records: list[dict[str, Any]] = []
     taken = {path.resolve() for path in files}
+    all_reported = True
     with cli_output.progress_bar() as show:
         for done, path in enumerate(files, start=1):
             try:
                 film, verdict = _screened(radiograph.read(path), screener, correct)
                 record, assessment = _assessed(film, verdict, str(path), classifier, force)
-                if assessment and explainer and heatmap:
-                    target = _own_path(heatmap, path.stem, taken)
-                    _write_heatmap(explainer, assessment, method, target)
+                heat = explainer.heat_map(assessment, method).values if assessment and explainer else None
+                if heat is not None and heatmap:
+                    target = cli_files.own_path(heatmap, path.stem, taken)
+                    cli_files.write_heatmap(film, heat, target)
                     record["heatmap"] = str(target)
+                if reports:
+                    target = reports / cli_files.own_stem(reports, path.stem, report_files.ENDINGS, taken)
+                    findings = verdict.findings if verdict else None
+                    outcome = cli_files.Outcome(record, film, findings, assessment, heat, explanation.METHODS[method])
+                    if problem := cli_files.write_report(outcome, path, target):
+                        all_reported = False
+                        complain(f"{path}: {problem}")
             except PneumoError as error:
                 record = report.error_record(str(path), error, classifier.card)
             records.append(record)
@@ -72,8 +89,21 @@ def predict(
         csv_file.write_text(report.to_csv(records), "utf-8", "backslashreplace")
     if not as_json:
         say(f"Model: {classifier.card.title}. {DISCLAIMER}")
-    if any(record["status"] != "ok" for record in records):
+    if not all_reported or any(record["status"] != "ok" for record in records):
         raise typer.Exit(SOME_FAILED)
+
+
+def _explainer_or_notice(classifier: "Classifier", *, needed: bool) -> "Explainer | None":
+    """Return what draws heat maps; a report can do without where the model has none, a folder of heat maps cannot."""
+    from pneumo.explanation import Explainer
+
+    try:
+        return Explainer(classifier)
+    except ExplanationError as error:
+        if needed:
+            raise
+        say(f"The reports have no heat map. {error}")
+        return None
 
 
 def _screener_or_complaint(models: Path | None) -> "Screener | None":
@@ -162,7 +192,7 @@ def lungs(
             try:
                 film = radiograph.read(path)
                 mask = segmenter.segment(preprocessing.film_square(film.pixels))
-                target = _own_path(out, path.stem, taken)
+                target = cli_files.own_path(out, path.stem, taken)
                 picture = np.where(mask.at(film.height, film.width), 255, 0).astype(np.uint8)
                 target.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
                 print(f"{path}\t{'drawn' if mask.count else 'no lungs'}\t{target}", flush=True)
@@ -182,24 +212,3 @@ def _films(paths: list[Path]) -> Iterator[Path]:
             yield from (file for file in inside if not file.name.startswith("."))
         else:
             yield path
-
-
-def _own_path(folder: Path, stem: str, taken: set[Path]) -> Path:
-    """Return a path for a PNG under a film's name that neither replaces an input nor what this run has written."""
-    target, number = folder / f"{stem}.png", 1
-    while target.resolve() in taken:
-        number += 1
-        target = folder / f"{stem}-{number}.png"
-    taken.add(target.resolve())
-    return target
-
-
-def _write_heatmap(explainer: "Explainer", assessment: "Assessment", method: str, target: Path) -> None:
-    import cv2
-
-    from pneumo import drawing
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    heat = explainer.heat_map(assessment, method)
-    picture = drawing.overlay(assessment.radiograph.pixels, heat.values, opacity=0.6)
-    target.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())

@@ -1,13 +1,14 @@
 """DICOM files: from bytes to a header and the sample values that the file stored (DICOM PS3.3 and PS3.5).
 
-Only the elements in `KEPT_ELEMENTS` are ever parsed. The patient's name and number are not among them, so
-they cannot reach a message or a log; the two dates that an age is computed from are read and forgotten.
+Only `KEPT_ELEMENTS` are parsed, and what `pneumo.dicom_source` asks for beside them. The patient's name and number are
+not among them, so they reach no message or log; the two dates that an age is computed from are read and forgotten.
 """
 
 import io
 import logging
 import warnings
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -74,15 +75,16 @@ def looks_like_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM" or (len(data) > 16 and data[:2] in (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08"))
 
 
-def parse(data: bytes, name: str) -> Dataset:
+def parse(data: bytes, name: str, more: Iterable[str] = ()) -> Dataset:
     """Parse the header of a film and leave its pixels encoded.
 
     Args:
         data: the bytes of a file for which `looks_like_dicom` holds.
         name: the file's name, for messages.
+        more: keywords of elements that are wanted beside `KEPT_ELEMENTS`.
 
     Returns:
-        The elements of `KEPT_ELEMENTS` that the file has, with a transfer syntax in ``file_meta``.
+        Those of the elements that the file has, with a transfer syntax in ``file_meta``.
 
     Raises:
         UnreadableImageError: if the file is cut off or is not DICOM after all.
@@ -101,7 +103,8 @@ def parse(data: bytes, name: str) -> Dataset:
         ends[tag] = len(data) if length == _UNDEFINED_LENGTH else stream.tell() + length
         return ends[tag] > len(data)
 
-    dataset = read_partial(stream, stop_when=is_cut_off, force=True, specific_tags=_TAGS)
+    tags = [*_TAGS, *(int(Tag(keyword)) for keyword in more)]
+    dataset = read_partial(stream, stop_when=is_cut_off, force=True, specific_tags=tags)
     last_end = max(ends.values(), default=0)
     is_bare = "SOPClassUID" not in dataset and "Rows" not in dataset
     if is_bare and _PIXEL_DATA not in ends and data[128:132] != b"DICM":

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,10 @@ from pneumo.radiograph import Radiograph
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment
+
+ANSWER_WORDS = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "Pneumonia unlikely"}
+# What stands in the place of an answer where there is none.
+STATUS_WORDS = {"refused": "Refused", "error": "Not readable"}
 
 CSV_COLUMNS = (
     "file",
@@ -125,10 +131,40 @@ def _of_film(film: Radiograph) -> dict[str, Any]:
 def _of_model(card: ModelCard) -> dict[str, Any]:
     return {
         "model": card.name,
+        "model_title": card.title,
         "model_sha256": card.sha256,
         "pneumo_version": __version__,
         "disclaimer": DISCLAIMER,
     }
+
+
+def outcome(record: dict[str, Any]) -> str:
+    """Return what became of a film in two words: its answer, or why it has none."""
+    return ANSWER_WORDS[record["answer"]] if record["status"] == "ok" else STATUS_WORDS[record["status"]]
+
+
+def tally(records: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Count what became of films, by `outcome`, in a fixed order and without zeros."""
+    counts = Counter(outcome(record) for record in records)
+    return {words: counts[words] for words in (*ANSWER_WORDS.values(), *STATUS_WORDS.values()) if counts[words]}
+
+
+def film_name(record: dict[str, Any]) -> str:
+    """Return the last part of the path that a film was read from: folders on the way to it may name a person."""
+    return re.split(r"[\\/]", record["file"])[-1]
+
+
+def validity(prevalence: float) -> str:
+    """Say what an answer holds for.
+
+    Args:
+        prevalence: the share of pneumonia that the model's probability was calibrated for, 0…1.
+    """
+    return (
+        f"The probability holds where {prevalence:.0%} of the films show pneumonia; at a clinic with fewer it is too "
+        "high. The models saw children of one to five years from one hospital; other ages, machines and diseases are "
+        "unknown to them."
+    )
 
 
 def to_json(record: dict[str, Any], *, indent: int | None = None) -> str:

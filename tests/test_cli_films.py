@@ -8,6 +8,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import reported
 import synthetic
 from typer.testing import CliRunner
 
@@ -341,6 +342,65 @@ def test_lungs_never_replaces_a_film_and_replaces_what_it_wrote_before(pictures,
     assert pictures["sound"].read_bytes() == before
     assert result.stdout == f"{pictures['sound']}\tdrawn\t{tmp_path / 'sound-2.png'}\n"
     assert not (tmp_path / "sound-3.png").exists()
+
+
+def test_predict_reports_on_each_film_under_a_name_of_its_own(pictures, toy_models, tmp_path):
+    ward, out = tmp_path / "ward", tmp_path / "out" / "new"
+    ward.mkdir()
+    shutil.copy(pictures["sound"], ward / "sound.png")
+    (ward / "scan.dcm").write_bytes(reported.dicom_film())
+    (ward / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+
+    result = pneumo(
+        *("predict", pictures["sound"], pictures["noise"], ward, "--model", "cnn", "--models", toy_models),
+        *("--json", "--report", out),
+    )
+
+    sound, noise, broken, scan, same_name = lines(result)
+    answered = [".pdf", ".json", "-overlay.png"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [f"sound{ending}" for ending in answered]
+        + [f"sound-2{ending}" for ending in answered]
+        + [f"scan{ending}" for ending in (*answered, "-overlay.dcm", "-sr.dcm")]
+        + ["noise.pdf", "noise.json"]
+    )
+    assert (sound["report"], same_name["report"]) == (str(out / "sound.pdf"), str(out / "sound-2.pdf"))
+    assert noise["report"] == str(out / "noise.pdf")
+    assert "report" not in broken
+    del scan["report"]
+    assert json.loads((out / "scan.json").read_text("utf-8")) == scan
+    assert [record["status"] for record in (sound, noise, broken)] == ["ok", "refused", "error"]
+
+
+def test_a_report_that_fails_costs_no_other_and_is_told(pictures, toy_models, tmp_path):
+    out = tmp_path / "out"
+    (out / "sound.pdf").mkdir(parents=True)
+    secret = tmp_path / "anonymous.dcm"
+    secret.write_bytes(reported.dicom_film(StudyInstanceUID=None))
+
+    result = pneumo(
+        *("predict", pictures["sound"], secret, pictures["small"], "--model", "cnn", "--models", toy_models),
+        *("--json", "--report", out),
+    )
+
+    told = " ".join(result.stderr.split())
+    assert result.exit_code == 1
+    assert [record["status"] for record in lines(result)] == ["ok"] * 3
+    assert ["report" in record for record in lines(result)] == [False, True, True]
+    assert f"{pictures['sound']}: The report could not be written" in told
+    assert f"{secret}: anonymous.dcm does not say" in told
+    assert {path.name for path in out.iterdir()} >= {"anonymous.pdf", "small.pdf", "small-overlay.png"}
+    assert not list(out.glob("*.dcm"))
+
+
+def test_a_model_without_heat_maps_reports_without_them(pictures, toy_models, tmp_path):
+    result = pneumo(
+        *("predict", pictures["sound"], "--model", "dense", "--models", toy_models, "--report", tmp_path / "out")
+    )
+
+    assert result.exit_code == 0
+    assert "The reports have no heat map." in " ".join(result.stderr.split())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["sound.json", "sound.pdf"]
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,14 @@ from pneumo.report import (
     assessment_record,
     check_record,
     error_record,
+    film_name,
+    outcome,
     refused_record,
+    tally,
     to_csv,
     to_json,
     unreadable_record,
+    validity,
 )
 
 REFUSAL = Finding("rotated", "refuse", "It lies on its side.", Correction(1))
@@ -47,6 +51,7 @@ def test_a_record_says_what_was_found_by_which_model_in_which_file(assessment):
         "findings": None,
         "forced": False,
         "model": "toy",
+        "model_title": "Toy model",
         "model_sha256": "0" * 64,
         "thresholds": {"decision": 0.5, "low": 0.2, "high": 0.8},
         "prevalence": 0.5,
@@ -89,6 +94,7 @@ def test_a_refused_film_has_a_record_without_an_answer(assessment):
         "findings": [REFUSAL_VALUES, WARNING_VALUES],
         "forced": False,
         "model": "toy",
+        "model_title": "Toy model",
         "model_sha256": "0" * 64,
         "image": {"format": "DICOM", "width": 90, "height": 70},
         "image_sha256": "a" * 64,
@@ -187,3 +193,21 @@ def test_harmless_names_stay_as_they_are(name):
     record = error_record(name, UnreadableImageError("It is damaged."), synthetic.card())
 
     assert next(csv.DictReader(io.StringIO(to_csv([record]))))["file"] == name
+
+
+def test_what_became_of_films_is_counted_in_words():
+    answers = ["unlikely", "likely", "unlikely"]
+    records = [{"status": "ok", "answer": answer} for answer in answers] + [{"status": "error", "answer": None}]
+
+    assert [outcome(record) for record in records[1:]] == ["Pneumonia likely", "Pneumonia unlikely", "Not readable"]
+    assert list(tally(records).items()) == [("Pneumonia likely", 1), ("Pneumonia unlikely", 2), ("Not readable", 1)]
+
+
+@pytest.mark.parametrize("path", ["a film.png", "Jane Doe/a film.png", "C:\\Jane Doe\\a film.png"])
+def test_a_report_names_the_file_and_not_the_folders(path):
+    assert film_name({"file": path}) == "a film.png"
+
+
+def test_an_answer_says_for_which_share_of_pneumonia_it_holds():
+    assert "holds where 50% of the films show pneumonia" in validity(0.5)
+    assert "one to five years" in validity(0.5)

@@ -1,0 +1,90 @@
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+import reported
+import synthetic
+
+from pneumo import dicom_report, report, report_files, report_picture
+from pneumo.findings import refuse
+from pneumo.report_text import FilmReport
+
+MADE = datetime(2026, 11, 21, tzinfo=UTC)
+SOURCE = reported.dicom_film()
+
+
+def files_of(film, source=b"", *, with_heat=True):
+    assessment = reported.answered(film)
+    record = report.assessment_record(assessment, findings=[])
+    heat = np.ones(film.pixels.shape, np.float32)
+    overlay = report_picture.overlay(film.pixels, heat, "Grad-CAM", assessment.answer) if with_heat else None
+    return report_files.of_film(FilmReport(record, film.pixels, overlay), source, MADE, assessment, [])
+
+
+def test_a_picture_gives_pdf_json_and_overlay():
+    files = files_of(reported.png_film())
+
+    assert {ending: content[:4] for ending, content in files.contents.items()} == {
+        ".pdf": b"%PDF",
+        ".json": b"{\n  ",
+        "-overlay.png": b"\x89PNG",
+    }
+    assert json.loads(files.contents[".json"])["answer"] == "likely"
+    assert files.problem == ""
+
+
+def test_a_dicom_film_gives_dicom_objects_too():
+    files = files_of(reported.read_dicom(SOURCE), SOURCE)
+
+    assert tuple(files.contents) == report_files.ENDINGS
+    assert all(files.contents[ending][128:132] == b"DICM" for ending in ("-overlay.dcm", "-sr.dcm"))
+    assert files.problem == ""
+
+
+def test_without_a_heat_map_there_is_no_picture_of_one():
+    assert set(files_of(reported.read_dicom(SOURCE), SOURCE, with_heat=False).contents) == {".pdf", ".json", "-sr.dcm"}
+
+
+def test_a_refused_film_gives_pdf_and_json():
+    film = reported.read_dicom(SOURCE)
+    record = report.refused_record(film, [refuse("lateral", "This looks like a side view.")], synthetic.card())
+
+    files = report_files.of_film(FilmReport(record, film.pixels), SOURCE, MADE)
+
+    assert set(files.contents) == {".pdf", ".json"}
+    assert files.problem == ""
+
+
+def test_a_film_that_no_object_can_join_keeps_the_rest():
+    source = reported.dicom_film(StudyInstanceUID=None)
+
+    files = files_of(reported.read_dicom(source), source)
+
+    assert set(files.contents) == {".pdf", ".json", "-overlay.png"}
+    assert "Keep the PDF" in files.problem
+
+
+def test_what_a_library_says_of_a_header_is_not_passed_on(monkeypatch):
+    def fails(*_):
+        raise KeyError("SECRET")
+
+    monkeypatch.setattr(dicom_report, "structured_report", fails)
+
+    files = files_of(reported.read_dicom(SOURCE), SOURCE)
+
+    assert files.problem == "film.dcm has a header that no DICOM report can join (KeyError). Keep the PDF."
+    assert set(files.contents) == {".pdf", ".json", "-overlay.png"}
+
+
+def test_a_name_that_is_no_text_is_written_all_the_same():
+    files = files_of(reported.png_film("r\udcf6ntgen.png"))
+
+    assert b"r\\udcf6ntgen.png" in files.contents[".json"]
+
+
+def test_an_unreadable_film_has_nothing_to_keep():
+    film = reported.png_film()
+
+    with pytest.raises(ValueError, match="could not be read"):
+        report_files.of_film(FilmReport(report.assessment_record(reported.answered(film)), None), b"", MADE)
