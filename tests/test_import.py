@@ -43,6 +43,7 @@ FLOORS = {
     "findings": 2.3,
     "gate": 2.5,
     "calibration": 3,
+    "resnet": 2.9,
     "architectures": 3,
     "lung_network": 3,
     "gate_network": 3,
@@ -65,8 +66,11 @@ FLOORS = {
     "ensemble": 4.2,
     "screening": 4.5,
     "model_facts": 4.5,
+    "pathogen": 5.2,
+    "selective": 4.7,
     "leaderboard": 4.7,
     "model_comparison": 4.8,
+    "ladder": 4.8,
     "published": 4.8,
     "classifier": 5,
     "shipping": 5,
@@ -76,6 +80,7 @@ FLOORS = {
     "ensemble_experiment": 5.7,
     "lung_experiment": 5.7,
     "gate_experiment": 5.7,
+    "pathogen_experiment": 5.7,
     "report": 6,
     "report_picture": 6.1,
     "dicom_report": 6.1,
@@ -105,6 +110,8 @@ NEEDS_KERAS = {"architectures", "training", "probe", "recipes", "classifier", "s
     "gate_network",
     "gate_training",
     "gate_experiment",
+    "resnet",
+    "pathogen_experiment",
 }
 
 
