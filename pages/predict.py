@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from pages.parts import about, comparison, film_batch, film_check, readers
-from pages.parts.answer import show_answer
+from pages.parts.answer import show_answer, style_page
 from pages.parts.film_check import FilmCheck
 from pages.parts.pictures import Pictures, show_pictures
 from pages.parts.readers import Reader
@@ -91,7 +91,7 @@ def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
         inside = explanation.heat_in_lungs(heat, lungs.zones(*heat.shape)) if lungs else None
         show_pictures(Pictures(shown, heat, lungs, inside, facts, method, assessment.answer))
     else:
-        st.image(shown, caption=facts, clamp=True, output_format="JPEG")
+        st.image(shown, caption=facts, alt="The film", clamp=True, output_format="JPEG")
         st.caption(reader.no_heat_map)
     keep_answer(record)
     comparison.show_comparison(assessment, reader, shown, method, checked.lungs)
@@ -116,6 +116,7 @@ def keep_answer(record: dict[str, Any]) -> None:
         )
 
 
+style_page()
 st.title("Read a chest film")
 introduction = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
@@ -165,6 +166,9 @@ if entry is not None and entry.data is not None:
 if films and len(films.entries) > 1:
     with listed:
         film_batch.show_list(films)
+        if entry:
+            # Plain text: a file's name comes from a stranger.
+            st.text(f"Open: {entry.name}")
 if entry is None:
     st.caption(f":material/info: {DISCLAIMER}")
 elif entry.data is None:

@@ -33,7 +33,7 @@ LOOKS: dict[Answer, Look] = {
 }
 
 
-def style_boxes() -> None:
+def style_page() -> None:
     """Give the box of each answer its edge, and its sign its colour; and small print a contrast of 4.5 to 1."""
     st.html(
         "<style>[data-testid='stCaptionContainer'] { color: inherit; opacity: 0.85; }"
@@ -52,7 +52,6 @@ def show_answer(assessment: "Assessment") -> None:
     """Show the answer and how sure it is; the share at the user's clinic runs this function alone."""
     look, card = LOOKS[assessment.answer], assessment.card
     scores, held_at = readers.validation_scores(card), float(card.calibration["prevalence"])
-    style_boxes()
     with st.container(border=True, key=f"answer_{assessment.answer}"):
         told, drawn = st.columns(2, vertical_alignment="center")
         with told:

@@ -112,7 +112,11 @@ def show_refusal(checked: FilmCheck, facts: str) -> None:
         st.markdown("## :red[:material/block: Not assessed]")
         told, shown = st.columns([2, 1])
         shown.image(
-            preprocessing.fit_within(checked.film.pixels, REFUSED_SIDE), caption=facts, clamp=True, output_format="JPEG"
+            preprocessing.fit_within(checked.film.pixels, REFUSED_SIDE),
+            caption=facts,
+            alt="The film that was not assessed",
+            clamp=True,
+            output_format="JPEG",
         )
         with told:
             for finding in findings:
