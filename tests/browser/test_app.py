@@ -209,7 +209,8 @@ FAINT = """() => {
     const faint = [];
     for (const text of document.querySelectorAll("[data-testid=stMain] :is(h1, h2, h3, p, li, summary)")) {
         const seen = text.checkVisibility({opacityProperty: true, visibilityProperty: true});
-        if (!seen || !text.innerText.trim()) continue;
+        // The bubble of a slider is drawn by Streamlit, over its thumb.
+        if (!seen || !text.innerText.trim() || text.closest('[data-testid=stSlider]')) continue;
         const above = [];
         for (let each = text; each; each = each.parentElement) above.unshift(getComputedStyle(each));
         const ground = above.reduce((under, style) => over(style.backgroundColor, under, 1), [255, 255, 255]);
