@@ -112,6 +112,34 @@ def threshold_evidence(labels: np.ndarray, probability: np.ndarray, thresholds: 
     }
 
 
+def at_prevalence(probability: float, held_at: float, prevalence: float) -> float:
+    """Restate a probability for a place where pneumonia is rarer or commoner.
+
+    Bayes' theorem on the odds: the film's evidence stays what it is, and only the odds before it was seen are replaced
+    (Saerens et al. 2002, doi:10.1162/089976602753284446). It holds where sick and healthy children look alike in both
+    places.
+
+    Args:
+        probability: of pneumonia, 0…1.
+        held_at: the share of pneumonia that it holds for, 0…1 exclusive.
+        prevalence: the share of pneumonia that it shall hold for, 0…1 exclusive.
+
+    Returns:
+        The probability at `prevalence`, 0…1.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+    if not 0 <= probability <= 1:
+        raise ValueError(f"A probability lies in 0…1, and {probability} does not.")
+    if not (0 < held_at < 1 and 0 < prevalence < 1):
+        raise ValueError(f"A share of pneumonia lies between 0 and 1, and {held_at} or {prevalence} does not.")
+    if prevalence == held_at:
+        return probability
+    sick, healthy = probability * prevalence / held_at, (1 - probability) * (1 - prevalence) / (1 - held_at)
+    return sick / (sick + healthy)
+
+
 def as_percent(probability: float) -> str:
     """Write a probability for people, as in ``97.3 %``; nothing is ever told as impossible or certain."""
     if probability < 0.001:

@@ -1,52 +1,120 @@
-"""A picture of one answer: where a film's probability lies between "unlikely" and "likely"."""
+"""A picture of one answer: where a film's score lies among those of the validation films."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-from pneumo.calibration import Thresholds
+from pneumo.calibration import Thresholds, as_percent
+from pneumo.charts import FIT, legend_below
+from pneumo.similar_scores import SCALE_ENDS, ValidationScores, distribution, place_on_scale
 
-# Blue, grey and vermilion of Okabe and Ito's palette: told apart with any colour vision.
-COLOURS = {"unlikely": "#0072B2", "cannot say": "#8a8a8a", "likely": "#D55E00"}
+# Vermilion, blue and purple of Okabe and Ito's palette, told apart with any colour vision; kinds of films also lie on
+# two sides of the line.
+KINDS = {"With pneumonia": "#D55E00", "Normal": "#0072B2"}
+FILM = "#CC79A7"
+LIMIT = "#8C8C8C"
+# The grey that Streamlit writes charts in is too faint to be read by all.
+INK = {"light": "#31333F", "dark": "#E0E0E0"}
+TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+HEIGHT = 110
+# In logits; a narrower band has no room for its name on a telephone.
+NARROWEST_NAMED = 2.0
 
 
-def probability_scale(probability: float, thresholds: Thresholds) -> alt.LayerChart | alt.FacetChart:
-    """Draw the three answers as bands from 0 to 100 % and the film as a mark on them.
+def probability_scale(
+    probability: float, thresholds: Thresholds, scores: ValidationScores, *, dark: bool = False
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw the validation films above and below a line, the limits of the three answers, and the film as a mark.
+
+    The scale is even in the logit, so that 90 % and 99 % do not fall together.
 
     Args:
         probability: calibrated, 0…1.
         thresholds: of the model that gave it.
+        scores: of that model.
+        dark: whether the page is, so that its text is light.
     """
-    bands = pd.DataFrame(
-        {
-            "answer": list(COLOURS),
-            "from": [0.0, thresholds.low, thresholds.high],
-            "to": [thresholds.low, thresholds.high, 1.0],
-        }
+    table = distribution(scores)
+    table["side"] = table["share"].where(table["films"] == "With pneumonia", -table["share"])
+    low, high, *ticks = (float(place) for place in place_on_scale(np.array([thresholds.low, thresholds.high, *TICKS])))
+    ends = [float(end) for end in place_on_scale(np.array(SCALE_ENDS))]
+    scale = alt.Scale(domain=ends, nice=False)
+    percent = alt.Axis(
+        values=ticks, labelExpr="format(1 / (1 + exp(-datum.value)), '.3~%')", grid=False, labelOverlap=True
     )
-    percent = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], grid=False)
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    band = (
-        alt.Chart(bands)
-        .mark_bar(height=14, opacity=0.75)
+    bars = (
+        alt.Chart(table)
+        .mark_bar()
         .encode(
-            x=alt.X("from:Q", scale=scale, axis=percent, title="Probability of pneumonia"),
-            x2="to:Q",
+            x=alt.X("low:Q", scale=scale, axis=percent, title="Probability of pneumonia"),
+            x2="high:Q",
+            # By the root, or the many films at the ends would leave nothing to be seen of those between.
+            y=alt.Y("side:Q", axis=None, title=None, scale=alt.Scale(type="sqrt")),
+            y2=alt.Y2Datum(0),
             color=alt.Color(
-                "answer:N",
-                scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
-                legend=alt.Legend(orient="top", title=None),
+                "films:N",
+                scale=alt.Scale(domain=list(KINDS), range=list(KINDS.values())),
+                legend=legend_below(),
+                title=None,
             ),
-            tooltip=["answer", alt.Tooltip("from", format=".1%"), alt.Tooltip("to", format=".1%")],
+            tooltip=[
+                alt.Tooltip("films", title="Validation films"),
+                alt.Tooltip("share", title="Share of them", format=".1%"),
+            ],
         )
     )
-    film = pd.DataFrame({"probability": [probability]})
-    mark = (
-        alt.Chart(film)
-        .mark_point(shape="triangle-down", filled=True, size=220, yOffset=-16, opacity=1)
-        .encode(
-            x=alt.X("probability:Q", scale=scale),
-            color=alt.value("#D9A400"),
-            tooltip=[alt.Tooltip("probability", title="this film", format=".1%")],
+    names = [
+        (name, (left + right) / 2)
+        for name, left, right in (
+            ("unlikely", ends[0], low),
+            ("cannot say", low, high),
+            ("likely", high, ends[1]),
         )
+        if right - left >= NARROWEST_NAMED
+    ]
+    limits = (
+        alt.Chart(pd.DataFrame({"limit": [low, high]}))
+        .mark_rule(color=LIMIT, strokeDash=[4, 3], strokeWidth=1.5)
+        .encode(x=alt.X("limit:Q", scale=scale, title=None, axis=_names_on_top(names)))
     )
-    return alt.layer(band, mark).properties(height=105)
+    ink = INK["dark" if dark else "light"]
+    film = alt.Chart(pd.DataFrame({"film": place_on_scale(np.array([probability]))}))
+    told = alt.Tooltip("told:N", title="This film")
+    at = film.transform_calculate(told=alt.expr.toString(as_percent(probability))).encode(
+        x=alt.X("film:Q", scale=scale, axis=None), tooltip=told
+    )
+    mark = at.mark_rule(color=FILM, strokeWidth=3)
+    head = at.mark_point(shape="triangle-down", filled=True, size=160, opacity=1, color=FILM).encode(y=alt.value(2))
+    return (
+        alt.layer(bars, limits, mark, head)
+        .resolve_axis(x="independent")
+        .properties(height=HEIGHT, autosize=FIT, padding={"left": 8, "right": 8, "top": 4, "bottom": 0})
+        .configure(background="transparent")
+        .configure_axis(labelColor=ink, titleColor=ink)
+        .configure_legend(labelColor=ink)
+    )
+
+
+def scale_in_words(probability: float, thresholds: Thresholds) -> str:
+    """Say what `probability_scale` shows, for those who cannot see it."""
+    return (
+        f"This film at {as_percent(probability)} on a scale of the probability of pneumonia, with the validation films "
+        f"with pneumonia above the line and the normal ones below it. Under {as_percent(thresholds.low)} the answer is "
+        f"unlikely, from {as_percent(thresholds.high)} on it is likely, and between them the model cannot say."
+    )
+
+
+def _names_on_top(names: list[tuple[str, float]]) -> alt.Axis:
+    """Write the names of the answers as labels of an axis."""
+    label = "''"
+    for name, place in names:
+        label = f"abs(datum.value - {place}) < 1e-6 ? '{name}' : {label}"
+    return alt.Axis(
+        orient="top",
+        values=[place for _, place in names],
+        labelExpr=label,
+        ticks=False,
+        domain=False,
+        grid=False,
+        labelOverlap=False,
+    )

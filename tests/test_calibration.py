@@ -9,6 +9,7 @@ from pneumo.calibration import (
     Calibration,
     Thresholds,
     as_percent,
+    at_prevalence,
     choose_thresholds,
     fit,
     threshold_evidence,
@@ -190,3 +191,44 @@ def test_answers_at_the_exact_limits(probability, answer):
 )
 def test_nothing_is_told_as_impossible_or_certain(probability, told):
     assert as_percent(probability) == told
+
+
+@pytest.mark.parametrize(
+    ("probability", "held_at", "prevalence", "restated"),
+    [
+        # Of 1000 children at 50 %, 450 sick and 50 healthy ones are at 0.9; at 10 % those are 90 and 90.
+        (0.9, 0.5, 0.1, 0.5),
+        (0.9, 0.1, 0.5, 81 / 82),
+        (0.5, 0.5, 0.2, 0.2),
+        (0.3, 0.25, 0.25, 0.3),
+        (0.0, 0.5, 0.1, 0.0),
+        (1.0, 0.5, 0.1, 1.0),
+    ],
+)
+def test_a_probability_is_restated_by_the_odds_of_another_prevalence(probability, held_at, prevalence, restated):
+    assert at_prevalence(probability, held_at, prevalence) == pytest.approx(restated)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.floats(0.01, 0.99))
+def test_prevalences_can_be_taken_one_after_the_other_and_back(probability, first, second, third):
+    there = at_prevalence(at_prevalence(probability, first, second), second, third)
+
+    assert there == pytest.approx(at_prevalence(probability, first, third))
+    assert at_prevalence(there, third, first) == pytest.approx(probability)
+    assert (at_prevalence(probability, first, second) > probability) == (second > first) or first == second
+
+
+def test_it_agrees_with_a_calibration_fitted_at_the_other_prevalence():
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 20_000)
+    raw = sigmoid(rng.normal(2 * labels - 1, 1.0))
+
+    even, rare = (float(fit(labels, raw, share).apply(np.array(0.7))) for share in (0.5, 0.1))
+
+    assert at_prevalence(even, 0.5, 0.1) == pytest.approx(rare, abs=0.02)
+
+
+@pytest.mark.parametrize(("probability", "held_at", "prevalence"), [(1.1, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 1)])
+def test_a_share_out_of_range_is_not_restated(probability, held_at, prevalence):
+    with pytest.raises(ValueError, match="lies"):
+        at_prevalence(probability, held_at, prevalence)

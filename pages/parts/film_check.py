@@ -1,10 +1,9 @@
 """The gate on the predict page: what it found in a film, and what the user asked for in spite of it."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from pneumo import DISCLAIMER, gate, preprocessing, radiograph, screening
+from pneumo.batch import Entry
 from pneumo.errors import ModelError
 from pneumo.findings import Finding
 from pneumo.gate import Verdict
@@ -87,13 +86,22 @@ def load_screener() -> Screener | None:
         return None
 
 
-def check(identity: str, source: bytes | Path, name: str, screener: Screener | None) -> FilmCheck:
-    """Read and check a film once; what the user asked for stays until there is another film."""
+def check(entry: Entry, screener: Screener | None) -> FilmCheck:
+    """Read and check a film once; what the user asked for stays with the film.
+
+    Raises:
+        ImageError: if it cannot be read.
+    """
     known: FilmCheck | None = st.session_state.get("film_check")
-    if known is None or known.identity != identity or known.screener is not screener:
+    if known is None or known.identity != entry.identity or known.screener is not screener:
         # What cannot be read leaves no trace of the film before it.
         st.session_state.film_check = None
-        st.session_state.film_check = known = FilmCheck(identity, radiograph.read(source, name), screener)
+        film = radiograph.read(entry.data or b"", entry.name)
+        st.session_state.film_check = known = FilmCheck(entry.identity, film, screener)
+        if entry.corrected:
+            known.correct()
+        known.forced = entry.forced
+    entry.corrected, entry.forced = known.is_corrected, known.forced
     return known
 
 
@@ -104,7 +112,11 @@ def show_refusal(checked: FilmCheck, facts: str) -> None:
         st.markdown("## :red[:material/block: Not assessed]")
         told, shown = st.columns([2, 1])
         shown.image(
-            preprocessing.fit_within(checked.film.pixels, REFUSED_SIDE), caption=facts, clamp=True, output_format="JPEG"
+            preprocessing.fit_within(checked.film.pixels, REFUSED_SIDE),
+            caption=facts,
+            alt="The film that was not assessed",
+            clamp=True,
+            output_format="JPEG",
         )
         with told:
             for finding in findings:

@@ -1,3 +1,5 @@
+import csv
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -121,6 +123,113 @@ def test_an_inverted_film_is_righted_only_when_the_user_asks(visit, tmp_path):
 
     expect(page.get_by_role("heading", name="Not assessed")).to_be_visible()
     visit.assert_sound()
+
+
+def test_many_films_are_read_together_opened_one_by_one_and_kept_while_another_page_is_looked_at(visit, tmp_path):
+    page, letter, noise = visit.page, tmp_path / "letter.jpg", tmp_path / "noise.png"
+    letter.write_text("Dear colleague")
+    cv2.imwrite(str(noise), np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8))
+
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE, noise, letter])
+
+    expect(page.get_by_role("heading", name="3 films")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Results as CSV").click()
+    rows = list(csv.DictReader(download.value.path().open(encoding="utf-8")))
+    assert [(row["file"], row["status"], row["answer"]) for row in rows] == [
+        (SAMPLE.name, "ok", "likely"),
+        ("noise.png", "refused", ""),
+        ("letter.jpg", "error", ""),
+    ]
+    expect(page.get_by_text("Probability of pneumonia:")).to_have_count(0)
+    visit.assert_sound()
+
+    # The box at the head of the first row; the table is drawn on a canvas.
+    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 52})
+    expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
+    visit.assert_sound()
+
+    visit.open("Leaderboard")
+    expect(page.get_by_role("heading", name="Leaderboard", level=1)).to_be_visible()
+    visit.open("Predict")
+    expect(page.get_by_role("heading", name="3 films")).to_be_visible()
+    expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
+
+    page.get_by_role("button", name="Clear the list").click()
+    expect(page.get_by_role("heading", name="3 films")).to_have_count(0)
+    expect(page.get_by_text("Give pneumo children's frontal chest radiographs.")).to_be_visible()
+    visit.assert_sound()
+
+
+def test_the_answer_is_restated_for_a_clinic_and_compared_with_another_models(visit):
+    page = visit.page
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
+    expect(page.get_by_text("Of 100 films that score like this")).to_be_visible()
+
+    page.get_by_role("button", name="At your clinic").click()
+    share = page.get_by_role("spinbutton", name="Share of children with pneumonia")
+    share.fill("10")
+    share.press("Enter")
+    expect(page.get_by_text("At your clinic, where 10% of the children have pneumonia:")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    page.get_by_text("Compare with another model").click()
+    expect(
+        page.get_by_text("They were trained on the same films.").or_(page.get_by_text("The models differ"))
+    ).to_be_visible()
+    expect(page.get_by_text("Grad-CAM of")).to_have_count(2)
+    visit.assert_sound()
+
+
+FAINT = """() => {
+    const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+    const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    const over = (colour, ground, opacity) => {
+        canvas.globalAlpha = 1;
+        canvas.fillStyle = `rgb(${ground.join()})`;
+        canvas.fillRect(0, 0, 1, 1);
+        canvas.globalAlpha = opacity;
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const faint = [];
+    for (const text of document.querySelectorAll("[data-testid=stMain] :is(h1, h2, h3, p, li, summary)")) {
+        const seen = text.checkVisibility({opacityProperty: true, visibilityProperty: true});
+        // The bubble of a slider is drawn by Streamlit, over its thumb.
+        if (!seen || !text.innerText.trim() || text.closest('[data-testid=stSlider]')) continue;
+        const above = [];
+        for (let each = text; each; each = each.parentElement) above.unshift(getComputedStyle(each));
+        const ground = above.reduce((under, style) => over(style.backgroundColor, under, 1), [255, 255, 255]);
+        const opacity = above.reduce((so_far, style) => so_far * style.opacity, 1);
+        const pair = [light(over(getComputedStyle(text).color, ground, opacity)), light(ground)];
+        const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+        if (contrast < 4.5) faint.push(`${contrast.toFixed(2)}: ${text.innerText.slice(0, 60)}`);
+    }
+    return faint;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_headings_are_in_order_and_every_text_stands_out_from_its_ground(chromium, app_url, tmp_path, scheme):
+    noise = tmp_path / "noise.png"
+    cv2.imwrite(str(noise), np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8))
+    visit = Visit(chromium, app_url, 1280, scheme)
+    page = visit.page
+    for film, title in ((SAMPLE, "Pneumonia likely"), (noise, "Not assessed")):
+        page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([film])
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        expect(page.get_by_role("heading", name="Keep this answer")).to_be_visible()
+        expect(page.get_by_test_id("stMain").locator("[data-stale=true]")).to_have_count(0)
+
+        headings = page.get_by_test_id("stMain").locator("h1, h2, h3, h4")
+        levels = [int(tag[1]) for tag in headings.evaluate_all("all => all.map(each => each.tagName)")]
+        assert levels[0] == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        assert page.evaluate(FAINT) == []
+        page.reload()
+    page.close()
 
 
 @pytest.mark.parametrize("title", ["Leaderboard", "Dataset"])

@@ -8,6 +8,7 @@ import pytest
 import synthetic
 from streamlit.testing.v1 import AppTest
 
+from pages.parts import readers
 from pneumo import (
     DISCLAIMER,
     calibration,
@@ -18,7 +19,9 @@ from pneumo import (
     report,
     samples,
     screening,
+    similar_scores,
 )
+from pneumo.batch import FilmList
 from pneumo.errors import ModelError
 from pneumo.gate import Verdict
 
@@ -68,7 +71,12 @@ def texts(page: AppTest) -> str:
 
 
 def upload(page: AppTest, name: str, data: bytes) -> AppTest:
-    return page.file_uploader(key="upload").set_value([(name, data, "application/octet-stream")]).run()
+    return upload_all(page, {name: data})
+
+
+def upload_all(page: AppTest, films: dict[str, bytes]) -> AppTest:
+    files = [(name, data, "application/octet-stream") for name, data in films.items()]
+    return page.file_uploader(key="upload_0").set_value(files).run()
 
 
 def test_the_first_screen_asks_for_a_film_and_says_what_pneumo_is(page):
@@ -77,6 +85,7 @@ def test_the_first_screen_asks_for_a_film_and_says_what_pneumo_is(page):
     assert not page.exception
     assert page.title[0].value == "Read a chest film"
     assert DISCLAIMER in texts(page)
+    assert "First it checks" in texts(page)
     assert not page.slider
 
 
@@ -92,7 +101,7 @@ def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models)
     assert f"Probability of pneumonia: {calibration.as_percent(expected.probability)}" in texts(page)
     assert expected.reasons[0] in texts(page)
     assert DISCLAIMER in texts(page)
-    assert "Small CNN" in page.expander[0].label
+    assert "About the model: Small CNN" in [folded.label for folded in page.expander]
     assert "film.png · PNG · 300 × 240 px" in captions(page)
 
 
@@ -234,7 +243,7 @@ def test_an_accepted_film_is_answered_without_a_warning(page, film):
     upload(page.run(), "film.png", film)
 
     assert answered(page)
-    assert "First it checks" in texts(page)
+    assert "First it checks" not in texts(page)
     assert not page.warning
     assert buttons(page) == {}
 
@@ -381,3 +390,207 @@ def test_a_likely_answer_with_its_heat_elsewhere_is_warned_of(page, film, monkey
     upload(page.run(), "film.png", film)
 
     assert "Most of the heat lies outside the lungs" in page.warning[0].value
+
+
+def test_the_answer_is_told_as_a_count_of_films_and_how_many_it_rests_on(page, film, toy_models, offered):
+    upload(page.run(), "film.png", film)
+
+    card = classifier.Classifier.open(offered[-1]["model"], toy_models).card
+    scores = similar_scores.read_scores(card, toy_models)
+    similar = similar_scores.similar_films(scores, offered[-1]["probability"], 0.5)
+    assert str(similar) in texts(page)
+    assert f"Counted on the {similar.films} validation films" in texts(page)
+    assert "At your clinic, where" not in texts(page)
+
+
+def test_the_probability_is_restated_for_the_users_clinic_and_the_answer_stays(page, film, offered):
+    upload(page.run(), "film.png", film)
+
+    page.number_input(key="prevalence").set_value(10).run()
+
+    assert not page.exception
+    restated = calibration.as_percent(calibration.at_prevalence(offered[-1]["probability"], 0.5, 0.1))
+    assert f"At your clinic, where 10% of the children have pneumonia: {restated}." in texts(page)
+    assert f"Probability of pneumonia: {calibration.as_percent(offered[-1]['probability'])}" in texts(page)
+    assert TITLES[offered[-1]["answer"]] in texts(page)
+
+
+def test_a_model_without_validation_predictions_answers_without_a_count(page, film, monkeypatch):
+    monkeypatch.setattr(readers, "validation_scores", lambda card: None)
+
+    upload(page.run(), "film.png", film)
+    page.number_input(key="prevalence").set_value(10).run()
+
+    assert not page.exception
+    assert answered(page)
+    assert "no validation films to compare the film with" in texts(page)
+    assert "At your clinic, where 10%" in texts(page)
+    assert "Of 100 films" not in texts(page)
+
+
+def rows(page: AppTest) -> dict[str, str]:
+    """The list: the answer by the file's name."""
+    shown = page.dataframe[0].value
+    return dict(zip(shown["File"], shown["Answer"], strict=True))
+
+
+def open_film(page: AppTest, name: str) -> AppTest:
+    films = page.session_state.films
+    films.opened = next(identity for identity, entry in films.entries.items() if entry.name == name)
+    return page.run()
+
+
+@pytest.fixture
+def many(film, noise) -> dict[str, bytes]:
+    return {"film.png": film, "noise.png": noise, "letter.png": b"Dear colleague"}
+
+
+def test_many_films_each_get_a_row_and_a_broken_one_costs_its_own_only(page, many, offered):
+    upload_all(page.run(), many)
+
+    assert not page.exception
+    listed = rows(page)
+    assert list(listed) == list(many)
+    assert listed["film.png"] in ("▲ Likely", "? Cannot say", "✓ Unlikely")
+    assert (listed["noise.png"], listed["letter.png"]) == ("⊘ Not assessed", "✕ Not readable")
+    assert [record["status"] for record in offered[-3:]] == ["ok", "refused", "error"]
+    assert "Probability of pneumonia" not in texts(page)
+    assert DISCLAIMER in texts(page)
+
+
+def test_a_film_of_the_list_is_opened_and_shown_in_full(page, many):
+    upload_all(page.run(), many)
+
+    assert answered(open_film(page, "film.png"))
+    assert "Open: film.png" in [text.value for text in page.text]
+
+    assert not answered(open_film(page, "noise.png"))
+
+    open_film(page, "letter.png")
+    assert "not assessed" in page.error[0].value
+    assert len(rows(page)) == 3
+    assert not page.exception
+
+
+def test_no_film_of_the_list_is_assessed_twice(page, many, film, monkeypatch):
+    page.run()
+    asked = []
+    assess = classifier.Classifier.assess
+    monkeypatch.setattr(
+        classifier.Classifier,
+        "assess",
+        lambda self, film, lungs: asked.append(film.name) or assess(self, film, lungs),
+    )
+
+    upload_all(page, {"a.png": film, "b.png": film})
+    page.pills(key="outcomes").set_value([]).run()
+
+    assert asked == ["a.png", "b.png"]
+
+
+def test_the_list_is_filtered_by_outcome(page, many):
+    upload_all(page.run(), many)
+
+    page.pills(key="outcomes").set_value(["refused", "error"]).run()
+
+    assert not page.exception
+    assert list(rows(page)) == ["noise.png", "letter.png"]
+
+
+def test_what_the_user_asked_for_is_noted_in_the_list_and_stays_with_the_film(page, many, drawn, offered):
+    upload_all(page.run(), {**many, "inverted.png": png(255 - drawn)})
+    open_film(page, "noise.png").button(key="force").click().run()
+    open_film(page, "inverted.png").button(key="correct").click().run()
+    open_film(page, "noise.png")
+
+    assert not page.exception
+    assert answered(page)
+    assert "although pneumo refuses this film" in page.warning[0].value
+    assert "⊘ Not assessed" not in rows(page).values()
+    by_name = {record["file"]: record for record in offered[-5:]}
+    assert by_name["noise.png"]["forced"]
+    assert "corrected at the user's request" in " ".join(by_name["inverted.png"]["reasons"])
+
+
+def test_another_model_is_asked_about_the_whole_list(page, many, offered):
+    page.run()
+    first = page.selectbox(key="model").value
+    other = "dense" if first == "cnn" else "cnn"
+    upload_all(page, many)
+
+    page.selectbox(key="model").select(other).run()
+
+    assert not page.exception
+    assert [record["model"] for record in offered[-3:]] == [other] * 3
+
+
+def test_a_film_that_is_taken_off_the_uploader_leaves_the_list(page, many, film):
+    upload_all(page.run(), many)
+
+    upload_all(page, {"film.png": film})
+
+    assert not page.dataframe
+    assert answered(page)
+
+
+def test_an_emptied_list_leaves_nothing_of_the_films(page, many):
+    upload_all(page.run(), many)
+    open_film(page, "film.png")
+
+    page.button(key="clear").click().run()
+
+    assert not page.exception
+    assert not page.dataframe
+    assert not page.session_state.films.entries
+    kept = ("film_check", "judged", "heat_first", "second", "heat_second")
+    assert [key for key in kept if key in page.session_state] == []
+    assert page.file_uploader(key="upload_1").value == []
+
+
+def test_it_says_when_a_file_was_let_go(page, many):
+    page.run()
+    page.session_state.films = FilmList(max_films=1)
+    upload_all(page, many)
+
+    assert "the files of 2 older films were let go" in texts(page)
+    assert len(rows(page)) == 3
+
+    open_film(page, "film.png")
+
+    assert not page.exception
+    assert "Upload it again" in page.info[0].value
+    assert "Probability of pneumonia" not in texts(page)
+
+
+def test_a_second_model_is_asked_only_when_the_comparison_is_opened(page, film, toy_models, monkeypatch):
+    asked = []
+    assess = classifier.Classifier.assess
+    monkeypatch.setattr(
+        classifier.Classifier,
+        "assess",
+        lambda self, film, lungs: asked.append(self.card.name) or assess(self, film, lungs),
+    )
+    page.run()
+    page.selectbox(key="model").select("cnn").run()
+    upload(page, "film.png", film)
+    assert asked == ["cnn"]
+
+    page.session_state.compare = True
+    page.run()
+
+    assert not page.exception
+    assert asked == ["cnn", "dense"]
+    monkeypatch.undo()
+    other = classifier.Classifier.open("dense", toy_models).assess(radiograph.read(film, "film.png"))
+    assert f"**{TITLES[other.answer]}**, {calibration.as_percent(other.probability)}" in texts(page)
+    assert "The models differ" in texts(page) or "Both models say" in texts(page)
+    assert "cannot show where it looked" in texts(page)
+    assert sum("Small CNN" in caption for caption in captions(page)) == 1
+
+
+def test_the_film_s_whereabouts_and_the_numbers_are_explained(page, film):
+    upload(page.run(), "film.png", film)
+
+    folded = [each.label for each in page.expander]
+    assert {"Why this answer?", "What do the numbers mean?", "Does my film leave this machine?"} <= set(folded)
+    assert "not sent on" in texts(page)

@@ -1,0 +1,103 @@
+"""Another model's opinion of the same film, asked for only when the user opens it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from pages.parts import readers
+from pages.parts.answer import LOOKS
+from pages.parts.readers import Reader
+from pneumo import drawing, model_store
+from pneumo.calibration import as_percent
+from pneumo.errors import ModelError
+from pneumo.explanation import METHODS
+from pneumo.lungs import LungMask
+from pneumo.similar_scores import similar_films
+
+if TYPE_CHECKING:
+    from pneumo.classifier import Assessment
+
+OPACITY = 0.6
+
+
+def show_comparison(
+    first: "Assessment", reader: Reader, shown: np.ndarray, method: str, lungs: LungMask | None
+) -> None:
+    """Offer a second opinion.
+
+    Args:
+        first: what the chosen model said.
+        reader: of the chosen model.
+        shown: (height, width) float32 in 0…1, the film as it is shown.
+        method: key of `METHODS`.
+        lungs: of the film, where they are known.
+    """
+    others = {card.name: card for card in model_store.catalogue().cards if card.name != first.card.name}
+    if not others:
+        return
+    folded = st.expander(
+        "Compare with another model", icon=":material/compare_arrows:", key="compare", on_change="rerun"
+    )
+    if not folded.open:
+        return
+    with folded:
+        name = st.selectbox("Other model", list(others), format_func=lambda each: others[each].title, key="other")
+        try:
+            other = readers.load_reader(name, others[name].sha256)
+        except ModelError as error:
+            st.error(str(error))
+            return
+        with st.spinner("Asking the other model …"):
+            second = ask(first, other, lungs)
+        st.markdown(in_words(first, second))
+        for column, assessment, each, place in zip(
+            st.columns(2), (first, second), (reader, other), ("first", "second"), strict=True
+        ):
+            with column:
+                show_opinion(assessment)
+                show_heat(assessment, each, shown, method, place)
+
+
+def ask(first: "Assessment", other: Reader, lungs: LungMask | None) -> "Assessment":
+    """Ask another model about the film of an assessment, once."""
+    known: Assessment | None = st.session_state.get("second")
+    if known is None or known.radiograph is not first.radiograph or known.card is not other.classifier.card:
+        st.session_state.second = known = other.classifier.assess(first.radiograph, lungs)
+    return known
+
+
+def in_words(first: "Assessment", second: "Assessment") -> str:
+    """Say whether two models agree."""
+    words = [LOOKS[each.answer].words.lower() for each in (first, second)]
+    if first.answer == second.answer:
+        return f":material/handshake: Both models say: **{words[0]}**. They were trained on the same films."
+    return (
+        f":material/call_split: **The models differ**: {words[0]} and {words[1]}. Neither is right because the other "
+        "disagrees; look at the film."
+    )
+
+
+def show_opinion(assessment: "Assessment") -> None:
+    """Show what one model says."""
+    look, card = LOOKS[assessment.answer], assessment.card
+    with st.container(border=True, key=f"answer_{assessment.answer}_{card.name}"):
+        st.markdown(f"**{card.title}**")
+        st.markdown(f"{look.sign} **{look.words}**, {as_percent(assessment.probability)}")
+        if scores := readers.validation_scores(card):
+            st.caption(str(similar_films(scores, assessment.probability, card.calibration["prevalence"])))
+
+
+def show_heat(assessment: "Assessment", reader: Reader, shown: np.ndarray, method: str, place: str) -> None:
+    """Show where one model looked."""
+    if reader.explainer is None:
+        st.caption(reader.no_heat_map)
+        return
+    heat = readers.heat_of(assessment, reader.explainer, method, shown.shape, place)
+    st.image(
+        drawing.overlay(shown, heat, OPACITY),
+        caption=f"{METHODS[method]} of {assessment.card.title}",
+        alt=f"The film with the heat map of {assessment.card.title} over it",
+        width="stretch",
+        output_format="JPEG",
+    )

@@ -1,0 +1,91 @@
+"""The models on the predict page: chosen by the user, loaded once, asked once about each film."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from pneumo import model_store, similar_scores
+from pneumo.errors import ExplanationError, ModelError
+from pneumo.explanation import METHODS, Explainer
+from pneumo.model_store import ModelCard
+from pneumo.similar_scores import ValidationScores
+
+if TYPE_CHECKING:
+    from pneumo.classifier import Assessment, Classifier
+
+
+class Reader(NamedTuple):
+    """A model, and what draws its heat maps (or the sentence that says why nothing can)."""
+
+    classifier: "Classifier"
+    explainer: Explainer | None
+    no_heat_map: str
+
+
+@st.cache_resource(show_spinner="Loading the model …", max_entries=4)
+def load_reader(name: str, sha256: str) -> Reader:
+    """Load a model once for all sessions; `sha256` makes a retrained model a new one."""
+    import keras
+
+    from pneumo.classifier import Classifier
+
+    # Streamlit calls this after each run of each page. It would throw away the compiled kernels of the models that all
+    # sessions share, and the next film would wait half a second for them.
+    keras.backend.clear_session = lambda free_memory=True: None
+    classifier = Classifier.open(name)
+    classifier.warm_up()
+    try:
+        explainer = Explainer(classifier)
+        explainer.warm_up()
+    except ExplanationError as error:
+        return Reader(classifier, None, str(error))
+    return Reader(classifier, explainer, "")
+
+
+@st.cache_resource(show_spinner=False, max_entries=20)
+def _load_scores(name: str, sha256: str) -> ValidationScores:
+    return similar_scores.read_scores(model_store.read_card(name))
+
+
+def validation_scores(card: ModelCard) -> ValidationScores | None:
+    """Return what a model made of its validation films; None where it has no predictions of them."""
+    try:
+        return _load_scores(card.name, card.sha256)
+    except ModelError:
+        return None
+
+
+def choose_model() -> tuple[ModelCard, str]:
+    """Show the settings, and return the card and the method; stop the page where there is no model."""
+    catalogue = model_store.catalogue()
+    if not catalogue.cards:
+        st.warning("There is no model yet. Train one: `python -m pneumo train cnn --data DIR`.")
+        st.stop()
+    by_name = {card.name: card for card in catalogue.cards}
+    with st.popover("Model and heat map", icon=":material/tune:"):
+        name = st.selectbox(
+            "Model",
+            list(by_name),
+            format_func=lambda name: by_name[name].title,
+            key="model",
+            persist_state="session",
+            help="The first is the best on validation films.",
+        )
+        method = st.selectbox(
+            "Heat map", [*METHODS], format_func=METHODS.__getitem__, key="method", persist_state="session"
+        )
+        for problem in catalogue.problems.values():
+            st.caption(f":material/warning: {problem}")
+    return by_name[name], method
+
+
+def heat_of(
+    assessment: "Assessment", explainer: Explainer, method: str, shape: tuple[int, int], place: str
+) -> np.ndarray:
+    """Draw the heat map once for each film, model and method; `place` is where the page shows it."""
+    known = st.session_state.get(f"heat_{place}")
+    if known is None or known[0] is not assessment or known[1] != method:
+        known = assessment, method, explainer.heat_map(assessment, method, shape).values
+        st.session_state[f"heat_{place}"] = known
+    return known[2]
