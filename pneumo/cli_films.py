@@ -34,7 +34,7 @@ def predict(
     heatmap: Annotated[
         Path | None, typer.Option(help="Write each assessed film with its heat map as PNG into a folder.")
     ] = None,
-    method: Annotated[str, typer.Option(help="gradcam or gradcam++.")] = "gradcam",
+    method: Annotated[str, typer.Option(help="gradcam, gradcam++, layercam, scorecam or smoothgrad.")] = "gradcam",
     correct: Annotated[
         bool, typer.Option("--correct", help="Turn or invert a film where the check finds that it needs that.")
     ] = False,
