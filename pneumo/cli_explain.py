@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def explain_benchmark(
     data: DataOption = None,
     model: Annotated[str | None, typer.Option(help="Name of a model; the best on validation if left out.")] = None,
-    films: Annotated[
-        int, typer.Option(min=2, help="At the most this many in each part; 100 take a quarter of an hour.")
-    ] = 100,
+    films: Annotated[int, typer.Option(min=2, help="At the most this many in each part.")] = 100,
     methods: Annotated[str, typer.Option(help="Which ways to draw a map, with commas between.")] = ",".join(METHODS),
     as_json: JsonOption = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of MODEL_CARD.md.")] = False,

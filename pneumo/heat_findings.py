@@ -15,7 +15,8 @@ HOT = 0.5
 SMALLEST_REGION = 0.002
 # The outer twentieth of the film on each side, where letters and collimator edges lie.
 BORDER = 0.05
-# The border is 19 % of the film, and an evenly warm film has that much of its heat there.
+# The border is 19 % of the film. Of 120 validation films that MobileNetV2 answers “likely” none has more than 17 % of
+# its heat there.
 MUCH_ON_THE_BORDER = 0.25
 # Maps are compared on as many cells as the finest feature maps of the shipped models have.
 _GRID = 32
