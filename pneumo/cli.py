@@ -18,6 +18,7 @@ from pneumo import (
     card_figures,
     cli_compare,
     cli_data,
+    cli_explain,
     cli_films,
     cli_output,
     cli_search,
@@ -55,6 +56,7 @@ app.command()(cli_training.train)
 app.command()(cli_training.evaluate)
 app.command()(cli_search.search)
 app.command()(cli_compare.compare)
+app.command()(cli_explain.explain_benchmark)
 
 
 @app.command("models")

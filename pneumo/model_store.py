@@ -24,6 +24,8 @@ SHIPPED = Path(__file__).resolve().parents[1] / "models"
 PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
 # The split whose films imitate another hospital; models are compared and chosen on it, never on test.
 SELECTION_SPLIT = "val_shifted"
+# What the model's heat maps were measured to be worth, in the model's folder.
+EXPLANATION = "explanation.csv"
 CLASSIFICATION = "classification"
 SEGMENTATION = "segmentation"
 SCREENING = "screening"
@@ -58,6 +60,9 @@ class ModelCard:
         task: `CLASSIFICATION`, or for the networks that look at a film before it is classified `SEGMENTATION` (the
             lungs) and `SCREENING` (the gate), which have no calibration and figures of their own; or `PATHOGEN`, for
             the one that looks at it afterwards.
+        heat: what heat maps are measured against: ``references``, by method the density of the hottest place on a film
+            answered “likely” (`explanation.HeatMap`), the median over ``films`` films of ``measured_on``; empty where
+            it was not measured.
     """
 
     name: str
@@ -79,6 +84,12 @@ class ModelCard:
     test_openings: list[dict[str, str]] = field(default_factory=list)
     members: list[dict[str, Any]] = field(default_factory=list)
     task: str = CLASSIFICATION
+    heat: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def heat_references(self) -> dict[str, float]:
+        """The references of `heat`, by method; empty where none was measured."""
+        return {method: float(density) for method, density in self.heat.get("references", {}).items()}
 
     def as_calibration(self) -> Calibration:
         """Return the calibration as a value that can be applied."""
@@ -182,6 +193,8 @@ def _parsed_card(path: Path) -> ModelCard:
             card.as_thresholds()
             float(_selection_auroc(card))
             card.input["views"]
+            if not all(density > 0 for density in card.heat_references.values()):
+                raise ValueError("a heat reference is not above 0")
         return card
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path} is no complete model card ({error}). Restore or retrain the model.") from error
@@ -236,14 +249,14 @@ def write_predictions(
 
 
 def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
-    """Make room for new weights: drop what the old ones predicted, and return how often the test split was opened.
+    """Make room for new weights: drop what was measured of the old ones, and return how often test was opened.
 
     A retrained model must not stand on the leaderboard with its predecessor's predictions, nor with a test split that
     looks unopened.
     """
     path = (folder or models_folder()) / name
-    for predictions in (path / "predictions").glob("*.csv"):
-        predictions.unlink()
+    for measured in (*(path / "predictions").glob("*.csv"), path / EXPLANATION):
+        measured.unlink(missing_ok=True)
     try:
         return read_card(name, folder).test_openings
     except ModelError:

@@ -1,3 +1,4 @@
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import tensorflow as tf
 from pneumo import architectures, ensemble, views
 from pneumo.classifier import Assessment, Classifier
 from pneumo.errors import ExplanationError
-from pneumo.explanation import METHODS, Explainer, HeatInLungs, heat_in_lungs
+from pneumo.explanation import METHODS, Explainer
 from pneumo.radiograph import Radiograph
 
 
@@ -30,17 +31,71 @@ def grad_cam(model, layer, picture):
 
 
 def grad_cam_plus_plus(model, layer, picture):
-    """Chattopadhay et al. 2018, equations 10 and 19, for the class score exp(logit)."""
-    maps, gradient, logit = gradients(model, layer, picture)
+    """Chattopadhay et al. 2018, equations 10 and 19, for the class score exp(logit), less that factor."""
+    maps, gradient, _ = gradients(model, layer, picture)
     denominator = 2 * gradient**2 + maps.sum(axis=(0, 1)) * gradient**3
     alpha = np.divide(gradient**2, denominator, out=np.zeros_like(gradient), where=gradient != 0)
     total = alpha.sum(axis=(0, 1))
     alpha = alpha / np.where(total == 0, 1, total)
-    weights = (alpha * np.maximum(np.exp(logit) * gradient, 0)).sum(axis=(0, 1))
+    weights = (alpha * np.maximum(gradient, 0)).sum(axis=(0, 1))
     return np.maximum((maps * weights).sum(axis=-1), 0)
 
 
-BY_HAND = {"gradcam": grad_cam, "gradcam++": grad_cam_plus_plus}
+def layer_cam(model, layer, picture):
+    """Jiang et al. 2021, equations 4 and 5."""
+    maps, gradient, _ = gradients(model, layer, picture)
+    return np.maximum((np.maximum(gradient, 0) * maps).sum(axis=-1), 0)
+
+
+def with_peak_of_the_score(cam, logit):
+    """Give the hottest place the density −log(1 − p)."""
+    return cam / cam.max() * -np.log(1 / (1 + np.exp(np.float64(logit)))) / cam.size
+
+
+def score_cam(model, layer, picture):
+    """Wang et al. 2020, algorithm 1, on the ten channels that vary most."""
+    maps, _, logit = gradients(model, layer, picture)
+    behind = []
+    channels = sorted(range(maps.shape[-1]), key=lambda channel: -maps[..., channel].std())[:10]
+    for channel in channels:
+        if np.ptp(maps[..., channel]) == 0:
+            behind.append(-np.inf)
+            continue
+        mask = cv2.resize(maps[..., channel], picture.shape[:2])
+        mask = (mask - maps[..., channel].min()) / np.ptp(maps[..., channel])
+        behind.append(gradients(model, layer, picture * mask[..., None])[2])
+    cam = sum(np.exp(score) * maps[..., channel] for score, channel in zip(behind, channels, strict=True))
+    return with_peak_of_the_score(np.maximum(cam, 0), logit)
+
+
+def smoothgrad(model, layer, picture):
+    """Smilkov et al. 2017, one noisy copy after the other, blurred."""
+    noise = np.random.default_rng(0).standard_normal((8, *picture.shape), np.float32)
+    linear = keras.models.clone_model(model)
+    linear.set_weights(model.get_weights())
+    trunk = keras.Model(linear.inputs, linear.layers[-1].input)
+    kernel, bias = (tf.constant(weights) for weights in linear.layers[-1].get_weights())
+    total = np.zeros(picture.shape[:2])
+    for sample in noise:
+        seen = tf.constant((picture + 0.15 * (picture.max() - picture.min()) * sample)[None])
+        with tf.GradientTape() as tape:
+            tape.watch(seen)
+            logit = tf.matmul(trunk(seen, training=False), kernel) + bias
+        total += np.abs(tape.gradient(logit, seen)[0, ..., 0].numpy())
+    blurred = cv2.GaussianBlur(total, (0, 0), picture.shape[0] / 40)
+    return with_peak_of_the_score(blurred, gradients(model, layer, picture)[2])
+
+
+BY_HAND = {
+    "gradcam": grad_cam,
+    "gradcam++": grad_cam_plus_plus,
+    "layercam": layer_cam,
+    "scorecam": score_cam,
+    "smoothgrad": smoothgrad,
+}
+
+
+PICTURES = np.random.default_rng(6).random((2, 32, 32, 1), np.float32)
 
 
 def outputs_of(model, film):
@@ -95,7 +150,7 @@ def test_a_map_of_a_transfer_model_equals_the_hand_written_gradient(method, mobi
     cam = explainer_of(mobile, cam_layer="out_relu").feature_map(film, method)
 
     by_hand = BY_HAND[method](mobile, "out_relu", film)
-    assert cam.shape == (3, 3)
+    assert cam.shape == ((96, 96) if method == "smoothgrad" else (3, 3))
     assert by_hand.max() > 0
     np.testing.assert_allclose(cam, by_hand, atol=1e-5 * by_hand.max())
 
@@ -161,12 +216,13 @@ def test_a_heat_map_lies_over_the_film_where_the_evidence_is(method):
 
     assert heat.values.shape == (120, 200)
     assert heat.values.dtype == np.float32
-    assert (heat.values.min(), heat.values.max()) == (0, 1)
+    assert heat.values.max() == 1
     row, column = np.unravel_index(heat.values.argmax(), heat.values.shape)
     assert row / 120 == pytest.approx(8.5 / 32, abs=0.04)
     assert column / 200 == pytest.approx(24.5 / 32, abs=0.04)
-    assert heat.values[60:, :100].max() < 0.01
-    assert (heat.method, heat.layer) == (method, "conv")
+    # Noise lets SmoothGrad look beside the spot, too.
+    assert heat.values[60:, :100].max() < (0.9 if method == "smoothgrad" else 0.01)
+    assert (heat.method, heat.layer) == (method, "input" if method == "smoothgrad" else "conv")
 
 
 def test_a_heat_map_takes_the_shape_that_a_screen_asks_for():
@@ -175,13 +231,66 @@ def test_a_heat_map_takes_the_shape_that_a_screen_asks_for():
     assert explainer.heat_map(assessed(with_spot(8, 24)), shape=(50, 70)).values.shape == (50, 70)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "layercam"])
 def test_a_film_without_evidence_has_an_empty_map(method):
     heat = explainer_of(transparent_model(-1.0)).heat_map(assessed(with_spot(8, 24)), method)
 
     assert heat.is_empty
     assert heat.values.shape == (160, 200)
     assert np.isfinite(heat.values).all()
+
+
+def test_a_film_without_any_feature_has_an_empty_score_cam():
+    black = np.zeros((32, 32, 1), np.float32)
+
+    assert explainer_of(transparent_model(1.0)).heat_map(assessed(black), "scorecam").is_empty
+
+
+def test_the_density_of_a_grad_cam_is_the_logit_per_film():
+    model = transparent_model(3.0)
+    picture = with_spot(8, 24)
+
+    heat = explainer_of(model).heat_map(assessed(picture, 128, 160))
+
+    # The mean of the one feature map, nine of 1,024 pixels, times three; bicubic lobes below zero are cut off.
+    assert heat.density.mean() == pytest.approx(3 * 9 / 1024, rel=0.1)
+    np.testing.assert_allclose(heat.values, heat.density / heat.density.max(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_film_below_the_reference_stays_cool(picture, method):
+    model = synthetic.small_model(seed=5)
+    peak = explainer_of(model).heat_map(assessed(picture), method).density.max()
+
+    cool, hot = (
+        explainer_of(model, heat={"references": {method: peak * factor}}).heat_map(assessed(picture), method)
+        for factor in (4, 0.5)
+    )
+
+    assert cool.absolute.max() == pytest.approx(0.25)
+    assert cool.values.max() == 1
+    assert hot.absolute.max() == 1
+    np.testing.assert_allclose(hot.absolute, np.minimum(hot.values * 2, 1), atol=1e-5)
+
+
+def test_without_a_reference_there_is_no_absolute_scale(picture):
+    heat = explainer_of(synthetic.small_model(), heat={"references": {"layercam": 1.0}}).heat_map(assessed(picture))
+
+    assert heat.reference is None
+    assert heat.absolute is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_films_drawn_together_are_drawn_as_each_alone(method):
+    explainer = explainer_of(deep_model())
+    films = [assessed(film, height) for film, height in zip(PICTURES, (90, 160), strict=True)]
+
+    together = explainer.heat_maps(films, method)
+
+    for film, heat in zip(films, together, strict=True):
+        alone = explainer.heat_map(film, method)
+        assert heat.values.shape == film.radiograph.pixels.shape
+        np.testing.assert_allclose(heat.density, alone.density, atol=1e-5 * alone.density.max())
 
 
 def test_a_model_without_feature_maps_cannot_be_explained(toy_models):
@@ -199,50 +308,8 @@ def test_a_trained_model_is_explained_as_the_shipped_file_says(toy_models):
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones(picture):
-    with pytest.raises(ValueError, match=r"'scorecam'.*gradcam, gradcam\+\+"):
-        explainer_of(synthetic.small_model()).feature_map(picture, "scorecam")
-
-
-ZONES = np.array([[0, 1, 4, 0], [0, 2, 5, 0], [0, 3, 6, 0]], np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("heat", "expected", "sentence"),
-    [
-        (
-            [[0.2, 0, 0.1, 0], [0, 0, 0, 0], [0.1, 0.6, 0, 0]],
-            HeatInLungs(0.7, "right lower", 0.6 / 0.7),
-            "70 % of the heat lies inside the lungs, most of it in the right lower zone.",
-        ),
-        (
-            [[0, 0.2, 0.3, 0], [0.5, 0.25, 0, 0], [0, 0, 0, 0]],
-            HeatInLungs(0.75 / 1.25, "left upper", 0.3 / 0.75),
-            "60 % of the heat lies inside the lungs, the largest part of it in the left upper zone.",
-        ),
-        (
-            [[0.9, 0, 0, 0.9], [0, 0, 0.002, 0], [0, 0, 0, 0]],
-            HeatInLungs(0.002 / 1.802, "left middle", 1.0),
-            "Under 1 % of the heat lies inside the lungs, most of it in the left middle zone.",
-        ),
-        ([[1, 0, 0, 0]] + [[0] * 4] * 2, HeatInLungs(0.0, "", 0.0), "None of the heat lies inside the lungs."),
-    ],
-)
-def test_the_heat_inside_the_lungs_is_measured_as_by_hand(heat, expected, sentence):
-    # Of the second example, 0.75 of 1.25 lies inside, and 0.3 of those 0.75 in the left upper zone.
-    measured = heat_in_lungs(np.array(heat, np.float32), ZONES)
-
-    assert (measured.share, measured.zone_share) == pytest.approx((expected.share, expected.zone_share), abs=1e-6)
-    assert measured.zone == expected.zone
-    assert str(measured) == sentence
-
-
-def test_a_map_without_heat_lies_nowhere():
-    assert heat_in_lungs(np.zeros((3, 4), np.float32), ZONES) is None
-
-
-@pytest.mark.parametrize(("share", "outside"), [(0.49, True), (0.5, False), (1.0, False)])
-def test_less_than_half_inside_is_mostly_outside(share, outside):
-    assert HeatInLungs(share, "left upper", 1.0).mostly_outside == outside
+    with pytest.raises(ValueError, match=r"'gradcan'.*gradcam, gradcam\+\+, layercam, scorecam, smoothgrad"):
+        explainer_of(synthetic.small_model()).feature_map(picture, "gradcan")
 
 
 LUNG_BOX = (0.25, 0.5, 0.75, 1.0)
@@ -291,4 +358,4 @@ def test_the_map_of_an_ensemble_is_the_sum_of_its_members_each_in_its_place(ense
 def test_warming_an_ensemble_up_reaches_every_member(ensemble_explainer):
     ensemble_explainer.warm_up()
 
-    assert {index for index, _ in ensemble_explainer._visualisers} == {0, 1}
+    assert {index for index, _ in ensemble_explainer._drawers} == {0, 1}

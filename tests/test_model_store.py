@@ -63,6 +63,26 @@ def test_a_missing_file_is_reported(folder):
         model_store.load("toy", folder)
 
 
+def test_the_heat_references_of_a_card_are_kept_and_an_older_card_has_none(folder):
+    path = folder / "toy/card.json"
+    older = {key: value for key, value in json.loads(path.read_text()).items() if key != "heat"}
+    path.write_text(json.dumps(older))
+    assert model_store.read_card("toy", folder).heat_references == {}
+
+    heat = {"references": {"gradcam": 2, "layercam": 0.5}, "measured_on": "val", "films": 9}
+    model_store.write_card(synthetic.card(heat=heat), folder)
+
+    assert model_store.read_card("toy", folder).heat_references == {"gradcam": 2.0, "layercam": 0.5}
+
+
+@pytest.mark.parametrize("heat", [None, {"references": {"gradcam": 0}}, {"references": {"gradcam": "much"}}])
+def test_heat_references_that_nothing_can_be_measured_against_are_refused(folder, heat):
+    model_store.write_card(synthetic.card(heat=heat), folder)
+
+    with pytest.raises(ModelError, match="no complete model card"):
+        model_store.read_card("toy", folder)
+
+
 def test_an_unknown_model_is_answered_with_the_known_ones(folder):
     put(synthetic.card(name="other"), folder)
 

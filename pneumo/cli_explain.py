@@ -1,0 +1,66 @@
+"""The command ``python -m pneumo explain-benchmark``."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from pneumo import cli_output, model_store
+from pneumo.cli_options import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required
+from pneumo.cli_output import say
+from pneumo.heat_methods import METHODS
+
+if TYPE_CHECKING:
+    from pneumo.explain_benchmark import Benchmark
+
+
+@reports_errors
+def explain_benchmark(
+    data: DataOption = None,
+    model: Annotated[str | None, typer.Option(help="Name of a model; the best on validation if left out.")] = None,
+    films: Annotated[int, typer.Option(min=2, help="At the most this many in each part.")] = 100,
+    methods: Annotated[str, typer.Option(help="Which ways to draw a map, with commas between.")] = ",".join(METHODS),
+    as_json: JsonOption = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of MODEL_CARD.md.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Store the table and the heat references in the model's folder.")
+    ] = False,
+    models: ModelsOption = None,
+) -> None:
+    """Measure what heat maps are worth: against drawn lungs, boxes and opacities, the model itself, and chance.
+
+    Lung masks, NIH films and opacity masks are looked for beside the data set. No label is read.
+    """
+    data, name = required(data), model or model_store.default_name(models)
+    load_keras()
+    from pneumo import explain_benchmark as benchmarks
+
+    with cli_output.progress_bar() as show:
+        benchmark = benchmarks.run(
+            name,
+            data,
+            models,
+            films=films,
+            methods=[method.strip() for method in methods.split(",")],
+            progress=lambda stage: cli_output.show_stage(show, stage),
+        )
+    for sentence in benchmark.left_out:
+        say(sentence)
+    if as_json:
+        cli_output.print_json(benchmarks.record(benchmark))
+    elif as_markdown:
+        print(benchmarks.markdown(benchmark.table))
+    else:
+        _print(benchmark)
+    if write:
+        say(f"Wrote {benchmarks.write(benchmark, models)} and the heat references in the card beside it.")
+
+
+def _print(benchmark: "Benchmark") -> None:
+    from pneumo import explain_benchmark as benchmarks
+
+    shown = benchmarks.readable(benchmark.table)
+    table = Table(*map(str, shown.columns), title=f"Heat maps of {benchmark.card.title}, each with its 95 % interval")
+    for row in shown.itertuples(index=False):
+        table.add_row(*map(str, row))
+    cli_output.console().print(table)
