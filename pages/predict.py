@@ -1,16 +1,16 @@
 """Predict: films in; the answer first, then where the model looked, the reasons, and what to keep."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
-from pages.parts import about, comparison, film_batch, film_check, readers
+from pages.parts import about, comparison, film_batch, film_check, readers, research
 from pages.parts.answer import show_answer, style_page
 from pages.parts.film_check import FilmCheck
+from pages.parts.keep import Kept, keep_answer
 from pages.parts.pictures import Pictures, show_pictures
 from pages.parts.readers import Reader
-from pneumo import DISCLAIMER, batch, explanation, preprocessing, report
+from pneumo import DISCLAIMER, batch, heat_findings, preprocessing, report
 from pneumo.batch import Entry
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.samples import Sample, load_samples
@@ -28,6 +28,7 @@ class View(NamedTuple):
     checked: FilmCheck | None
     record: dict[str, Any]
     assessment: "Assessment | None"
+    source: bytes
 
 
 def choose_sample() -> tuple[Entry, str] | None:
@@ -56,21 +57,23 @@ def sample_title(sample: Sample) -> str:
 
 def look_at(entry: Entry, screener: Screener | None, reader: Reader) -> View:
     """Read, check and assess a film once; the result lives in this session only."""
+    source = entry.data or b""
     try:
         checked = film_check.check(entry, screener)
     except ImageError as error:
-        return View(None, report.error_record(entry.name, error, reader.classifier.card), None)
+        return View(None, report.error_record(entry.name, error, reader.classifier.card), None, source)
     asked = checked.film, reader.classifier.card, checked.forced
     known = st.session_state.get("judged")
     if known is None or any(was is not now for was, now in zip(known[0], asked, strict=True)):
         answered = batch.judged(checked.film, checked.verdict, reader.classifier, forced=checked.forced)
         st.session_state.judged = known = asked, answered
-    return View(checked, *known[1])
+    record, assessment = known[1]
+    return View(checked, record, assessment, source)
 
 
 def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
     """Show a film: the answer, or why there is none, and all that belongs to it."""
-    checked, record, assessment = view
+    checked, record, assessment, source = view
     if checked is None:
         st.error(f"**This file was not assessed.** {record['reasons'][0]}", icon=":material/block:")
         return
@@ -78,42 +81,30 @@ def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
     size = f"{film.width} × {film.height} px"
     facts = " · ".join(filter(None, (film.name, film.format, size, caption)))
     film_check.show_correction(checked)
+    shown = preprocessing.fit_within(film.pixels, SCREEN_SIDE)
     if assessment is None:
         film_check.show_refusal(checked, facts)
-        keep_answer(record)
+        keep_answer(Kept(source, shown, record))
         return
     film_check.show_findings(checked)
     show_answer(assessment)
-    shown = preprocessing.fit_within(film.pixels, SCREEN_SIDE)
+    heat, extent = None, None
     if reader.explainer:
-        heat = readers.heat_of(assessment, reader.explainer, method, shown.shape, "first")
-        lungs = checked.lungs
-        inside = explanation.heat_in_lungs(heat, lungs.zones(*heat.shape)) if lungs else None
-        show_pictures(Pictures(shown, heat, lungs, inside, facts, method, assessment.answer))
+        drawn = readers.heat_of(assessment, reader.explainer, method, shown.shape, "first")
+        heat, absolute, lungs = drawn.values, drawn.absolute, checked.lungs
+        found = heat_findings.examine(heat, lungs.zones(*heat.shape) if lungs else None, absolute)
+        extent = found.extent
+        show_pictures(Pictures(shown, heat, lungs, found, facts, method, assessment.answer, absolute))
     else:
         st.image(shown, caption=facts, alt="The film", clamp=True, output_format="JPEG")
         st.caption(reader.no_heat_map)
-    keep_answer(record)
+    keep_answer(Kept(source, shown, record, assessment, checked.findings, heat, method))
     comparison.show_comparison(assessment, reader, shown, method, checked.lungs)
+    research.show_research(assessment, extent, method)
     about.show_reasons(assessment)
     about.show_meaning(assessment.card)
     about.show_privacy()
     about.show_model(assessment.card)
-
-
-def keep_answer(record: dict[str, Any]) -> None:
-    """Offer what the user may want to keep of a film."""
-    st.markdown("### Keep this answer")
-    with st.container(horizontal=True, key="keep"):
-        st.download_button(
-            "Download as JSON",
-            report.to_json(record, indent=2),
-            file_name=f"{Path(record['file']).stem}-pneumo.json",
-            mime="application/json",
-            icon=":material/download:",
-            on_click="ignore",
-            key="download",
-        )
 
 
 style_page()
@@ -165,7 +156,7 @@ if entry is not None and entry.data is not None:
         films.record(entry, view.record)
 if films and len(films.entries) > 1:
     with listed:
-        film_batch.show_list(films)
+        film_batch.show_list(films, screener, reader, method)
         if entry:
             # Plain text: a file's name comes from a stranger.
             st.text(f"Open: {entry.name}")

@@ -159,6 +159,26 @@ def judged(
     return report.assessment_record(assessment, findings=findings, forced=refused), assessment
 
 
+def checked(entry: Entry, screener: Screener | None) -> tuple[Radiograph, Verdict | None]:
+    """Read and check one film of a list, corrected where the user asked for that.
+
+    Returns:
+        The film, and what the gate says of it; None where films are not checked.
+
+    Raises:
+        ImageError: if the file cannot be read.
+        ValueError: if it was let go.
+    """
+    if entry.data is None:
+        raise ValueError(f"The file of {entry.name} is no longer held.")
+    film = radiograph.read(entry.data, entry.name)
+    verdict = screener.check(film) if screener else None
+    if screener and verdict and verdict.correction and entry.corrected:
+        film = corrected(film, verdict.correction)
+        verdict = screener.check(film)
+    return film, verdict
+
+
 def read_entry(entry: Entry, screener: Screener | None, classifier: "Classifier") -> dict[str, Any]:
     """Read, check and assess one film of a list, as the user asked for it to be.
 
@@ -168,15 +188,8 @@ def read_entry(entry: Entry, screener: Screener | None, classifier: "Classifier"
     Raises:
         ValueError: if the film's file was let go.
     """
-    if entry.data is None:
-        raise ValueError(f"The file of {entry.name} is no longer held.")
     try:
-        film = radiograph.read(entry.data, entry.name)
-        verdict = screener.check(film) if screener else None
-        if screener and verdict and verdict.correction and entry.corrected:
-            film = corrected(film, verdict.correction)
-            verdict = screener.check(film)
-        return judged(film, verdict, classifier, forced=entry.forced)[0]
+        return judged(*checked(entry, screener), classifier, forced=entry.forced)[0]
     except PneumoError as error:
         return report.error_record(entry.name, error, classifier.card)
     except MemoryError:

@@ -51,11 +51,11 @@ def predict(
 ) -> None:
     """Assess films: a line for every input, those that are refused or cannot be read included."""
     load_keras()
-    from pneumo import explanation, radiograph, report, report_files
+    from pneumo import heat_methods, radiograph, report, report_files
     from pneumo.classifier import Classifier
 
-    if method not in explanation.METHODS:
-        raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(explanation.METHODS)}.")
+    if method not in heat_methods.METHODS:
+        raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(heat_methods.METHODS)}.")
     classifier = Classifier.open(model, models)
     explainer = _explainer_or_notice(classifier, needed=heatmap is not None) if heatmap or reports else None
     screener = _screener_or_complaint(models)
@@ -76,7 +76,7 @@ def predict(
                 if reports:
                     target = reports / cli_files.own_stem(reports, path.stem, report_files.ENDINGS, taken)
                     findings = verdict.findings if verdict else None
-                    outcome = cli_files.Outcome(record, film, findings, assessment, heat, explanation.METHODS[method])
+                    outcome = cli_files.Outcome(record, film, findings, assessment, heat, heat_methods.METHODS[method])
                     if problem := cli_files.write_report(outcome, path, target):
                         all_reported = False
                         complain(f"{path}: {problem}")

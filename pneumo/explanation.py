@@ -9,12 +9,7 @@ import numpy as np
 
 from pneumo import views
 from pneumo.errors import ExplanationError
-
-# The pages reach for these here.
-from pneumo.heat_findings import HeatInLungs as HeatInLungs
-from pneumo.heat_findings import heat_in_lungs as heat_in_lungs
 from pneumo.heat_methods import INPUT, Drawer, drawer
-from pneumo.heat_methods import METHODS as METHODS
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier

@@ -18,6 +18,9 @@ BORDER = 0.05
 # The border is 19 % of the film. Of 120 validation films that MobileNetV2 answers “likely” none has more than 17 % of
 # its heat there.
 MUCH_ON_THE_BORDER = 0.25
+# The lungs are a third of a film. Of 150 validation films that MobileNetV2 answers “likely” one in a hundred has less than
+# 28 % of its heat inside them, and the median is 42 %.
+LITTLE_INSIDE = 0.25
 # Maps are compared on as many cells as the finest feature maps of the shipped models have.
 _GRID = 32
 
@@ -38,8 +41,8 @@ class HeatInLungs:
 
     @property
     def mostly_outside(self) -> bool:
-        """Whether less than half of the heat lies inside the lungs."""
-        return self.share < 0.5
+        """Whether less of the heat lies inside the lungs than on hardly any film that a model answers “likely”."""
+        return self.share < LITTLE_INSIDE
 
     def __str__(self) -> str:
         """Say it, as in ``71 % of the heat lies inside the lungs, most of it in the right lower zone.``"""
@@ -124,7 +127,7 @@ def examine(
     border = border_share(heat, zones)
     warnings = []
     if inside and inside.mostly_outside:
-        warnings.append("Most of the heat lies outside the lungs: the score may rest on something else than the lungs.")
+        warnings.append("Little of the heat lies inside the lungs: the score may rest on something else.")
     if border > MUCH_ON_THE_BORDER:
         warnings.append(
             f"{100 * border:.0f} % of the heat lies on the border of the film, where letters and edges are: look at "

@@ -149,4 +149,4 @@ def markdown(name: str, split: str, folder: Path | None = None) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown(*sys.argv[1:]))
+    print(markdown(sys.argv[1], sys.argv[2]))

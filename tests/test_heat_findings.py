@@ -159,7 +159,7 @@ def test_a_spot_where_letters_stand_is_warned_of(zones):
     assert found.inside.share == 0
     assert found.extent is None
     assert [sentence.split(":")[0] for sentence in found.warnings] == [
-        "Most of the heat lies outside the lungs",
+        "Little of the heat lies inside the lungs",
         f"{100 * found.border:.0f} % of the heat lies on the border of the film, where letters and edges are",
     ]
 

@@ -96,6 +96,8 @@ FLOORS = {
     "report_pdf": 6.3,
     "report_files": 6.4,
     "batch": 6.2,
+    "batch_report": 6.4,
+    "explain_table": 4.5,
     "cli_output": 6.5,
     "cli_options": 6.7,
     "cli_files": 6.7,

@@ -11,7 +11,7 @@ from pages.parts.readers import Reader
 from pneumo import drawing, model_store
 from pneumo.calibration import as_percent
 from pneumo.errors import ModelError
-from pneumo.explanation import METHODS
+from pneumo.heat_methods import METHODS
 from pneumo.lungs import LungMask
 from pneumo.similar_scores import similar_films
 
@@ -95,7 +95,7 @@ def show_heat(assessment: "Assessment", reader: Reader, shown: np.ndarray, metho
         return
     heat = readers.heat_of(assessment, reader.explainer, method, shown.shape, place)
     st.image(
-        drawing.overlay(shown, heat, OPACITY),
+        drawing.overlay(shown, heat.values, OPACITY),
         caption=f"{METHODS[method]} of {assessment.card.title}",
         alt=f"The film with the heat map of {assessment.card.title} over it",
         width="stretch",

@@ -1,11 +1,15 @@
 """The films of a session: dropped together, each in the list the moment it is read, one of them open."""
 
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pneumo import batch, report
+from pages.parts.readers import Reader
+from pneumo import batch, batch_report, report
 from pneumo.batch import FilmList
 from pneumo.screening import Screener
 
@@ -23,7 +27,7 @@ COLUMNS = {
     "Remark": st.column_config.TextColumn(width="large"),
 }
 # What a session keeps of the film that was looked at last.
-LAST_FILM = ("film_check", "judged", "heat_first", "second", "heat_second")
+LAST_FILM = ("film_check", "judged", "heat_first", "second", "heat_second", "leaning")
 
 
 def films_of_session() -> FilmList:
@@ -74,8 +78,15 @@ def read_waiting(films: FilmList, screener: Screener | None, classifier: "Classi
     rows.empty()
 
 
-def show_list(films: FilmList) -> None:
-    """Show the list with its filter, its downloads, and the button that empties it."""
+def show_list(films: FilmList, screener: Screener | None, reader: Reader, method: str) -> None:
+    """Show the list with its filter, its downloads, and the button that empties it.
+
+    Args:
+        films: of this session.
+        screener: the gate; None where films are not checked.
+        reader: of the chosen model.
+        method: of the heat maps in the PDF, a key of `heat_methods.METHODS`.
+    """
     counted = batch.counts(films.records)
     st.markdown(f"## {len(films.entries)} films")
     chosen = st.pills(
@@ -110,6 +121,9 @@ def show_list(films: FilmList) -> None:
             "stay in the list; to open one of those films, upload it again."
         )
     with st.container(horizontal=True):
+        offer(
+            "All films as PDF", partial(pdf_of, films, screener, reader, method), "pneumo-films.pdf", "application/pdf"
+        )
         offer("Results as CSV", report.to_csv(films.records), "pneumo-films.csv", "text/csv")
         lines = "".join(f"{report.to_json(record)}\n" for record in films.records)
         offer("Results as JSON lines", lines, "pneumo-films.jsonl", "application/jsonl")
@@ -135,11 +149,18 @@ def clear(films: FilmList) -> None:
         st.session_state.pop(key, None)
 
 
+def pdf_of(films: FilmList, screener: Screener | None, reader: Reader, method: str) -> bytes:
+    """Make the PDF of all films; it is asked for by a click and takes some seconds for fifty films."""
+    now = datetime.now().astimezone()
+    entries = list(films.entries.values())
+    return batch_report.pdf(entries, screener, reader.classifier, reader.explainer, method, now)
+
+
 def height_of(films: FilmList) -> int:
     """Return the height of the table in pixels, its head included."""
     return ROW_HEIGHT * (1 + min(len(films.entries), ROWS_SEEN)) + 3
 
 
-def offer(words: str, data: str, file: str, mime: str) -> None:
+def offer(words: str, data: str | Callable[[], bytes], file: str, mime: str) -> None:
     """Offer a file for download."""
     st.download_button(words, data, file_name=file, mime=mime, icon=":material/download:", on_click="ignore", key=file)

@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from pages.parts.film_viewer import show_film
-from pneumo.explanation import METHODS, HeatInLungs
+from pneumo.heat_findings import HeatFindings
+from pneumo.heat_methods import METHODS
 from pneumo.lungs import LungMask
 
 EMPTY = "Nothing on this film raises the model's score, so the map is empty."
@@ -22,7 +23,7 @@ class Pictures(NamedTuple):
     film: np.ndarray
     heat: np.ndarray
     lungs: LungMask | None
-    inside: HeatInLungs | None
+    findings: HeatFindings
     caption: str
     method: str
     answer: str
@@ -44,13 +45,11 @@ def show_pictures(ready: Pictures) -> None:
     if not ready.heat.any():
         st.caption(EMPTY)
         return
-    if ready.inside:
-        st.caption(f"{ready.inside} Right and left are the child's.")
-        if ready.inside.mostly_outside and ready.answer == "likely":
-            st.warning(
-                "Most of the heat lies outside the lungs: the answer may rest on something else than the lungs.",
-                icon=":material/warning:",
-            )
+    if ready.findings.inside:
+        st.caption(f"{ready.findings.inside} Right and left are the child's.")
+    if ready.answer == "likely":
+        for warning in ready.findings.warnings:
+            st.warning(warning, icon=":material/warning:")
     if ready.answer != "likely":
         colours = "Colours are" if ready.absolute is None else "On the scale “This film”, colours are"
         st.caption(
@@ -64,8 +63,8 @@ def in_words(ready: Pictures) -> str:
     answer = {"likely": "Pneumonia likely", "unlikely": "Pneumonia unlikely"}.get(ready.answer, "Cannot say")
     if not ready.heat.any():
         heat = EMPTY
-    elif ready.inside:
-        heat = f"{ready.inside} Right and left are the child's."
+    elif ready.findings.inside:
+        heat = f"{ready.findings.inside} Right and left are the child's."
     else:
         heat = "The lungs of this film were not found, so the place of the heat cannot be named."
     return f"The film under its {METHODS[ready.method]} heat map. Answer: {answer}. {heat}"

@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import streamlit as st
 
-from pneumo import model_store, similar_scores
+from pneumo import model_store, pathogen, similar_scores
 from pneumo.errors import ExplanationError, ModelError
-from pneumo.explanation import METHODS, Explainer
+from pneumo.explanation import Explainer, HeatMap
+from pneumo.heat_methods import METHODS
 from pneumo.model_store import ModelCard
+from pneumo.pathogen import Differentiator, Leaning
 from pneumo.similar_scores import ValidationScores
 
 if TYPE_CHECKING:
@@ -80,12 +81,27 @@ def choose_model() -> tuple[ModelCard, str]:
     return by_name[name], method
 
 
-def heat_of(
-    assessment: "Assessment", explainer: Explainer, method: str, shape: tuple[int, int], place: str
-) -> np.ndarray:
+def heat_of(assessment: "Assessment", explainer: Explainer, method: str, shape: tuple[int, int], place: str) -> HeatMap:
     """Draw the heat map once for each film, model and method; `place` is where the page shows it."""
     known = st.session_state.get(f"heat_{place}")
     if known is None or known[0] is not assessment or known[1] != method:
-        known = assessment, method, explainer.heat_map(assessment, method, shape).values
+        known = assessment, method, explainer.heat_map(assessment, method, shape)
         st.session_state[f"heat_{place}"] = known
     return known[2]
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _load_differentiator(sha256: str) -> Differentiator:
+    return Differentiator.open()
+
+
+def leaning_of(assessment: "Assessment") -> Leaning | None:
+    """Say whether a film with pneumonia looks bacterial or viral; None where that is not asked or cannot be told."""
+    try:
+        differentiator = _load_differentiator(model_store.read_card(pathogen.NAME).sha256)
+    except ModelError:
+        return None
+    known = st.session_state.get("leaning")
+    if known is None or known[0] is not assessment:
+        st.session_state.leaning = known = assessment, differentiator.lean(assessment)
+    return known[1]

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from pages.parts.pictures import Pictures, show_pictures
-from pneumo import explanation, lungs, radiograph
+from pneumo import heat_findings, lungs, radiograph
 from pneumo.samples import FOLDER
 
 film = radiograph.read(FOLDER / ("normal_1.png" if st.toggle("Other film") else "bacterial_1.png")).pixels
@@ -14,8 +14,8 @@ mask = lungs.of_probability(
 )
 row, column = np.mgrid[: film.shape[0], : film.shape[1]] / np.array(film.shape)[:, None, None]
 heat = np.exp(-((row - 0.6) ** 2 + (column - 0.3) ** 2) / 0.02).astype(np.float32)
-inside = explanation.heat_in_lungs(heat, mask.zones(*heat.shape))
+found = heat_findings.examine(heat, mask.zones(*heat.shape))
 absolute = None if st.toggle("Relative only") else heat * np.float32(0.3)
 st.button("Run again")
-show_pictures(Pictures(film, heat, mask, inside, "A sample", "gradcam", "likely", absolute))
+show_pictures(Pictures(film, heat, mask, found, "A sample", "gradcam", "likely", absolute))
 st.markdown("\n\n".join(["More of the page"] * 60))

@@ -9,15 +9,20 @@ from streamlit.testing.v1 import AppTest
 from pages.parts import film_viewer
 from pages.parts.pictures import EMPTY, Pictures, in_words
 from pneumo import DISCLAIMER, drawing, lungs
-from pneumo.explanation import HeatInLungs
+from pneumo.heat_findings import HeatFindings, HeatInLungs
 
 MASK = lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
 FILM = np.linspace(0, 1, 60 * 80, dtype=np.float32).reshape(60, 80)
 INSIDE = HeatInLungs(0.71, "right lower", 0.6)
+ELSEWHERE = "Little of the heat lies inside the lungs"
+
+
+def findings(inside: HeatInLungs | None = INSIDE, *warnings: str) -> HeatFindings:
+    return HeatFindings(inside, (), 0.0, {}, (), None, warnings)
 
 
 def pictures(**changes) -> Pictures:
-    return Pictures(FILM, FILM[::-1], MASK, INSIDE, "film.png", "gradcam", "likely")._replace(**changes)
+    return Pictures(FILM, FILM[::-1], MASK, findings(), "film.png", "gradcam", "likely")._replace(**changes)
 
 
 def run(*ready: Pictures) -> AppTest:
@@ -73,7 +78,7 @@ def test_two_viewers_stand_on_one_page_under_keys_of_their_own():
 
 
 def test_without_lungs_there_is_no_outline():
-    assert viewers(run(pictures(lungs=None, inside=None)))[0]["outline"] == []
+    assert viewers(run(pictures(lungs=None, findings=findings(None))))[0]["outline"] == []
 
 
 @pytest.mark.parametrize(
@@ -82,8 +87,8 @@ def test_without_lungs_there_is_no_outline():
         ({}, "Answer: Pneumonia likely. 71 % of the heat lies inside the lungs, most of it in the right lower zone."),
         ({"answer": "unlikely"}, "Answer: Pneumonia unlikely. 71 %"),
         ({"answer": "uncertain"}, "Answer: Cannot say. 71 %"),
-        ({"inside": None, "lungs": None}, "The lungs of this film were not found"),
-        ({"heat": np.zeros_like(FILM), "inside": None}, EMPTY),
+        ({"findings": findings(None), "lungs": None}, "The lungs of this film were not found"),
+        ({"heat": np.zeros_like(FILM), "findings": findings(None)}, EMPTY),
         ({"method": "gradcam++"}, "The film under its Grad-CAM++ heat map."),
     ],
 )
@@ -92,11 +97,11 @@ def test_the_picture_is_told_in_words(changes, words):
 
 
 def test_a_likely_answer_with_its_heat_elsewhere_is_warned_of():
-    outside = HeatInLungs(0.4, "left upper", 1)
+    outside = findings(HeatInLungs(0.2, "left upper", 1), ELSEWHERE)
 
-    assert "Most of the heat lies outside the lungs" in told(run(pictures(inside=outside)))
-    assert "Most of the heat lies outside the lungs" not in told(run(pictures(inside=outside, answer="unlikely")))
-    assert "Most of the heat lies outside the lungs" not in told(run(pictures()))
+    assert ELSEWHERE in told(run(pictures(findings=outside)))
+    assert ELSEWHERE not in told(run(pictures(findings=outside, answer="unlikely")))
+    assert ELSEWHERE not in told(run(pictures()))
 
 
 def test_where_the_answer_is_not_likely_bright_spots_are_explained():
@@ -105,7 +110,7 @@ def test_where_the_answer_is_not_likely_bright_spots_are_explained():
 
 
 def test_an_empty_map_is_said_to_be_empty():
-    assert told(run(pictures(heat=np.zeros_like(FILM), inside=None, answer="unlikely"))) == EMPTY
+    assert told(run(pictures(heat=np.zeros_like(FILM), findings=findings(None), answer="unlikely"))) == EMPTY
 
 
 def test_the_viewer_fetches_nothing():

@@ -15,6 +15,7 @@ from pneumo import (
     classifier,
     drawing,
     explanation,
+    heat_findings,
     radiograph,
     report,
     samples,
@@ -374,8 +375,8 @@ def test_without_the_networks_films_are_not_checked_and_it_says_so(page, noise, 
 
 
 def test_it_says_how_much_of_the_heat_lies_in_the_lungs(page, film, monkeypatch):
-    measured = explanation.HeatInLungs(0.71, "right lower", 0.6)
-    monkeypatch.setattr(explanation, "heat_in_lungs", lambda heat, zones: measured)
+    measured = heat_findings.HeatInLungs(0.71, "right lower", 0.6)
+    monkeypatch.setattr(heat_findings, "heat_in_lungs", lambda heat, zones: measured)
 
     upload(page.run(), "film.png", film)
 
@@ -384,12 +385,13 @@ def test_it_says_how_much_of_the_heat_lies_in_the_lungs(page, film, monkeypatch)
 
 
 def test_a_likely_answer_with_its_heat_elsewhere_is_warned_of(page, film, monkeypatch):
-    monkeypatch.setattr(explanation, "heat_in_lungs", lambda heat, zones: explanation.HeatInLungs(0.4, "left upper", 1))
+    elsewhere = heat_findings.HeatInLungs(0.2, "left upper", 1)
+    monkeypatch.setattr(heat_findings, "heat_in_lungs", lambda heat, zones: elsewhere)
     monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
 
     upload(page.run(), "film.png", film)
 
-    assert "Most of the heat lies outside the lungs" in page.warning[0].value
+    assert "Little of the heat lies inside the lungs" in page.warning[0].value
 
 
 def test_the_answer_is_told_as_a_count_of_films_and_how_many_it_rests_on(page, film, toy_models, offered):

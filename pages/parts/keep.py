@@ -1,0 +1,87 @@
+"""What a user can keep of an answer; all but the JSON is made when it is asked for, and not before."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from pneumo import report, report_files, report_picture
+from pneumo.findings import Finding
+from pneumo.heat_methods import METHODS
+from pneumo.preprocessing import fit_within
+from pneumo.report_files import DICOM_PICTURE, DICOM_REPORT, PDF, PICTURE, FilmFiles
+from pneumo.report_text import FilmReport
+
+if TYPE_CHECKING:
+    from pneumo.classifier import Assessment
+
+
+class Kept(NamedTuple):
+    """One film as it can be kept: its file and its pixels, what was said of it, and its heat map where there is one."""
+
+    source: bytes
+    film: np.ndarray
+    record: dict[str, Any]
+    assessment: "Assessment | None" = None
+    findings: tuple[Finding, ...] | None = None
+    heat: np.ndarray | None = None
+    method: str = ""
+
+
+def keep_answer(kept: Kept) -> None:
+    """Offer what the user may want to keep of a film."""
+    st.markdown("### Keep this answer")
+    # A field of its own for each film: a name must not be left standing over the next child's film.
+    label = st.text_input(
+        "Name or number to print on the report, if you want one",
+        key=f"label_{kept.record['image_sha256']}",
+        max_chars=60,
+        help="It stands on the PDF alone, and is not stored.",
+    )
+    stem = f"{Path(kept.record['file']).stem}-pneumo"
+    with st.container(horizontal=True, key="keep"):
+        offer("PDF report", partial(content, kept, label, PDF), f"{stem}.pdf", "application/pdf", "picture_as_pdf")
+        if kept.heat is not None:
+            offer("Overlay as PNG", partial(content, kept, label, PICTURE), f"{stem}.png", "image/png", "image")
+        offer("JSON", report.to_json(kept.record, indent=2), f"{stem}.json", "application/json", "data_object")
+        if kept.assessment and kept.assessment.radiograph.format == "DICOM":
+            offer_dicom(kept, stem)
+
+
+def offer_dicom(kept: Kept, stem: str) -> None:
+    """Offer the objects that join the study of a DICOM film, or say why there are none."""
+    if not st.toggle("DICOM objects", key=f"dicom_{kept.record['image_sha256']}"):
+        return
+    made = files_of(kept, "")
+    if made.problem:
+        st.caption(made.problem)
+    for ending, words in ((DICOM_PICTURE, "Overlay as DICOM"), (DICOM_REPORT, "Structured report")):
+        if ending in made.contents:
+            offer(words, made.contents[ending], f"{stem}{ending}", "application/dicom", "clinical_notes")
+
+
+def files_of(kept: Kept, label: str) -> FilmFiles:
+    """Make all files of a film."""
+    drawn = None
+    if kept.assessment and kept.heat is not None:
+        shown = fit_within(kept.film, max(kept.heat.shape))
+        drawn = report_picture.overlay(shown, kept.heat, METHODS[kept.method], kept.assessment.answer)
+    item = FilmReport(kept.record, kept.film, drawn, label)
+    now = datetime.now().astimezone()
+    return report_files.of_film(item, kept.source, now, kept.assessment, kept.findings)
+
+
+def content(kept: Kept, label: str, ending: str) -> bytes:
+    """Make one file of a film."""
+    return files_of(kept, label).contents[ending]
+
+
+def offer(words: str, data: str | bytes | Callable[[], bytes], file: str, mime: str, icon: str) -> None:
+    """Offer a file for download."""
+    st.download_button(
+        words, data, file_name=file, mime=mime, icon=f":material/{icon}:", on_click="ignore", key=f"keep_{words}"
+    )

@@ -1,0 +1,64 @@
+"""One PDF of all films of a list: what was found is drawn anew from the files that the list still holds."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pneumo import batch, report_pdf, report_picture
+from pneumo.batch import Entry
+from pneumo.heat_methods import METHODS
+from pneumo.preprocessing import fit_within
+from pneumo.report_text import FilmReport
+from pneumo.screening import Screener
+
+if TYPE_CHECKING:
+    from pneumo.classifier import Classifier
+    from pneumo.explanation import Explainer
+
+# Two pictures of a film share a page: more pixels would not be seen, and fifty films must fit into memory.
+SIDE = 900
+
+
+def pdf(
+    entries: Iterable[Entry],
+    screener: Screener | None,
+    classifier: "Classifier",
+    explainer: "Explainer | None",
+    method: str,
+    made: datetime,
+) -> bytes:
+    """Return a table of all films that were read, and a page for each.
+
+    A film whose file was let go, or cannot be read, has a page without pictures.
+
+    Args:
+        entries: of the list.
+        screener: the gate; None where films are not checked.
+        classifier: the model that was asked.
+        explainer: of that model; None where it has no heat maps.
+        method: key of `heat_methods.METHODS`.
+        made: the date and time that the pages bear.
+
+    Raises:
+        ValueError: if no film was read.
+    """
+    pages = [_page(entry, screener, classifier, explainer, method) for entry in entries if entry.record]
+    if not pages:
+        raise ValueError("No film was read yet. Wait until the list is done.")
+    return report_pdf.many(pages, made)
+
+
+def _page(
+    entry: Entry, screener: Screener | None, classifier: "Classifier", explainer: "Explainer | None", method: str
+) -> FilmReport:
+    record = entry.record or {}
+    if entry.data is None or record["status"] == "error":
+        return FilmReport(record, None)
+    film, verdict = batch.checked(entry, screener)
+    record, assessment = batch.judged(film, verdict, classifier, forced=entry.forced)
+    shown = fit_within(film.pixels, SIDE)
+    if assessment is None or explainer is None:
+        return FilmReport(record, shown)
+    height, width = shown.shape
+    heat = explainer.heat_map(assessment, method, (height, width)).values
+    return FilmReport(record, shown, report_picture.overlay(shown, heat, METHODS[method], assessment.answer))
