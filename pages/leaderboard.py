@@ -11,46 +11,11 @@ from pneumo.figures import FIGURES, SPLITS
 from pneumo.leaderboard import Measurement
 from pneumo.model_store import ModelCard
 
-# In pixels; three fit beside each other on a desktop, one on a telephone.
-MATRIX_WIDTH = 330
-ROC_WIDTH = 680
-
 
 @st.cache_data(show_spinner="Measuring the models…", max_entries=100)
 def measured(name: str, split: str, label: str, folder: Path, state: str, _card: ModelCard) -> Measurement:
     """Keep a measurement for as long as ``state``, the model, its thresholds and its predictions, is the same."""
     return leaderboard.measure(_card, split, label, folder)
-
-
-@st.fragment
-def curves_and_calls(measurements: list[Measurement], models: list[str]) -> None:
-    """Show the ROC curves and confusion matrices of the models that the reader chooses."""
-    names = [each.label for each in measurements]
-    chosen = st.multiselect("Models", names, default=names, key="models", placeholder="Choose models")
-    selected = [each for each in measurements if each.label in chosen]
-    if not selected:
-        st.caption("Choose a model to see its curve and its calls.")
-        return
-    curves = leaderboard.roc_curves(selected)
-    if curves.empty:
-        st.caption("These films show one class only, so there is no ROC curve.")
-    else:
-        st.altair_chart(
-            charts.roc_plot(curves, leaderboard.operating_points(selected), models),
-            width=ROC_WIDTH,
-            key="roc",
-            alt="ROC curves of the chosen models with their operating points.",
-        )
-        st.caption(
-            "A curve shows every trade between pneumonias found (up) and false alarms (right) that a model offers; "
-            "nearer to the upper left corner is better, the dotted diagonal is chance, and the diamond is the "
-            "model's decision threshold."
-        )
-    matrices = st.container(horizontal=True)
-    for each in selected:
-        plot = charts.confusion_plot(leaderboard.confusion_table(each.metrics), each.label)
-        matrices.altair_chart(plot, width=MATRIX_WIDTH, key=f"confusion_{each.card.name}")
-    st.caption("A row counts the films of one truth by what the model called them; its shares add up to 100 %.")
 
 
 @st.fragment
@@ -192,9 +157,6 @@ st.dataframe(
     key="published",
 )
 st.caption(published.HOW_TO_READ)
-
-st.subheader("Curves and calls")
-curves_and_calls(measurements, list(labels.values()))
 
 st.subheader("One model in detail")
 one_model(catalogue.cards, split, folder)

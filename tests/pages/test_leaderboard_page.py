@@ -49,10 +49,6 @@ def text(app):
     return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
 
 
-def charts(app):
-    return app.get("vega_lite_chart")
-
-
 def test_the_page_opens_on_the_test_split(models):
     app = run()
 
@@ -103,19 +99,6 @@ def test_the_address_holds_split_and_figure(models):
 
     assert app.segmented_control(key="split").value == "val"
     assert app.selectbox(key="figure").value == "sensitivity"
-
-
-def test_curves_follow_the_chosen_models(models):
-    app = run({"split": "Validation"})
-    everything = len(charts(app))
-
-    app.multiselect(key="models").set_value(["GOOD"]).run()
-    one = len(charts(app))
-    app.multiselect(key="models").set_value([]).run()
-
-    assert not app.exception
-    assert everything - one == 1  # a confusion matrix less
-    assert "Choose a model to see its curve" in text(app)
 
 
 def test_the_facts_follow_the_chosen_model(models):
@@ -184,7 +167,7 @@ def test_a_broken_history_costs_a_sentence(models):
     assert "history.csv is damaged" in text(app)
 
 
-def test_films_of_one_class_have_no_roc_curve(tmp_path, monkeypatch):
+def test_films_of_one_class_have_no_auroc(tmp_path, monkeypatch):
     write_model(tmp_path, "toy", splits=("external_nih",), one_class=True)
     monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
 
@@ -192,7 +175,6 @@ def test_films_of_one_class_have_no_roc_curve(tmp_path, monkeypatch):
 
     assert not app.exception
     assert "These films cannot tell the AUROC" in text(app)
-    assert "there is no ROC curve" in text(app)
 
 
 def test_no_models_show_how_to_train_one(tmp_path, monkeypatch):
@@ -221,7 +203,7 @@ def test_published_results_stand_below_the_figures_whichever_films_are_chosen(mo
     app = run({"split": split})
 
     headings = [each.value for each in app.subheader]
-    assert headings.index("All figures") < headings.index("Published results") < headings.index("Curves and calls")
+    assert headings.index("All figures") < headings.index("Published results")
     shown = app.dataframe[1].value
     assert len(shown) == len(published.load())
     assert set(shown["Figures"]) == {"published"}
