@@ -9,6 +9,7 @@ st.navigation(
         st.Page("pages/predict.py", title="Predict", icon=":material/radiology:", default=True),
         st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
+        st.Page("pages/clinic.py", title="At your clinic", icon=":material/local_hospital:"),
         st.Page("pages/dataset.py", title="Dataset", icon=":material/photo_library:"),
     ],
     position="top",
