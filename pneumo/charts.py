@@ -17,26 +17,6 @@ NARROW = "width < 420"
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 
 
-def interval_plot(intervals: pd.DataFrame, title: str) -> alt.LayerChart:
-    """Draw a dot and its 95 % interval for each model.
-
-    Args:
-        intervals: ``model, value, low, high, text``, drawn from top to bottom.
-        title: of the figure.
-    """
-    label_limit = alt.ExprRef(f"{NARROW} ? 110 : 260")
-    base = alt.Chart(intervals).encode(
-        y=alt.Y("model:N", title=None, sort=intervals["model"].to_list(), axis=alt.Axis(labelLimit=label_limit)),
-        tooltip=[alt.Tooltip("model:N", title="Model"), alt.Tooltip("text:N", title=title)],
-    )
-    axis = alt.X(
-        "low:Q", title=f"{title}, 95 % interval", axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=False, nice=True)
-    )
-    bars = base.mark_rule(strokeWidth=3, opacity=0.6, color=PALETTE[0]).encode(x=axis, x2="high:Q")
-    dots = base.mark_point(filled=True, size=110, opacity=1, color=PALETTE[0]).encode(x="value:Q")
-    return (bars + dots).properties(autosize=FIT, height=alt.Step(30), title=f"{title} of the models")
-
-
 def confusion_plot(cells: pd.DataFrame, title: str) -> alt.LayerChart:
     """Draw a confusion matrix: the number of films in each cell, and its share of the films of that truth.
 

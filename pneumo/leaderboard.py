@@ -183,14 +183,6 @@ def markdown_table(shown: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def intervals(numbers: pd.DataFrame, figure: str) -> pd.DataFrame:
-    """Return ``model, value, low, high, text`` of one figure, in the order of a `table`; unknown ones left out."""
-    columns = {figure: "value", f"{figure}_low": "low", f"{figure}_high": "high"}
-    rows = numbers[["model", *columns]].rename(columns=columns).dropna(ignore_index=True)
-    bounds = rows[["value", "low", "high"]].itertuples(index=False, name=None)
-    return rows.assign(text=[str(Estimate(*each)) for each in bounds])
-
-
 def confusion_table(cells: Confusion) -> pd.DataFrame:
     """Return ``truth, call, films, share``: the four cells of a confusion matrix, ``share`` of the truth's films."""
     rows = [

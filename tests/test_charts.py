@@ -15,11 +15,9 @@ def summary(toy_data):
 
 def every_chart(summary):
     cells = pd.DataFrame({"truth": ["Normal"], "call": ["Normal"], "films": [3], "share": [1.0]})
-    intervals = pd.DataFrame({"model": ["A"], "value": [0.9], "low": [0.8], "high": [0.95], "text": ["0.9"]})
     history = pd.DataFrame({"epoch": [1, 2], "films": ["Training", "Validation"], "value": [0.5, 0.4]})
     splits = list(dataset_tables.SPLITS.values())
     return [
-        charts.interval_plot(intervals, "AUROC"),
         charts.confusion_plot(cells, "A"),
         charts.training_plot(history, "Loss", 2),
         charts.training_plot(history, "Loss"),

@@ -71,9 +71,12 @@ FLOORS = {
     "leaderboard": 4.7,
     "model_comparison": 4.8,
     "model_curves": 4.9,
+    "scoreboard": 4.9,
+    "scoreboard_html": 4.95,
     "clinic_curves": 4.9,
     "published": 4.8,
     "classifier": 5,
+    "latency": 5.2,
     "shipping": 5,
     "explanation": 5.5,
     "experiment": 5.5,
@@ -92,7 +95,7 @@ FLOORS = {
     "cli": 7,
     "__main__": 8,
 }
-NEEDS_KERAS = {"architectures", "training", "probe", "recipes", "classifier", "shipping", "experiment"} | {
+NEEDS_KERAS = {"architectures", "latency", "training", "probe", "recipes", "classifier", "shipping", "experiment"} | {
     "search",
     "search_space",
     "search_experiment",
