@@ -10,6 +10,7 @@ st.navigation(
         st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("pages/clinic.py", title="At your clinic", icon=":material/local_hospital:"),
+        st.Page("pages/failures.py", title="Where it fails", icon=":material/error_med:"),
         st.Page("pages/dataset.py", title="Dataset", icon=":material/photo_library:"),
     ],
     position="top",

@@ -17,6 +17,28 @@ NARROW = "width < 420"
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 
 
+def rate_plot(rates: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Draw the share of films called wrong in each group, with its 95 % interval.
+
+    Args:
+        rates: ``group, films, errors, share, low, high``, drawn from top to bottom.
+        title: what the films are grouped by.
+    """
+    base = alt.Chart(rates).encode(
+        y=alt.Y("group:N", title=None, sort=rates["group"].to_list(), axis=alt.Axis(labelLimit=150)),
+        tooltip=[
+            alt.Tooltip("group:N", title="Group"),
+            alt.Tooltip("films:Q", title="Films", format=","),
+            alt.Tooltip("errors:Q", title="Called wrong", format=","),
+            alt.Tooltip("share:Q", title="Share", format=".1%"),
+        ],
+    )
+    axis = alt.X("low:Q", title="Share called wrong, 95 % interval", axis=alt.Axis(tickCount=5, format="%"))
+    bars = base.mark_rule(strokeWidth=3, opacity=0.6, color=PALETTE[0]).encode(x=axis, x2="high:Q")
+    dots = base.mark_point(filled=True, size=110, opacity=1, color=PALETTE[0]).encode(x="share:Q")
+    return (bars + dots).properties(autosize=FIT, height=alt.Step(32), title=title)
+
+
 def confusion_plot(cells: pd.DataFrame, title: str) -> alt.LayerChart:
     """Draw a confusion matrix: the number of films in each cell, and its share of the films of that truth.
 

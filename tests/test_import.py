@@ -71,6 +71,7 @@ FLOORS = {
     "leaderboard": 4.7,
     "model_comparison": 4.8,
     "model_curves": 4.9,
+    "failures": 4.9,
     "scoreboard": 4.9,
     "scoreboard_html": 4.95,
     "clinic_curves": 4.9,
