@@ -11,6 +11,7 @@ st.navigation(
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("pages/clinic.py", title="At your clinic", icon=":material/local_hospital:"),
         st.Page("pages/failures.py", title="Where it fails", icon=":material/error_med:"),
+        st.Page("pages/model_card.py", title="Model card", icon=":material/description:"),
         st.Page("pages/dataset.py", title="Dataset", icon=":material/photo_library:"),
     ],
     position="top",

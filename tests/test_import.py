@@ -72,6 +72,8 @@ FLOORS = {
     "model_comparison": 4.8,
     "model_curves": 4.9,
     "failures": 4.9,
+    "checklist": 4.9,
+    "card_sections": 4.95,
     "scoreboard": 4.9,
     "scoreboard_html": 4.95,
     "clinic_curves": 4.9,
