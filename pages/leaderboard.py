@@ -81,15 +81,6 @@ external = [card for card in cards if EXTERNAL_SPLIT in leaderboard.splits([card
 elsewhere = measured_models.measure(external, EXTERNAL_SPLIT, labels)
 shown = [each for each in measurements if not chosen or each.card.name in chosen]
 if actions.button(
-    "Compare these",
-    icon=":material/compare_arrows:",
-    key="compare",
-    disabled=not FEWEST <= len(chosen) <= MOST,
-    help=f"Choose {FEWEST} to {MOST} models above.",
-):
-    query = {"models": [labels[name] for name in chosen], "split": SPLITS[split].title}
-    st.switch_page("pages/compare.py", query_params=query)
-if actions.button(
     "Measure latency here",
     icon=":material/timer:",
     key="latency",
@@ -110,6 +101,15 @@ with actions:
         key="download",
         on_click="ignore",
     )
+if FEWEST <= len(chosen) <= MOST:
+    actions.page_link(
+        "pages/compare.py",
+        label="Compare these",
+        icon=":material/compare_arrows:",
+        query_params={"models": [labels[name] for name in chosen], "split": SPLITS[split].title},
+    )
+else:
+    st.caption(f"Choose {FEWEST} to {MOST} models above to compare them.")
 if table.empty:
     st.write("No row holds this text. Clear the search.")
 else:

@@ -12,11 +12,11 @@ from pneumo import figures, leaderboard, model_file, model_store, published
 from pneumo.scoreboard import COLUMNS
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "pages" / "leaderboard.py"
 
 
 def run(query=()):
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    app.switch_page("pages/leaderboard.py")
     for key, value in dict(query).items():
         app.query_params[key] = value
     return app.run()
@@ -124,17 +124,17 @@ def test_the_address_holds_the_view(models):
     assert ">published<" not in table(app)
 
 
-def test_two_to_five_chosen_models_are_taken_to_the_comparison(models, monkeypatch):
-    went = []
-    monkeypatch.setattr(st, "switch_page", lambda page, query_params: went.append((page, query_params)))
+def test_two_to_five_chosen_models_can_be_taken_to_the_comparison(models):
     app = run({"split": "Validation"})
-    assert app.button(key="compare").disabled
+    assert not app.get("page_link")
+    assert "Choose 2 to 5 models" in text(app)
 
     app.multiselect(key="models").set_value(["poor", "good"]).run()
-    app.button(key="compare").click().run()
 
     assert not app.exception
-    assert went == [("pages/compare.py", {"models": ["POOR", "GOOD"], "split": "Validation"})]
+    (link,) = app.get("page_link")
+    assert link.proto.page == "compare"
+    assert link.proto.query_string == "models=POOR&models=GOOD&split=Validation"
 
 
 def test_latency_is_measured_where_it_is_asked_for(models):
