@@ -23,9 +23,10 @@ def link(url, path, **query):
 def choose(visit, label, option):
     """Choose one more option of a list that takes several."""
     box = visit.page.get_by_role("combobox", name=re.compile(label))
-    box.click()
+    box.fill(option)
     visit.page.get_by_role("option", name=option, exact=True).click()
     box.press("Escape")
+    expect(visit.page.get_by_role("button", name=f"Remove {option}")).to_be_visible()
 
 
 @pytest.fixture(params=SIZES, ids=["desktop-light", "phone-dark"])
