@@ -1,200 +1,126 @@
-"""Compare the models: every figure is computed here and now from the predictions that lie beside each model."""
-
-from pathlib import Path
+"""The leaderboard: every figure is computed here and now from the predictions that lie beside each model."""
 
 import streamlit as st
 
 import pneumo
-from pneumo import charts, leaderboard, model_facts, model_store, published
-from pneumo.errors import ModelError
-from pneumo.figures import FIGURES, SPLITS
+from pages.parts import measured_models
+from pneumo import leaderboard, model_facts, published, scoreboard, scoreboard_html
+from pneumo.errors import PneumoError
+from pneumo.figures import SPLITS
 from pneumo.leaderboard import Measurement
-from pneumo.model_store import ModelCard
+from pneumo.scoreboard import COLUMNS, EXTERNAL_SPLIT, SHOWN_FIRST, Latency
 
-# In pixels; three fit beside each other on a desktop, one on a telephone.
-MATRIX_WIDTH = 330
-ROC_WIDTH = 680
+FEWEST, MOST = 2, 5
 
 
-@st.cache_data(show_spinner="Measuring the models…", max_entries=100)
-def measured(name: str, split: str, label: str, folder: Path, state: str, _card: ModelCard) -> Measurement:
-    """Keep a measurement for as long as ``state``, the model, its thresholds and its predictions, is the same."""
-    return leaderboard.measure(_card, split, label, folder)
+@st.cache_resource
+def latencies() -> dict[str, Latency]:
+    """Keep what was measured on this machine for all sessions, by the SHA-256 of the model's file."""
+    return {}
 
 
-@st.fragment
-def curves_and_calls(measurements: list[Measurement], models: list[str]) -> None:
-    """Show the ROC curves and confusion matrices of the models that the reader chooses."""
-    names = [each.label for each in measurements]
-    chosen = st.multiselect("Models", names, default=names, key="models", placeholder="Choose models")
-    selected = [each for each in measurements if each.label in chosen]
-    if not selected:
-        st.caption("Choose a model to see its curve and its calls.")
-        return
-    curves = leaderboard.roc_curves(selected)
-    if curves.empty:
-        st.caption("These films show one class only, so there is no ROC curve.")
-    else:
-        st.altair_chart(
-            charts.roc_plot(curves, leaderboard.operating_points(selected), models),
-            width=ROC_WIDTH,
-            key="roc",
-            alt="ROC curves of the chosen models with their operating points.",
-        )
-        st.caption(
-            "A curve shows every trade between pneumonias found (up) and false alarms (right) that a model offers; "
-            "nearer to the upper left corner is better, the dotted diagonal is chance, and the diamond is the "
-            "model's decision threshold."
-        )
-    matrices = st.container(horizontal=True)
-    for each in selected:
-        plot = charts.confusion_plot(leaderboard.confusion_table(each.metrics), each.label)
-        matrices.altair_chart(plot, width=MATRIX_WIDTH, key=f"confusion_{each.card.name}")
-    st.caption("A row counts the films of one truth by what the model called them; its shares add up to 100 %.")
+def measure_latency(measurements: list[Measurement]) -> None:
+    """Load each model and time it."""
+    from pneumo import latency
 
-
-@st.fragment
-def one_model(cards: list[ModelCard], split: str, folder: Path) -> None:
-    """Show what the model that the reader chooses answered on the split, and how it was trained."""
-    titles = model_facts.labels(cards)
-    by_name = {card.name: card for card in cards}
-    name = st.selectbox("Model", list(by_name), format_func=lambda each: titles[each], key="model")
-    card = by_name[name]
-    if split in model_store.measured_splits(name, folder):
+    bar = st.progress(0.0, "Loading TensorFlow…")
+    for place, each in enumerate(measurements):
+        bar.progress(place / len(measurements), f"Timing {each.label}…")
         try:
-            st.dataframe(leaderboard.answers(card, split, folder), hide_index=True, key="answers")
-            st.caption(f"The three answers that the Predict page would give on: {SPLITS[split].title.lower()}.")
-        except ModelError as error:
-            st.write(str(error))
-    try:
-        history = model_facts.read_curves(card, folder)
-        facts = model_facts.card_facts(card)
-    except ModelError as error:
-        st.write(str(error))
-        return
-    if history["epoch"].nunique() < 2:
-        st.caption("This model was not trained in epochs, so there are no curves.")
-    else:
-        for place, (key, title) in zip(st.columns(len(model_facts.CURVES)), model_facts.CURVES.items(), strict=True):
-            plot = charts.training_plot(history[history["figure"] == key], title, card.training.get("epoch_kept"))
-            place.altair_chart(plot, key=f"training_{key}")
-        st.caption(
-            "Where training improves and validation does not, the model learns its films by heart; the dashed "
-            "upright line marks the epoch that was kept."
-        )
-    with st.expander("How this model was made", icon=":material/description:"):
-        st.markdown("\n".join(f"- **{name}**: {text}" for name, text in facts.items()))
+            latencies()[each.card.sha256] = latency.measure(each.card.name)
+        except PneumoError as error:
+            st.caption(f":material/warning: {error}")
+    bar.empty()
 
 
-# The first visit to a fresh server may be a link to this page: Streamlit then runs it without streamlit_app.py, as a
-# page of the old kind, until it meets st.navigation.
-if "navigated" not in st.session_state:
-    st.session_state.navigated = True
-    st.navigation([st.Page(Path(__file__).with_name("predict.py"), default=True), st.Page(__file__)])
-    st.rerun()
+measured_models.open_through_the_app(__file__)
 
 st.title("Leaderboard")
 st.write("How well each model tells pneumonia from normal films, on films that it was not trained on.")
 st.caption(pneumo.DISCLAIMER)
 
-folder = model_store.models_folder()
-catalogue = model_store.catalogue(folder)
-for problem in catalogue.problems.values():
-    st.caption(f":material/warning: {problem}")
-splits = leaderboard.splits(catalogue.cards, folder)
-if not catalogue.cards:
-    st.write(
-        "There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`, "
-        "where DIR is a data set in the Kaggle layout; it appears here when it is done."
-    )
-    st.stop()
-if not splits:
-    st.write("No model has been measured yet. Run `python -m pneumo evaluate NAME --data DIR`.")
-    st.stop()
-
-controls = st.container(horizontal=True, vertical_alignment="bottom")
-split = controls.segmented_control(
-    "Films",
-    splits,
-    default=splits[0],
-    required=True,
-    format_func=lambda each: SPLITS[each].title,
-    key="split",
-    bind="query-params",
-)
-figure = controls.selectbox(
-    "Figure", list(FIGURES), format_func=lambda each: FIGURES[each].title, key="figure", bind="query-params", width=180
-)
-
-labels = model_facts.labels(catalogue.cards)
-measurements: list[Measurement] = []
-unmeasured: list[str] = []
-for card in catalogue.cards:
-    if split not in model_store.measured_splits(card.name, folder):
-        unmeasured.append(labels[card.name])
-        continue
-    try:
-        state = leaderboard.state(card, split, folder)
-        measurements.append(measured(card.name, split, labels[card.name], folder, state, card))
-    except ModelError as error:
-        st.caption(f":material/warning: {error}")
+cards = measured_models.measured_cards()
+labels = model_facts.labels(cards)
+split = measured_models.choose_films(cards)
+measurements = measured_models.measure(measured_models.measured_on(cards, split), split, labels)
 about = SPLITS[split].description
 if split == "test":
     about = f"{about} {model_facts.openings([each.card for each in measurements])}"
 st.caption(about)
-if unmeasured:
-    st.caption(f"Not measured on these films: {', '.join(unmeasured)}.")
 if not measurements:
     st.stop()
 
-numbers = leaderboard.table(measurements, figure)
-intervals = leaderboard.intervals(numbers, figure)
-if intervals.empty:
-    st.write(f"These films cannot tell the {FIGURES[figure].title}: they show one class only.")
-else:
-    st.altair_chart(
-        charts.interval_plot(intervals, FIGURES[figure].title),
-        key="intervals",
-        alt=f"{FIGURES[figure].title} of each model with its 95 % interval; the table below has the same figures.",
+controls = st.columns([2, 1, 1], vertical_alignment="bottom")
+chosen = controls[0].multiselect(
+    "Models",
+    [each.card.name for each in measurements],
+    format_func=labels.__getitem__,
+    key="models",
+    placeholder="All of them",
+    bind="query-params",
+)
+search = controls[1].text_input(
+    "Search", key="search", placeholder="Name or source", max_chars=100, bind="query-params"
+)
+order = controls[2].selectbox(
+    "Sort by", list(COLUMNS), format_func=lambda each: COLUMNS[each].title, key="sort", bind="query-params"
+)
+actions = st.container(horizontal=True)
+with actions.popover("Rows and columns", icon=":material/view_column:"):
+    with_published = st.toggle("Show what others published", value=True, key="published", bind="query-params")
+    columns = st.multiselect(
+        "Columns",
+        list(COLUMNS),
+        default=SHOWN_FIRST,
+        format_func=lambda each: COLUMNS[each].title,
+        key="columns",
+        bind="query-params",
     )
-st.caption(f"{FIGURES[figure].title}: {FIGURES[figure].meaning}.")
 
-st.subheader("All figures")
-st.dataframe(
-    leaderboard.readable(numbers),
-    hide_index=True,
-    column_config={"Model": st.column_config.TextColumn(pinned=True)},
-    key="figures",
-)
+external = [card for card in cards if EXTERNAL_SPLIT in leaderboard.splits([card])]
+elsewhere = measured_models.measure(external, EXTERNAL_SPLIT, labels)
+shown = [each for each in measurements if not chosen or each.card.name in chosen]
+if actions.button(
+    "Measure latency here",
+    icon=":material/timer:",
+    key="latency",
+    help="Loads each model shown and times it on a sample film; takes some seconds a model.",
+):
+    measure_latency(shown)
+
+results = published.load() if with_published else []
+table = scoreboard.rows(shown, elsewhere, latencies(), results)
+table = scoreboard.in_order(scoreboard.matching(table, search or ""), order)
+with actions:
+    st.download_button(
+        "Download (CSV)",
+        table.to_csv(index=False),
+        file_name=f"leaderboard_{split}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key="download",
+        on_click="ignore",
+    )
+if FEWEST <= len(chosen) <= MOST:
+    actions.page_link(
+        "pages/compare.py",
+        label="Compare these",
+        icon=":material/compare_arrows:",
+        query_params={"models": [labels[name] for name in chosen], "split": SPLITS[split].title},
+    )
+else:
+    st.caption(f"Choose {FEWEST} to {MOST} models above to compare them.")
+if table.empty:
+    st.write("No row holds this text. Clear the search.")
+else:
+    st.html(scoreboard_html.table(table, columns))
+st.caption(f"Sorted by {COLUMNS[order].title}: {COLUMNS[order].meaning}.")
 st.caption(
-    f"On {leaderboard.extent(measurements)}. In brackets stands the 95 % interval: were the study repeated on other "
-    "children, intervals drawn in this way would hold the true figure 95 times in 100. Shares of films (accuracy, "
-    "sensitivity, specificity, precision) have Wilson's interval; the others a bootstrap that redraws whole patients, "
-    "because films of one child resemble each other. Calls are made at each model's decision threshold."
+    f"On {leaderboard.extent(measurements)}. Under a figure stands its 95 % interval, and the bar draws it, from the "
+    "lowest to the highest limit of the column: were the study repeated on other children, intervals drawn in this way "
+    "would hold the true figure 95 times in 100. Shares of films (accuracy, sensitivity, specificity, precision) have "
+    "Wilson's interval; the others a bootstrap that redraws whole patients, because films of one child resemble each "
+    "other. Calls are made at each model's decision threshold."
 )
-st.download_button(
-    "Download the figures (CSV)",
-    numbers.to_csv(index=False),
-    file_name=f"leaderboard_{split}.csv",
-    mime="text/csv",
-    icon=":material/download:",
-    key="download",
-    on_click="ignore",
-)
-
-st.subheader("Published results")
-st.write("What others reported of such systems and of this data set: reference rows, marked *published*.")
-st.dataframe(
-    published.readable(published.load()),
-    height="content",
-    hide_index=True,
-    column_config={"System": st.column_config.TextColumn(pinned=True)},
-    key="published",
-)
-st.caption(published.HOW_TO_READ)
-
-st.subheader("Curves and calls")
-curves_and_calls(measurements, list(labels.values()))
-
-st.subheader("One model in detail")
-one_model(catalogue.cards, split, folder)
+if with_published:
+    st.caption(f"Rows marked *published*: {published.HOW_TO_READ}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from pneumo import model_store
 from pneumo.evaluation import Estimate
+from pneumo.model_store import ModelCard
 
 SPLITS = {
     "val": "Validation",
@@ -60,7 +61,12 @@ def markdown(name: str, folder: Path | None = None) -> str:
     Raises:
         ModelError: if there is no such model.
     """
-    metrics = model_store.read_card(name, folder).metrics
+    return table(model_store.read_card(name, folder))
+
+
+def table(card: ModelCard) -> str:
+    """Return all figures of a card as a Markdown table."""
+    metrics = card.metrics
     rows = [
         f"| {SPLITS.get(split, split)} ({metrics[split]['films']}) | {figure} | {cell(values)} |"
         for split in in_order(metrics)

@@ -17,69 +17,26 @@ NARROW = "width < 420"
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 
 
-def interval_plot(intervals: pd.DataFrame, title: str) -> alt.LayerChart:
-    """Draw a dot and its 95 % interval for each model.
+def rate_plot(rates: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Draw the share of films called wrong in each group, with its 95 % interval.
 
     Args:
-        intervals: ``model, value, low, high, text``, drawn from top to bottom.
-        title: of the figure.
+        rates: ``group, films, errors, share, low, high``, drawn from top to bottom.
+        title: what the films are grouped by.
     """
-    label_limit = alt.ExprRef(f"{NARROW} ? 110 : 260")
-    base = alt.Chart(intervals).encode(
-        y=alt.Y("model:N", title=None, sort=intervals["model"].to_list(), axis=alt.Axis(labelLimit=label_limit)),
-        tooltip=[alt.Tooltip("model:N", title="Model"), alt.Tooltip("text:N", title=title)],
+    base = alt.Chart(rates).encode(
+        y=alt.Y("group:N", title=None, sort=rates["group"].to_list(), axis=alt.Axis(labelLimit=150)),
+        tooltip=[
+            alt.Tooltip("group:N", title="Group"),
+            alt.Tooltip("films:Q", title="Films", format=","),
+            alt.Tooltip("errors:Q", title="Called wrong", format=","),
+            alt.Tooltip("share:Q", title="Share", format=".1%"),
+        ],
     )
-    axis = alt.X(
-        "low:Q", title=f"{title}, 95 % interval", axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=False, nice=True)
-    )
+    axis = alt.X("low:Q", title="Share called wrong, 95 % interval", axis=alt.Axis(tickCount=5, format="%"))
     bars = base.mark_rule(strokeWidth=3, opacity=0.6, color=PALETTE[0]).encode(x=axis, x2="high:Q")
-    dots = base.mark_point(filled=True, size=110, opacity=1, color=PALETTE[0]).encode(x="value:Q")
-    return (bars + dots).properties(autosize=FIT, height=alt.Step(30), title=f"{title} of the models")
-
-
-def roc_plot(curves: pd.DataFrame, points: pd.DataFrame, models: list[str]) -> alt.LayerChart:
-    """Draw ROC curves, their operating points, and the diagonal of chance.
-
-    Args:
-        curves: ``model, threshold, false_positive_rate, true_positive_rate``, corner after corner.
-        points: the same columns, one row a model.
-        models: every model there is, so that each keeps its colour and dashes whichever are drawn.
-    """
-    drawn = set(curves["model"])
-    shown = [model for model in models if model in drawn]
-    places = [models.index(model) for model in shown]
-    colour = alt.Color(
-        "model:N",
-        title=None,
-        scale=alt.Scale(domain=shown, range=[PALETTE[place % len(PALETTE)] for place in places]),
-        legend=legend_below("stroke"),
-    )
-    dash = alt.StrokeDash(
-        "model:N",
-        title=None,
-        scale=alt.Scale(domain=shown, range=[DASHES[place % len(DASHES)] for place in places]),
-        legend=legend_below("stroke"),
-    )
-    x = alt.X(
-        "false_positive_rate:Q", title="1 − specificity", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5)
-    )
-    y = alt.Y("true_positive_rate:Q", title="Sensitivity", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5))
-    tooltip = [
-        alt.Tooltip("model:N", title="Model"),
-        alt.Tooltip("threshold:Q", title="Threshold", format=".3f"),
-        alt.Tooltip("true_positive_rate:Q", title="Sensitivity", format=".3f"),
-        alt.Tooltip("false_positive_rate:Q", title="1 − specificity", format=".3f"),
-    ]
-    ends = pd.DataFrame({"false_positive_rate": [0, 1], "true_positive_rate": [0, 1]})
-    chance = alt.Chart(ends).mark_line(color=RULE, strokeDash=[3, 3], strokeWidth=1).encode(x, y)
-    base = alt.Chart(curves).encode(x, y, colour, alt.Order("threshold:Q", sort="descending"))
-    lines = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
-    # A line answers only at its middle; invisible corners answer along all of it.
-    corners = base.mark_point(size=90, opacity=0, filled=True).encode(tooltip=tooltip)
-    chosen = alt.Chart(points).mark_point(filled=True, size=130, opacity=1, shape="diamond")
-    return (chance + lines + corners + chosen.encode(x, y, colour, tooltip=tooltip)).properties(
-        autosize=FIT, height=420, title="ROC curves"
-    )
+    dots = base.mark_point(filled=True, size=110, opacity=1, color=PALETTE[0]).encode(x="share:Q")
+    return (bars + dots).properties(autosize=FIT, height=alt.Step(32), title=title)
 
 
 def confusion_plot(cells: pd.DataFrame, title: str) -> alt.LayerChart:
@@ -153,5 +110,10 @@ def training_plot(curves: pd.DataFrame, title: str, kept: int | None = None) -> 
 def legend_below(symbol: str = "square") -> alt.Legend:
     """Return a legend that stays inside a narrow chart."""
     return alt.Legend(
-        orient="bottom", columns=alt.ExprRef(f"{NARROW} ? 1 : 3"), labelLimit=240, symbolType=symbol, symbolSize=160
+        orient="bottom",
+        columns=alt.ExprRef(f"{NARROW} ? 1 : 3"),
+        labelLimit=240,
+        symbolType=symbol,
+        symbolSize=160,
+        symbolOpacity=1,
     )

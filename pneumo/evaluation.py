@@ -119,7 +119,7 @@ def evaluate(
     labels, probability = np.asarray(labels), np.asarray(probability, np.float64)
     _check(labels, probability, np.asarray(patients))
     cells = confusion(labels, probability, threshold)
-    weights = _bootstrap_weights(patients, draws, seed)
+    weights = bootstrap_weights(patients, draws, seed)
     bootstrapped = {
         name: _percentile_interval(values)
         for name, values in _weighted_statistics(labels, probability, threshold, weights).items()
@@ -164,28 +164,16 @@ def mean_by_patient(
     known = np.isfinite(values)
     if not known.any():
         return Estimate(np.nan, np.nan, np.nan)
-    weights = _bootstrap_weights(np.asarray(patients)[known], draws, seed)
+    weights = bootstrap_weights(np.asarray(patients)[known], draws, seed)
     return _percentile_interval(weights @ values[known] / weights.sum(axis=1))
 
 
-def roc_curve(labels: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
-    """Return the corners of the ROC curve.
-
-    Returns:
-        Columns ``threshold, false_positive_rate, true_positive_rate``, from (0, 0) at threshold infinity to
-        (1, 1); one row a distinct probability.
-    """
-    # scikit-learn takes half a second to import; pages that only list models do without it.
-    from sklearn import metrics
-
-    false_positive, true_positive, threshold = metrics.roc_curve(labels, probability)
-    return pd.DataFrame(
-        {
-            "threshold": threshold,
-            "false_positive_rate": false_positive,
-            "true_positive_rate": true_positive,
-        }
-    )
+def bootstrap_weights(patients: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Return how often each film counts, (1 + draws, films): once in the first row, as its patient is drawn below."""
+    _, cluster = np.unique(np.asarray(patients), return_inverse=True)
+    count = int(cluster.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+    return np.vstack([np.ones(len(cluster)), drawn[:, cluster]])
 
 
 def _check(labels: np.ndarray, probability: np.ndarray, patients: np.ndarray) -> None:
@@ -195,14 +183,6 @@ def _check(labels: np.ndarray, probability: np.ndarray, patients: np.ndarray) ->
         raise ValueError("labels must be 0 (normal) or 1 (pneumonia)")
     if not ((probability >= 0) & (probability <= 1)).all():
         raise ValueError("probabilities must lie in 0…1")
-
-
-def _bootstrap_weights(patients: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Return how often each film counts, (1 + draws, films): once in the first row, as its patient is drawn below."""
-    _, cluster = np.unique(np.asarray(patients), return_inverse=True)
-    count = int(cluster.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    return np.vstack([np.ones(len(cluster)), drawn[:, cluster]])
 
 
 def _percentile_interval(values: np.ndarray) -> Estimate:

@@ -18,8 +18,8 @@ BORDER = 0.05
 # The border is 19 % of the film. Of 120 validation films that MobileNetV2 answers “likely” none has more than 17 % of
 # its heat there.
 MUCH_ON_THE_BORDER = 0.25
-# The lungs are a third of a film. Of 150 validation films that MobileNetV2 answers “likely” one in a hundred has less than
-# 28 % of its heat inside them, and the median is 42 %.
+# The lungs are a third of a film. Of 150 validation films that MobileNetV2 answers “likely” one in a hundred has less
+# than 28 % of its heat inside them, and the median is 42 %.
 LITTLE_INSIDE = 0.25
 # Maps are compared on as many cells as the finest feature maps of the shipped models have.
 _GRID = 32

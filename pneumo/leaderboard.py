@@ -11,7 +11,7 @@ import pandas as pd
 
 from pneumo import evaluation, model_facts, model_file, model_store
 from pneumo.errors import ModelError
-from pneumo.evaluation import Estimate, Metrics
+from pneumo.evaluation import Confusion, Estimate, Metrics
 from pneumo.figures import FIGURES, SPLITS
 from pneumo.model_store import CLASSIFICATION, ModelCard
 
@@ -24,13 +24,11 @@ class Measurement:
         label: the model's title, told apart from others of the same title.
         card: of the model.
         metrics: at the card's decision threshold.
-        roc: as `evaluation.roc_curve` returns it; empty where a class is missing.
     """
 
     label: str
     card: ModelCard
     metrics: Metrics
-    roc: pd.DataFrame
 
 
 def splits(cards: Iterable[ModelCard], folder: Path | None = None) -> list[str]:
@@ -66,15 +64,12 @@ def measure(card: ModelCard, split: str, label: str | None = None, folder: Path 
     try:
         predictions = model_store.read_predictions(card.name, split, folder)
         metrics = evaluation.evaluate_table(predictions, card.as_thresholds().decision)
-        truth = (predictions["label"] == "PNEUMONIA").to_numpy(int)
-        both = 0 < truth.sum() < len(truth)
-        roc = evaluation.roc_curve(truth, predictions["probability"].to_numpy(float)) if both else pd.DataFrame()
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"The predictions of {card.name} on {split} or the thresholds of its card are damaged ({error}). "
             f"Run `python -m pneumo evaluate {card.name} --split {split}`."
         ) from error
-    return Measurement(label or card.title, card, metrics, roc)
+    return Measurement(label or card.title, card, metrics)
 
 
 def extent(measurements: Iterable[Measurement]) -> str:
@@ -188,46 +183,8 @@ def markdown_table(shown: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def intervals(numbers: pd.DataFrame, figure: str) -> pd.DataFrame:
-    """Return ``model, value, low, high, text`` of one figure, in the order of a `table`; unknown ones left out."""
-    columns = {figure: "value", f"{figure}_low": "low", f"{figure}_high": "high"}
-    rows = numbers[["model", *columns]].rename(columns=columns).dropna(ignore_index=True)
-    bounds = rows[["value", "low", "high"]].itertuples(index=False, name=None)
-    return rows.assign(text=[str(Estimate(*each)) for each in bounds])
-
-
-def roc_curves(measurements: Iterable[Measurement]) -> pd.DataFrame:
-    """Return ``model, threshold, false_positive_rate, true_positive_rate``: the corners of all ROC curves.
-
-    The first corner's threshold, infinity, is given as 1: no probability lies above it.
-    """
-    parts = [
-        each.roc.assign(model=each.label, threshold=each.roc["threshold"].clip(upper=1))
-        for each in measurements
-        if len(each.roc)
-    ]
-    columns = ["model", "threshold", "false_positive_rate", "true_positive_rate"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-
-
-def operating_points(measurements: Iterable[Measurement]) -> pd.DataFrame:
-    """Return ``model, threshold, false_positive_rate, true_positive_rate`` at the decision threshold."""
-    rows = [
-        (
-            each.label,
-            each.metrics.threshold,
-            1 - each.metrics.specificity.value,
-            each.metrics.sensitivity.value,
-        )
-        for each in measurements
-        if len(each.roc)
-    ]
-    return pd.DataFrame(rows, columns=["model", "threshold", "false_positive_rate", "true_positive_rate"])
-
-
-def confusion_table(metrics: Metrics) -> pd.DataFrame:
+def confusion_table(cells: Confusion) -> pd.DataFrame:
     """Return ``truth, call, films, share``: the four cells of a confusion matrix, ``share`` of the truth's films."""
-    cells = metrics.confusion
     rows = [
         ("Normal", "Normal", cells.true_negative),
         ("Normal", "Pneumonia", cells.false_positive),

@@ -1,5 +1,6 @@
 """Models against each other on the films of one split, computed from ``models/<name>/predictions/<split>.csv``."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def compare(first: str, second: str, split: str = "test", folder: Path | None = 
     """
     cards = [model_store.read_card(name, folder, CLASSIFICATION) for name in (first, second)]
     titles = model_facts.labels({card.name: card for card in cards}.values())
-    one, other = (_predictions(card, split, folder) for card in cards)
+    one, other = (predictions(card, split, folder) for card in cards)
     _check_same_films(one, other, cards, split)
     labels, patients = (one["label"] == "PNEUMONIA").to_numpy(int), one["patient"].to_numpy(str)
     score, other_score = (table["probability"].to_numpy(float) for table in (one, other))
@@ -106,6 +107,35 @@ def compare(first: str, second: str, split: str = "test", folder: Path | None = 
         only_first_right=mcnemar.only_first_right,
         only_second_right=mcnemar.only_second_right,
     )
+
+
+def all_pairs(names: Sequence[str], split: str = "test", folder: Path | None = None) -> list[Comparison]:
+    """Compare each of the models with each other one, the first with all others first.
+
+    Raises:
+        ModelError: as `compare` does.
+    """
+    return [compare(one, other, split, folder) for one, other in itertools.combinations(names, 2)]
+
+
+def predictions(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataFrame:
+    """Read a model's predictions in the order of the files' names, as `model_store.read_predictions` returns them.
+
+    Raises:
+        ModelError: if the model was not measured on the split, or a row cannot be right.
+    """
+    try:
+        table = model_store.read_predictions(card.name, split, folder).astype({"probability": float})
+        if table["file"].duplicated().any() or not table["label"].isin(dataset.LABELS).all():
+            raise ValueError("a file stands there twice, or a label is unknown")
+        if not table["probability"].between(0, 1).all():
+            raise ValueError("a probability is missing or not in 0…1")
+    except ValueError as error:
+        raise ModelError(
+            f"The predictions of {card.name} on {split} are damaged ({error}). "
+            f"Run `python -m pneumo evaluate {card.name} --split {split}`."
+        ) from error
+    return table.sort_values("file", ignore_index=True)
 
 
 def readable(comparisons: Iterable[Comparison]) -> pd.DataFrame:
@@ -138,22 +168,6 @@ def markdown(first: str, seconds: Sequence[str], split: str = "test", folder: Pa
         ModelError: as `compare` does.
     """
     return leaderboard.markdown_table(readable(compare(first, second, split, folder) for second in seconds))
-
-
-def _predictions(card: ModelCard, split: str, folder: Path | None) -> pd.DataFrame:
-    """Read a model's predictions in the order of the files' names."""
-    try:
-        table = model_store.read_predictions(card.name, split, folder).astype({"probability": float})
-        if table["file"].duplicated().any() or not table["label"].isin(dataset.LABELS).all():
-            raise ValueError("a file stands there twice, or a label is unknown")
-        if not table["probability"].between(0, 1).all():
-            raise ValueError("a probability is missing or not in 0…1")
-    except ValueError as error:
-        raise ModelError(
-            f"The predictions of {card.name} on {split} are damaged ({error}). "
-            f"Run `python -m pneumo evaluate {card.name} --split {split}`."
-        ) from error
-    return table.sort_values("file", ignore_index=True)
 
 
 def _check_same_films(one: pd.DataFrame, other: pd.DataFrame, cards: Sequence[ModelCard], split: str) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pneumo import model_store
 from pneumo.errors import ModelError
-from pneumo.model_store import CLASSIFICATION, ModelCard
+from pneumo.model_store import CLASSIFICATION, SCREENING, ModelCard
 
 CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
 _FILMS = {"": "Training", "val_": "Validation", "shifted_": "Validation, shifted"}
@@ -110,7 +110,8 @@ def _thresholds(card: ModelCard) -> dict[str, str]:
     chosen, facts = card.thresholds.get("chosen_on", {}), {}
     if card.calibration.get("fitted_on"):
         facts["Calibration"] = f"fitted on {card.calibration['fitted_on']}"
-    titles = {"decision": "Decision threshold"}
+    # The gate has a limit for each of its findings; MODEL_CARD.md says what they are.
+    titles = {} if card.task == SCREENING else {"decision": "Decision threshold"}
     if card.task == CLASSIFICATION:
         titles |= {"low": "Unlikely below", "high": "Likely from"}
     for key, title in titles.items():

@@ -15,7 +15,6 @@ from pneumo.evaluation import (
     evaluate,
     evaluate_table,
     mean_by_patient,
-    roc_curve,
     wilson,
 )
 
@@ -217,17 +216,6 @@ def test_a_table_of_predictions_is_evaluated_like_its_arrays():
     figures = evaluate_table(table, 0.5)
 
     assert figures == evaluate(labels, probability, table["patient"].to_numpy(str), 0.5)
-
-
-def test_the_roc_curve_encloses_the_area():
-    labels, probability, _ = random_films(7)
-
-    curve = roc_curve(labels, probability)
-
-    area = np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"])
-    assert area == pytest.approx(reference.roc_auc_score(labels, probability))
-    assert curve[["false_positive_rate", "true_positive_rate"]].iloc[[0, -1]].to_numpy().tolist() == [[0, 0], [1, 1]]
-    assert np.isinf(curve["threshold"].iloc[0])
 
 
 def test_an_estimate_reads_as_a_figure_with_its_interval():

@@ -53,8 +53,8 @@ def test_a_map_without_heat_lies_nowhere():
     assert heat_in_lungs(np.zeros((3, 4), np.float32), ZONES) is None
 
 
-@pytest.mark.parametrize(("share", "outside"), [(0.49, True), (0.5, False), (1.0, False)])
-def test_less_than_half_inside_is_mostly_outside(share, outside):
+@pytest.mark.parametrize(("share", "outside"), [(0.24, True), (0.25, False), (1.0, False)])
+def test_less_than_a_quarter_inside_is_mostly_outside(share, outside):
     assert HeatInLungs(share, "left upper", 1.0).mostly_outside == outside
 
 

@@ -105,3 +105,9 @@ def test_a_damaged_history_is_a_model_error(tmp_path, content):
 
     with pytest.raises(ModelError, match="damaged"):
         model_facts.read_curves(synthetic.card(), tmp_path)
+
+
+def test_the_gate_has_no_decision_threshold():
+    facts = model_facts.card_facts(synthetic.card(task="screening", calibration={}, thresholds={"novelty": 3.1}))
+
+    assert "Decision threshold" not in facts

@@ -1,45 +1,22 @@
 import io
+import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
 import synthetic
 from streamlit.testing.v1 import AppTest
 
-from pneumo import figures, leaderboard, model_store, published
+from pneumo import figures, leaderboard, model_file, model_store, published
+from pneumo.scoreboard import COLUMNS
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "pages" / "leaderboard.py"
-HISTORY = "epoch,loss,accuracy,val_loss,val_accuracy,val_auroc,shifted_loss,shifted_accuracy,shifted_auroc,seconds\n"
-
-
-def write_model(folder, name, splits=("test", "val"), noise=1.0, one_class=False, **changes):
-    rng = np.random.default_rng(3)
-    sick = np.zeros(30, int) if one_class else np.arange(30) % 2
-    for split in splits:
-        probability = 1 / (1 + np.exp(-4 * (sick - 0.5) - rng.normal(0, noise, 30)))
-        table = pd.DataFrame({"label": np.where(sick, "PNEUMONIA", "NORMAL"), "probability": probability})
-        table = table.assign(pathogen="", file=[f"{split}/{row}.png" for row in range(30)])
-        model_store.write_predictions(table.assign(patient=[f"P{row // 2}" for row in range(30)]), name, split, folder)
-    (folder / name / "history.csv").write_text(HISTORY + "1,.7,.6,.6,.7,.8,.6,.6,.7,9\n2,.5,.7,.6,.7,.8,.6,.7,.8,9\n")
-    card = synthetic.card(name=name, **({"title": name.upper(), "sha256": name.rjust(64, "0")} | changes))
-    model_store.write_card(card, folder)
-    return card
-
-
-@pytest.fixture
-def models(tmp_path, monkeypatch):
-    """Two models, only one of which opened the test split."""
-    write_model(tmp_path, "good", noise=0.5, test_openings=[{"date": "2026-11-21", "sha256": "0"}])
-    write_model(tmp_path, "poor", splits=("val", "val_shifted"), noise=4.0)
-    monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
-    return tmp_path
 
 
 def run(query=()):
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    app.switch_page("pages/leaderboard.py")
     for key, value in dict(query).items():
         app.query_params[key] = value
     return app.run()
@@ -49,8 +26,14 @@ def text(app):
     return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
 
 
-def charts(app):
-    return app.get("vega_lite_chart")
+def table(app):
+    return app.get("html")[0].proto.body
+
+
+def systems(app):
+    """Return the models in the table, from top to bottom, without what others published."""
+    names = re.findall(r'<th scope="row">([^<]+)</th>', table(app))
+    return [name for name in names if name.isupper()]
 
 
 def test_the_page_opens_on_the_test_split(models):
@@ -59,98 +42,143 @@ def test_the_page_opens_on_the_test_split(models):
     assert not app.exception
     assert app.title[0].value == "Leaderboard"
     assert app.segmented_control(key="split").value == "test"
-    assert "opened once by GOOD" in text(app)
+    assert "opened once by GOOD, MIDDLING" in text(app)
     assert "Not measured on these films: POOR." in text(app)
     assert "not a medical device" in text(app)
 
 
 def test_the_table_shows_what_evaluation_computes(models):
-    shown = run().dataframe[0].value
+    shown = table(run())
 
     card = model_store.read_card("good", models)
     expected = leaderboard.measure(card, "test", folder=models).metrics
-    assert shown["AUROC"][0] == str(expected.auroc)
-    assert shown["Specificity"][0] == str(expected.specificity)
+    for figure in (expected.auroc, expected.specificity, expected.brier):
+        assert f"{figure.value:.3f}<small>{figure.low:.3f}–{figure.high:.3f}</small>" in shown
 
 
-def test_every_split_and_every_figure_can_be_shown(models):
+def test_every_split_can_be_shown_and_every_column_be_sorted_by(models):
     app = run()
 
     for split in ("val", "val_shifted", "test"):
         app.segmented_control(key="split").set_value(split).run()
         assert not app.exception
         assert figures.SPLITS[split].description in text(app)
-    for figure, about in figures.FIGURES.items():
-        app.selectbox(key="figure").set_value(figure).run()
+    for key, column in COLUMNS.items():
+        app.selectbox(key="sort").set_value(key).run()
         assert not app.exception
-        assert about.meaning in text(app)
+        assert column.meaning in text(app)
 
 
 def test_a_split_that_nobody_measured_is_not_offered(models):
     assert list(run().segmented_control(key="split").options) == ["Official test", "Validation", "Validation, shifted"]
 
 
-def test_the_order_follows_the_figure(models):
+def test_the_order_follows_the_column(models):
+    app = run({"split": "Validation"})
+    assert systems(app) == ["GOOD", "MIDDLING", "POOR"]
+
+    model_store.write_card(synthetic.card(name="poor", title="POOR", sha256="p" * 64, parameters=1), models)
+    app.selectbox(key="sort").set_value("parameters").run()
+
+    assert systems(app)[0] == "POOR"
+
+
+def test_models_are_chosen_and_searched(models):
     app = run({"split": "Validation"})
 
-    app.selectbox(key="figure").set_value("brier").run()
+    app.multiselect(key="models").set_value(["poor", "good"]).run()
+    assert systems(app) == ["GOOD", "POOR"]
+    app.text_input(key="search").set_value("oo").run()
+    assert systems(app) == ["GOOD", "POOR"]
+    app.text_input(key="search").set_value("medvit").run()
+    assert systems(app) == []
+    assert "MedViTV2-L" in table(app)
+    app.text_input(key="search").set_value("nothing of the kind").run()
+    assert not app.exception
+    assert "No row holds this text" in text(app)
 
-    assert list(app.dataframe[0].value["Model"]) == ["GOOD", "POOR"]
 
+def test_columns_and_published_rows_are_chosen(models):
+    app = run()
+    assert table(app).count(">published<") == len(published.load())
+    assert published.HOW_TO_READ in text(app)
 
-def test_the_address_holds_split_and_figure(models):
-    app = run({"split": "Validation", "figure": "Sensitivity"})
-
-    assert app.segmented_control(key="split").value == "val"
-    assert app.selectbox(key="figure").value == "sensitivity"
-
-
-def test_curves_follow_the_chosen_models(models):
-    app = run({"split": "Validation"})
-    everything = len(charts(app))
-
-    app.multiselect(key="models").set_value(["GOOD"]).run()
-    one = len(charts(app))
-    app.multiselect(key="models").set_value([]).run()
+    app.toggle(key="published").set_value(False).run()
+    app.multiselect(key="columns").set_value(["brier"]).run()
 
     assert not app.exception
-    assert everything - one == 1  # a confusion matrix less
-    assert "Choose a model to see its curve" in text(app)
+    assert ">published<" not in table(app)
+    assert published.HOW_TO_READ not in text(app)
+    assert re.findall(r'<th scope="col"[^>]*>([^<]+)', table(app)) == ["Model", "Brier"]
 
 
-def test_the_facts_follow_the_chosen_model(models):
+def test_the_address_holds_the_view(models):
+    app = run(
+        {"split": "Validation", "sort": "Brier", "models": ["GOOD", "POOR"], "search": "oo", "published": "false"}
+    )
+
+    assert app.segmented_control(key="split").value == "val"
+    assert app.selectbox(key="sort").value == "brier"
+    assert app.multiselect(key="models").value == ["good", "poor"]
+    assert systems(app) == ["GOOD", "POOR"]
+    assert ">published<" not in table(app)
+
+
+def test_two_to_five_chosen_models_can_be_taken_to_the_comparison(models):
+    app = run({"split": "Validation"})
+    assert not app.get("page_link")
+    assert "Choose 2 to 5 models" in text(app)
+
+    app.multiselect(key="models").set_value(["poor", "good"]).run()
+
+    assert not app.exception
+    (link,) = app.get("page_link")
+    assert link.proto.page == "compare"
+    assert link.proto.query_string == "models=POOR&models=GOOD&split=Validation"
+
+
+def test_latency_is_measured_where_it_is_asked_for(models):
+    for name in ("good", "middling"):
+        path = models / name / "model.keras"
+        model_file.save(synthetic.small_model(), path)
+        sha256 = model_file.sha256(path) if name == "good" else "0" * 64
+        model_store.write_card(synthetic.card(name=name, title=name.upper(), sha256=sha256), models)
     app = run()
+    assert table(app).count("not measured here") == 4
 
-    for name in ("good", "poor"):
-        app.selectbox(key="model").set_value(name).run()
-        assert not app.exception
-        assert name.rjust(64, "0") in text(app)
+    app.button(key="latency").click().run()
+
+    assert not app.exception
+    assert len(re.findall(r">\d+ ms<", table(app))) == 2
+    assert "is not the file that its card describes" in text(app)
 
 
-def test_the_download_has_values_and_bounds(models, monkeypatch):
+def test_the_download_has_values_bounds_and_published_rows(models, monkeypatch):
     given = []
     monkeypatch.setattr(st, "download_button", lambda label, data, **options: given.append((data, options)))
 
     assert not run().exception
 
     ((content, options),) = given
-    row = pd.read_csv(io.StringIO(content)).iloc[0]
+    rows = pd.read_csv(io.StringIO(content))
+    row = rows[rows["kind"] == "model"].iloc[0]
     assert options["file_name"] == "leaderboard_test.csv"
     assert row["auroc_low"] <= row["auroc"] <= row["auroc_high"]
     assert {f"{figure}{end}" for figure in figures.FIGURES for end in ("", "_low", "_high")} <= set(row.index)
+    assert (rows["kind"] == "published").sum() == len(published.load())
 
 
 def test_the_download_button_is_there(models):
     assert "CSV" in run().download_button(key="download").label
 
 
-def test_new_predictions_are_measured_anew(models):
+def test_new_predictions_are_measured_anew(models, write_model):
     app = run()
-    before = app.dataframe[0].value["AUROC"][0]
+    before = table(app)
 
     write_model(models, "good", noise=6.0)
 
-    assert app.run().dataframe[0].value["AUROC"][0] != before
+    assert table(app.run()) != before
 
 
 def test_a_broken_card_costs_a_sentence(models):
@@ -161,71 +189,40 @@ def test_a_broken_card_costs_a_sentence(models):
 
     assert not app.exception
     assert "broken/card.json is no complete model card" in text(app)
-    assert list(app.dataframe[0].value["Model"]) == ["GOOD"]
+    assert systems(app) == ["GOOD", "MIDDLING"]
 
 
 def test_broken_predictions_cost_a_sentence(models):
-    (models / "poor" / "predictions" / "test.csv").write_text("file,patient\n")
+    (models / "middling" / "predictions" / "test.csv").write_text("file,patient\n")
 
     app = run()
 
     assert not app.exception
     assert "evaluate the model anew" in text(app)
-    assert list(app.dataframe[0].value["Model"]) == ["GOOD"]
+    assert systems(app) == ["GOOD"]
 
 
-def test_a_broken_history_costs_a_sentence(models):
-    (models / "good" / "history.csv").write_text("")
-    app = run()
-
-    app.selectbox(key="model").set_value("good").run()
-
-    assert not app.exception
-    assert "history.csv is damaged" in text(app)
-
-
-def test_films_of_one_class_have_no_roc_curve(tmp_path, monkeypatch):
+def test_films_of_one_class_have_no_auroc(tmp_path, monkeypatch, write_model):
     write_model(tmp_path, "toy", splits=("external_nih",), one_class=True)
     monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
 
     app = run()
 
     assert not app.exception
-    assert "These films cannot tell the AUROC" in text(app)
-    assert "there is no ROC curve" in text(app)
+    assert '<td data-label="AUROC" class="unknown">–</td>' in table(app)
 
 
-def test_no_models_show_how_to_train_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path / "none"))
-
-    app = run()
-
-    assert not app.exception
-    assert "python -m pneumo train" in text(app)
-    assert not app.segmented_control
-
-
-def test_unmeasured_models_show_how_to_measure(tmp_path, monkeypatch):
-    (tmp_path / "toy").mkdir()
-    model_store.write_card(synthetic.card(), tmp_path)
+@pytest.mark.parametrize("known", [False, True])
+def test_an_empty_folder_says_what_to_do(tmp_path, monkeypatch, known, write_model):
+    if known:
+        write_model(tmp_path, "new", splits=())
     monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
 
     app = run()
 
     assert not app.exception
-    assert "python -m pneumo evaluate" in text(app)
-
-
-@pytest.mark.parametrize("split", ["Official test", "Validation"])
-def test_published_results_stand_below_the_figures_whichever_films_are_chosen(models, split):
-    app = run({"split": split})
-
-    headings = [each.value for each in app.subheader]
-    assert headings.index("All figures") < headings.index("Published results") < headings.index("Curves and calls")
-    shown = app.dataframe[1].value
-    assert len(shown) == len(published.load())
-    assert set(shown["Figures"]) == {"published"}
-    assert published.HOW_TO_READ in text(app)
+    assert ("python -m pneumo evaluate" if known else "python -m pneumo train") in text(app)
+    assert not app.segmented_control
 
 
 def test_the_shipped_models_are_shown_without_error(monkeypatch):

@@ -1,0 +1,163 @@
+"""What a model would mean at the reader's own clinic: predictive values, missed cases, false alarms, cost, benefit."""
+
+import streamlit as st
+
+import pneumo
+from pages.parts import measured_models
+from pneumo import clinic, clinic_charts, clinic_curves, model_store
+from pneumo.clinic import PRESETS, Clinic
+from pneumo.clinic_curves import Films
+from pneumo.errors import ModelError
+from pneumo.figures import SPLITS
+from pneumo.model_store import SELECTION_SPLIT, ModelCard
+
+START = PRESETS["triage"].values
+# In pixels; two charts fit beside each other on a desktop, one on a telephone.
+LARGE = 540
+
+
+def set_out(values: dict[str, int]) -> None:
+    """Move all sliders to a preset's values."""
+    st.session_state.update(values)
+
+
+def choose_clinic() -> Clinic:
+    """Show the sliders; the address holds where they stand."""
+    presets = st.container(horizontal=True)
+    left, right = st.columns(2)
+    values = {
+        "share": left.slider(
+            "Children with pneumonia (%)",
+            clinic.LEAST_SHARE,
+            clinic.MOST_SHARE,
+            START["share"],
+            key="share",
+            bind="query-params",
+        ),
+        "films": left.slider("Films a year", 100, 50_000, START["films"], 100, key="films", bind="query-params"),
+        "read": left.slider(
+            "Films that a doctor reads anyway (%)",
+            0,
+            100,
+            START["read"],
+            key="read",
+            bind="query-params",
+            help="Whatever the model says. There the doctor's word counts, and is taken to be right.",
+        ),
+        "miss_cost": right.slider(
+            "Cost of a missed pneumonia",
+            1,
+            500,
+            START["miss_cost"],
+            key="miss_cost",
+            bind="query-params",
+            help="In any unit: money, days in hospital. Only its ratio to the other cost moves the best threshold.",
+        ),
+        "alarm_cost": right.slider(
+            "Cost of a false alarm, in the same unit",
+            1,
+            500,
+            START["alarm_cost"],
+            key="alarm_cost",
+            bind="query-params",
+        ),
+    }
+    for name, preset in PRESETS.items():
+        presets.button(
+            preset.title,
+            key=name,
+            type="primary" if preset.values == values else "secondary",
+            on_click=set_out,
+            args=(preset.values,),
+            help=preset.description,
+        )
+    descriptions = [preset.description for preset in PRESETS.values() if preset.values == values]
+    st.caption(
+        f"{descriptions[0]} These values are an example and no measurement: move them to your clinic's."
+        if descriptions
+        else "Your own values. The address of this page holds them, so that it can be sent as a link."
+    )
+    return Clinic.of(values)
+
+
+def cheapest(card: ModelCard, place: Clinic) -> float | None:
+    """Return the threshold with the lowest cost on validation films, or say why there is none."""
+    try:
+        return clinic_curves.cheapest_threshold(clinic_curves.films(card, SELECTION_SPLIT), place)
+    except (ModelError, ValueError) as error:
+        st.caption(f"There is no cheapest threshold, as it is chosen on validation films: {error}")
+        return None
+
+
+def curves(card: ModelCard, measured: Films, place: Clinic, best: float | None) -> None:
+    """Show how the figures hang on the share of pneumonia and on the threshold."""
+    own = card.as_thresholds().decision
+    places = st.container(horizontal=True)
+    left = places.container(width=LARGE)
+    values = clinic.predictive_values(measured.confusion(own))
+    left.altair_chart(
+        clinic_charts.predictive_plot(values, place.prevalence), key="predictive", alt="Predictive values."
+    )
+    left.caption(
+        "The rarer pneumonia is, the more of the alarms are false (PPV falls) and the safer is an all-clear (NPV "
+        "rises); the dashed upright line is your clinic."
+    )
+    right = places.container(width=LARGE)
+    plot = clinic_charts.cost_plot(clinic_curves.cost_curve(measured, place), own, best)
+    right.altair_chart(plot, key="cost", alt="The cost of a year by threshold.")
+    right.caption(
+        "A low threshold costs false alarms, a high one missed pneumonias; the cheapest threshold was chosen on the "
+        "shifted validation films, so on these films it need not stand at the very bottom."
+    )
+    below = places.container(width=LARGE)
+    benefits = clinic_curves.decision_curve(measured, place, card.as_calibration().prevalence)
+    policies = [clinic_curves.MODEL, clinic_curves.ALL, clinic_curves.NONE]
+    below.altair_chart(
+        clinic_charts.decision_plot(benefits, policies, place.balance), key="benefit", alt="Decision curves."
+    )
+    below.caption(
+        "Whoever treats a child from some probability of pneumonia (right) does best with the highest curve: where the "
+        "model's lies above both others, it is worth asking. The dashed upright line is where your two costs balance; "
+        "the model's probability is corrected to your share of pneumonia."
+    )
+
+
+measured_models.open_through_the_app(__file__)
+
+st.title("At your clinic")
+st.write("How many children a model would miss at your clinic, how many false alarms it would raise, and at what cost.")
+st.caption(pneumo.DISCLAIMER)
+
+cards = measured_models.measured_cards()
+split = measured_models.choose_films(cards)
+st.caption(f"Sensitivity and specificity as measured on: {SPLITS[split].title.lower()}. {SPLITS[split].description}")
+card = measured_models.choose_model(measured_models.measured_on(cards, split))
+
+st.subheader("Your clinic")
+place = choose_clinic()
+
+st.subheader("What to expect")
+try:
+    measured = clinic_curves.films(card, split, model_store.models_folder())
+except ModelError as error:
+    st.write(str(error))
+    st.stop()
+except ValueError:
+    st.write("These films show one class only, so sensitivity and specificity are not both known. Choose other films.")
+    st.stop()
+own = card.as_thresholds().decision
+best = cheapest(card, place)
+expected = clinic.outcome(measured.confusion(own), place)
+results = {f"At the model's threshold, {own:.3f}": expected}
+st.write(clinic_curves.sentence(expected, place))
+if best is not None:
+    results[f"At the cheapest threshold, {best:.3f}"] = clinic.outcome(measured.confusion(best), place)
+st.table(clinic_curves.readable(results), border="horizontal")
+st.caption(
+    "In brackets the 95 % interval that the number of measured films allows. It does not tell how far your children, "
+    "your machine and your doctors differ from those of the measurement, and that may well be more: compare the films "
+    "of another hospital, above."
+)
+
+st.subheader("Curves")
+curves(card, measured, place, best)

@@ -1,0 +1,193 @@
+"""Compare two to five models on the same films: a verdict in words, and every curve with its band."""
+
+from pathlib import Path
+
+import streamlit as st
+
+import pneumo
+from pages.parts import measured_models
+from pneumo import charts, curve_charts, leaderboard, model_comparison, model_curves, model_facts, model_store
+from pneumo.errors import ModelError
+from pneumo.figures import SPLITS
+from pneumo.model_comparison import Comparison
+from pneumo.model_curves import ModelCurves
+from pneumo.model_facts import CURVES
+from pneumo.model_store import ModelCard
+
+FEWEST, MOST = 2, 5
+# In pixels; three small charts fit beside each other on a desktop, two large ones, and one of either on a telephone.
+SMALL, LARGE = 330, 540
+OWN, SHARED = "Each model's own", "One for all"
+
+
+@st.cache_data(show_spinner="Drawing the curves…", max_entries=100)
+def drawn(name: str, split: str, label: str, folder: Path, state: str, _card: ModelCard) -> ModelCurves:
+    """Keep a model's curves for as long as ``state``, the model, its thresholds and its predictions, is the same."""
+    return model_curves.draw(_card, split, label, folder)
+
+
+@st.cache_data(show_spinner="Testing the differences…", max_entries=100)
+def tested(names: tuple[str, ...], split: str, folder: Path, states: tuple[str, ...]) -> list[Comparison]:
+    """Keep the paired tests for as long as the models and their predictions are the same."""
+    return model_comparison.all_pairs(names, split, folder)
+
+
+def verdict(cards: list[ModelCard], split: str, states: dict[str, str]) -> None:
+    """Say which model beats which, and by how much."""
+    names = tuple(card.name for card in cards)
+    try:
+        pairs = tested(names, split, model_store.models_folder(), tuple(states[name] for name in names))
+    except ModelError as error:
+        st.write(str(error))
+        return
+    st.markdown("\n".join(f"- {pair}" for pair in pairs))
+    st.caption(
+        f"On {pairs[0].films:,} films of {pairs[0].patients:,} patients, each model at its own decision threshold. In "
+        "brackets the 95 % interval of the difference and its p-value: for AUROC after Obuchowski 1997, for "
+        "accuracy Tango's interval and an exact test that swaps the models patient by patient. No p-value allows for "
+        "the number of pairs: of twenty pairs of equal models, one looks different by chance."
+    )
+
+
+def curves(shown: list[ModelCurves], models: list[str]) -> None:
+    """Show the curves of all models over each other."""
+    plots = {
+        "roc": (
+            curve_charts.ROC,
+            "Every trade between pneumonias found (up) and false alarms (right); nearer to the upper left corner is "
+            "better, the dotted diagonal is chance.",
+        ),
+        "precision_recall": (
+            curve_charts.PRECISION_RECALL,
+            "How many of the films called pneumonia show it (up) where so many of the pneumonias are found (right); "
+            "it depends on the share of pneumonia in these films.",
+        ),
+        "risk_coverage": (
+            curve_charts.RISK_COVERAGE,
+            "How many calls are wrong (up) where a model calls only the films it is surest of (right) and leaves the "
+            "rest to a doctor; the diamond is what the Predict page does, which answers “cannot say” in between.",
+        ),
+    }
+    places = st.container(horizontal=True)
+    for curve, (axes, meaning) in plots.items():
+        table = model_curves.stacked(shown, curve)
+        if table.empty:
+            places.caption(f"{axes.title}: these films show one class only, so there is no such curve.")
+            continue
+        points = model_curves.operating_points(shown, curve)
+        place = places.container(width=LARGE)
+        place.altair_chart(curve_charts.band_plot(table, points, models, axes), key=curve, alt=f"{axes.title}.")
+        place.caption(meaning)
+    place = places.container(width=LARGE)
+    bins = model_curves.stacked(shown, "reliability")
+    place.altair_chart(curve_charts.reliability_plot(bins, models), key="reliability", alt="Reliability diagram.")
+    place.caption(
+        "Whether a probability means what it says: below the dotted diagonal a model is too sure of pneumonia, above "
+        "it not sure enough. Upright lines are Wilson's 95 % intervals; few films make them long."
+    )
+    st.caption(
+        "The shade around a curve is its pointwise 95 % band, from a bootstrap that redraws whole patients. Diamonds "
+        "on the first two mark the decision threshold of each model."
+    )
+
+
+@st.fragment
+def calls(cards: list[ModelCard], labels: dict[str, str], split: str) -> None:
+    """Show the confusion matrices at a threshold that the reader chooses."""
+    chosen = st.segmented_control(
+        "Threshold", [OWN, SHARED], default=OWN, required=True, key="thresholds", bind="query-params"
+    )
+    shared = None
+    if chosen == SHARED:
+        shared = st.slider(
+            "Called pneumonia from a probability of", 0.01, 0.99, 0.5, 0.01, key="threshold", bind="query-params"
+        )
+    places = st.container(horizontal=True)
+    for card in cards:
+        table = leaderboard.confusion_table(model_curves.calls(card, split, shared))
+        title = f"{labels[card.name]}, from {card.as_thresholds().decision if shared is None else shared:.3f}"
+        places.altair_chart(charts.confusion_plot(table, title), width=SMALL, key=f"confusion_{card.name}")
+    st.caption("A row counts the films of one truth by what the model called them; its shares add up to 100 %.")
+
+
+@st.fragment
+def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) -> None:
+    """Show the training curves over each other, on the films that the reader chooses."""
+    try:
+        history = model_curves.training(cards, labels)
+    except ModelError as error:
+        st.write(str(error))
+        return
+    if left_out := [labels[card.name] for card in cards if labels[card.name] not in set(history["model"])]:
+        st.caption(f"Not trained in epochs, so without curves: {', '.join(left_out)}.")
+    if history.empty:
+        return
+    kinds = list(history["films"].unique())
+    films = st.segmented_control(
+        "Measured on", kinds, default=kinds[-1], required=True, key="curve_films", bind="query-params"
+    )
+    places = st.container(horizontal=True)
+    for figure, title in CURVES.items():
+        values = history[(history["figure"] == figure) & (history["films"] == films)]
+        if not values.empty:
+            plot = curve_charts.epochs_plot(values, models, title)
+            places.altair_chart(plot, width=SMALL, key=f"training_{figure}")
+    st.caption("A curve that still rises at its end was stopped early; one that falls had begun to learn by heart.")
+
+
+measured_models.open_through_the_app(__file__)
+
+st.title("Compare")
+st.write("Which of two to five models is better on the same films, and whether chance may explain the difference.")
+st.caption(pneumo.DISCLAIMER)
+
+all_cards = measured_models.measured_cards()
+labels = model_facts.labels(all_cards)
+split = measured_models.choose_films(all_cards)
+st.caption(SPLITS[split].description)
+available = measured_models.measured_on(all_cards, split)
+names = [card.name for card in available]
+chosen = st.multiselect(
+    "Models, the first against the others",
+    names,
+    default=names[:FEWEST],
+    format_func=labels.__getitem__,
+    max_selections=MOST,
+    key="models",
+    placeholder="Choose models",
+    bind="query-params",
+)
+by_name = {card.name: card for card in available}
+cards, shown, states = [], [], {}
+folder = model_store.models_folder()
+for name in chosen:
+    try:
+        states[name] = leaderboard.state(by_name[name], split, folder)
+        shown.append(drawn(name, split, labels[name], folder, states[name], by_name[name]))
+        cards.append(by_name[name])
+    except ModelError as error:
+        st.caption(f":material/warning: {error}")
+if len(shown) < FEWEST:
+    st.write("Choose at least two models that were measured on these films.")
+    st.stop()
+
+st.subheader("Verdict")
+verdict(cards, split, states)
+
+st.subheader("Curves")
+curves(shown, list(labels.values()))
+
+st.subheader("Scores")
+places = st.container(horizontal=True)
+for each in shown:
+    plot = curve_charts.score_plot(each.scores, each.label)
+    places.altair_chart(plot, width=SMALL, key=f"scores_{each.label}")
+st.caption(
+    "The probabilities that each model gave to normal films and to films with pneumonia; less overlap is better."
+)
+
+st.subheader("Calls")
+calls(cards, labels, split)
+
+st.subheader("Training")
+training(cards, labels, list(labels.values()))

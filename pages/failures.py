@@ -1,0 +1,150 @@
+"""Where a model fails: its mistakes, the surest first, and the groups of films in which it makes most of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+import pneumo
+from pages.parts import measured_models
+from pneumo import charts, dataset, failures, film_gallery, leaderboard
+from pneumo.errors import DatasetError, ImageError, ModelError
+from pneumo.failures import ALARM, MISSED
+from pneumo.figures import SPLITS
+
+# In pixels; three charts fit beside each other on a desktop, one on a telephone.
+SMALL = 340
+# In pixels; six films fit beside each other on a desktop, two on a telephone.
+PICTURE_WIDTH = 165
+FILMS_SHOWN = 12
+ERRORS = {"All": None, f"{MISSED}s": MISSED, f"{ALARM}s": ALARM}
+
+
+@st.cache_data(show_spinner="Reading the films once…", max_entries=20)
+def film_facts(root: Path, state: str, split: str, predictions: str, _films: pd.DataFrame) -> pd.DataFrame:
+    """Keep what was read of the films until films or predictions change, which changes their states."""
+    return failures.film_facts(_films, root)
+
+
+@st.cache_data(show_spinner=False, max_entries=500)
+def thumbnail(path: Path, changed: int) -> np.ndarray:
+    """Keep the small picture of a film until its file changes."""
+    return film_gallery.thumbnail(path)
+
+
+def locate_films() -> Path | None:
+    """Return the folder of the data set that the reader names, or None where there is none."""
+    folder = st.text_input(
+        "Data set folder, to see the films",
+        str(dataset.default_folder() or ""),
+        key="data_folder",
+        max_chars=1000,
+        placeholder="/path/to/chest_xray",
+        help="The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it.",
+    )
+    if not folder.strip():
+        return None
+    try:
+        return film_gallery.locate(folder)
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+        return None
+
+
+def show_films(mistakes: pd.DataFrame, root: Path) -> None:
+    """Show the films of the surest mistakes."""
+    with st.container(horizontal=True):
+        for row in mistakes.head(FILMS_SHOWN).itertuples():
+            path = root / str(row.file)
+            try:
+                picture = thumbnail(path, path.stat().st_mtime_ns)
+                st.image(picture, f"{row.kind}, probability {row.probability:.3f}: {path.name}", width=PICTURE_WIDTH)
+            except (ImageError, OSError) as error:
+                st.caption(str(error), width=PICTURE_WIDTH)
+
+
+measured_models.open_through_the_app(__file__)
+
+st.title("Where it fails")
+st.write("Which films a model calls wrong, how sure it was, and in which groups of films it is wrong most often.")
+st.caption(pneumo.DISCLAIMER)
+
+cards = measured_models.measured_cards()
+split = measured_models.choose_films(cards)
+st.caption(SPLITS[split].description)
+available = measured_models.measured_on(cards, split)
+card = measured_models.choose_model(available)
+try:
+    films = failures.calls(card, split, available)
+except ModelError as error:
+    st.write(str(error))
+    st.stop()
+root = locate_films()
+facts = None
+if root is not None:
+    try:
+        state = leaderboard.state(card, split)
+        facts = film_facts(root, film_gallery.state(root), split, state, films)
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+
+st.subheader("Mistakes")
+mistakes = failures.errors(films)
+counts = mistakes["error"].value_counts()
+st.write(
+    f"{len(mistakes):,} of {len(films):,} films are called wrong at the threshold "
+    f"{card.as_thresholds().decision:.3f}: {counts.get(MISSED, 0):,} missed pneumonias and {counts.get(ALARM, 0):,} "
+    "false alarms."
+)
+if films["others"].max() > 0:
+    st.caption(f"{failures.by_everyone(films):,} of them are called wrong by every model that saw these films.")
+chosen = st.segmented_control("Show", list(ERRORS), default="All", required=True, key="errors", bind="query-params")
+mistakes = failures.errors(films, ERRORS[chosen])
+if mistakes.empty:
+    st.write("There is no such mistake.")
+else:
+    if facts is not None and root is not None:
+        show_films(mistakes, root)
+        st.caption("The films as they lie in the data set, without what some splits do to them.")
+    shown = failures.readable(mistakes)
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={
+            "Probability": st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1),
+        },
+        key="mistakes",
+    )
+    st.caption(
+        "The surest mistakes come first. *Also wrong* counts the other models that call the same film wrong: where all "
+        "do, the film is hard or its label is."
+    )
+    st.download_button(
+        "Download the mistakes (CSV)",
+        shown.to_csv(index=False),
+        file_name=f"mistakes_{card.name}_{split}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key="download",
+        on_click="ignore",
+    )
+
+st.subheader("Groups of films")
+rates = failures.rates(films, facts)
+with st.container(horizontal=True):
+    for grouping, group in rates.groupby("grouping", sort=False):
+        st.altair_chart(charts.rate_plot(group, str(grouping)), width=SMALL, key=f"rates_{grouping}")
+st.dataframe(failures.readable_rates(rates), hide_index=True, key="rates")
+st.caption(
+    "With Wilson's 95 % interval. Groups differ in more than their name: the bright films may hold more normal ones, "
+    "and on those a model is wrong in another way."
+)
+if facts is None:
+    st.caption("Size and brightness need the films: name the folder of the data set above.")
+elif failures.BY_SIZE not in set(rates["grouping"]):
+    st.caption("All these films have one size, so they are not grouped by it.")
+
+st.subheader("Three answers")
+st.dataframe(leaderboard.answers(card, split), hide_index=True, key="answers")
+st.caption("What the Predict page would answer: it says “cannot say” where the model is not sure enough.")

@@ -1,0 +1,93 @@
+"""The card of one model: what it is and is for, how it was made, how well it does, what a report should tell."""
+
+import streamlit as st
+
+import pneumo
+from pages.parts import measured_models
+from pneumo import card_sections, charts, checklist, model_facts, model_store
+from pneumo.errors import ModelError
+from pneumo.figures import SPLITS
+from pneumo.leaderboard import Measurement
+from pneumo.model_store import CLASSIFICATION, ModelCard
+
+
+def every_card() -> list[ModelCard]:
+    """Return the cards of all models: the classifiers, best first, then those that look at a film before them."""
+    catalogue = model_store.catalogue()
+    for problem in catalogue.problems.values():
+        st.caption(f":material/warning: {problem}")
+    known = {card.name for card in catalogue.cards}
+    others = [model_store.read_card(name) for name in model_store.names() if name not in known]
+    return [*catalogue.cards, *others]
+
+
+def measurements_of(card: ModelCard) -> dict[str, Measurement]:
+    """Measure a classifier on all splits that it has predictions for."""
+    if card.task != CLASSIFICATION:
+        return {}
+    labels = {card.name: card.title}
+    found = {}
+    for split in SPLITS:
+        if split in model_store.measured_splits(card.name):
+            for measurement in measured_models.measure([card], split, labels):
+                found[split] = measurement
+    return found
+
+
+def training(card: ModelCard) -> None:
+    """Show how the model's figures went over its epochs."""
+    history = model_facts.read_curves(card)
+    shown = {key: title for key, title in model_facts.CURVES.items() if (history["figure"] == key).any()}
+    if len(set(history["epoch"])) < 2 or not shown:
+        st.caption("This model has no curves over epochs.")
+        return
+    for place, (key, title) in zip(st.columns(len(shown)), shown.items(), strict=True):
+        plot = charts.training_plot(history[history["figure"] == key], title, card.training.get("epoch_kept"))
+        place.altair_chart(plot, key=f"training_{key}")
+    st.caption(
+        "Where training improves and validation does not, the model learns its films by heart; the dashed upright line "
+        "marks the epoch that was kept."
+    )
+
+
+measured_models.open_through_the_app(__file__)
+
+st.title("Model card")
+st.write("What a model is and is for, how it was made, how well it does, and what a report on it should tell.")
+st.caption(pneumo.DISCLAIMER)
+
+cards = every_card()
+if not cards:
+    st.write("There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`.")
+    st.stop()
+card = measured_models.choose_model(cards)
+try:
+    parts = card_sections.sections(card, measurements_of(card))
+    items = checklist.items(card)
+except ModelError as error:
+    st.write(str(error))
+    st.stop()
+st.download_button(
+    "Download the card (Markdown)",
+    card_sections.markdown(card, parts, items),
+    file_name=f"{card.name}.md",
+    mime="text/markdown",
+    icon=":material/download:",
+    key="download",
+    on_click="ignore",
+)
+for title, text in parts.items():
+    st.subheader(title)
+    st.markdown(text)
+    if title == "Training":
+        try:
+            training(card)
+        except ModelError as error:
+            st.write(str(error))
+
+st.subheader("Reporting guidelines")
+st.caption("What CLAIM 2024 and TRIPOD+AI ask for, in our words, and where it is told, or why it is not.")
+for guideline in dict.fromkeys(item.guideline for item in items):
+    listed = [item for item in items if item.guideline == guideline]
+    with st.expander(f"{guideline}: {checklist.summary(listed)}", icon=":material/checklist:"):
+        st.table(checklist.readable(listed).set_index("Item"), border="horizontal")

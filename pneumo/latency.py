@@ -1,0 +1,38 @@
+"""How long a model takes for one film on this machine, from the film's pixels to the answer."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pneumo import radiograph, samples
+from pneumo.classifier import Classifier
+from pneumo.scoreboard import Latency
+
+RUNS = 40
+
+
+def measure(name: str, folder: Path | None = None, runs: int = RUNS) -> Latency:
+    """Load a model and let it assess a sample film several times over; loading does not count.
+
+    Args:
+        name: of the model folder.
+        folder: the folder of model folders.
+        runs: how often the film is assessed.
+
+    Raises:
+        ModelError: if there is no such model, or it is damaged.
+        DatasetError: if the samples are missing.
+        ImageError: if the sample cannot be read.
+    """
+    film = radiograph.read(samples.load_samples()[0].path)
+    classifier = Classifier.open(name, folder)
+    classifier.warm_up()
+    classifier.assess(film)
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        classifier.assess(film)
+        times.append(1000 * (time.perf_counter() - start))
+    p50, p95 = np.percentile(times, [50, 95])
+    return Latency(float(p50), float(p95))

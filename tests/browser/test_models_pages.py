@@ -1,0 +1,105 @@
+"""The pages about models in a real browser: views as links, selection, export."""
+
+import csv
+import re
+
+import pytest
+from playwright.sync_api import expect
+from test_app import Visit
+
+from pneumo import model_facts, model_store
+
+pytestmark = pytest.mark.browser
+CARDS = model_store.catalogue(model_store.SHIPPED).cards
+TITLES = list(model_facts.labels(CARDS).values())
+SIZES = [(1280, "light"), (390, "dark")]
+
+
+def link(url, path, **query):
+    pairs = [f"{key}={each.replace(' ', '+')}" for key, values in query.items() for each in values]
+    return f"{url}/{path}?{'&'.join(pairs)}"
+
+
+def choose(visit, label, option):
+    """Choose one more option of a list that takes several."""
+    box = visit.page.get_by_role("combobox", name=re.compile(label))
+    box.fill(option)
+    visit.page.get_by_role("option", name=option, exact=True).click()
+    box.press("Escape")
+    expect(visit.page.get_by_role("button", name=f"Remove {option}")).to_be_visible()
+
+
+@pytest.fixture(params=SIZES, ids=["desktop-light", "phone-dark"])
+def opened(request, chromium, app_url):
+    visits = []
+
+    def open_page(path, **query):
+        visits.append(Visit(chromium, link(app_url, path, **query), *request.param))
+        return visits[-1]
+
+    yield open_page
+    for visit in visits:
+        visit.page.close()
+
+
+def assert_sound(visit):
+    # Streamlit asks for its health at the address of the page, and is told that there is none.
+    visit.errors = [error for error in visit.errors if "status of 404" not in error]
+    visit.assert_sound()
+
+
+def test_models_chosen_on_the_leaderboard_are_in_its_address_and_go_to_the_comparison(opened):
+    visit = opened("leaderboard")
+    for title in TITLES[1:3]:
+        choose(visit, "Models", title)
+
+    expect(visit.page).to_have_url(re.compile(r"models=.*&models="))
+    expect(visit.page.get_by_role("rowheader").filter(has_not_text="published")).to_have_count(2)
+    assert_sound(visit)
+    visit.page.get_by_role("link", name="Compare these").click()
+
+    expect(visit.page.get_by_role("heading", name="Compare", level=1)).to_be_visible()
+    for title in TITLES[1:3]:
+        expect(visit.page.get_by_test_id("stMultiSelect").get_by_text(title, exact=True)).to_be_visible()
+    expect(visit.page).to_have_url(re.compile(r"/compare\?.*models="))
+    assert_sound(visit)
+
+
+def test_a_link_to_a_view_of_the_leaderboard_shows_it_and_exports_it(opened):
+    visit = opened("leaderboard", sort=["Brier"], models=TITLES[:2], published=["false"])
+
+    expect(visit.page.get_by_role("rowheader")).to_have_count(2)
+    expect(visit.page.get_by_text("Sorted by Brier")).to_be_visible()
+    with visit.page.expect_download() as download:
+        visit.page.get_by_role("button", name="Download (CSV)").click()
+
+    rows = list(csv.DictReader(download.value.path().read_text("utf-8").splitlines()))
+    assert {row["system"] for row in rows} == set(TITLES[:2])
+    assert float(rows[0]["brier"]) <= float(rows[1]["brier"])
+    assert_sound(visit)
+
+
+def test_a_link_to_a_clinic_shows_it_and_a_preset_changes_the_address(opened):
+    visit = opened("clinic", share=["7"], films=["700"])
+    expect(visit.page.get_by_text("Of 100 films, 7 show pneumonia.")).to_be_visible()
+    expect(visit.page.get_by_text("In a year of 700 films")).to_be_visible()
+
+    visit.page.get_by_role("button", name="Screening").click()
+
+    expect(visit.page.get_by_text("Of 100 films, 5 show pneumonia.")).to_be_visible()
+    expect(visit.page).to_have_url(re.compile(r"share=5(&|$)"))
+    assert_sound(visit)
+
+
+@pytest.mark.parametrize(
+    ("path", "button"), [("failures", "Download the mistakes (CSV)"), ("model_card", "Download the card (Markdown)")]
+)
+def test_a_link_to_a_model_shows_it_and_exports_it(opened, path, button):
+    visit = opened(path, model=[TITLES[-1]])
+
+    expect(visit.page.get_by_role("combobox", name="Model")).to_have_value(TITLES[-1])
+    with visit.page.expect_download() as download:
+        visit.page.get_by_role("button", name=button).click()
+
+    assert CARDS[-1].name in download.value.suggested_filename
+    assert_sound(visit)

@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pneumo import clinic, clinic_curves, model_store
+from pneumo.clinic import PRESETS, Clinic
+
+PAGE = Path(__file__).parents[2] / "pages" / "clinic.py"
+
+
+def run(query=()):
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for key, value in dict(query).items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def text(app):
+    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+
+
+def expected(models, name, split, values):
+    card = model_store.read_card(name, models)
+    place = Clinic.of(values)
+    cells = clinic_curves.films(card, split, models).confusion(card.thresholds["decision"])
+    return clinic_curves.sentence(clinic.outcome(cells, place), place)
+
+
+def test_the_page_opens_with_triage_on_the_test_split(models):
+    app = run()
+
+    assert not app.exception
+    assert expected(models, "good", "test", PRESETS["triage"].values) in text(app)
+    assert PRESETS["triage"].description in text(app)
+    assert "an example and no measurement" in text(app)
+    assert len(app.get("vega_lite_chart")) == 3
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_moves_every_slider(models, name):
+    app = run({"share": "44"})
+
+    app.button(key=name).click().run()
+
+    assert not app.exception
+    assert {key: app.slider(key=key).value for key in PRESETS[name].values} == PRESETS[name].values
+    assert expected(models, "good", "test", PRESETS[name].values) in text(app)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("share", 60), ("films", 100), ("miss_cost", 500), ("alarm_cost", 90), ("read", 80)]
+)
+def test_every_slider_changes_the_outcome(models, key, value):
+    app = run()
+    before = app.table[0].value
+
+    app.slider(key=key).set_value(value).run()
+
+    assert not app.exception
+    assert not app.table[0].value.equals(before)
+    assert expected(models, "good", "test", PRESETS["triage"].values | {key: value}) in text(app)
+    assert "Your own values" in text(app)
+
+
+def test_the_address_holds_everything(models):
+    app = run({"split": "Validation", "model": "POOR", "share": "7", "films": "700", "miss_cost": "9", "read": "11"})
+
+    values = {"share": 7, "films": 700, "miss_cost": 9, "alarm_cost": 5, "read": 11}
+    assert not app.exception
+    assert expected(models, "poor", "val", values) in text(app)
+
+
+def test_the_cheapest_threshold_is_chosen_on_validation_films(models):
+    card = model_store.read_card("good", models)
+    best = clinic_curves.cheapest_threshold(
+        clinic_curves.films(card, "val_shifted", models), Clinic.of(PRESETS["triage"].values)
+    )
+
+    assert f"At the cheapest threshold, {best:.3f}" in run().table[0].value.columns
+
+
+def test_a_model_without_validation_films_has_no_cheapest_threshold(models, write_model):
+    (models / "good" / "predictions" / "val_shifted.csv").unlink()
+
+    app = run()
+
+    assert not app.exception
+    assert "There is no cheapest threshold" in text(app)
+    assert len(app.table[0].value.columns) == 1
+
+
+def test_films_of_one_class_cannot_tell(tmp_path, monkeypatch, write_model):
+    write_model(tmp_path, "toy", splits=("external_nih",), one_class=True)
+    monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
+
+    app = run()
+
+    assert not app.exception
+    assert "These films show one class only" in text(app)
+
+
+def test_broken_predictions_cost_a_sentence(models):
+    (models / "good" / "predictions" / "test.csv").write_text("file,patient\n")
+
+    app = run()
+
+    assert not app.exception
+    assert "evaluate the model anew" in text(app)

@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pneumo import model_comparison
+
+PAGE = Path(__file__).parents[2] / "pages" / "compare.py"
+
+
+def run(query=()):
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for key, value in dict(query).items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def text(app):
+    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+
+
+def titles(app):
+    return [chart.proto.spec for chart in app.get("vega_lite_chart")]
+
+
+def test_the_two_best_models_are_compared_on_the_test_split(models):
+    app = run()
+
+    assert not app.exception
+    assert app.multiselect(key="models").value == ["good", "middling"]
+    assert str(model_comparison.compare("good", "middling", "test", models)) in text(app)
+    assert "Not measured on these films: POOR." in text(app)
+    # Four curves, two histograms, two confusion matrices, three training curves.
+    assert len(titles(app)) == 11
+
+
+def test_the_address_holds_films_and_models(models):
+    app = run({"split": "Validation", "models": ["POOR", "GOOD"]})
+
+    assert app.segmented_control(key="split").value == "val"
+    assert app.multiselect(key="models").value == ["poor", "good"]
+    assert str(model_comparison.compare("poor", "good", "val", models)) in text(app)
+
+
+def test_every_pair_gets_a_verdict(models):
+    app = run({"split": "Validation", "models": ["GOOD", "MIDDLING", "POOR"]})
+
+    for pair in model_comparison.all_pairs(["good", "middling", "poor"], "val", models):
+        assert str(pair) in text(app)
+
+
+def test_one_model_is_not_enough(models):
+    app = run()
+
+    app.multiselect(key="models").set_value(["good"]).run()
+
+    assert not app.exception
+    assert "Choose at least two models" in text(app)
+    assert not titles(app)
+
+
+def test_a_shared_threshold_changes_the_calls(models):
+    app = run()
+    own = titles(app)
+
+    app.segmented_control(key="thresholds").set_value("One for all").run()
+    app.slider(key="threshold").set_value(0.9).run()
+
+    assert not app.exception
+    assert any("from 0.900" in spec for spec in titles(app))
+    assert not any("from 0.900" in spec for spec in own)
+
+
+def test_the_training_curves_follow_the_films(models):
+    app = run()
+    before = titles(app)
+
+    app.segmented_control(key="curve_films").set_value("Training").run()
+
+    assert not app.exception
+    # The training films have no AUROC in the histories.
+    assert len(titles(app)) == len(before) - 1
+
+
+def test_a_broken_history_costs_a_sentence(models):
+    (models / "good" / "history.csv").write_text("")
+
+    app = run()
+
+    assert not app.exception
+    assert "history.csv is damaged" in text(app)
+
+
+def test_models_measured_on_other_films_get_curves_but_no_verdict(models, write_model):
+    write_model(models, "good", films=30)
+
+    app = run()
+
+    assert not app.exception
+    assert "not measured on the same films" in text(app)
+    assert titles(app)
+
+
+def test_broken_predictions_cost_a_sentence(models):
+    (models / "good" / "predictions" / "test.csv").write_text("file,patient\n")
+
+    app = run()
+
+    assert not app.exception
+    assert "evaluate the model anew" in text(app)
+    assert "Choose at least two models" in text(app)
+
+
+def test_films_of_one_class_have_no_roc_curve(tmp_path, monkeypatch, write_model):
+    for name in ("one", "other"):
+        write_model(tmp_path, name, splits=("external_nih",), one_class=True)
+    monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
+
+    app = run()
+
+    assert not app.exception
+    assert "ROC curves: these films show one class only" in text(app)
+    assert "cannot be compared" in text(app)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_an_empty_folder_says_what_to_do(tmp_path, monkeypatch, measured, write_model):
+    if measured:
+        write_model(tmp_path, "new", splits=())
+    monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
+
+    app = run()
+
+    assert not app.exception
+    assert ("python -m pneumo evaluate" if measured else "python -m pneumo train") in text(app)
+
+
+def test_the_shipped_models_are_compared_without_error(monkeypatch):
+    monkeypatch.delenv("PNEUMO_MODELS", raising=False)
+
+    assert not run().exception

@@ -1,0 +1,136 @@
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import streamlit as st
+import synthetic
+from streamlit.testing.v1 import AppTest
+
+from pneumo import failures, model_store
+
+PAGE = Path(__file__).parents[2] / "pages" / "failures.py"
+
+
+def run(query=()):
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for key, value in dict(query).items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def text(app):
+    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+
+
+@pytest.fixture(autouse=True)
+def no_data(monkeypatch):
+    monkeypatch.delenv("PNEUMO_DATA", raising=False)
+
+
+@pytest.fixture
+def cards(models):
+    return [model_store.read_card(name, models) for name in ("middling", "good")]
+
+
+def test_the_mistakes_are_those_of_the_predictions(models, cards):
+    app = run({"model": "MIDDLING"})
+
+    films = failures.calls(cards[0], "test", cards, models)
+    expected = failures.readable(failures.errors(films))
+    assert not app.exception
+    assert app.dataframe[0].value["File"].tolist() == expected["File"].tolist() != []
+    assert f"{len(expected)} of 40 films are called wrong" in text(app)
+    assert f"{failures.by_everyone(films)} of them are called wrong by every model" in text(app)
+    assert "name the folder of the data set" in text(app)
+
+
+@pytest.mark.parametrize(
+    ("choice", "error"), [("Missed pneumonias", failures.MISSED), ("False alarms", failures.ALARM)]
+)
+def test_one_kind_of_mistake_can_be_shown(models, cards, choice, error):
+    app = run({"model": "MIDDLING"})
+
+    app.segmented_control(key="errors").set_value(choice).run()
+
+    expected = failures.errors(failures.calls(cards[0], "test", cards, models), error)
+    assert not app.exception
+    assert app.dataframe[0].value["File"].tolist() == expected["file"].tolist() != []
+
+
+def test_the_address_holds_the_view(models):
+    app = run({"model": "POOR", "split": "Validation", "errors": "False alarms"})
+
+    assert app.selectbox(key="model").value == "poor"
+    assert app.segmented_control(key="split").value == "val"
+    assert set(app.dataframe[0].value["Error"]) == {failures.ALARM}
+
+
+def test_a_model_without_a_mistake_says_so(models, write_model):
+    write_model(models, "good", noise=0.01)
+
+    app = run()
+
+    assert not app.exception
+    assert "There is no such mistake." in text(app)
+
+
+def test_films_are_shown_and_measured_where_the_data_set_is(models, toy_data, monkeypatch):
+    monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
+    files = sorted(path.relative_to(toy_data).as_posix() for path in (toy_data / "test").rglob("*.jpeg"))
+    sick = ["PNEUMONIA" in file for file in files]
+    table = pd.DataFrame({"file": files, "patient": files, "pathogen": "", "probability": 0.9})
+    table["label"] = ["PNEUMONIA" if each else "NORMAL" for each in sick]
+    model_store.write_predictions(table, "good", "test", models)
+
+    app = run()
+
+    assert not app.exception
+    assert len(app.get("image")) == sick.count(False)
+    assert failures.BY_BRIGHTNESS in set(app.dataframe[1].value["Films by"])
+
+
+def test_another_data_set_costs_a_sentence(models, toy_data):
+    app = run()
+
+    app.text_input(key="data_folder").set_value(str(toy_data)).run()
+    assert not app.exception
+    assert "films are not in" in text(app)
+    app.text_input(key="data_folder").set_value("/nowhere/at/all").run()
+    assert not app.exception
+    assert ":material/warning:" in text(app)
+
+
+def test_the_download_holds_the_mistakes(models, monkeypatch):
+    given = []
+    monkeypatch.setattr(st, "download_button", lambda label, data, **options: given.append((data, options)))
+
+    app = run({"model": "MIDDLING"})
+
+    ((content, options),) = given
+    assert options["file_name"] == "mistakes_middling_test.csv"
+    assert pd.read_csv(io.StringIO(content))["File"].tolist() == app.dataframe[0].value["File"].tolist()
+
+
+def test_the_three_answers_are_counted(models):
+    assert run().dataframe[-1].value["All"].sum() == 40
+
+
+def test_broken_predictions_cost_a_sentence(models):
+    (models / "good" / "predictions" / "test.csv").write_text("file,patient\n")
+
+    app = run()
+
+    assert not app.exception
+    assert "evaluate the model anew" in text(app)
+
+
+def test_an_unmeasured_model_says_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "toy").mkdir()
+    model_store.write_card(synthetic.card(), tmp_path)
+    monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
+
+    app = run()
+
+    assert not app.exception
+    assert "python -m pneumo evaluate" in text(app)

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import streamlit as st
+import synthetic
+from streamlit.testing.v1 import AppTest
+
+from pneumo import leaderboard, model_store
+
+PAGE = Path(__file__).parents[2] / "pages" / "model_card.py"
+
+
+def run(query=()):
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for key, value in dict(query).items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def text(app):
+    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+
+
+def test_the_card_of_the_best_model_is_shown(models):
+    app = run()
+
+    card = model_store.read_card("good", models)
+    assert not app.exception
+    assert app.subheader[0].value == "Model details"
+    assert "good".rjust(64, "0") in text(app)
+    assert str(leaderboard.measure(card, "test", folder=models).metrics.auroc) in text(app)
+    assert len(app.get("vega_lite_chart")) == 3
+    assert len(app.table) == 2
+
+
+def test_the_address_and_the_list_choose_the_model(models):
+    app = run({"model": "POOR"})
+    assert "poor".rjust(64, "0") in text(app)
+
+    app.selectbox(key="model").set_value("middling").run()
+
+    assert not app.exception
+    assert "middling".rjust(64, "0") in text(app)
+
+
+def test_the_networks_before_the_classifiers_have_cards_too(models):
+    (models / "lungs").mkdir()
+    metrics = {"test": {"films": 3, "dice": {"value": 0.9, "low": 0.8, "high": 1.0}}}
+    card = synthetic.card(name="lungs", title="LUNGS", task="segmentation", calibration={}, metrics=metrics)
+    model_store.write_card(card, models)
+
+    app = run({"model": "LUNGS"})
+
+    assert not app.exception
+    assert "0.900 (0.800–1.000)" in text(app)
+    assert "no curves over epochs" in text(app)
+
+
+def test_the_download_is_the_card(models, monkeypatch):
+    given = []
+    monkeypatch.setattr(st, "download_button", lambda label, data, **options: given.append((data, options)))
+
+    run({"model": "POOR"})
+
+    ((document, options),) = given
+    assert options["file_name"] == "poor.md"
+    assert document.startswith("# POOR\n")
+    assert "## TRIPOD+AI" in document
+
+
+def test_a_broken_history_costs_a_sentence(models):
+    (models / "good" / "history.csv").write_text("")
+
+    app = run()
+
+    assert not app.exception
+    assert "history.csv is damaged" in text(app)
+    assert len(app.table) == 2
+
+
+def test_a_damaged_card_costs_a_sentence(models):
+    model_store.write_card(synthetic.card(name="good", title="GOOD", training={"seconds": "long"}), models)
+
+    app = run({"model": "GOOD"})
+
+    assert not app.exception
+    assert "The card of good is damaged" in text(app)
+
+
+def test_no_models_show_how_to_train_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path / "none"))
+
+    app = run()
+
+    assert not app.exception
+    assert "python -m pneumo train" in text(app)
+
+
+def test_every_shipped_model_has_a_card(monkeypatch):
+    monkeypatch.delenv("PNEUMO_MODELS", raising=False)
+    app = run()
+
+    for name in model_store.names():
+        app.selectbox(key="model").set_value(name).run()
+        assert not app.exception
+        assert model_store.read_card(name).sha256 in text(app)

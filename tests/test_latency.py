@@ -1,0 +1,38 @@
+import time
+
+import pytest
+import synthetic
+
+from pneumo import latency, model_file, model_store
+from pneumo.classifier import Classifier
+from pneumo.errors import ModelError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "toy" / "model.keras"
+    model_file.save(synthetic.small_model(), path)
+    card = synthetic.card(sha256=model_file.sha256(path), size_bytes=path.stat().st_size)
+    model_store.write_card(card, tmp_path)
+    return tmp_path
+
+
+def test_a_slow_run_in_five_shows_in_the_95th_percentile_only(folder, monkeypatch):
+    assess, calls = Classifier.assess, []
+
+    def sometimes_slow(self, film):
+        calls.append(film)
+        time.sleep(0.3 if len(calls) % 5 == 0 else 0)
+        return assess(self, film)
+
+    monkeypatch.setattr(Classifier, "assess", sometimes_slow)
+
+    measured = latency.measure("toy", folder, runs=10)
+
+    assert len(calls) == 11
+    assert 0 < measured.p50 < 300 <= measured.p95
+
+
+def test_a_model_that_is_not_there_is_a_model_error(folder):
+    with pytest.raises(ModelError, match="no model"):
+        latency.measure("nobody", folder)
