@@ -8,7 +8,8 @@ st.navigation(
     [
         st.Page("pages/predict.py", title="Predict", icon=":material/radiology:", default=True),
         st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
-        st.Page("pages/dataset.py", title="Dataset", icon=":material/photo_library:"),
+        st.Page("pages/dataset.py", title="Dataset", icon=":material/dataset:"),
+        st.Page("pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
     ],
     position="top",
 ).run()

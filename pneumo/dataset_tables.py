@@ -1,11 +1,8 @@
 """The figures of a `dataset_summary.Summary` as tables and sentences for reading and for charts."""
 
-import dataclasses
-
 import pandas as pd
 
 from pneumo import dataset
-from pneumo.dataset_summary import Summary
 
 SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
 CLASSES = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
@@ -32,7 +29,7 @@ def class_counts(counts: pd.DataFrame) -> pd.DataFrame:
     counted = pd.DataFrame(
         {
             "split": counts["split"].map(SPLITS),
-            "kind": _kinds(counts),
+            "kind": kinds(counts),
             "films": counts["films"],
             "patients": counts["patients"],
         }
@@ -105,15 +102,6 @@ def size_leak(quartiles: pd.DataFrame, sizes_from: str) -> str:
     )
 
 
-def with_original_sizes(summary: Summary, shipped: Summary) -> Summary:
-    """Return a summary with the original films' sizes, where `shipped` knows them of the very same films."""
-    if shipped.sizes_from != "originals" or summary.fingerprint != shipped.fingerprint:
-        return summary
-    return dataclasses.replace(
-        summary, sizes=shipped.sizes, size_quartiles=shipped.size_quartiles, sizes_from="originals"
-    )
-
-
 def key_examples() -> pd.DataFrame:
     """Return what `dataset.patient_key` and `dataset.pathogen_of` tell of a few file names."""
     return pd.DataFrame(
@@ -125,13 +113,14 @@ def key_examples() -> pd.DataFrame:
     )
 
 
-def _kinds(rows: pd.DataFrame) -> list[str]:
+def kinds(rows: pd.DataFrame) -> list[str]:
+    """Return the value of `KINDS` of each row's ``label`` and ``pathogen``."""
     return [KINDS[pair] for pair in zip(rows["label"], rows["pathogen"], strict=True)]
 
 
 def _by_kind(rows: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     """Pivot ``group, label, pathogen, films`` to one row a group that occurs, in the order given."""
-    wide = rows.assign(kind=_kinds(rows)).pivot_table(
+    wide = rows.assign(kind=kinds(rows)).pivot_table(
         index="group", columns="kind", values="films", aggfunc="sum", fill_value=0
     )
     wide = wide.reindex([group for group in groups if group in wide.index])

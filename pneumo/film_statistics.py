@@ -15,6 +15,7 @@ from pneumo.registration import FEWEST
 SIDE = 224
 LEVELS_A_BIN = 4
 BINS = 256 // LEVELS_A_BIN
+ABOVE, BELOW = (179, 88, 6), (33, 102, 172)
 PICTURES = {
     "normal": ("NORMAL", None),
     "bacterial": ("PNEUMONIA", "bacteria"),
@@ -104,3 +105,41 @@ def full_contrast(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Stretch a picture to 0 … 255 for display: a standard deviation is dark without it."""
     low, high = int(picture.min()), int(picture.max())
     return ((picture.astype(np.float64) - low) / max(high - low, 1) * 255).round().astype(np.uint8)
+
+
+def class_difference(
+    pictures: dict[str, npt.NDArray[np.uint8]], first: str = "pneumonia", second: str = "normal"
+) -> npt.NDArray[np.int16] | None:
+    """Return how much brighter one kind's mean is than another's, in grey values; None where a mean is missing.
+
+    Args:
+        pictures: as `measure` returns them.
+        first: key of `PICTURES`; where its mean is brighter the difference is positive.
+        second: key of `PICTURES`.
+
+    Returns:
+        (224, 224) int16, −255…255.
+    """
+    means = [pictures.get(f"mean_{kind}") for kind in (first, second)]
+    if means[0] is None or means[1] is None:
+        return None
+    return means[0].astype(np.int16) - means[1].astype(np.int16)
+
+
+def signed_picture(difference: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+    """Colour a signed picture: orange above zero, white at it, blue below it, fullest at the greatest magnitude.
+
+    Returns:
+        (height, width, 3) uint8, RGB; the colours are ends of ColorBrewer's PuOr and RdBu, which the colour-blind tell
+        apart.
+    """
+    share = difference / max(int(np.abs(difference).max()), 1)
+    ends = np.where(share[..., np.newaxis] > 0, np.array(ABOVE), np.array(BELOW))
+    strength = np.abs(share)[..., np.newaxis]
+    return np.rint(255 + (ends - 255.0) * strength).astype(np.uint8)
+
+
+def difference_text(name: str, difference: npt.NDArray[np.int16]) -> str:
+    """Return how far a `class_difference` reaches, as a sentence; `name` says which means were compared."""
+    low, high = f"{difference.min():+d}".replace("-", "−"), f"{difference.max():+d}".replace("-", "−")
+    return f"{name.capitalize()}: from {low} to {high} grey values of 255."

@@ -1,5 +1,3 @@
-import dataclasses
-
 import pandas as pd
 import pytest
 
@@ -106,17 +104,6 @@ def test_the_leak_is_told_with_the_medians():
 
 def test_one_class_has_no_leak():
     assert "median" not in dataset_tables.size_leak(quartiles(["NORMAL"]), "files")
-
-
-def test_original_sizes_are_taken_from_a_summary_of_the_same_films_only(toy_data):
-    here = dataset_summary.summarise(toy_data)
-    known = dataclasses.replace(here, sizes=here.sizes.head(1), sizes_from="originals")
-
-    assert dataset_tables.with_original_sizes(here, known).sizes_from == "originals"
-    assert len(dataset_tables.with_original_sizes(here, known).sizes) == 1
-    other = dataclasses.replace(known, fingerprint="0")
-    assert dataset_tables.with_original_sizes(here, other) is here
-    assert dataset_tables.with_original_sizes(here, here) is here
 
 
 def test_examples_show_that_numbers_are_reused_between_causes():
