@@ -10,6 +10,7 @@ st.navigation(
         st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
         st.Page("pages/dataset.py", title="Dataset", icon=":material/dataset:"),
         st.Page("pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
+        st.Page("pages/augmentation.py", title="Augmentation", icon=":material/transform:"),
     ],
     position="top",
 ).run()

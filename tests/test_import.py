@@ -66,6 +66,7 @@ FLOORS = {
     "model_facts": 4.5,
     "leaderboard": 4.7,
     "film_calls": 4.5,
+    "augmentation_draws": 4.5,
     "model_comparison": 4.8,
     "published": 4.8,
     "classifier": 5,
