@@ -9,6 +9,7 @@ st.navigation(
         st.Page("pages/predict.py", title="Predict", icon=":material/radiology:", default=True),
         st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
         st.Page("pages/dataset.py", title="Dataset", icon=":material/dataset:"),
+        st.Page("pages/leaks.py", title="What leaks", icon=":material/troubleshoot:"),
         st.Page("pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
         st.Page("pages/augmentation.py", title="Augmentation", icon=":material/transform:"),
     ],

@@ -45,3 +45,22 @@ def download(
 
     root = fetcher.download(out, url or fetcher.URL, sha256, say)
     print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
+
+
+@app.command()
+@reports_errors
+def leaks(
+    data: DataOption = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Lung masks: a folder with labels.csv and masks224/, for original sizes and framing."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("data_samples"),
+) -> None:
+    """Measure what tells the label without the lungs, for the page “What leaks”."""
+    from pneumo import dataset_leaks
+
+    found = dataset_leaks.measure(required(data), masks, say)
+    path = dataset_leaks.write(found, out)
+    cli_output.print_table(found.floors, "AUROC on validation of a logistic regression")
+    say(f"Wrote {path}.")

@@ -28,7 +28,7 @@ def class_bars(counts: pd.DataFrame, splits: list[str]) -> alt.Chart:
         .encode(
             y=alt.Y("split:N", title=None, sort=splits),
             x=alt.X("films:Q", title="Films", axis=alt.Axis(tickCount=5, format=",d")),
-            color=_classes(KINDS, counts, "kind"),
+            color=classes(KINDS, counts, "kind"),
             order=alt.Order("place:Q"),
             tooltip=[
                 alt.Tooltip("split:N", title="Split"),
@@ -55,7 +55,7 @@ def films_per_patient_bars(shares: pd.DataFrame) -> alt.Chart:
             x=alt.X("films:N", title="Films of a patient", sort=None, axis=alt.Axis(labelAngle=0)),
             xOffset=alt.XOffset("class:N"),
             y=alt.Y("share:Q", title="Share of patients", axis=alt.Axis(format="%")),
-            color=_classes(CLASSES, shares, "class"),
+            color=classes(CLASSES, shares, "class"),
             tooltip=[
                 alt.Tooltip("class:N", title="Class"),
                 alt.Tooltip("films:N", title="Films"),
@@ -81,7 +81,7 @@ def size_histogram(shares: pd.DataFrame, title: str) -> alt.Chart:
             x=alt.X("low:Q", title=title, bin="binned", axis=alt.Axis(tickCount=6)),
             x2="high:Q",
             y=alt.Y("share:Q", title="Share of films", stack=None, axis=alt.Axis(format="%")),
-            color=_classes(CLASSES, shares, "class"),
+            color=classes(CLASSES, shares, "class"),
             tooltip=[
                 alt.Tooltip("class:N", title="Class"),
                 alt.Tooltip("low:Q", title="From"),
@@ -107,7 +107,7 @@ def intensity_lines(shares: pd.DataFrame, splits: list[str]) -> alt.Chart:
         .encode(
             x=alt.X("low:Q", title="Grey value, 0 (black) to 255 (white)", scale=alt.Scale(domain=[0, 255])),
             y=alt.Y("share:Q", title="Share of pixels", axis=alt.Axis(format=".1%")),
-            color=_classes(CLASSES, shares, "class", "stroke"),
+            color=classes(CLASSES, shares, "class", "stroke"),
             strokeDash=alt.StrokeDash(
                 "split:N",
                 title=None,
@@ -126,7 +126,8 @@ def intensity_lines(shares: pd.DataFrame, splits: list[str]) -> alt.Chart:
     )
 
 
-def _classes(colours: dict[str, str], rows: pd.DataFrame, column: str, symbol: str = "square") -> alt.Color:
+def classes(colours: dict[str, str], rows: pd.DataFrame, column: str, symbol: str = "square") -> alt.Color:
+    """Return the colours of the kinds or classes that a column of a table names, with their legend."""
     known = set(rows[column])
     shown = {name: colour for name, colour in colours.items() if name in known}
     scale = alt.Scale(domain=list(shown), range=list(shown.values()))
