@@ -12,6 +12,7 @@ st.navigation(
         st.Page("pages/leaks.py", title="What leaks", icon=":material/troubleshoot:"),
         st.Page("pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
         st.Page("pages/augmentation.py", title="Augmentation", icon=":material/transform:"),
+        st.Page("pages/own_data.py", title="Bring your own", icon=":material/drive_folder_upload:"),
     ],
     position="top",
 ).run()

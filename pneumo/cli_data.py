@@ -64,3 +64,28 @@ def leaks(
     path = dataset_leaks.write(found, out)
     cli_output.print_table(found.floors, "AUROC on validation of a logistic regression")
     say(f"Wrote {path}.")
+
+
+@app.command()
+@reports_errors
+def check(
+    path: Annotated[Path, typer.Argument(help="A folder in the Kaggle layout, or a MedMNIST .npz file.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is missing, corrupt, duplicated or shared between splits; exit code 1 if anything is wrong."""
+    from pneumo import dataset_check
+
+    with cli_output.progress_bar() as show:
+        found = dataset_check.check(path, lambda done, total: show("reading films", done, total))
+    if as_json:
+        cli_output.print_json(found.as_record())
+    else:
+        cli_output.print_table(found.counts, f"{found.films:,} films in {found.root}")
+        for problem in found.problems:
+            print(f"{problem.severity}: {problem.message} {problem.remedy}")
+            for file in problem.files:
+                print(f"  {file}")
+        if not found.problems:
+            print("Nothing is wrong with this data set.")
+    if not found.is_sound:
+        raise typer.Exit(1)

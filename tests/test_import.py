@@ -67,6 +67,8 @@ FLOORS = {
     "leaderboard": 4.7,
     "film_calls": 4.5,
     "film_traits": 2.4,
+    "medmnist": 1.5,
+    "dataset_check": 2.2,
     "dataset_leaks": 3.2,
     "leak_tables": 4.8,
     "leak_charts": 1.7,

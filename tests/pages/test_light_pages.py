@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["leaderboard", "dataset", "gallery", "augmentation", "leaks"])
+@pytest.mark.parametrize("page", ["leaderboard", "dataset", "gallery", "augmentation", "leaks", "own_data"])
 def test_pages_that_do_not_predict_do_not_import_a_network(page):
     script = (
         "import sys; from streamlit.testing.v1 import AppTest\n"
