@@ -1,12 +1,78 @@
-"""Show what the data set holds: its films, counts, sizes and grey values, and how it is split by patient."""
+"""Show what the data set holds: its films and patients, copies, where its labels come from, and how it is split."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import data_folder, first_visit
+from pages.parts import chart_with_table, data_folder, first_visit
 from pneumo import dataset, dataset_charts, dataset_tables
-from pneumo.dataset_tables import SIZES, SPLITS
+from pneumo.dataset_summary import Summary
+from pneumo.dataset_tables import SPLITS
+from pneumo.film_gallery import Catalogue
+
+
+@st.fragment
+def show_counts(summary: Summary) -> None:
+    """Show the films or the patients of each split by kind."""
+    quantity = st.segmented_control(
+        "Count",
+        ["films", "patients"],
+        default="films",
+        required=True,
+        format_func=str.capitalize,
+        key="count",
+        bind="query-params",
+    )
+    counts = dataset_tables.class_counts(summary.counts)
+    chart_with_table.show(
+        dataset_charts.class_bars(counts, list(SPLITS.values()), quantity),
+        counts,
+        "counts",
+        f"{quantity.capitalize()} of each split by kind; the table has the figures.",
+    )
+    st.dataframe(dataset_tables.readable_counts(summary.counts), hide_index=True, key="counts_by_split")
+    st.caption(
+        "The share of pneumonia differs between the splits, so a probability learned from one is off on another."
+    )
+
+
+def show_identical(summary: Summary, data: Catalogue | None) -> None:
+    """Show the groups of identical films, and which files they are where the films are at hand."""
+    st.subheader("Identical films")
+    st.write(
+        f"{summary.identical_films:,} files in {summary.identical_groups:,} groups are identical to the byte. The "
+        "children of such a group count as one, through all groups that they share, so that no copy can stand on both "
+        "sides of a split."
+    )
+    if not summary.identical.empty:
+        st.dataframe(dataset_tables.readable_identical(summary.identical), hide_index=True, key="identical")
+    if data and summary.identical_groups:
+        with st.expander("Which files these are", icon=":material/list:"):
+            st.dataframe(dataset_tables.identical_files(data.films), hide_index=True, key="identical_files")
+
+
+def show_split(summary: Summary) -> None:
+    """Show how patients are told and divided."""
+    st.subheader("How the split and patient keys work")
+    st.write(
+        "Films of one child resemble each other, so a child must not stand on both sides of a split. The file name "
+        "tells the child; person numbers are reused, so a number with *bacteria* and the same with *virus* are two "
+        "children."
+    )
+    st.dataframe(dataset_tables.key_examples(), hide_index=True, key="key_examples")
+    st.write(
+        f"For validation, each series of film numbers is cut into {dataset.BLOCKS} contiguous blocks, and "
+        f"{dataset.BLOCKS // dataset.FOLDS} of them are held out: neighbouring numbers were taken at neighbouring "
+        "times, so whole blocks are a truer trial than children drawn at random."
+    )
+    if summary.development.empty:
+        st.caption("This data set is too small to be divided in this way.")
+        return
+    st.dataframe(dataset_tables.readable_development(summary.development), hide_index=True, key="development")
+    st.caption(
+        "The official training and validation films, divided anew. No patient stands in two splits: pneumo checks."
+    )
+
 
 first_visit.ensure_navigation(Path(__file__))
 
@@ -14,7 +80,6 @@ st.title("Dataset")
 st.write(
     "Chest radiographs of children from one to five years, with and without pneumonia, that the models learn from."
 )
-
 data = data_folder.ask()
 summary = data_folder.figures(data)
 if summary is None:
@@ -26,45 +91,21 @@ st.caption(
 )
 
 st.subheader("Counts")
-counts = dataset_tables.class_counts(summary.counts)
-st.altair_chart(
-    dataset_charts.class_bars(counts, list(SPLITS.values())), key="counts", alt="The table has the figures."
-)
-st.dataframe(dataset_tables.readable_counts(summary.counts), hide_index=True, key="counts_table")
-st.caption("The share of pneumonia differs between the splits, so a probability learned from one is off on another.")
+show_counts(summary)
 
-st.subheader("Sizes")
-for place, (quantity, title) in zip(st.columns(len(SIZES)), SIZES.items(), strict=True):
-    shares = dataset_tables.size_shares(summary.sizes, quantity)
-    place.altair_chart(dataset_charts.size_histogram(shares, title), key=f"size_{quantity}")
-st.caption(dataset_tables.size_leak(summary.size_quartiles, summary.sizes_from))
-
-st.subheader("Grey values")
-shares = dataset_tables.intensity_shares(summary.intensity)
-st.altair_chart(dataset_charts.intensity_lines(shares, list(SPLITS.values())), key="intensity")
-st.caption("Where the lines of a class differ between splits, films were exposed or exported differently.")
-
-st.subheader("How the split and patient keys work")
+st.subheader("Films per patient")
 shares = dataset_tables.films_per_patient(summary.films_per_patient)
-st.altair_chart(dataset_charts.films_per_patient_bars(shares), key="films_per_patient")
-st.write(
-    "Films of one child resemble each other, so a child must not stand on both sides of a split. The file name tells "
-    "the child; person numbers are reused, so a number with *bacteria* and the same with *virus* are two children."
+chart_with_table.show(
+    dataset_charts.films_per_patient_bars(shares),
+    shares,
+    "films_per_patient",
+    "How many films patients of each class have.",
 )
-st.dataframe(dataset_tables.key_examples(), hide_index=True, key="key_examples")
-st.write(
-    f"{summary.identical_films:,} files in {summary.identical_groups:,} groups are identical to the byte; the children "
-    "of such a group count as one. For validation, each series of film numbers is cut into "
-    f"{dataset.BLOCKS} contiguous blocks, and {dataset.BLOCKS // dataset.FOLDS} of them are held out: neighbouring "
-    "numbers were taken at neighbouring times, so whole blocks are a truer trial than children drawn at random."
-)
-if summary.development.empty:
-    st.caption("This data set is too small to be divided in this way.")
-else:
-    st.dataframe(dataset_tables.readable_development(summary.development), hide_index=True, key="development")
-    st.caption(
-        "The official training and validation films, divided anew. No patient stands in two splits: pneumo checks."
-    )
+show_identical(summary, data)
+show_split(summary)
+
+st.subheader("Where the labels come from")
+st.table(dataset_tables.label_sources(), border="horizontal", hide_index=True)
 
 st.subheader("Source and licence")
 st.write(
