@@ -57,3 +57,29 @@ def test_a_film_has_an_address_of_its_own(page):
     page.get_by_role("button", name="Back to the films").click()
     expect(page.get_by_role("button", name="bacterial_2")).to_be_visible()
     assert "film" not in query(page)
+
+
+def test_every_room_opens_and_fits_the_window(page):
+    for path, title in (
+        ("dataset", "Dataset"),
+        ("leaks", "What leaks"),
+        ("augmentation", "Augmentation"),
+        ("own_data", "Bring your own"),
+    ):
+        page.goto(f"/{path}")
+        expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+        assert_sound(page)
+    expect(page.get_by_role("button", name="Fetch")).to_be_visible()
+
+
+def test_the_sliders_of_the_augmentation_stand_in_the_address(page):
+    page.goto("/augmentation?gamma=0.5&seed=3")
+    expect(page.get_by_text("Changed from the recipe: gamma")).to_be_visible()
+    expect(page.get_by_role("spinbutton", name="Seed").or_(page.get_by_label("Seed", exact=True)).first).to_have_value(
+        "3"
+    )
+
+    page.get_by_role("button", name="Back to the recipe").click()
+    expect(page.get_by_text("These are the ranges of")).to_be_visible()
+    assert "gamma" not in query(page)
+    assert_sound(page)
