@@ -9,36 +9,34 @@ from pneumo import (
     dataset_charts,
     dataset_leaks,
     dataset_tables,
+    evaluation,
     leaderboard,
     leak_charts,
     leak_tables,
-    model_facts,
     model_store,
     samples,
 )
 from pneumo.dataset_leaks import PARTS, Leaks
 from pneumo.dataset_tables import KINDS, SIZES, SPLITS
 from pneumo.errors import DatasetError, ModelError
+from pneumo.evaluation import Estimate
 from pneumo.film_traits import TRAITS
-from pneumo.leaderboard import Measurement
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
-def measured(name: str, folder: Path, state: str) -> Measurement:
-    """Keep how a model does on validation for as long as ``state``, the model and its predictions, is the same."""
-    cards = model_store.catalogue(folder).cards
-    return leaderboard.measure(
-        next(card for card in cards if card.name == name), "val", model_facts.labels(cards)[name], folder
-    )
+@st.cache_data(show_spinner=False, max_entries=20)
+def measured(name: str, folder: Path, state: str) -> Estimate:
+    """Keep a model's AUROC on validation for as long as ``state``, the model and its predictions, is the same."""
+    predictions = model_store.read_predictions(name, "val", folder)
+    return evaluation.evaluate_table(predictions, model_store.read_card(name, folder).as_thresholds().decision).auroc
 
 
-def best_model() -> Measurement | None:
-    """Return how the best model does on validation; None where there is none that was measured on it."""
+def best_model() -> tuple[str, Estimate] | None:
+    """Return the best model's title and AUROC on validation; None where there is none that was measured on it."""
     folder = model_store.models_folder()
     try:
         card = model_store.read_card(model_store.default_name(folder), folder)
-        return measured(card.name, folder, leaderboard.state(card, "val", folder))
-    except ModelError:
+        return card.title, measured(card.name, folder, leaderboard.state(card, "val", folder))
+    except (ModelError, ValueError):
         return None
 
 

@@ -6,17 +6,16 @@ from pneumo.dataset_leaks import FLOORS, PARTS, Leaks
 from pneumo.dataset_tables import CLASSES
 from pneumo.evaluation import Estimate
 from pneumo.film_traits import TRAITS
-from pneumo.leaderboard import Measurement
 
 FLOOR = "Size and brightness"
 
 
-def floors(leaks: Leaks, model: Measurement | None = None) -> pd.DataFrame:
+def floors(leaks: Leaks, model: tuple[str, Estimate] | None = None) -> pd.DataFrame:
     """Return what each set of traits reaches alone, and a model for comparison.
 
     Args:
         leaks: of the data set.
-        model: measured on the same validation films; its row is the last.
+        model: title and AUROC of a model on the same validation films; its row is the last.
 
     Returns:
         ``name, sees, value, low, high, text``: AUROC with its 95 % interval, as numbers and as text.
@@ -26,8 +25,8 @@ def floors(leaks: Leaks, model: Measurement | None = None) -> pd.DataFrame:
         for name, *estimate in leaks.floors[["traits", "value", "low", "high"]].itertuples(index=False)
     ]
     if model:
-        auroc = model.metrics.auroc
-        rows.append((model.label, "the film itself", auroc.value, auroc.low, auroc.high))
+        title, auroc = model
+        rows.append((title, "the film itself", auroc.value, auroc.low, auroc.high))
     table = pd.DataFrame(rows, columns=["name", "sees", "value", "low", "high"])
     estimates = table[["value", "low", "high"]].itertuples(index=False)
     return table.assign(text=[str(Estimate(*figures)) for figures in estimates])

@@ -70,7 +70,7 @@ FLOORS = {
     "medmnist": 1.5,
     "dataset_check": 2.2,
     "dataset_leaks": 3.2,
-    "leak_tables": 4.8,
+    "leak_tables": 3.5,
     "leak_charts": 1.7,
     "augmentation_draws": 4.5,
     "model_comparison": 4.8,
