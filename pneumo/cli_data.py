@@ -45,3 +45,47 @@ def download(
 
     root = fetcher.download(out, url or fetcher.URL, sha256, say)
     print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
+
+
+@app.command()
+@reports_errors
+def leaks(
+    data: DataOption = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Lung masks: a folder with labels.csv and masks224/, for original sizes and framing."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("data_samples"),
+) -> None:
+    """Measure what tells the label without the lungs, for the page “What leaks”."""
+    from pneumo import dataset_leaks
+
+    found = dataset_leaks.measure(required(data), masks, say)
+    path = dataset_leaks.write(found, out)
+    cli_output.print_table(found.floors, "AUROC on validation of a logistic regression")
+    say(f"Wrote {path}.")
+
+
+@app.command()
+@reports_errors
+def check(
+    path: Annotated[Path, typer.Argument(help="A folder in the Kaggle layout, or a MedMNIST .npz file.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is missing, corrupt, duplicated or shared between splits; exit code 1 if anything is wrong."""
+    from pneumo import dataset_check
+
+    with cli_output.progress_bar() as show:
+        found = dataset_check.check(path, lambda done, total: show("reading films", done, total))
+    if as_json:
+        cli_output.print_json(found.as_record())
+    else:
+        cli_output.print_table(found.counts, f"{found.films:,} films in {found.root}")
+        for problem in found.problems:
+            print(f"{problem.severity}: {problem.message} {problem.remedy}")
+            for file in problem.files:
+                print(f"  {file}")
+        if not found.problems:
+            print("Nothing is wrong with this data set.")
+    if not found.is_sound:
+        raise typer.Exit(1)

@@ -135,15 +135,18 @@ def _confusion_line(cells: dict[str, int], threshold: float) -> str:
     )
 
 
+def print_table(rows: pd.DataFrame, title: str) -> None:
+    """Print a table as it stands."""
+    table = Table(*rows.columns, title=title)
+    for row in rows.itertuples(index=False):
+        table.add_row(*(str(cell) for cell in row))
+    console().print(table)
+
+
 def print_data_summary(films: pd.DataFrame, parts: dataset.Development) -> None:
     """Print the counts of a data set."""
-    counts = dataset.counts(films)
-    table = Table(*counts.columns, title=f"{len(films):,} films of {films['patient'].nunique():,} patients")
-    for row in counts.itertuples(index=False):
-        table.add_row(*(str(cell) for cell in row))
-    out = console()
-    out.print(table)
-    out.print(
+    print_table(dataset.counts(films), f"{len(films):,} films of {films['patient'].nunique():,} patients")
+    console().print(
         f"{len(dataset.duplicate_groups(films))} groups of identical films. Development split by patient: "
         f"{len(parts.train):,} films train, {len(parts.validation):,} validate. No patient stands in two splits."
     )

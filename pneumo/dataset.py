@@ -141,6 +141,27 @@ def duplicate_groups(table: pd.DataFrame) -> list[list[str]]:
     return [sorted(group) for _, group in table.groupby("sha256")["file"] if len(group) > 1]
 
 
+def identical_groups(table: pd.DataFrame) -> pd.DataFrame:
+    """Count the groups of two or more identical images.
+
+    Returns:
+        Columns ``split, label, files, children, groups``: so many groups of so many files, which name so many children
+        before these are merged; a group in two splits or classes has both, joined by ``+``.
+    """
+    rows = [
+        (
+            " + ".join(sorted(set(group["split"]))),
+            " + ".join(sorted(set(group["label"]))),
+            len(group),
+            len({patient_key(file) for file in group["file"]}),
+        )
+        for _, group in table.groupby("sha256")
+        if len(group) > 1
+    ]
+    columns = ["split", "label", "files", "children"]
+    return pd.DataFrame(rows, columns=columns).groupby(columns).size().rename("groups").reset_index()
+
+
 def assert_disjoint(*tables: pd.DataFrame) -> None:
     """Check that no patient stands in two of the tables.
 

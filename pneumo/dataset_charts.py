@@ -1,5 +1,7 @@
 """Charts of the data set, as Altair specifications: tables in, charts out; nothing is computed here."""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -15,39 +17,45 @@ KINDS = {
 CLASSES = {"Normal": NORMAL, "Pneumonia": BACTERIAL}
 
 
-def class_bars(counts: pd.DataFrame, splits: list[str]) -> alt.Chart:
-    """Draw the films of each split, stacked by kind.
+def class_bars(counts: pd.DataFrame, splits: list[str], quantity: str = "films") -> alt.Chart:
+    """Draw the films or the patients of each split, stacked by kind; a click on the legend shows one kind alone.
 
     Args:
-        counts: ``split, kind, films, share``.
+        counts: ``split, kind, films, patients, share``.
         splits: from top to bottom.
+        quantity: ``films`` or ``patients``.
     """
+    chosen = alt.selection_point(fields=["kind"], bind="legend")
     return (
         alt.Chart(counts)
         .mark_bar()
         .encode(
             y=alt.Y("split:N", title=None, sort=splits),
-            x=alt.X("films:Q", title="Films", axis=alt.Axis(tickCount=5, format=",d")),
-            color=_classes(KINDS, counts, "kind"),
+            x=alt.X(f"{quantity}:Q", title=quantity.capitalize(), axis=alt.Axis(tickCount=5, format=",d")),
+            color=classes(KINDS, counts, "kind"),
+            opacity=_dimmed(chosen),
             order=alt.Order("place:Q"),
             tooltip=[
                 alt.Tooltip("split:N", title="Split"),
                 alt.Tooltip("kind:N", title="Kind"),
                 alt.Tooltip("films:Q", title="Films", format=","),
-                alt.Tooltip("share:Q", title="Share of the split", format=".1%"),
+                alt.Tooltip("patients:Q", title="Patients", format=","),
+                alt.Tooltip("share:Q", title="Share of the split's films", format=".1%"),
             ],
         )
+        .add_params(chosen)
         .transform_calculate(place=f"indexof({list(KINDS)}, datum.kind)")
-        .properties(autosize=FIT, height=alt.Step(48), title="Films by split and kind")
+        .properties(autosize=FIT, height=alt.Step(48), title=f"{quantity.capitalize()} by split and kind")
     )
 
 
 def films_per_patient_bars(shares: pd.DataFrame) -> alt.Chart:
-    """Draw how many films patients have.
+    """Draw how many films patients have; a click on the legend shows one class alone.
 
     Args:
         shares: ``class, films, patients, share``; ``films`` is text, the last one "… or more".
     """
+    chosen = alt.selection_point(fields=["class"], bind="legend")
     return (
         alt.Chart(shares)
         .mark_bar()
@@ -55,7 +63,8 @@ def films_per_patient_bars(shares: pd.DataFrame) -> alt.Chart:
             x=alt.X("films:N", title="Films of a patient", sort=None, axis=alt.Axis(labelAngle=0)),
             xOffset=alt.XOffset("class:N"),
             y=alt.Y("share:Q", title="Share of patients", axis=alt.Axis(format="%")),
-            color=_classes(CLASSES, shares, "class"),
+            color=classes(CLASSES, shares, "class"),
+            opacity=_dimmed(chosen),
             tooltip=[
                 alt.Tooltip("class:N", title="Class"),
                 alt.Tooltip("films:N", title="Films"),
@@ -63,6 +72,7 @@ def films_per_patient_bars(shares: pd.DataFrame) -> alt.Chart:
                 alt.Tooltip("share:Q", title="Share of patients", format=".1%"),
             ],
         )
+        .add_params(chosen)
         .properties(autosize=FIT, height=280, title="Films per patient")
     )
 
@@ -81,7 +91,7 @@ def size_histogram(shares: pd.DataFrame, title: str) -> alt.Chart:
             x=alt.X("low:Q", title=title, bin="binned", axis=alt.Axis(tickCount=6)),
             x2="high:Q",
             y=alt.Y("share:Q", title="Share of films", stack=None, axis=alt.Axis(format="%")),
-            color=_classes(CLASSES, shares, "class"),
+            color=classes(CLASSES, shares, "class"),
             tooltip=[
                 alt.Tooltip("class:N", title="Class"),
                 alt.Tooltip("low:Q", title="From"),
@@ -95,19 +105,21 @@ def size_histogram(shares: pd.DataFrame, title: str) -> alt.Chart:
 
 
 def intensity_lines(shares: pd.DataFrame, splits: list[str]) -> alt.Chart:
-    """Draw how grey values are spread in each class and split.
+    """Draw how grey values are spread in each class and split; a click on the legend shows one class alone.
 
     Args:
         shares: ``split, class, low, high, share``, a bin a row.
         splits: the order of the legend.
     """
+    chosen = alt.selection_point(fields=["class"], bind="legend")
     return (
         alt.Chart(shares)
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=alt.X("low:Q", title="Grey value, 0 (black) to 255 (white)", scale=alt.Scale(domain=[0, 255])),
             y=alt.Y("share:Q", title="Share of pixels", axis=alt.Axis(format=".1%")),
-            color=_classes(CLASSES, shares, "class", "stroke"),
+            color=classes(CLASSES, shares, "class", "stroke"),
+            opacity=_dimmed(chosen),
             strokeDash=alt.StrokeDash(
                 "split:N",
                 title=None,
@@ -122,12 +134,18 @@ def intensity_lines(shares: pd.DataFrame, splits: list[str]) -> alt.Chart:
                 alt.Tooltip("share:Q", title="Share of pixels", format=".2%"),
             ],
         )
+        .add_params(chosen)
         .properties(autosize=FIT, height=340, title="Grey values by class and split")
     )
 
 
-def _classes(colours: dict[str, str], rows: pd.DataFrame, column: str, symbol: str = "square") -> alt.Color:
+def classes(colours: dict[str, str], rows: pd.DataFrame, column: str, symbol: str = "square") -> alt.Color:
+    """Return the colours of the kinds or classes that a column of a table names, with their legend."""
     known = set(rows[column])
     shown = {name: colour for name, colour in colours.items() if name in known}
     scale = alt.Scale(domain=list(shown), range=list(shown.values()))
     return alt.Color(f"{column}:N", title=None, scale=scale, legend=legend_below(symbol))
+
+
+def _dimmed(chosen: alt.Parameter) -> Any:
+    return alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.12))

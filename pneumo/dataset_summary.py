@@ -38,7 +38,7 @@ class Summary:
 
     Attributes:
         counts: ``split, label, pathogen, films, patients``.
-        balance: ``split, label, films, share`` (of the split's films).
+        identical: `dataset.identical_groups`.
         films_per_patient: ``label, films, patients``: so many patients have so many films.
         development: ``part`` (train, validation), ``label, pathogen, films, patients`` of
             `dataset.development_split`, fold 0; empty where the data set is too small to be divided.
@@ -46,8 +46,6 @@ class Summary:
             sizes in pixels; a film counts where low ≤ size < high.
         size_quartiles: ``label, quantity, films, q1, median, q3``.
         intensity: ``split, label, low, high, share``: share of pixels with low ≤ grey value ≤ high, 64 bins.
-        brightness: ``split, label, films, mean, sd``: mean and standard deviation of the
-            films' mean grey values.
         identical_groups: groups of two or more films with identical bytes.
         identical_films: films in these groups.
         sizes_from: ``"originals"`` where a table told the original sizes, else ``"files"``.
@@ -58,13 +56,12 @@ class Summary:
     """
 
     counts: pd.DataFrame
-    balance: pd.DataFrame
+    identical: pd.DataFrame
     films_per_patient: pd.DataFrame
     development: pd.DataFrame
     sizes: pd.DataFrame
     size_quartiles: pd.DataFrame
     intensity: pd.DataFrame
-    brightness: pd.DataFrame
     identical_groups: int
     identical_films: int
     sizes_from: str
@@ -101,13 +98,12 @@ def summarise(
         sizes = pd.DataFrame({"label": table["label"], "width": films.width, "height": films.height})
     return Summary(
         counts=dataset.counts(table),
-        balance=_balance(table),
+        identical=dataset.identical_groups(table),
         films_per_patient=_films_per_patient(table),
         development=_development(table),
         sizes=_size_histogram(sizes),
         size_quartiles=_size_quartiles(sizes),
         intensity=_intensity(table, films.histograms),
-        brightness=_brightness(table, films.brightness),
         identical_groups=len(groups),
         identical_films=sum(len(group) for group in groups),
         sizes_from="originals" if masks_table else "files",
@@ -127,12 +123,6 @@ def _original_sizes(table: pd.DataFrame, masks_table: Path) -> pd.DataFrame:
         ) from error
     names = pd.DataFrame({"label": table["label"], "name": table["file"].str.rsplit("/", n=1).str[-1]})
     return names.merge(known.drop_duplicates("name"), on="name")
-
-
-def _balance(table: pd.DataFrame) -> pd.DataFrame:
-    films = table.groupby(["split", "label"]).size().rename("films").reset_index()
-    films["share"] = films["films"] / films.groupby("split")["films"].transform("sum")
-    return films
 
 
 def _films_per_patient(table: pd.DataFrame) -> pd.DataFrame:
@@ -192,11 +182,6 @@ def _intensity(table: pd.DataFrame, histograms: npt.NDArray[np.int64]) -> pd.Dat
                 }
                 parts.append(pd.DataFrame({"split": split, "label": label, **shares}))
     return pd.concat(parts, ignore_index=True)
-
-
-def _brightness(table: pd.DataFrame, brightness: npt.NDArray[np.float64]) -> pd.DataFrame:
-    grouped = table.assign(brightness=brightness).groupby(["split", "label"])["brightness"]
-    return grouped.agg(films="size", mean="mean", sd="std").reset_index()
 
 
 def write(summary: Summary, out: Path) -> Path:

@@ -1,11 +1,8 @@
 """The figures of a `dataset_summary.Summary` as tables and sentences for reading and for charts."""
 
-import dataclasses
-
 import pandas as pd
 
 from pneumo import dataset
-from pneumo.dataset_summary import Summary
 
 SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
 CLASSES = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
@@ -27,12 +24,28 @@ _EXAMPLES = (
 )
 
 
+_SOURCES = (
+    (
+        "Normal or pneumonia",
+        "Two physicians graded each film that had passed a check of its quality; a third checked the test films "
+        "(Kermany et al. 2018). The label is the folder's name.",
+    ),
+    (
+        "Bacterial or viral",
+        "The file's name, as published with the data set. No laboratory result comes with the films.",
+    ),
+    ("Patient", "The file's name, by the rule below; films with identical bytes make their children one."),
+    ("Split", "Training, validation and test folders as on Kaggle; pneumo divides the first two anew."),
+    ("Age, sex, other diseases", "Not known film by film: the children were one to five years old."),
+)
+
+
 def class_counts(counts: pd.DataFrame) -> pd.DataFrame:
     """Return ``split, kind, films, patients, share`` (of the split's films) from `Summary.counts`."""
     counted = pd.DataFrame(
         {
             "split": counts["split"].map(SPLITS),
-            "kind": _kinds(counts),
+            "kind": kinds(counts),
             "films": counts["films"],
             "patients": counts["patients"],
         }
@@ -105,13 +118,30 @@ def size_leak(quartiles: pd.DataFrame, sizes_from: str) -> str:
     )
 
 
-def with_original_sizes(summary: Summary, shipped: Summary) -> Summary:
-    """Return a summary with the original films' sizes, where `shipped` knows them of the very same films."""
-    if shipped.sizes_from != "originals" or summary.fingerprint != shipped.fingerprint:
-        return summary
-    return dataclasses.replace(
-        summary, sizes=shipped.sizes, size_quartiles=shipped.size_quartiles, sizes_from="originals"
+def readable_identical(identical: pd.DataFrame) -> pd.DataFrame:
+    """Return `Summary.identical` with headings for people."""
+    return pd.DataFrame(
+        {
+            "Split": [_joined(split, SPLITS) for split in identical["split"]],
+            "Class": [_joined(label, CLASSES) for label in identical["label"]],
+            "Files in a group": identical["files"],
+            "Children that their names tell": identical["children"],
+            "Groups": identical["groups"],
+        }
     )
+
+
+def identical_files(films: pd.DataFrame) -> pd.DataFrame:
+    """Return ``Group, File, Patient after merging`` of every identical film of a `dataset.scan`."""
+    groups = sorted(dataset.duplicate_groups(films))
+    patients = films.set_index("file")["patient"]
+    rows = [(number, file, patients[file]) for number, group in enumerate(groups, start=1) for file in group]
+    return pd.DataFrame(rows, columns=["Group", "File", "Patient after merging"])
+
+
+def label_sources() -> pd.DataFrame:
+    """Return where each thing that is known of a film comes from."""
+    return pd.DataFrame(_SOURCES, columns=["What", "Where it comes from"])
 
 
 def key_examples() -> pd.DataFrame:
@@ -125,13 +155,14 @@ def key_examples() -> pd.DataFrame:
     )
 
 
-def _kinds(rows: pd.DataFrame) -> list[str]:
+def kinds(rows: pd.DataFrame) -> list[str]:
+    """Return the value of `KINDS` of each row's ``label`` and ``pathogen``."""
     return [KINDS[pair] for pair in zip(rows["label"], rows["pathogen"], strict=True)]
 
 
 def _by_kind(rows: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     """Pivot ``group, label, pathogen, films`` to one row a group that occurs, in the order given."""
-    wide = rows.assign(kind=_kinds(rows)).pivot_table(
+    wide = rows.assign(kind=kinds(rows)).pivot_table(
         index="group", columns="kind", values="films", aggfunc="sum", fill_value=0
     )
     wide = wide.reindex([group for group in groups if group in wide.index])
@@ -142,3 +173,7 @@ def _by_kind(rows: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     wide["All films"] = films
     wide["Share of pneumonia"] = shares
     return wide.reset_index()
+
+
+def _joined(names: str, titles: dict[str, str]) -> str:
+    return " and ".join(titles[name] for name in names.split(" + "))

@@ -1,5 +1,6 @@
-"""Open a data set that a person names, and draw films of it to look at."""
+"""The films of a data set that a person names, or the composites that come with pneumo, to be leafed through."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,27 +8,51 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
-from pneumo import dataset, dataset_summary, dataset_tables, radiograph
+from pneumo import dataset, dataset_summary, dataset_tables, drawing, radiograph
 from pneumo.dataset_summary import Summary
 from pneumo.errors import DatasetError
+from pneumo.radiograph import Radiograph
+from pneumo.samples import Sample
 
-SIDE = 360
+SIDE = 220
+PER_PAGE = 24
+COMPOSITES = "composites"
+SPLITS = {**dataset_tables.SPLITS, COMPOSITES: "Composites"}
 
 
 @dataclass(frozen=True, eq=False)
-class OpenDataset:
-    """A data set on this machine.
+class Catalogue:
+    """Films to leaf through.
 
     Attributes:
         root: the folder that ``films["file"]`` is relative to.
-        films: as `dataset.scan` returns it.
-        summary: of all films.
+        films: the columns of `dataset.scan`; ``kind``, a value of `dataset_tables.KINDS`; ``width, height`` in pixels
+            as the file's header says, 0 where it cannot be read.
     """
 
     root: Path
     films: pd.DataFrame
-    summary: Summary
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which films to show; None and empty choose all.
+
+    Attributes:
+        split: key of `SPLITS`.
+        kinds: values of `dataset_tables.KINDS`.
+        patient: a part of the patient's key, whatever its case.
+        width: least and greatest width in pixels.
+        calls: values of the column ``call`` that `film_calls.with_calls` adds.
+    """
+
+    split: str | None = None
+    kinds: tuple[str, ...] = ()
+    patient: str = ""
+    width: tuple[int, int] | None = None
+    calls: tuple[str, ...] = ()
 
 
 def locate(folder: str) -> Path:
@@ -48,40 +73,85 @@ def state(root: Path) -> str:
     return " ".join(str(folder.stat().st_mtime_ns) if folder.is_dir() else "-" for folder in folders)
 
 
-def open_dataset(root: Path, shipped: Summary | None = None) -> OpenDataset:
-    """Read all films of a data set once.
+def of_data_set(root: Path) -> Catalogue:
+    """List the films of a data set, reading no pixel.
 
     Args:
         root: as `locate` returns it.
-        shipped: a summary that may know the original sizes of the same films.
+
+    Raises:
+        DatasetError: if a file cannot be opened.
+    """
+    try:
+        films = dataset.scan(root)
+    except OSError as error:
+        raise DatasetError(f"{root} cannot be read ({error}). Check its permissions.") from error
+    return Catalogue(root, _described(films, root))
+
+
+def summary(data: Catalogue, shipped: Summary | None = None) -> Summary:
+    """Return the figures of a data set: those shipped with pneumo if they are of the very same films, else measured.
+
+    Args:
+        data: as `of_data_set` returns it.
+        shipped: a summary that knows the original sizes of the films that it is of.
 
     Raises:
         DatasetError: if a film cannot be read.
     """
+    if shipped and shipped.fingerprint == dataset.fingerprint(data.films):
+        return shipped
     try:
-        films = dataset.scan(root)
-        summary = dataset_summary.summarise(root)
+        return dataset_summary.summarise(data.root)
     except OSError as error:
-        raise DatasetError(f"{root} cannot be read ({error}). Check its permissions.") from error
-    return OpenDataset(root, films, dataset_tables.with_original_sizes(summary, shipped) if shipped else summary)
+        raise DatasetError(f"{data.root} cannot be read ({error}). Check its permissions.") from error
 
 
-def draw_films(films: pd.DataFrame, split: str, kind: str, number: int, seed: int) -> pd.DataFrame:
-    """Draw films of a split and a kind.
+def of_samples(samples: Iterable[Sample], root: Path) -> Catalogue:
+    """List the composites that come with pneumo, in the columns of a data set; no patient stands behind one."""
+    rows = [(each.path.name, COMPOSITES, each.label, each.pathogen, "", "") for each in samples]
+    return Catalogue(root, _described(pd.DataFrame(rows, columns=list(dataset.COLUMNS)), root))
 
-    Args:
-        films: as `dataset.scan` returns it.
-        split: ``train``, ``val`` or ``test``.
-        kind: a value of `dataset_tables.KINDS`.
-        number: how many at most.
-        seed: of the draw.
+
+def matching(films: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """Return the films of `Catalogue.films` that were chosen, in their order.
+
+    Where they are chosen by a model's calls, the films that the model is most wrong about come first; the table then
+    needs ``call`` and ``error`` (`film_calls.with_calls`).
     """
-    kinds = pd.Series(
-        [dataset_tables.KINDS[pair] for pair in zip(films["label"], films["pathogen"], strict=True)], films.index
-    )
-    matching = films[(films["split"] == split) & (kinds == kind)]
-    order = np.random.default_rng(seed).permutation(len(matching))[:number]
-    return matching.iloc[order].reset_index(drop=True)
+    chosen = pd.Series(True, films.index)
+    if choice.split:
+        chosen &= films["split"] == choice.split
+    if choice.kinds:
+        chosen &= films["kind"].isin(choice.kinds)
+    if choice.patient.strip():
+        chosen &= films["patient"].str.contains(choice.patient.strip(), case=False, regex=False)
+    if choice.width:
+        chosen &= films["width"].between(*choice.width)
+    if choice.calls:
+        chosen &= films["call"].isin(choice.calls)
+    found = films[chosen]
+    if choice.calls:
+        found = found.sort_values("error", ascending=False, kind="stable")
+    return found.reset_index(drop=True)
+
+
+def width_range(films: pd.DataFrame) -> tuple[int, int] | None:
+    """Return the least and the greatest width of films; None where they are of one width or of none known."""
+    known = films.loc[films["width"] > 0, "width"]
+    least, greatest = (0, 0) if known.empty else (int(known.min()), int(known.max()))
+    return (least, greatest) if least < greatest else None
+
+
+def page_count(films: int) -> int:
+    """Return how many pages of `PER_PAGE` films there are, at least one."""
+    return max(1, -(-films // PER_PAGE))
+
+
+def page(films: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Return the films of a page, the first being 1; the last page where there are fewer."""
+    first = PER_PAGE * (min(max(number, 1), page_count(len(films))) - 1)
+    return films.iloc[first : first + PER_PAGE]
 
 
 def thumbnail(path: Path, side: int = SIDE) -> npt.NDArray[np.uint8]:
@@ -94,3 +164,49 @@ def thumbnail(path: Path, side: int = SIDE) -> npt.NDArray[np.uint8]:
     scale = min(1.0, side / max(pixels.shape))
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     return np.rint(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
+
+
+def thumbnail_url(path: Path, side: int = SIDE) -> str:
+    """Return `thumbnail` as an address that a browser shows without fetching anything.
+
+    Raises:
+        ImageError: if the film cannot be read.
+    """
+    return drawing.data_url(np.repeat(thumbnail(path, side)[..., np.newaxis], 3, axis=2))
+
+
+def facts(film: Radiograph, size_bytes: int) -> dict[str, str]:
+    """Return what a film's file and header say, name → text; what they do not say is left out."""
+    age = film.age_years
+    said = {
+        "File": film.name,
+        "Format": f"{film.format}, {film.bits} bits a pixel",
+        "Size": f"{film.width:,} × {film.height:,} pixels, {size_bytes / 1000:,.0f} kB",
+        "Width : height": f"{film.width / film.height:.2f}",
+        "Mean grey value": f"{255 * float(film.pixels.mean()):.0f} of 255",
+        "Modality": film.modality,
+        "Body part": film.body_part,
+        "View": film.view_position,
+        "Age": None if age is None else f"{age:.1f} years",
+        "Reader's notes": " ".join(film.notes),
+        "SHA-256 begins": film.sha256[:16],
+    }
+    return {name: text for name, text in said.items() if text}
+
+
+def _described(films: pd.DataFrame, root: Path) -> pd.DataFrame:
+    sizes = [_size(root / file) for file in films["file"]]
+    return films.assign(
+        kind=dataset_tables.kinds(films),
+        width=[width for width, _ in sizes],
+        height=[height for _, height in sizes],
+    )
+
+
+def _size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as header:
+            return header.size
+    # Pillow knows no DICOM, and a damaged header may raise anything; the film itself says what is wrong when opened.
+    except Exception:
+        return 0, 0

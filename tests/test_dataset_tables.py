@@ -1,9 +1,8 @@
-import dataclasses
-
 import pandas as pd
 import pytest
+import synthetic
 
-from pneumo import dataset_summary, dataset_tables
+from pneumo import dataset, dataset_summary, dataset_tables
 
 COUNTS = pd.DataFrame(
     [
@@ -108,17 +107,6 @@ def test_one_class_has_no_leak():
     assert "median" not in dataset_tables.size_leak(quartiles(["NORMAL"]), "files")
 
 
-def test_original_sizes_are_taken_from_a_summary_of_the_same_films_only(toy_data):
-    here = dataset_summary.summarise(toy_data)
-    known = dataclasses.replace(here, sizes=here.sizes.head(1), sizes_from="originals")
-
-    assert dataset_tables.with_original_sizes(here, known).sizes_from == "originals"
-    assert len(dataset_tables.with_original_sizes(here, known).sizes) == 1
-    other = dataclasses.replace(known, fingerprint="0")
-    assert dataset_tables.with_original_sizes(here, other) is here
-    assert dataset_tables.with_original_sizes(here, here) is here
-
-
 def test_examples_show_that_numbers_are_reused_between_causes():
     examples = dataset_tables.key_examples().set_index("File name")["Patient"]
 
@@ -132,3 +120,37 @@ def test_grey_values_are_in_words(toy_data):
 
     assert set(rows["split"]) == {"Training", "Validation", "Test"}
     assert set(rows["class"]) == {"Normal", "Pneumonia"}
+
+
+def test_identical_films_are_in_words_and_listed(toy_data):
+    films = dataset.scan(toy_data)
+    groups = dataset_tables.readable_identical(dataset.identical_groups(films))
+
+    assert groups.to_dict("records") == [
+        {
+            "Split": "Training",
+            "Class": "Normal",
+            "Files in a group": 2,
+            "Children that their names tell": 2,
+            "Groups": 1,
+        }
+    ]
+    listed = dataset_tables.identical_files(films)
+    assert listed["File"].to_list() == list(synthetic.IDENTICAL)
+    assert listed["Patient after merging"].to_list() == ["IM-0119"] * 2
+
+
+def test_a_group_in_two_splits_names_both():
+    both = pd.DataFrame([("test + train", "NORMAL + PNEUMONIA", 2, 2, 1)])
+    both.columns = ["split", "label", "files", "children", "groups"]
+
+    row = dataset_tables.readable_identical(both).iloc[0]
+
+    assert (row["Split"], row["Class"]) == ("Test and Training", "Normal and Pneumonia")
+
+
+def test_the_source_of_everything_that_is_known_is_told():
+    sources = dataset_tables.label_sources()
+
+    assert len(sources) == 5
+    assert sources["Where it comes from"].str.endswith(".").all()

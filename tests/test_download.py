@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pneumo import cli, dataset
-from pneumo.download import check_complete, download
+from pneumo.download import MEDMNIST, check_complete, download, download_medmnist
 from pneumo.errors import DatasetError
 
 
@@ -172,3 +172,34 @@ def test_the_command_line_fetches_a_set_and_says_how_to_use_it(serve, published,
     assert result.exit_code == 0
     assert f"PNEUMO_DATA={tmp_path / 'chest_xray'}" in result.stdout
     assert "Unpacking" in result.stderr
+
+
+def test_medmnist_is_fetched_with_its_hash_and_its_progress(serve, tmp_path, monkeypatch):
+    content = bytes(range(256)) * 20_000
+    monkeypatch.setitem(MEDMNIST, 64, ("pneumoniamnist_64.npz", hashlib.md5(content).hexdigest()))
+    base = serve(content, path="/files/pneumoniamnist_64.npz").removesuffix("pneumoniamnist_64.npz")
+    shares = []
+
+    path = download_medmnist(64, tmp_path / "new", base, shares.append)
+
+    assert path == tmp_path / "new" / "pneumoniamnist_64.npz"
+    assert path.read_bytes() == content
+    assert shares == sorted(set(shares))
+    assert shares[-1] == 1
+    assert len(shares) > 3
+
+
+def test_medmnist_with_another_hash_is_refused_and_not_kept(serve, tmp_path):
+    base = serve(b"other", path="/files/pneumoniamnist.npz").removesuffix("pneumoniamnist.npz")
+
+    with pytest.raises(DatasetError, match=r"could not be fetched.*zenodo\.org/records/10519652"):
+        download_medmnist(28, tmp_path, base)
+
+    assert not (tmp_path / "pneumoniamnist.npz").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_a_data_set_error(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(DatasetError, match="could not be fetched"):
+        download_medmnist(28, tmp_path / "file" / "below")

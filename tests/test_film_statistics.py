@@ -4,7 +4,15 @@ import pandas as pd
 import pytest
 
 from pneumo.errors import DatasetError
-from pneumo.film_statistics import full_contrast, measure
+from pneumo.film_statistics import (
+    ABOVE,
+    BELOW,
+    class_difference,
+    difference_text,
+    full_contrast,
+    measure,
+    signed_picture,
+)
 
 
 def films(folder, greys, *, split="train", label="NORMAL", pathogen="", size=(224, 224)):
@@ -46,7 +54,6 @@ def test_full_size_films_are_measured_as_they_are_and_counted_at_224(tmp_path):
 
     assert found.height.tolist() == [448, 448]
     assert found.width.tolist() == [672, 672]
-    assert found.brightness.tolist() == [7, 255]
     assert found.histograms.sum(axis=1).tolist() == [224 * 224] * 2
     assert found.histograms.argmax(axis=1).tolist() == [1, 63]
 
@@ -64,3 +71,28 @@ def test_full_contrast_uses_all_grey_values():
 
     assert full_contrast(picture).tolist() == [[0, 128, 255]]
     assert full_contrast(np.full((2, 2), 9, np.uint8)).tolist() == [[0, 0], [0, 0]]
+
+
+def test_the_difference_of_the_means_has_a_sign():
+    means = {"mean_pneumonia": np.full((2, 2), 10, np.uint8), "mean_normal": np.full((2, 2), 30, np.uint8)}
+
+    assert (class_difference(means) == -20).all()
+    assert class_difference(means, "normal", "pneumonia").tolist() == [[20, 20], [20, 20]]
+    assert class_difference(means, "bacterial", "viral") is None
+
+
+def test_a_signed_picture_is_white_at_zero_and_coloured_at_its_ends():
+    picture = signed_picture(np.array([[-40, 0, 40, 20]], np.int16))
+
+    assert picture.dtype == np.uint8
+    assert picture[0, 0].tolist() == list(BELOW)
+    assert picture[0, 1].tolist() == [255, 255, 255]
+    assert picture[0, 2].tolist() == list(ABOVE)
+    assert (picture[0, 3] > picture[0, 2]).all()
+    assert (signed_picture(np.zeros((2, 2), np.int16)) == 255).all()
+
+
+def test_a_difference_is_told_with_its_ends():
+    assert difference_text("pneumonia less normal", np.array([-37, 4], np.int16)) == (
+        "Pneumonia less normal: from −37 to +4 grey values of 255."
+    )

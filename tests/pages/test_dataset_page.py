@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import synthetic
 from streamlit.testing.v1 import AppTest
 
 from pneumo import dataset, dataset_summary, dataset_tables, samples
@@ -10,22 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "pages" / "dataset.py"
 
 
-@pytest.fixture(autouse=True)
-def no_data_set(monkeypatch):
-    monkeypatch.delenv("PNEUMO_DATA", raising=False)
-
-
-@pytest.fixture
-def shipped(tmp_path, toy_data, monkeypatch):
-    """A folder of shipped figures and one composite, whatever the repository holds."""
-    folder = tmp_path / "data_samples"
-    dataset_summary.write(dataset_summary.summarise(toy_data), folder)
-    shutil.copy(toy_data / "train" / "NORMAL" / "IM-0115-0001.jpeg", folder / "normal_1.png")
-    sample = samples.Sample(folder / "normal_1.png", "NORMAL", "", 12, "Normal 1", "Drawn.")
-    samples.save_index([sample], folder)
-    monkeypatch.setattr(samples, "FOLDER", folder)
-    monkeypatch.setattr(samples.load_samples, "__defaults__", (folder,))
-    return folder
+pytestmark = pytest.mark.usefixtures("shipped")
 
 
 def run():
@@ -36,25 +22,50 @@ def text(app):
     return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
 
 
-def captions(app):
-    return [caption for image in app.get("image") for caption in image.captions]
+def table(app, column):
+    return next(each.value for each in app.dataframe if column in each.value)
 
 
-def test_without_a_data_set_the_shipped_figures_and_composites_are_shown(shipped):
+def test_without_a_data_set_the_shipped_figures_are_shown(shipped):
     app = run()
 
     assert not app.exception
     assert app.title[0].value == "Dataset"
     assert "The figures come with pneumo" in text(app)
-    assert "Normal 1: composite of 12 films of different patients" in captions(app)
     assert app.text_input(key="data_folder").value == ""
 
 
 def test_the_counts_are_those_of_the_summary(shipped):
-    shown = run().dataframe[0].value
+    shown = table(run(), "All films")
 
     expected = dataset_tables.readable_counts(dataset_summary.load(shipped).counts)
     assert shown.to_dict("list") == expected.to_dict("list")
+
+
+def test_films_or_patients_are_drawn_with_a_table_and_a_file(shipped):
+    app = run()
+    films = app.get("vega_lite_chart")[0].proto.spec
+    app.segmented_control(key="count").set_value("patients").run()
+
+    assert not app.exception
+    assert app.get("vega_lite_chart")[0].proto.spec != films
+    assert {button.key for button in app.download_button} == {"counts_csv", "films_per_patient_csv"}
+    assert list(table(app, "kind")) == ["split", "kind", "films", "patients", "share"]
+
+
+def test_identical_films_are_counted_and_listed_where_they_are_at_hand(shipped, toy_data, monkeypatch):
+    app = run()
+    assert "2 files in 1 groups are identical" in text(app)
+    assert table(app, "Groups")["Children that their names tell"].to_list() == [2]
+
+    app.text_input(key="data_folder").set_value(str(toy_data)).run()
+
+    assert not app.exception
+    assert table(app, "Patient after merging")["File"].to_list() == list(synthetic.IDENTICAL)
+
+
+def test_the_sources_of_the_labels_are_told(shipped):
+    assert "Two physicians" in str(run().table[0].value.to_numpy())
 
 
 def test_licence_and_citation_are_named(shipped):
@@ -65,15 +76,13 @@ def test_licence_and_citation_are_named(shipped):
     assert "CC BY 4.0" in text(app)
 
 
-def test_a_typed_folder_shows_real_films(shipped, toy_data):
+def test_a_typed_folder_is_counted(shipped, toy_data):
     app = run()
 
     app.text_input(key="data_folder").set_value(str(toy_data.parent)).run()
 
     assert not app.exception
-    films = dataset.scan(toy_data)
-    assert f"{len(films):,} films in {toy_data}" in text(app)
-    assert {Path(file).name for file in films["file"]} & set(captions(app))
+    assert f"{len(dataset.scan(toy_data)):,} films in {toy_data}" in text(app)
 
 
 def test_the_environment_presets_the_folder(shipped, toy_data, monkeypatch):
@@ -83,24 +92,6 @@ def test_the_environment_presets_the_folder(shipped, toy_data, monkeypatch):
 
     assert not app.exception
     assert app.text_input(key="data_folder").value == str(toy_data)
-    assert "person" not in "".join(captions(app))
-    assert any("IM-" in caption for caption in captions(app))
-
-
-def test_films_follow_split_and_kind_and_the_button_draws_others(shipped, toy_data, monkeypatch):
-    monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
-    app = run()
-
-    app.selectbox(key="kind").set_value("Viral pneumonia").run()
-    first = [caption for caption in captions(app) if "virus" in caption]
-    app.button(key="shuffle").click().run()
-    second = [caption for caption in captions(app) if "virus" in caption]
-    app.segmented_control(key="split").set_value("val").run()
-
-    assert not app.exception
-    assert len(first) == len(second) == 12
-    assert first != second
-    assert "There is no such film in this split." in text(app)
 
 
 @pytest.mark.parametrize("folder", ["/nowhere/at/all", "y" * 500])
@@ -126,20 +117,6 @@ def test_a_damaged_film_costs_a_sentence(shipped, toy_data, tmp_path):
     assert "IM-0116-0001.jpeg is not a readable picture" in text(app)
 
 
-def test_a_film_that_vanishes_costs_a_sentence(shipped, toy_data, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(toy_data, copy)
-    app = run()
-    app.text_input(key="data_folder").set_value(str(copy)).run()
-
-    for film in (copy / "test" / "NORMAL").iterdir():
-        film.write_bytes(b"no picture")
-    app.segmented_control(key="split").set_value("test").run()
-
-    assert not app.exception
-    assert "IM-0001-0001.jpeg" in text(app)
-
-
 def test_a_data_set_too_small_to_divide_says_so(shipped, toy_data, tmp_path):
     for film in [*(toy_data / "test").rglob("*.jpeg")]:
         target = tmp_path / "small" / film.relative_to(toy_data)
@@ -151,7 +128,6 @@ def test_a_data_set_too_small_to_divide_says_so(shipped, toy_data, tmp_path):
 
     assert not app.exception
     assert "too small to be divided" in text(app)
-    assert "too few training films" in text(app)
 
 
 def test_missing_figures_and_no_data_set_cost_a_sentence(shipped):
@@ -171,21 +147,14 @@ def test_missing_figures_do_not_matter_with_a_data_set(shipped, toy_data, monkey
     app = run()
 
     assert not app.exception
-    assert len(app.dataframe) == 3
+    assert table(app, "All films")["All films"].sum() == len(dataset.scan(toy_data))
 
 
-def test_missing_composites_cost_a_sentence(shipped):
-    (shipped / samples.INDEX).unlink()
+def test_the_repository_ships_what_the_page_shows(monkeypatch):
+    monkeypatch.setattr(samples, "FOLDER", ROOT / "data_samples")
 
     app = run()
 
     assert not app.exception
-    assert "no list of samples" in text(app)
-
-
-def test_the_repository_ships_what_the_page_shows():
-    app = run()
-
-    assert not app.exception
-    assert list(app.dataframe[0].value["All films"]) == [5216, 16, 624]
-    assert any("composite of" in caption for caption in captions(app))
+    assert list(table(app, "All films")["All films"]) == [5216, 16, 624]
+    assert table(app, "Groups")["Groups"].sum() == 30

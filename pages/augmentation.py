@@ -1,0 +1,122 @@
+"""See what training does to a film: the random views that a model learns from, with every range as a slider."""
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from pages.parts import data_folder, first_visit, lungs_on_request
+from pneumo import augmentation_draws, drawing, model_facts, model_store, radiograph
+from pneumo.augmentation_draws import RANGES
+from pneumo.errors import ImageError, ModelError
+from pneumo.model_store import ModelCard
+from pneumo.preprocessing import Augmentation
+
+VIEWS = 12
+# In pixels; six fit beside each other on a desktop, two on a telephone.
+PICTURE_WIDTH = 165
+
+
+@st.cache_data(show_spinner=False, max_entries=50)
+def training_square(path: Path, changed: int) -> np.ndarray:
+    """Keep a film as training sees it until its file changes."""
+    return augmentation_draws.training_square(radiograph.read(path).pixels)
+
+
+def recipes() -> dict[str, tuple[ModelCard, Augmentation]]:
+    """Return the models whose cards tell how their films were augmented, by title, the best first."""
+    cards = model_store.catalogue().cards
+    titles = model_facts.labels(cards)
+    found = {}
+    for card in cards:
+        try:
+            if augmentation := augmentation_draws.of_card(card):
+                found[titles[card.name]] = card, augmentation
+        except ModelError as error:
+            st.caption(f":material/warning: {error}")
+    return found
+
+
+def start_from(recipe: dict[str, float]) -> None:
+    """Set every slider to what a model was trained with."""
+    for name, value in recipe.items():
+        st.session_state[name] = value
+
+
+def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
+    """Show the sliders and what they make of a film."""
+    start = augmentation_draws.on_sliders(recipe)
+    settings, shown = st.columns([1, 3])
+    with settings:
+        chosen = {
+            name: st.slider(
+                limits.title,
+                limits.low,
+                limits.high,
+                start[name],
+                0.01,
+                key=name,
+                help=limits.meaning,
+                bind="query-params",
+            )
+            for name, limits in RANGES.items()
+        }
+        seed = st.number_input("Seed", 0, 999_999, 0, key="seed", bind="query-params", help="One seed, one draw.")
+        st.button("Back to the recipe", icon=":material/undo:", key="reset", on_click=start_from, args=(start,))
+    with shown:
+        square = training_square(path, path.stat().st_mtime_ns)
+        if augmentation_draws.is_of_lungs(card) and st.toggle(
+            "Cut the film to its lungs first, as this model does", key="cut", help="Takes a few seconds at first."
+        ):
+            mask = lungs_on_request.lungs(path)
+            square = augmentation_draws.training_square(radiograph.read(path).pixels, mask)
+        size = card.input["size"]
+        augmentation = Augmentation(**chosen)
+        pictures = augmentation_draws.draws(square, size, augmentation, VIEWS, int(seed))
+        with st.container(horizontal=True):
+            show_picture(augmentation_draws.unchanged(square, size), "As it is predicted")
+            for number, picture in enumerate(pictures, start=1):
+                show_picture(picture, f"Draw {number}")
+        changed = augmentation_draws.differences(augmentation, recipe)
+        st.caption(
+            f"{size} × {size} pixels, as the network sees them, drawn by the code that training uses. "
+            + (f"Changed from the recipe: {changed}." if changed else f"These are the ranges of {card.title}.")
+        )
+
+
+def show_picture(picture: np.ndarray, caption: str) -> None:
+    """Show a view of a film."""
+    st.image(drawing.data_url(drawing.film_picture(picture)), caption, width=PICTURE_WIDTH)
+
+
+first_visit.ensure_navigation(Path(__file__))
+
+st.title("Augmentation")
+st.write(
+    "In training a model never sees the same picture twice: each film is cropped, stretched and exposed at random, so "
+    "that framing and exposure, which differ between hospitals, tell it nothing."
+)
+data = data_folder.ask() or data_folder.composites()
+models = recipes()
+if not models:
+    st.write("No model here tells how its films were augmented. Train one with `python -m pneumo train`.")
+    st.stop()
+if data is None:
+    st.stop()
+films = data.films.loc[data.films["split"] != "test", "file"].to_list()
+if not films:
+    st.write("This data set has test films only, and training never sees those. Name a folder with training films.")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    film = st.selectbox("Film", films, key="film", bind="query-params", width=380)
+    title = st.selectbox("Model", list(models), key="model", bind="query-params", width=260)
+card, recipe = models[title]
+# Another model brings its own ranges; the sliders would keep those of the one before.
+if st.session_state.get("recipe_of", title) != title:
+    start_from(augmentation_draws.on_sliders(recipe))
+st.session_state["recipe_of"] = title
+try:
+    show_views(data.root / film, card, recipe)
+except (ImageError, OSError) as error:
+    st.write(str(error))

@@ -1,0 +1,149 @@
+"""Show what tells the label of a film without its lungs, and how the test films differ from the training films."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts import chart_with_table, data_folder, first_visit
+from pneumo import (
+    dataset_charts,
+    dataset_leaks,
+    dataset_tables,
+    evaluation,
+    leaderboard,
+    leak_charts,
+    leak_tables,
+    model_store,
+    samples,
+)
+from pneumo.dataset_leaks import PARTS, Leaks
+from pneumo.dataset_tables import KINDS, SIZES, SPLITS
+from pneumo.errors import DatasetError, ModelError
+from pneumo.evaluation import Estimate
+from pneumo.film_traits import TRAITS
+
+
+@st.cache_data(show_spinner=False, max_entries=20)
+def measured(name: str, folder: Path, state: str) -> Estimate:
+    """Keep a model's AUROC on validation for as long as ``state``, the model and its predictions, is the same."""
+    predictions = model_store.read_predictions(name, "val", folder)
+    return evaluation.evaluate_table(predictions, model_store.read_card(name, folder).as_thresholds().decision).auroc
+
+
+def best_model() -> tuple[str, Estimate] | None:
+    """Return the best model's title and AUROC on validation; None where there is none that was measured on it."""
+    folder = model_store.models_folder()
+    try:
+        card = model_store.read_card(model_store.default_name(folder), folder)
+        return card.title, measured(card.name, folder, leaderboard.state(card, "val", folder))
+    except (ModelError, ValueError):
+        return None
+
+
+def show_floors(leaks: Leaks) -> None:
+    """Show what a regression without the lungs reaches, beside a model that sees the film."""
+    st.subheader("What any model must beat by far")
+    st.write(
+        f"A logistic regression that knows only a film's **size and brightness** tells pneumonia from normal with an "
+        f"AUROC of **{leak_tables.floor_text(leaks)}**. With borders, letters and the framing of the lungs as well it "
+        f"reaches **{leak_tables.floor_text(leaks, 'All of these')}** without seeing what is inside a lung."
+    )
+    floors = leak_tables.floors(leaks, best_model())
+    chart_with_table.show(
+        leak_charts.floor_plot(floors), floors, "floors", "AUROC of each set of traits with its 95 % interval."
+    )
+    st.caption(leak_tables.measured_on(leaks))
+    st.caption(
+        "An AUROC near 1 on this validation therefore does not prove that a model reads lungs. Tests that break these "
+        "traits do better: films cropped and exposed anew, films with the lungs hidden, films of another hospital; the "
+        "Leaderboard has them."
+    )
+
+
+@st.fragment
+def show_traits(leaks: Leaks) -> None:
+    """Show the trait that the reader chooses, by class and part of the data set."""
+    st.subheader("One trait by class")
+    titles = leak_tables.traits(leaks)
+    trait = st.selectbox(
+        "Trait", list(titles), format_func=lambda key: titles[key], key="trait", bind="query-params", width=320
+    )
+    rows = leak_tables.trait_rows(leaks, trait)
+    chart_with_table.show(
+        leak_charts.trait_plot(rows, titles[trait]), rows, "traits", f"{titles[trait]} of each class and part."
+    )
+    st.caption(
+        f"{titles[trait]}: {TRAITS[trait].meaning}. The bar spans the middle half of the films, the mark is the mean. "
+        "Letters are found by a simple filter for bright spots of their size, which bones at the edge can deceive."
+    )
+
+
+@st.fragment
+def show_embedding(leaks: Leaks) -> None:
+    """Show where the films of each part or kind lie among the others."""
+    by = st.segmented_control(
+        "Colour by",
+        ["split", "kind"],
+        default="split",
+        required=True,
+        format_func=str.capitalize,
+        key="by",
+        bind="query-params",
+    )
+    column, groups = ("part", list(PARTS)) if by == "split" else ("kind", list(KINDS.values()))
+    chart_with_table.show(
+        leak_charts.embedding_plot(leaks.points, column, groups),
+        leaks.points,
+        "embedding",
+        "Films as points on two principal components, coloured by split or kind.",
+    )
+    first, second = leaks.variance
+    st.caption(
+        "Each point is a film, made small and laid on the two directions in which the training films differ most "
+        f"({first:.0%} and {second:.0%} of what differs). Click a name in the legend to see it alone; scroll to zoom. "
+        f"At most {dataset_leaks.POINTS} films of each split and kind are drawn; no point tells its patient."
+    )
+
+
+first_visit.ensure_navigation(Path(__file__))
+
+st.title("What leaks")
+st.write(
+    "A model can be right for the wrong reason. Here is what tells the label of a film without its lungs, and how the "
+    "official test films differ from those that models learn from."
+)
+try:
+    leaks = dataset_leaks.load(samples.FOLDER)
+except DatasetError as error:
+    st.write(str(error))
+    st.stop()
+show_floors(leaks)
+show_traits(leaks)
+
+if summary := data_folder.shipped():
+    st.subheader("Sizes and grey values")
+    for place, (quantity, title) in zip(st.columns(len(SIZES)), SIZES.items(), strict=True):
+        shares = dataset_tables.size_shares(summary.sizes, quantity)
+        chart_with_table.show(
+            dataset_charts.size_histogram(shares, title), shares, f"size_{quantity}", f"{title} by class.", place
+        )
+    st.caption(dataset_tables.size_leak(summary.size_quartiles, summary.sizes_from))
+    shares = dataset_tables.intensity_shares(summary.intensity)
+    chart_with_table.show(
+        dataset_charts.intensity_lines(shares, list(SPLITS.values())), shares, "intensity", "Grey values by class."
+    )
+    st.caption("Where the lines of a class differ between splits, films were exposed or exported differently.")
+
+st.subheader("From training to test")
+shifts = leak_tables.shift_rows(leaks)
+chart_with_table.show(
+    leak_charts.shift_plot(shifts),
+    shifts,
+    "shifts",
+    "How far each trait of the test films lies from the training films.",
+)
+st.caption(
+    f"{leak_tables.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a random "
+    "validation split does not see it. The test films are described here; nothing was fitted to them."
+)
+show_embedding(leaks)

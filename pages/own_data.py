@@ -1,0 +1,142 @@
+"""Look through a data set of the reader's own before it is trained on, or fetch the published one at her click."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts import first_visit
+from pneumo import dataset_check, download, medmnist
+from pneumo.dataset_check import Check, Problem
+from pneumo.dataset_tables import CLASSES
+from pneumo.errors import DatasetError
+
+# In pixels; six fit beside each other on a desktop, two on a telephone.
+PICTURE_WIDTH = 165
+PICTURES = 6
+READING = "Reading the films…"
+KAGGLE = "The films in full size, from Kaggle (2.3 GB)"
+SOURCES = {KAGGLE: None} | {f"PneumoniaMNIST, {side} × {side} pixels, from Zenodo": side for side in download.MEDMNIST}
+
+
+def look_through(typed: str) -> None:
+    """Check a data set and keep what was found for this session."""
+    bar = st.progress(0.0, READING)
+
+    def tell(done: int, total: int) -> None:
+        bar.progress(dataset_check.share_read(done, total), READING)
+
+    try:
+        path = Path(typed.strip()).expanduser()
+        found = dataset_check.check(path, tell)
+        st.session_state["checked"] = found
+    except (DatasetError, RuntimeError) as error:
+        st.session_state.pop("checked", None)
+        st.error(str(error), icon=":material/error:")
+    bar.empty()
+
+
+def show_problem(problem: Problem) -> None:
+    """Show one thing that is wrong, what to do, and the films that it concerns."""
+    show = st.error if problem.severity == "error" else st.warning
+    show(f"{problem.message} {problem.remedy}", icon=f":material/{problem.severity}:")
+    if problem.files:
+        with st.expander(f"Files ({problem.listed})", icon=":material/list:"):
+            st.code("\n".join(problem.files), language=None)
+
+
+def show_check(found: Check) -> None:
+    """Show what was found in a data set, and where to go from here."""
+    st.subheader(f"{found.films:,} films in {found.root.name}")
+    if found.is_sound:
+        st.success("Nothing here stands in the way of training and measuring.", icon=":material/check_circle:")
+    for problem in found.problems:
+        show_problem(problem)
+    st.dataframe(dataset_check.readable_counts(found), hide_index=True, key="own_counts")
+    if medmnist.is_file_of(found.root):
+        show_pictures(found.root)
+    elif st.button("Leaf through these films in the gallery", icon=":material/photo_library:", key="to_gallery"):
+        st.session_state["data_folder"] = str(found.root)
+        st.switch_page("pages/gallery.py")
+
+
+def show_pictures(path: Path) -> None:
+    """Show a few pictures of each class of a MedMNIST file."""
+    try:
+        pictures = medmnist.read(path)
+    except DatasetError as error:
+        st.write(str(error))
+        return
+    for label, title in enumerate(CLASSES.values()):
+        st.caption(title)
+        with st.container(horizontal=True):
+            for picture in medmnist.first(pictures, label, PICTURES):
+                st.image(picture, width=PICTURE_WIDTH)
+
+
+def fetch(source: str, out: Path) -> None:
+    """Fetch a data set, telling how far it is, and put its folder into the box above."""
+    bar = st.progress(0.0, "Fetching…")
+
+    def tell(sentence: str) -> None:
+        bar.progress(0.0, sentence)
+
+    def tell_share(share: float) -> None:
+        bar.progress(share, f"Fetching: {share:.0%}")
+
+    side = SOURCES[source]
+    try:
+        if side is None:
+            path = download.download(out, download.URL, progress=tell, arrived=tell_share)
+        else:
+            path = download.download_medmnist(side, out, download.MEDMNIST_URL, tell_share)
+        st.session_state["fetched"] = str(path)
+        st.success(f"The data set is in {path}.", icon=":material/check_circle:")
+    except DatasetError as error:
+        st.error(str(error), icon=":material/error:")
+    bar.empty()
+
+
+def use_fetched() -> None:
+    """Put what was fetched into the box of the check."""
+    st.session_state["own_path"] = st.session_state["fetched"]
+
+
+first_visit.ensure_navigation(Path(__file__))
+
+st.title("Bring your own")
+st.write(
+    "Point to films of your own in the Kaggle layout, or to a PneumoniaMNIST file. The check reads every film on this "
+    "machine and tells what is missing, corrupt, twice there, or shared between splits, and what to do."
+)
+typed = st.text_input(
+    "Folder or .npz file",
+    key="own_path",
+    persist_state="session",
+    max_chars=1000,
+    placeholder="/path/to/chest_xray or /path/to/pneumoniamnist_224.npz",
+    help="A folder that holds train and test, each with NORMAL and PNEUMONIA.",
+)
+if st.button("Check", icon=":material/fact_check:", type="primary", key="check"):
+    if typed.strip():
+        look_through(typed)
+    else:
+        st.warning("Type the name of a folder or of a .npz file first.", icon=":material/edit:")
+if found := st.session_state.get("checked"):
+    show_check(found)
+st.caption("`python -m pneumo data check DIR` does the same on the command line, and with `--json` for machines.")
+
+st.subheader("Fetch the published films")
+st.write(
+    "Nothing is fetched until you click. Both are of Kermany et al., *Cell* 2018, under CC BY 4.0; PneumoniaMNIST "
+    "holds the same films made small and cut to their middle square, without the names that tell the patients."
+)
+source = st.selectbox("What to fetch", list(SOURCES), key="source", width=420)
+out = st.text_input("Put it into", "data", key="out", max_chars=1000, width=420)
+if st.button("Fetch", icon=":material/download:", key="fetch"):
+    fetch(source, Path(out.strip() or "data").expanduser())
+if "fetched" in st.session_state:
+    st.button("Check what was fetched", icon=":material/fact_check:", key="use_fetched", on_click=use_fetched)
+st.caption(
+    "Files from Zenodo are compared with their published hash. Kaggle states none, so the films are counted instead. "
+    "Train on a folder with `python -m pneumo train mobilenetv2 --data DIR`."
+)

@@ -1,0 +1,134 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import synthetic
+from streamlit.testing.v1 import AppTest
+
+from pneumo import model_store
+
+PAGE = Path(__file__).parents[2] / "pages" / "augmentation.py"
+RECIPE = {"min_area": 0.7, "max_stretch": 1.2, "brightness": 0.1, "contrast": 0.2, "gamma": 0.0, "flip": 0.0}
+
+pytestmark = pytest.mark.usefixtures("shipped", "called_models")
+
+
+def run(**query):
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def text(app):
+    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+
+
+def pictures(app):
+    return [image.proto.imgs[0].url for image in app.get("image")]
+
+
+def sliders(app):
+    return {slider.key: slider.value for slider in app.slider}
+
+
+def test_a_composite_is_drawn_with_the_recipe_of_the_model():
+    app = run()
+
+    assert not app.exception
+    assert sliders(app) == RECIPE
+    assert len(pictures(app)) == 13
+    assert "These are the ranges of Toy model." in text(app)
+
+
+@pytest.mark.parametrize("name", list(RECIPE))
+def test_every_slider_changes_the_views_and_is_told(name):
+    app = run()
+    before = pictures(app)
+    value = app.slider(key=name).max if name not in ("min_area",) else app.slider(key=name).min
+
+    app.slider(key=name).set_value(value).run()
+
+    assert not app.exception
+    assert pictures(app)[0] == before[0]
+    assert pictures(app)[1:] != before[1:]
+    assert "Changed from the recipe" in text(app)
+
+
+def test_the_seed_draws_others_and_the_recipe_comes_back():
+    app = run()
+    before = pictures(app)
+    app.number_input(key="seed").set_value(7).run()
+    assert pictures(app) != before
+    app.number_input(key="seed").set_value(0).run()
+    assert pictures(app) == before
+
+    app.slider(key="gamma").set_value(0.5).run()
+    app.button(key="reset").click().run()
+
+    assert not app.exception
+    assert sliders(app) == RECIPE
+    assert pictures(app) == before
+
+
+def test_another_model_brings_its_recipe_and_the_lungs_on_request(called_models):
+    (called_models / "other").mkdir()
+    other = RECIPE | {"min_area": 0.3, "flip": 0.5}
+    card = synthetic.card(
+        name="other",
+        title="Other model",
+        training={"recipe": {"augmentation": other}},
+        input={"size": 40, "channels": 1, "views": ["lungs"]},
+    )
+    model_store.write_card(card, called_models)
+    app = run(model="Toy model")
+    assert not app.toggle
+
+    app.selectbox(key="model").set_value("Other model").run()
+    whole = pictures(app)
+    app.toggle(key="cut").set_value(True).run()
+
+    assert not app.exception
+    assert sliders(app) == other
+    assert "40 × 40 pixels" in text(app)
+    assert pictures(app) != whole
+
+
+def test_a_film_of_the_data_set_is_chosen_in_the_address(toy_data, monkeypatch):
+    monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
+
+    app = run(film="train/NORMAL/IM-0116-0001.jpeg", gamma="0.4")
+
+    assert not app.exception
+    assert app.selectbox(key="film").value == "train/NORMAL/IM-0116-0001.jpeg"
+    assert not [film for film in app.selectbox(key="film").options if film.startswith("test/")]
+    assert sliders(app)["gamma"] == 0.4
+
+
+def test_a_damaged_film_costs_a_sentence(shipped):
+    (shipped / "normal_1.png").write_bytes(b"no picture")
+
+    app = run()
+
+    assert not app.exception
+    assert "normal_1.png" in text(app)
+    assert pictures(app) == []
+
+
+def test_models_without_a_recipe_cost_a_sentence(called_models):
+    model_store.write_card(synthetic.card(training={}), called_models)
+
+    app = run()
+
+    assert not app.exception
+    assert "No model here tells" in text(app)
+
+
+def test_test_films_alone_cost_a_sentence(toy_data, tmp_path, monkeypatch):
+    shutil.copytree(toy_data / "test", tmp_path / "only" / "test")
+    monkeypatch.setenv("PNEUMO_DATA", str(tmp_path / "only"))
+
+    app = run()
+
+    assert not app.exception
+    assert "test films only" in text(app)

@@ -1,0 +1,200 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pneumo import dataset, film_gallery, samples
+
+PAGE = Path(__file__).parents[2] / "pages" / "gallery.py"
+
+pytestmark = pytest.mark.usefixtures("shipped", "called_models")
+
+
+def run(**query):
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def text(app):
+    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+
+
+def shown(app):
+    return [button.key.removeprefix("open_") for button in app.button if button.key.startswith("open_")]
+
+
+@pytest.fixture
+def with_data(toy_data, monkeypatch):
+    monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
+    return toy_data
+
+
+def test_without_a_data_set_the_composites_are_shown():
+    app = run()
+
+    assert not app.exception
+    assert shown(app) == ["normal_1.png"]
+    assert "Name the folder of the data set" in text(app)
+    assert "Pneumonia less normal: from" in text(app)
+
+
+def test_a_typed_folder_shows_its_films_a_page_at_a_time(toy_data):
+    app = run()
+    app.text_input(key="data_folder").set_value(str(toy_data)).run()
+    films = dataset.scan(toy_data)["file"].to_list()
+
+    assert not app.exception
+    first = shown(app)
+    app.pagination(key="page").set_value(2).run()
+
+    assert first == films[:24]
+    assert shown(app) == films[24:48]
+
+
+def test_split_kind_and_patient_choose_films_and_go_back_to_the_first_page(with_data):
+    app = run()
+    app.pagination(key="page").set_value(3).run()
+
+    app.segmented_control(key="split").set_value("Training").run()
+    assert shown(app) == [file for file in film_gallery.of_data_set(with_data).films["file"] if "train" in file][:24]
+    app.multiselect(key="kind").set_value(["Viral pneumonia"]).run()
+    viral = shown(app)
+    app.text_input(key="patient").set_value("person203").run()
+
+    assert not app.exception
+    assert viral
+    assert all("virus" in file for file in viral)
+    assert {Path(file).name.split("_")[0] for file in shown(app)} == {"person203"}
+
+
+def test_a_choice_that_no_film_meets_says_so(with_data):
+    app = run()
+    app.text_input(key="patient").set_value("nobody").run()
+
+    assert not app.exception
+    assert "There is no such film" in text(app)
+    assert shown(app) == []
+
+
+def test_widths_are_a_choice_where_films_differ(with_data, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(with_data, copy)
+    shutil.copy(samples.FOLDER / "mean_normal.png", copy / "train" / "NORMAL" / "IM-0999-0001.png")
+    app = run()
+    assert not app.slider
+    app.text_input(key="data_folder").set_value(str(copy)).run()
+
+    app.slider(key="width").set_value((210, 224)).run()
+
+    assert not app.exception
+    assert shown(app) == ["train/NORMAL/IM-0999-0001.png"]
+
+
+def test_films_are_chosen_by_what_a_model_got_wrong(with_data):
+    app = run()
+    app.selectbox(key="model").set_value("Toy model").run()
+    wrong = shown(app)
+    app.multiselect(key="call").set_value(["Missed pneumonia"]).run()
+    missed = shown(app)
+    app.multiselect(key="call").set_value(["Called right"]).run()
+
+    assert not app.exception
+    assert wrong == [f"test/NORMAL/{name}" for name in sorted(Path(file).name for file in wrong)]
+    assert len(wrong) == 8
+    assert missed == []
+    assert {Path(file).parts[1] for file in shown(app)} == {"PNEUMONIA"}
+    assert "Called right, 0.900" in text(app)
+
+
+def test_without_the_films_the_wrong_calls_are_a_table():
+    app = run()
+    app.selectbox(key="model").set_value("Toy model").run()
+
+    assert not app.exception
+    assert set(app.dataframe[0].value["Call"]) == {"False alarm"}
+
+
+def test_the_choice_is_taken_from_the_address(with_data):
+    app = run(split="Test", kind="Normal", page="1")
+
+    assert not app.exception
+    assert len(shown(app)) == 8
+    assert all(file.startswith("test/NORMAL/") for file in shown(app))
+
+
+def test_a_nonsense_address_shows_all_films(with_data):
+    app = run(split="Tset", kind="Abnormal", page="99", model="none", call="maybe")
+
+    assert not app.exception
+    assert len(shown(app)) == 24
+
+
+def test_a_film_is_opened_with_its_header_and_calls_and_closed_again(with_data):
+    app = run(split="Test")
+    app.button(key="open_test/NORMAL/IM-0001-0001.jpeg").click().run()
+
+    assert not app.exception
+    assert app.query_params["film"] == "test/NORMAL/IM-0001-0001.jpeg"
+    assert "200 × 160 pixels" in str(app.table[0].value)
+    assert app.dataframe[0].value["Call"].to_list() == ["False alarm"]
+    app.button(key="close_film").click().run()
+    assert "film" not in app.query_params
+    assert shown(app)
+
+
+def test_the_lungs_are_drawn_only_when_asked_for(with_data):
+    app = run(film="train/NORMAL/IM-0115-0001.jpeg")
+    before = app.get("image")[0].proto.imgs[0].url
+
+    assert "No model was measured on this film" in text(app)
+    app.toggle(key="film_outline").set_value(True).run()
+
+    assert not app.exception
+    assert app.get("image")[0].proto.imgs[0].url != before
+
+
+@pytest.mark.parametrize("file", ["nowhere.jpeg", "../../etc/passwd", ""])
+def test_an_address_of_a_film_that_is_not_there_says_so_or_shows_all(with_data, file):
+    app = run(film=file)
+
+    assert not app.exception
+    assert "is not in the chosen data set" in text(app) or (file == "" and len(shown(app)) == 24)
+
+
+def test_a_damaged_film_costs_a_sentence(with_data, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(with_data, copy)
+    (copy / "test" / "NORMAL" / "IM-0001-0001.jpeg").write_bytes(b"no picture")
+    app = run(split="Test")
+
+    app.text_input(key="data_folder").set_value(str(copy)).run()
+
+    assert not app.exception
+    assert "IM-0001-0001.jpeg" in text(app)
+    app.query_params["film"] = "test/NORMAL/IM-0001-0001.jpeg"
+    app.run()
+    assert not app.exception
+    assert "IM-0001-0001.jpeg" in text(app)
+
+
+@pytest.mark.parametrize("folder", ["/nowhere/at/all", "y" * 500])
+def test_a_bad_folder_costs_a_sentence_and_falls_back(folder):
+    app = run()
+
+    app.text_input(key="data_folder").set_value(folder).run()
+
+    assert not app.exception
+    assert "no data set in the Kaggle layout" in text(app) or "cannot be opened" in text(app)
+    assert shown(app) == ["normal_1.png"]
+
+
+def test_missing_composites_cost_a_sentence(shipped):
+    (shipped / samples.INDEX).unlink()
+
+    app = run()
+
+    assert not app.exception
+    assert "no list of samples" in text(app)

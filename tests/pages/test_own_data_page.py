@@ -1,0 +1,154 @@
+import hashlib
+import io
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+from test_medmnist import arrays
+
+from pneumo import download
+
+PAGE = Path(__file__).parents[2] / "pages" / "own_data.py"
+
+pytestmark = pytest.mark.usefixtures("no_data_set")
+
+
+def run():
+    return AppTest.from_file(PAGE, default_timeout=60).run()
+
+
+def told(app):
+    return "\n".join(str(each.value) for kind in (app.error, app.warning, app.success) for each in kind)
+
+
+def checked(path):
+    app = run()
+    app.text_input(key="own_path").set_value(str(path))
+    return app.button(key="check").click().run()
+
+
+def test_nothing_happens_before_a_click():
+    app = run()
+
+    assert not app.exception
+    assert told(app) == ""
+    assert not app.dataframe
+
+
+def test_a_sound_data_set_is_counted(toy_data):
+    app = checked(toy_data)
+
+    assert not app.exception
+    assert "Nothing here stands in the way" in told(app)
+    assert "2 files have a copy" in told(app)
+    assert app.dataframe[0].value["Films"].sum() > 60
+    assert app.button(key="to_gallery")
+
+
+def test_what_is_wrong_is_told_with_its_files(toy_data, tmp_path):
+    copy = shutil.copytree(toy_data, tmp_path / "copy")
+    (copy / "train" / "NORMAL" / "IM-0116-0001.jpeg").write_bytes(b"no picture")
+
+    app = checked(copy)
+
+    assert not app.exception
+    assert "1 films cannot be read" in app.error[0].value
+    assert app.code[0].value == "train/NORMAL/IM-0116-0001.jpeg"
+    assert not app.success
+
+
+def test_a_medmnist_file_is_counted_and_shown(tmp_path):
+    np.savez(tmp_path / "pneumoniamnist.npz", **arrays())
+
+    app = checked(tmp_path / "pneumoniamnist.npz")
+
+    assert not app.exception
+    assert app.dataframe[0].value["Films"].sum() == 14
+    assert len(app.get("image")) == 6
+
+
+@pytest.mark.parametrize("path", ["", "   "])
+def test_an_empty_box_is_told(path):
+    assert "Type the name" in told(checked(path))
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "y" * 900, "~nobody-of-that-name/films", __file__])
+def test_what_is_no_data_set_costs_a_sentence_and_clears_the_last_check(toy_data, path):
+    app = checked(toy_data)
+
+    app.text_input(key="own_path").set_value(path)
+    app.button(key="check").click().run()
+
+    assert not app.exception
+    assert app.error
+    assert not app.dataframe
+
+
+@pytest.fixture
+def server():
+    """A local server of one file, whatever the address."""
+    content = io.BytesIO()
+    np.savez(content, **arrays())
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content.getvalue())))
+            self.end_headers()
+            self.wfile.write(content.getvalue())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", hashlib.md5(content.getvalue()).hexdigest()
+    server.shutdown()
+    server.server_close()
+
+
+def fetched(out, source):
+    app = run()
+    app.selectbox(key="source").set_value(source)
+    app.text_input(key="out").set_value(str(out))
+    return app.button(key="fetch").click().run()
+
+
+def test_a_file_is_fetched_at_a_click_and_can_be_checked(server, tmp_path, monkeypatch):
+    url, md5 = server
+    monkeypatch.setattr(download, "MEDMNIST_URL", url)
+    monkeypatch.setitem(download.MEDMNIST, 64, ("pneumoniamnist_64.npz", md5))
+
+    app = fetched(tmp_path / "new", "PneumoniaMNIST, 64 × 64 pixels, from Zenodo")
+    assert not app.exception
+    assert f"The data set is in {tmp_path / 'new' / 'pneumoniamnist_64.npz'}" in told(app)
+    app.button(key="use_fetched").click().run()
+    app.button(key="check").click().run()
+
+    assert app.dataframe[0].value["Films"].sum() == 14
+
+
+def test_a_file_with_another_hash_is_refused(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MEDMNIST_URL", server[0])
+
+    app = fetched(tmp_path, "PneumoniaMNIST, 28 × 28 pixels, from Zenodo")
+
+    assert not app.exception
+    assert "could not be fetched" in told(app)
+
+
+@pytest.mark.parametrize("source", ["Films", "PneumoniaMNIST, 28 × 28 pixels, from Zenodo"])
+def test_without_a_network_a_sentence_says_what_to_do(tmp_path, monkeypatch, source):
+    closed = "http://127.0.0.1:9/"
+    monkeypatch.setattr(download, "MEDMNIST_URL", closed)
+    monkeypatch.setattr(download, "URL", closed)
+    source = run().selectbox(key="source").options[0] if source == "Films" else source
+
+    app = fetched(tmp_path, source)
+
+    assert not app.exception
+    assert "127.0.0.1:9 cannot be reached. Check the connection, or download" in told(app)
