@@ -162,9 +162,16 @@ def _block(entry: keras.KerasTensor, filters: int, configuration: Configuration,
     if configuration.block_kind == "squeeze_excitation":
         x = _excited(x, filters)
     if configuration.block_kind == "residual":
-        same = entry.shape == x.shape
-        x = layers.Add()([x, entry if same else layers.Conv2D(filters, 1, strides=entry.shape[1] // x.shape[1])(entry)])
+        x = layers.Add()([x, _shortcut(entry, x)])
     return layers.ReLU(name=f"block{number}")(x)
+
+
+def _shortcut(entry: keras.KerasTensor, x: keras.KerasTensor) -> keras.KerasTensor:
+    """Bring what came in to the shape of what it is added to (He et al. 2019, arXiv:1812.01187)."""
+    if entry.shape[1] != x.shape[1]:
+        # A convolution of one channel with a stride writes where it must not in TensorFlow 2.21 on some processors.
+        entry = layers.AveragePooling2D(entry.shape[1] // x.shape[1])(entry)
+    return entry if entry.shape[-1] == x.shape[-1] else layers.Conv2D(x.shape[-1], 1)(entry)
 
 
 def _convolved(x: keras.KerasTensor, filters: int, configuration: Configuration, *, first: bool) -> keras.KerasTensor:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pneumo import lungs
 from pneumo.drawing import (
+    data_url,
     CASING,
     COLOUR_MAPS,
     LINE,
@@ -178,3 +179,18 @@ def test_a_film_becomes_a_grey_picture():
 
     np.testing.assert_array_equal(picture, [[[0, 0, 0], [128, 128, 128], [255, 255, 255]]])
     assert picture.dtype == np.uint8
+
+
+def test_a_data_url_holds_the_picture_in_its_colours():
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[..., 0] = 200
+
+    head, body = data_url(picture).split(",")
+
+    assert head == "data:image/jpeg;base64"
+    decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(body))))
+    assert decoded.shape == picture.shape
+    assert np.abs(decoded.astype(int) - picture).max() <= 6
+
+
+@pytest.fixture(scope="module")

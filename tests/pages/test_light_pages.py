@@ -7,16 +7,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-LIGHT = ["leaderboard", "compare", "clinic", "failures", "model_card"] + [
-    "dataset",
-    "gallery",
-    "augmentation",
-    "leaks",
-    "own_data",
-]
+MODELS = ("leaderboard", "compare", "clinic", "failures", "model_card")
+DATA_SET = ("dataset", "gallery", "augmentation", "leaks", "own_data")
 
 
-@pytest.mark.parametrize("page", LIGHT)
+@pytest.mark.parametrize("page", [*MODELS, *DATA_SET])
 def test_pages_that_do_not_predict_do_not_import_a_network(page):
     script = (
         "import sys; from streamlit.testing.v1 import AppTest\n"
