@@ -9,12 +9,12 @@ from PIL import Image
 
 from pneumo import lungs
 from pneumo.drawing import (
-    data_url,
     CASING,
     COLOUR_MAPS,
     LINE,
     LINE_WIDTH,
     colour_table,
+    data_url,
     film_picture,
     film_url,
     heat_url,
@@ -191,6 +191,3 @@ def test_a_data_url_holds_the_picture_in_its_colours():
     decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(body))))
     assert decoded.shape == picture.shape
     assert np.abs(decoded.astype(int) - picture).max() <= 6
-
-
-@pytest.fixture(scope="module")
