@@ -29,7 +29,7 @@ def pdf(
 ) -> bytes:
     """Return a table of all films that were read, and a page for each.
 
-    A film whose file was let go, or cannot be read, has a page without pictures.
+    A film whose file was let go, or cannot be read, stands in the table alone.
 
     Args:
         entries: of the list.

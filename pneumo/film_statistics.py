@@ -30,6 +30,7 @@ class FilmStatistics:
 
     Attributes:
         histograms: pixels in each of 64 bins of 4 grey values, shape (n, 64).
+        brightness: mean grey value, shape (n,), 0…255.
         width: of the file as it is, in pixels, shape (n,).
         height: likewise.
         pictures: ``mean_<kind>`` and ``std_<kind>`` over the train films of each kind in `PICTURES`, uint8,
@@ -37,6 +38,7 @@ class FilmStatistics:
     """
 
     histograms: npt.NDArray[np.int64]
+    brightness: npt.NDArray[np.float64]
     width: npt.NDArray[np.int64]
     height: npt.NDArray[np.int64]
     pictures: dict[str, npt.NDArray[np.uint8]]
@@ -55,6 +57,7 @@ def measure(table: pd.DataFrame, root: Path, progress: Callable[[str], None] = l
     """
     histograms = np.zeros((len(table), BINS), np.int64)
     sizes = np.zeros((len(table), 2), np.int64)
+    brightness = np.zeros(len(table))
     sums = {kind: np.zeros((2, SIDE, SIDE)) for kind in PICTURES}
     films = dict.fromkeys(PICTURES, 0)
     rows = zip(table["file"], table["split"], table["label"], table["pathogen"], strict=True)
@@ -68,6 +71,7 @@ def measure(table: pd.DataFrame, root: Path, progress: Callable[[str], None] = l
         if picture.shape != (SIDE, SIDE):
             picture = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         value = np.asarray(picture, np.float64)
+        brightness[number] = value.mean()
         histograms[number] = np.bincount(value.astype(np.int64).ravel() // LEVELS_A_BIN, minlength=BINS)
         for kind, (wanted, germ) in PICTURES.items():
             if split == "train" and label == wanted and germ in (None, pathogen):
@@ -78,6 +82,7 @@ def measure(table: pd.DataFrame, root: Path, progress: Callable[[str], None] = l
     pictures = {kind: _mean_and_deviation(sums[kind] / films[kind]) for kind in PICTURES if films[kind] >= FEWEST}
     return FilmStatistics(
         histograms=histograms,
+        brightness=brightness,
         width=sizes[:, 1],
         height=sizes[:, 0],
         pictures={

@@ -12,7 +12,7 @@ ENSEMBLE = ("mobilenetv2", "mobilenetv2_lungs")
 
 # What tells bacterial from viral pneumonia starts from this classifier, which knows pneumonia already.
 PATHOGEN_START = "mobilenetv2"
-PATHOGEN = Recipe(epochs=8, learning_rate=2e-4)
+PATHOGEN = Recipe(epochs=6, learning_rate=2e-4)
 
 RECIPES: dict[str, Recipe | Probe] = {
     "dense": Recipe(epochs=20, learning_rate=1e-3, patience=8, augmentation=Augmentation(min_area=0.8)),

@@ -19,8 +19,8 @@ from pneumo.search_space import NAME
 from pneumo.training import Progress
 
 SEED_SYSTEM = "12 CNNs compared on validation, the best kept"
-# What the winner is trained for in the end, like the other networks that start from random weights.
-FULL_EPOCHS = 20
+# What the winner is trained for in the end.
+FULL_EPOCHS = 12
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from pneumo import (
     __version__,
     card_figures,
     dataset,
+    explain_benchmark,
+    explain_table,
     ladder,
     leaderboard,
     model_comparison,
     model_store,
+    pathogen,
     published,
     selective,
 )
@@ -25,6 +28,8 @@ ANSWERS = re.compile(r"<!-- answers: (\w+) (\w+) -->\n(.*?)\n<!-- end of answers
 COMPARISON = re.compile(r"<!-- comparison: ([\w ]+) -->\n(.*?)\n<!-- end of comparison -->", re.DOTALL)
 LADDER = re.compile(r"<!-- ladder: ([\w ]+) -->\n(.*?)\n<!-- end of ladder -->", re.DOTALL)
 DECIDED = re.compile(r"<!-- decided -->\n(.*?)\n<!-- end of decided -->", re.DOTALL)
+THREE_CLASSES = re.compile(r"<!-- three classes: (\w+) (\w+) -->\n(.*?)\n<!-- end of three classes -->", re.DOTALL)
+HEAT_MAPS = re.compile(r"<!-- heat maps: (\w+) -->\n(.*?)\n<!-- end of heat maps -->", re.DOTALL)
 PUBLISHED = re.compile(r"<!-- published -->\n(.*?)\n<!-- end of published -->", re.DOTALL)
 
 
@@ -66,16 +71,28 @@ def test_the_table_of_decided_films_is_what_the_predictions_give():
     assert table == selective.markdown(), "run `python -m pneumo.selective`"
 
 
+def test_the_three_classes_are_what_the_predictions_give():
+    [(name, split, table)] = THREE_CLASSES.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert table == pathogen.markdown(name, split), f"run `python -m pneumo.pathogen {name} {split}`"
+
+
+def test_the_figures_of_the_heat_maps_are_those_that_were_stored():
+    [(name, table)] = HEAT_MAPS.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert table == explain_benchmark.markdown(explain_table.read(name))
+
+
 def test_the_published_results_are_those_of_their_table():
     [table] = PUBLISHED.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
 
     assert table == published.markdown(), "run `python -m pneumo.published`"
 
 
-def test_the_figures_of_the_lungs_and_the_gate_are_those_of_their_cards():
+def test_the_figures_of_the_other_networks_are_those_of_their_cards():
     blocks = ALL_FIGURES.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
 
-    assert [name for name, _ in blocks] == ["lungs", "gate"]
+    assert [name for name, _ in blocks] == ["pathogen", "lungs", "gate"]
     for name, table in blocks:
         assert table == card_figures.markdown(name), f"run `python -m pneumo models {name} --markdown`"
 

@@ -8,7 +8,8 @@ import tensorflow as tf
 from pneumo import architectures, ensemble, views
 from pneumo.classifier import Assessment, Classifier
 from pneumo.errors import ExplanationError
-from pneumo.explanation import METHODS, Explainer
+from pneumo.explanation import Explainer
+from pneumo.heat_methods import METHODS
 from pneumo.radiograph import Radiograph
 
 

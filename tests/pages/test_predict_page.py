@@ -1,11 +1,15 @@
+import io
 import json
 import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
+import streamlit as st
 import synthetic
+from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 
 from pages.parts import readers
@@ -16,6 +20,8 @@ from pneumo import (
     drawing,
     explanation,
     heat_findings,
+    model_store,
+    pathogen,
     radiograph,
     report,
     samples,
@@ -596,3 +602,73 @@ def test_the_film_s_whereabouts_and_the_numbers_are_explained(page, film):
     folded = [each.label for each in page.expander]
     assert {"Why this answer?", "What do the numbers mean?", "Does my film leave this machine?"} <= set(folded)
     assert "not sent on" in texts(page)
+
+
+@pytest.fixture
+def downloads(monkeypatch) -> dict:
+    """What the page offers for download, by the words on the button."""
+    found = {}
+    button = st.download_button
+    monkeypatch.setattr(
+        st, "download_button", lambda words, data, **said: found.update({words: data}) or button(words, b"", **said)
+    )
+    return found
+
+
+def test_an_answer_can_be_kept_as_pdf_and_picture_with_what_the_user_typed(page, film, downloads):
+    upload(page.run(), "film.png", film)
+    page.text_input[0].set_value("Bed 7").run()
+
+    text = PdfReader(io.BytesIO(downloads["PDF report"]())).pages[0].extract_text()
+
+    assert not page.exception
+    assert "Bed 7" in text
+    assert downloads["Overlay as PNG"]().startswith(b"\x89PNG")
+    assert json.loads(downloads["JSON"])["file"] == "film.png"
+
+
+def test_the_name_on_a_report_is_not_left_over_for_the_next_film(page, film, noise, downloads):
+    upload(page.run(), "film.png", film)
+    page.text_input[0].set_value("Bed 7").run()
+
+    upload(page, "noise.png", noise)
+
+    assert page.text_input[0].value == ""
+    assert "Overlay as PNG" not in [button.label for button in page.get("download_button")]
+    assert "Bed 7" not in PdfReader(io.BytesIO(downloads["PDF report"]())).pages[0].extract_text()
+
+
+def test_a_dicom_film_gets_objects_that_join_its_study(page, downloads):
+    sample = next((ROOT / "data_samples").glob("*.dcm"))
+
+    upload(page.run(), sample.name, sample.read_bytes())
+    page.toggle[-1].set_value(True).run()
+
+    assert not page.exception
+    assert pydicom.dcmread(io.BytesIO(downloads["Structured report"])).Modality == "SR"
+    assert "Overlay as DICOM" in downloads
+
+
+def test_all_films_of_a_list_can_be_kept_as_one_pdf(page, film, noise, downloads):
+    upload_all(page.run(), {"film.png": film, "noise.png": noise})
+
+    assert len(PdfReader(io.BytesIO(downloads["All films as PDF"]())).pages) == 3
+
+
+def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(page, film, monkeypatch, toy_models):
+    extent = heat_findings.Extent(0.25, (0.5, None, 0.1, 0.2, 0.3, 0.4))
+    found = heat_findings.HeatFindings(None, (), 0.0, {}, (), extent, ())
+    card = model_store.read_card("cnn", toy_models)
+    monkeypatch.setattr(heat_findings, "examine", lambda *_: found)
+    monkeypatch.setattr(readers, "leaning_of", lambda _: pathogen.leaning(card, 0.9))
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
+
+    upload(page.run(), "film.png", film)
+
+    assert not page.exception
+    assert "The film looks more like bacterial pneumonia (90.0 %" in texts(page)
+    assert "25% of the lung area is hot" in texts(page)
+    assert page.dataframe[0].value["Hot"].tolist()[:3] == ["50%", "not on the film", "10%"]
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "uncertain")
+    upload(page, "other.png", png(cv2.imdecode(np.frombuffer(film, np.uint8), 0)[:, :-8]))
+    assert "25% of the lung area is hot" not in texts(page)
