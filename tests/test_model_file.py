@@ -125,3 +125,20 @@ def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path):
     (tmp_path / "film").write_bytes(b"grey")
 
     assert model_file.sha256(tmp_path / "film") == hashlib.sha256(b"grey").hexdigest()
+
+
+def test_the_kernels_of_a_model_that_is_too_large_keep_fewer_digits(tmp_path, monkeypatch):
+    picture = keras.Input((64,))
+    model = keras.Model(picture, keras.layers.Dense(64, name="wide")(picture))
+    exact, bias = model.get_layer("wide").get_weights()
+    model.get_layer("wide").set_weights([exact, bias + np.float32(1 / 3)])
+    model_file.save(model, tmp_path / "whole.keras")
+    monkeypatch.setattr(model_file, "LARGEST", 1)
+
+    model_file.save(model, tmp_path / "less.keras")
+
+    kernel, kept = model_file.load(tmp_path / "less.keras").get_layer("wide").get_weights()
+    assert (tmp_path / "less.keras").stat().st_size < 0.9 * (tmp_path / "whole.keras").stat().st_size
+    np.testing.assert_allclose(kernel, exact, rtol=2**-7.5, atol=1e-7)
+    assert np.abs(kernel - exact).max() > 0
+    np.testing.assert_array_equal(kept, np.float32(1 / 3) + np.zeros_like(kept))
