@@ -408,7 +408,7 @@ def test_a_model_without_heat_maps_reports_without_them(pictures, toy_models, tm
     [
         (["predict"], "Missing argument"),
         (["predict", "film.png", "--model", "lenet"], "Choose one of: cnn, dense"),
-        (["predict", "film.png", "--method", "scorecam"], "gradcam, gradcam++"),
+        (["predict", "film.png", "--method", "lime"], "gradcam, gradcam++"),
         (["predict", "film.png", "--model", "dense", "--heatmap", "maps"], "no feature maps"),
         (["predict", "film.png", "--colour", "red"], "No such option"),
         (["predict", "film.png", "--model", "lungs"], "'lungs' is for segmentation, not for classification"),
