@@ -15,6 +15,13 @@ _TASKS = {
     "classification": "tells pneumonia from normal films",
     "segmentation": "outlines the lungs on a film",
     "screening": "decides whether a picture is one that the models may judge",
+    "pathogen": "says whether a film with pneumonia looks more like bacterial or viral pneumonia",
+}
+# What runs a network that is no classifier.
+_COMMANDS = {
+    "segmentation": "lungs films/ --out masks/",
+    "screening": "check films/ --json",
+    "pathogen": "evaluate pathogen --data data/chest_xray",
 }
 _TRAINING = (
     "Preparation of a film",
@@ -134,10 +141,7 @@ def _limits(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:
 
 
 def _start(card: ModelCard) -> str:
-    if card.task != CLASSIFICATION:
-        command = "lungs films/ --out masks/" if card.task == "segmentation" else "check films/ --json"
-    else:
-        command = f"predict film.png --model {card.name}"
+    command = _COMMANDS.get(card.task, f"predict film.png --model {card.name}")
     return f"```sh\npython -m pneumo {command}\n```"
 
 

@@ -433,7 +433,7 @@ def test_a_model_without_validation_predictions_answers_without_a_count(page, fi
     assert answered(page)
     assert "no validation films to compare the film with" in texts(page)
     assert "At your clinic, where 10%" in texts(page)
-    assert "Of 100 films" not in texts(page)
+    assert "Of 100 films that score like this, " not in texts(page)
 
 
 def rows(page: AppTest) -> dict[str, str]:
