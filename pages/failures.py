@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 import pneumo
-from pages.parts import measured_models
-from pneumo import charts, dataset, failures, film_gallery, leaderboard
+from pages.parts import data_folder, measured_models
+from pneumo import charts, failures, film_gallery, leaderboard
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.failures import ALARM, MISSED
 from pneumo.figures import SPLITS
@@ -31,25 +31,6 @@ def film_facts(root: Path, state: str, split: str, predictions: str, _films: pd.
 def thumbnail(path: Path, changed: int) -> np.ndarray:
     """Keep the small picture of a film until its file changes."""
     return film_gallery.thumbnail(path)
-
-
-def locate_films() -> Path | None:
-    """Return the folder of the data set that the reader names, or None where there is none."""
-    folder = st.text_input(
-        "Data set folder, to see the films",
-        str(dataset.default_folder() or ""),
-        key="data_folder",
-        max_chars=1000,
-        placeholder="/path/to/chest_xray",
-        help="The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it.",
-    )
-    if not folder.strip():
-        return None
-    try:
-        return film_gallery.locate(folder)
-    except DatasetError as error:
-        st.caption(f":material/warning: {error}")
-        return None
 
 
 def show_films(mistakes: pd.DataFrame, root: Path) -> None:
@@ -80,7 +61,7 @@ try:
 except ModelError as error:
     st.write(str(error))
     st.stop()
-root = locate_films()
+root = data_folder.locate("Data set folder, to see the films")
 facts = None
 if root is not None:
     try:

@@ -28,10 +28,10 @@ def thumbnail_url(path: Path, changed: int) -> str:
     return film_gallery.thumbnail_url(path)
 
 
-def ask() -> Catalogue | None:
-    """Ask for the folder of a data set; None, with a sentence, where there is none to be shown."""
+def locate(words: str = "Data set folder") -> Path | None:
+    """Ask for the folder of a data set and return its root; None, with a sentence, where there is none."""
     folder = st.text_input(
-        "Data set folder",
+        words,
         str(dataset.default_folder() or ""),
         key="data_folder",
         persist_state="session",
@@ -42,8 +42,17 @@ def ask() -> Catalogue | None:
     if not folder.strip():
         return None
     try:
-        root = film_gallery.locate(folder)
-        return _listed(root, film_gallery.state(root))
+        return film_gallery.locate(folder)
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+        return None
+
+
+def ask() -> Catalogue | None:
+    """Ask for the folder of a data set and list it; None, with a sentence, where there is none to be shown."""
+    root = locate()
+    try:
+        return _listed(root, film_gallery.state(root)) if root else None
     except DatasetError as error:
         st.caption(f":material/warning: {error}")
         return None
