@@ -1,9 +1,11 @@
 """What a model would mean at the reader's own clinic: predictive values, missed cases, false alarms, cost, benefit."""
 
+from pathlib import Path
+
 import streamlit as st
 
 import pneumo
-from pages.parts import measured_models
+from pages.parts import first_visit, measured_models
 from pneumo import clinic, clinic_charts, clinic_curves, model_store
 from pneumo.clinic import PRESETS, Clinic
 from pneumo.clinic_curves import Films
@@ -122,7 +124,7 @@ def curves(card: ModelCard, measured: Films, place: Clinic, best: float | None) 
     )
 
 
-measured_models.open_through_the_app(__file__)
+first_visit.ensure_navigation(Path(__file__))
 
 st.title("At your clinic")
 st.write("How many children a model would miss at your clinic, how many false alarms it would raise, and at what cost.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 import pneumo
-from pages.parts import measured_models
+from pages.parts import first_visit, measured_models
 from pneumo import charts, curve_charts, leaderboard, model_comparison, model_curves, model_facts, model_store
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
@@ -135,7 +135,7 @@ def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) 
     st.caption("A curve that still rises at its end was stopped early; one that falls had begun to learn by heart.")
 
 
-measured_models.open_through_the_app(__file__)
+first_visit.ensure_navigation(Path(__file__))
 
 st.title("Compare")
 st.write("Which of two to five models is better on the same films, and whether chance may explain the difference.")

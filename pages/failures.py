@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 import pneumo
-from pages.parts import data_folder, measured_models
+from pages.parts import data_folder, first_visit, measured_models
 from pneumo import charts, failures, film_gallery, leaderboard
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.failures import ALARM, MISSED
@@ -45,7 +45,7 @@ def show_films(mistakes: pd.DataFrame, root: Path) -> None:
                 st.caption(str(error), width=PICTURE_WIDTH)
 
 
-measured_models.open_through_the_app(__file__)
+first_visit.ensure_navigation(Path(__file__))
 
 st.title("Where it fails")
 st.write("Which films a model calls wrong, how sure it was, and in which groups of films it is wrong most often.")

@@ -1,9 +1,11 @@
 """The leaderboard: every figure is computed here and now from the predictions that lie beside each model."""
 
+from pathlib import Path
+
 import streamlit as st
 
 import pneumo
-from pages.parts import measured_models
+from pages.parts import first_visit, measured_models
 from pneumo import leaderboard, model_facts, published, scoreboard, scoreboard_html
 from pneumo.errors import PneumoError
 from pneumo.figures import SPLITS
@@ -33,7 +35,7 @@ def measure_latency(measurements: list[Measurement]) -> None:
     bar.empty()
 
 
-measured_models.open_through_the_app(__file__)
+first_visit.ensure_navigation(Path(__file__))
 
 st.title("Leaderboard")
 st.write("How well each model tells pneumonia from normal films, on films that it was not trained on.")

@@ -1,9 +1,11 @@
 """The card of one model: what it is and is for, how it was made, how well it does, what a report should tell."""
 
+from pathlib import Path
+
 import streamlit as st
 
 import pneumo
-from pages.parts import measured_models
+from pages.parts import first_visit, measured_models
 from pneumo import card_sections, charts, checklist, model_facts, model_store
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
@@ -50,7 +52,7 @@ def training(card: ModelCard) -> None:
     )
 
 
-measured_models.open_through_the_app(__file__)
+first_visit.ensure_navigation(Path(__file__))
 
 st.title("Model card")
 st.write("What a model is and is for, how it was made, how well it does, and what a report on it should tell.")

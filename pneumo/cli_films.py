@@ -130,14 +130,12 @@ def _screened(film: "Radiograph", screener: "Screener | None", correct: bool) ->
 def _assessed(
     film: "Radiograph", verdict: "Verdict | None", file: str, classifier: "Classifier", force: bool
 ) -> "tuple[dict[str, Any], Assessment | None]":
-    from pneumo import report
+    from pneumo import batch
 
-    refused = verdict is not None and not verdict.accepted
-    if verdict and refused and not force:
-        return report.refused_record(film, [_with_hint(each) for each in verdict.findings], classifier.card, file), None
-    assessment = classifier.assess(film, verdict.lungs if verdict else None)
-    findings = verdict.findings if verdict else None
-    return report.assessment_record(assessment, file, findings=findings, forced=refused), assessment
+    if verdict and not force:
+        verdict = dataclasses.replace(verdict, findings=tuple(_with_hint(each) for each in verdict.findings))
+    record, assessment = batch.judged(film, verdict, classifier, forced=force)
+    return {**record, "file": file}, assessment
 
 
 def _with_hint(finding: "Finding") -> "Finding":

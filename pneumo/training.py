@@ -38,8 +38,8 @@ class Recipe:
         label_smoothing: share of each label that goes to the other class.
         patience: stop after this many epochs without a better one.
         seed: of everything random.
-        precision: of the multiplications, a Keras dtype policy. ``mixed_bfloat16`` nearly halves the time on processors
-            that know bfloat16; weights are float32 either way.
+        precision: of the multiplications, a Keras dtype policy. ``mixed_bfloat16`` saves time on processors that
+            know it; weights are float32 either way.
         augmentation: the random views of training.
     """
 

@@ -11,18 +11,6 @@ from pneumo.leaderboard import Measurement
 from pneumo.model_store import ModelCard
 
 
-def open_through_the_app(page: str) -> None:
-    """Show the navigation where a link to this page is the first visit to a fresh server.
-
-    Streamlit then runs the page without streamlit_app.py, as a page of the old kind, until it meets st.navigation.
-    """
-    if "navigated" not in st.session_state:
-        st.session_state.navigated = True
-        first = Path(page).with_name("predict.py")
-        st.navigation([st.Page(first, default=True), st.Page(page)])
-        st.rerun()
-
-
 def measured_cards() -> list[ModelCard]:
     """Return the cards of the classifiers, best first; stop the page where none of them was measured."""
     catalogue = model_store.catalogue()
