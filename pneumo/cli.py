@@ -16,6 +16,7 @@ from pneumo import (
     DISCLAIMER,
     __version__,
     card_figures,
+    cli_ablation,
     cli_compare,
     cli_data,
     cli_explain,
@@ -55,6 +56,7 @@ app.command()(cli_films.lungs)
 app.command()(cli_training.train)
 app.command()(cli_training.evaluate)
 app.command()(cli_search.search)
+app.command()(cli_ablation.ablate)
 app.command()(cli_compare.compare)
 app.command()(cli_explain.explain_benchmark)
 

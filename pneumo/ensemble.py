@@ -16,24 +16,27 @@ def build(members: Sequence[tuple[ModelCard, keras.Model]]) -> keras.Model:
     """Join loaded models.
 
     Args:
-        members: card and model of each; all of one input size, with one view each.
+        members: card and model of each, with one view each.
 
     Returns:
-        A model from (size, size, views) float32 in 0…1, the views in the order of `views_of`, to (1,) float32, the
-        probability of pneumonia.
+        A model from (size, size, views) float32 in 0…1, the views in the order of `views_of` and the size the largest
+        of the members', to (1,) float32, the probability of pneumonia.
 
     Raises:
-        ValueError: if there are fewer than two, or their input sizes differ.
+        ValueError: if there are fewer than two.
     """
-    sizes = {card.input["size"] for card, _ in members}
-    if len(members) < 2 or len(sizes) != 1:
-        raise ValueError("An ensemble takes two models or more, all of one input size.")
+    if len(members) < 2:
+        raise ValueError("An ensemble takes two models or more.")
     seen = views_of([card for card, _ in members])
-    film = keras.Input((*(2 * (*sizes,)), len(seen)), name="film")
+    size = max(card.input["size"] for card, _ in members)
+    film = keras.Input((size, size, len(seen)), name="film")
     logits = []
     for card, model in members:
         channel = seen.index(card.input["views"][0])
         picture = film[..., channel : channel + 1]
+        side = card.input["size"]
+        if side < size:
+            picture = layers.Resizing(side, side, antialias=True, name=f"{card.name}_resized")(picture)
         member = logit_model(model, card.name)
         mirrored = keras.ops.flip(picture, axis=2)
         logits.append(layers.Average(name=f"{card.name}_both_ways")([member(picture), member(mirrored)]))

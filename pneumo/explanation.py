@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pneumo import views
+from pneumo import preprocessing, views
 from pneumo.errors import ExplanationError
 from pneumo.heat_methods import INPUT, Drawer, drawer
 
@@ -87,8 +87,8 @@ class Explainer:
         Raises:
             ValueError: if there is no such method.
         """
-        view = self._networks[0].view
-        return self._maps(0, model_input[np.newaxis, ..., view : view + 1], method)[0]
+        view, side = self._networks[0].view, self._networks[0].model.input_shape[1]
+        return self._maps(0, preprocessing.model_input(model_input[..., view], side)[np.newaxis], method)[0]
 
     def heat_map(
         self, assessment: "Assessment", method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None
@@ -112,7 +112,10 @@ class Explainer:
         sizes = [shape or (each.radiograph.height, each.radiograph.width) for each in assessments]
         densities = [np.zeros(size, np.float32) for size in sizes]
         for index, network in enumerate(self._networks):
-            pictures = np.stack([each.model_input[..., network.view : network.view + 1] for each in assessments])
+            side = network.model.input_shape[1]
+            pictures = np.stack(
+                [preprocessing.model_input(each.model_input[..., network.view], side) for each in assessments]
+            )
             for mirrored in (False, True) if network.both_ways else (False,):
                 maps = self._maps(index, pictures[:, :, ::-1] if mirrored else pictures, method)
                 for number, (cam, assessment) in enumerate(zip(maps, assessments, strict=True)):

@@ -115,7 +115,11 @@ def models_folder() -> Path:
 
 
 def catalogue(folder: Path | None = None) -> Catalogue:
-    """List the classifiers, ordered by their AUROC on `SELECTION_SPLIT`; a broken folder costs only itself."""
+    """List the classifiers; a broken folder costs only itself.
+
+    They are ordered by their AUROC on `SELECTION_SPLIT`, ensembles after single networks: an ensemble answers several
+    times slower, and is for those who ask for it.
+    """
     cards, problems = [], {}
     root = folder or models_folder()
     for path in sorted(root.iterdir()) if root.is_dir() else []:
@@ -126,7 +130,7 @@ def catalogue(folder: Path | None = None) -> Catalogue:
         except ModelError as error:
             problems[path.name] = str(error)
     classifiers = [card for card in cards if card.task == CLASSIFICATION]
-    return Catalogue(sorted(classifiers, key=_selection_auroc, reverse=True), problems)
+    return Catalogue(sorted(classifiers, key=lambda card: (bool(card.members), -_selection_auroc(card))), problems)
 
 
 def _selection_auroc(card: ModelCard) -> float:
@@ -135,7 +139,7 @@ def _selection_auroc(card: ModelCard) -> float:
 
 
 def default_name(folder: Path | None = None) -> str:
-    """Return the model to use where none is named: the best on `SELECTION_SPLIT`.
+    """Return the model to use where none is named: the first of the `catalogue`.
 
     Raises:
         ModelError: if there is no sound model.

@@ -7,8 +7,8 @@ from pneumo.training import Recipe
 # A network that sees positions, not shapes, learns nothing from a film that is cropped at random.
 _SCRATCH = Recipe(epochs=20, learning_rate=1e-3, patience=8)
 
-# What `ensemble` joins.
-ENSEMBLE = ("mobilenetv2", "mobilenetv2_lungs")
+# What `ensemble` joins: the first of `pneumo.ensemble_choice`.
+ENSEMBLE = ("mobilenetv2", "mobilenetv2_lungs", "cnn_search")
 
 # What tells bacterial from viral pneumonia starts from this classifier, which knows pneumonia already.
 PATHOGEN_START = "mobilenetv2"

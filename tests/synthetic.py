@@ -126,12 +126,12 @@ def card(**changes: Any) -> ModelCard:
     return ModelCard(**(values | changes))
 
 
-def small_model(seed: int = 0, bias: float = 0.0) -> "keras.Model":
-    """Return a three-layer model of (32, 32, 1) pictures that stands in for a trained one."""
+def small_model(seed: int = 0, bias: float = 0.0, size: int = 32) -> "keras.Model":
+    """Return a three-layer model of (size, size, 1) pictures that stands in for a trained one."""
     import keras
 
     keras.utils.set_random_seed(seed)
-    picture = keras.Input((32, 32, 1))
+    picture = keras.Input((size, size, 1))
     x = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(picture)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dense(1, "sigmoid", bias_initializer=keras.initializers.Constant(bias), name="pneumonia")(x)

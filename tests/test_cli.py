@@ -68,6 +68,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "train",
         "evaluate",
         "search",
+        "ablate",
         "compare",
         "models",
         "samples",
@@ -87,7 +88,8 @@ def test_every_command_that_exists_is_among_the_explained():
     named = {info.name or info.callback.__name__ for info in cli.app.registered_commands}
 
     assert named == {"predict", "check", "lungs", "train", "evaluate", "search", "compare", "models", "samples"} | {
-        "explain_benchmark"
+        "ablate",
+        "explain_benchmark",
     }
     assert {info.name or info.callback.__name__ for info in cli_data.app.registered_commands} == {
         "summary",

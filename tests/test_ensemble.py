@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import synthetic
 
-from pneumo import ensemble, model_file, views
+from pneumo import ensemble, model_file, preprocessing, views
 
 
 def member(name, seed, view, slope=1.0, intercept=0.0, size=32):
     calibration = {"slope": slope, "intercept": intercept, "prevalence": 0.5, "fitted_on": "val_shifted"}
     given = {**synthetic.card().input, "views": [view], "size": size}
-    return synthetic.card(name=name, calibration=calibration, input=given), synthetic.small_model(seed)
+    return synthetic.card(name=name, calibration=calibration, input=given), synthetic.small_model(seed, size=size)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,23 @@ def test_the_members_are_left_as_they_are(members, pictures):
         np.testing.assert_array_equal(model.predict_on_batch(pictures[..., :1]), expected)
 
 
-def test_one_model_or_several_sizes_are_no_ensemble(members):
+def test_one_model_is_no_ensemble(members):
     with pytest.raises(ValueError, match="two models or more"):
         ensemble.build(members[:1])
-    with pytest.raises(ValueError, match="one input size"):
-        ensemble.build([members[0], member("large", 4, views.FILM, size=64)])
+
+
+def test_a_member_of_a_smaller_input_sees_the_view_shrunk(members, pictures):
+    small = member("small", 4, views.FILM, size=16)
+
+    joined = ensemble.build([members[0], small])
+
+    shrunk = np.stack([preprocessing.model_input(each[..., 0], 16) for each in pictures])
+    large, other = (
+        [logit(model.predict_on_batch(each)[:, 0]) for each in (seen, seen[:, :, ::-1])]
+        for (_, model), seen in ((members[0], pictures[..., :1]), (small, shrunk))
+    )
+    expected = (1.5 * np.mean(large, axis=0) - 0.4 + np.mean(other, axis=0)) / 2
+    # The network shrinks with a triangle filter, the library by area.
+    np.testing.assert_allclose(logit(joined.predict_on_batch(pictures)[:, 0]), expected, atol=0.02)
+    assert joined.input_shape == (None, 32, 32, 1)
+    assert joined.get_layer("small").layers[-1].name == "logit"

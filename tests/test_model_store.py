@@ -124,6 +124,14 @@ def test_models_are_listed_by_their_figure_on_the_selection_split(tmp_path):
     assert model_store.default_name(tmp_path) == "best"
 
 
+def test_an_ensemble_is_for_those_who_ask_for_it(tmp_path):
+    put(with_auroc("single", 0.8), tmp_path)
+    put(dataclasses.replace(with_auroc("joined", 0.9), members=[{"name": "single"}, {"name": "other"}]), tmp_path)
+
+    assert [card.name for card in model_store.catalogue(tmp_path).cards] == ["single", "joined"]
+    assert model_store.default_name(tmp_path) == "single"
+
+
 @pytest.mark.parametrize(
     "content",
     [

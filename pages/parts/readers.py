@@ -71,7 +71,7 @@ def choose_model() -> tuple[ModelCard, str]:
             format_func=lambda name: by_name[name].title,
             key="model",
             persist_state="session",
-            help="The first is the best on validation films.",
+            help="The first is the best single network on validation films.",
         )
         method = st.selectbox(
             "Heat map", [*METHODS], format_func=METHODS.__getitem__, key="method", persist_state="session"
