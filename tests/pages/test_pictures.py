@@ -18,7 +18,7 @@ ELSEWHERE = "Little of the heat lies inside the lungs"
 
 
 def findings(inside: HeatInLungs | None = INSIDE, *warnings: str) -> HeatFindings:
-    return HeatFindings(inside, (), 0.0, {}, (), None, warnings)
+    return HeatFindings(inside, (), 0.0, (), None, None, warnings)
 
 
 def pictures(**changes) -> Pictures:

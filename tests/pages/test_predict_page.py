@@ -657,7 +657,7 @@ def test_all_films_of_a_list_can_be_kept_as_one_pdf(page, film, noise, downloads
 
 def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(page, film, monkeypatch, toy_models):
     extent = heat_findings.Extent(0.25, (0.5, None, 0.1, 0.2, 0.3, 0.4))
-    found = heat_findings.HeatFindings(None, (), 0.0, {}, (), extent, ())
+    found = heat_findings.HeatFindings(None, (), 0.0, (), None, extent, ())
     card = model_store.read_card("cnn", toy_models)
     monkeypatch.setattr(heat_findings, "examine", lambda *_: found)
     monkeypatch.setattr(readers, "leaning_of", lambda _: pathogen.leaning(card, 0.9))
