@@ -20,6 +20,13 @@ def explain_benchmark(
     model: Annotated[str | None, typer.Option(help="Name of a model; the best on validation if left out.")] = None,
     films: Annotated[int, typer.Option(min=2, help="At the most this many in each part.")] = 100,
     methods: Annotated[str, typer.Option(help="Which ways to draw a map, with commas between.")] = ",".join(METHODS),
+    references_only: Annotated[
+        bool,
+        typer.Option(
+            "--references-only",
+            help="Measure only the absolute heat scale and how far the methods agree; --write stores both in the card.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of MODEL_CARD.md.")] = False,
     write: Annotated[
@@ -42,6 +49,7 @@ def explain_benchmark(
             models,
             films=films,
             methods=[method.strip() for method in methods.split(",")],
+            references_only=references_only,
             progress=lambda stage: cli_output.show_stage(show, stage),
         )
     for sentence in benchmark.left_out:
@@ -52,7 +60,10 @@ def explain_benchmark(
         print(benchmarks.markdown(benchmark.table))
     else:
         _print(benchmark)
-    if write:
+    if write and references_only:
+        model_store.write_card(benchmark.card, models)
+        say(f"Wrote the heat references and the agreement of the methods in the card of {benchmark.card.name}.")
+    elif write:
         say(f"Wrote {benchmarks.write(benchmark, models)} and the heat references in the card beside it.")
 
 

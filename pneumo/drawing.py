@@ -1,10 +1,13 @@
 """Pictures of a film for people: with the outline of its lungs, with a heat map, as a browser takes them."""
 
 import base64
+from collections.abc import Iterable
+from typing import Any
 
 import cv2
 import numpy as np
 
+from pneumo.hot_regions import HotRegion
 from pneumo.lungs import LungMask
 from pneumo.preprocessing import fit_within
 
@@ -69,6 +72,28 @@ def outline_points(mask: LungMask, height: int, width: int) -> list[list[list[fl
     simpler = (cv2.approxPolyDP(line, STRAY, closed=True)[:, 0] for line in lines)
     # A contour runs through the middles of pixels.
     return [((line - margin + 0.5) / (width, height)).round(4).tolist() for line in simpler if len(line) > 2]
+
+
+def region_shapes(regions: Iterable[HotRegion], height: int, width: int) -> list[dict[str, Any]]:
+    """Return hot regions for who draws them at any zoom.
+
+    Args:
+        regions: of a heat map.
+        height: of that map, in pixels.
+        width: of that map.
+
+    Returns:
+        For each ``line``, its closed outline as a list of (x, y), and ``box``, its left, top, right and bottom, all as
+        shares of the map's width and height; and ``words`` that tell where it is and what it holds.
+    """
+    return [
+        {
+            "line": (region.contour / (width, height)).round(4).tolist(),
+            "box": (np.array(region.box) / (width, height, width, height)).round(4).tolist(),
+            "words": str(region),
+        }
+        for region in regions
+    ]
 
 
 def colour_table(name: str = DEFAULT_COLOURS) -> np.ndarray:

@@ -47,6 +47,7 @@ class Bench:
         folder: of model folders, where it lies.
         methods: keys of `heat_methods.METHODS`.
         references: the density of the hottest place on a film answered “likely”, by method.
+        agreement: how far two methods agree on such films, by the first and the second; see `heat_agreement.usual`.
 
     Raises:
         ModelError: if the model or the lung network cannot be loaded.
@@ -58,6 +59,7 @@ class Bench:
     ) -> None:
         self.classifier, self.folder = Classifier.open(name, folder), folder
         self.methods, self.references = list(methods), self.classifier.card.heat_references
+        self.agreement: dict[str, dict[str, dict[str, Any]]] = {}
         self._explainer = Explainer(self.classifier)
         self._segmenter = screening.open_segmenter(folder)
         self._progress = progress

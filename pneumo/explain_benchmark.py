@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumo import dataset, explain_parts, model_store, provenance
+from pneumo import dataset, explain_parts, heat_references, model_store, provenance
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation import Estimate
 from pneumo.experiment import Stage
@@ -23,11 +23,11 @@ from pneumo.heat_metrics import BASELINES
 from pneumo.model_store import ModelCard
 
 FILMS = 100
-REFERENCE_SPLIT = "val"
 COLUMNS = ["part", "method", "figure", "value", "low", "high", "films"]
 # What the table calls its parts and figures, in words.
 PARTS = {
     "scale": "Heat on the absolute scale",
+    "agreement": "Likely films, two methods each",
     "faithfulness": "Likely films, taken away and put together",
     "sanity": "Network randomised",
     "lungs": "Official test films, lungs drawn",
@@ -36,6 +36,8 @@ PARTS = {
 }
 FIGURES = {
     "reference": "hottest place of likely films, logits per film, median",
+    **{f"agreement_{method}": f"rank correlation with {title}" for method, title in METHODS.items()},
+    **{f"overlap_{method}": f"overlap of the hottest tenth with {title}" for method, title in METHODS.items()},
     "unlikely": "hottest place of unlikely films as a share of that, median",
     "deletion": "area under deletion, lower is better",
     "insertion": "area under insertion, higher is better",
@@ -70,6 +72,7 @@ def run(
     *,
     films: int = FILMS,
     methods: Sequence[str] = tuple(METHODS),
+    references_only: bool = False,
     progress: Callable[[Stage], None] = lambda _: None,
 ) -> Benchmark:
     """Measure the heat maps of a model.
@@ -81,6 +84,7 @@ def run(
         folder: the folder of model folders.
         films: at the most this many in each part, drawn with a fixed seed.
         methods: keys of `METHODS`.
+        references_only: measure only what the model's card keeps, `heat_references`.
         progress: called as the work goes on.
 
     Raises:
@@ -102,6 +106,8 @@ def run(
         "boxes around pneumonia": lambda: explain_parts.boxes(bench, beside / "external_nih", films),
         "drawn opacities": lambda: explain_parts.opacities(bench, beside / "opacity_masks", films),
     }
+    if references_only:
+        parts = {"films answered “likely”": lambda: heat_references.measure(bench, root(), films)}
     rows: list[dict[str, Any]] = []
     left_out = []
     for what, part in parts.items():
@@ -113,7 +119,13 @@ def run(
         raise DatasetError(f"There is nothing to measure heat maps on. {' '.join(left_out)}")
     likely = [each["films"] for each in rows if each["figure"] == "reference"]
     if likely:
-        heat = {"references": bench.references, "measured_on": REFERENCE_SPLIT, "films": likely[0]}
+        heat: dict[str, Any] = {
+            "references": bench.references,
+            "measured_on": heat_references.REFERENCE_SPLIT,
+            "films": likely[0],
+        }
+        if bench.agreement:
+            heat["agreement"] = bench.agreement
         card = dataclasses.replace(card, heat=provenance.tidy(heat))
     return Benchmark(card, pd.DataFrame(rows, columns=COLUMNS), tuple(left_out))
 

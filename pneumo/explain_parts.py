@@ -5,7 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from pneumo import explain_bench, explain_films, heat_findings, heat_metrics, preprocessing, radiograph
+from pneumo import (
+    explain_bench,
+    explain_films,
+    heat_agreement,
+    heat_findings,
+    heat_metrics,
+    heat_references,
+    preprocessing,
+    radiograph,
+)
 from pneumo.classifier import Classifier
 from pneumo.explain_bench import Bench, Case
 from pneumo.explain_films import DrawnFilm
@@ -21,9 +30,9 @@ LEVELS = {"top": 0.0, "half": 0.5, "all": 1.0}
 def likely(bench: Bench, root: Path, films: int) -> Rows:
     """Measure, on validation films that the model answers “likely”, the references, and whether maps show the model.
 
-    The references are kept in ``bench.references``. Whether the model's probability falls as the hottest places give
-    way to a film answered “unlikely” says how faithful a map is; how little of it is left once the network is
-    randomised, whether it shows what the network learned.
+    The references and the agreement of the methods are kept in the bench. Whether the model's probability falls as the
+    hottest places give way to a film answered “unlikely” says how faithful a map is; how little of it is left once the
+    network is randomised, whether it shows what the network learned.
 
     Args:
         bench: the model.
@@ -40,7 +49,7 @@ def likely(bench: Bench, root: Path, films: int) -> Rows:
 
     def figures(case: Case) -> dict[str, float]:
         if case.heat.method in METHODS:
-            learned[case.heat.method, case.number] = heat_findings.cells(case.heat.values)
+            learned[case.heat.method, case.number] = heat_agreement.cells(case.heat.values)
         square = preprocessing.film_square(case.assessment.radiograph.pixels)
         instead = preprocessing.film_square(radiograph.read(healthy[case.number % len(healthy)].path).pixels)
         deleted, inserted = heat_metrics.taken_away(square, case.heat.values, instead, case.number)
@@ -52,9 +61,7 @@ def likely(bench: Bench, root: Path, films: int) -> Rows:
         }
 
     measured = bench.measure("likely films", chosen, figures)
-    drawn = measured[measured["method"].isin(METHODS)]
-    rows = explain_bench.statistics("scale", "reference", drawn, np.median, "peak")
-    bench.references = {row["method"]: row["value"] for row in rows if row["value"] > 0}
+    rows = heat_references.keep(bench, chosen, measured, learned)
     rows += explain_bench.means("faithfulness", measured.drop(columns="peak"))
     for level, share in LEVELS.items():
         rows += _sanity(bench, chosen, learned, level, share)
@@ -176,7 +183,7 @@ def _sanity(
     randomise(forgetful.model, forgetful.card, share)
 
     def figures(case: Case) -> dict[str, float]:
-        correlation = heat_findings.rank_correlation(learned[case.heat.method, case.number], case.heat.values)
+        correlation = heat_agreement.rank_correlation(learned[case.heat.method, case.number], case.heat.values)
         # A flat map has nothing left of the one that was learned.
         return {f"correlation_{level}": correlation or 0.0}
 

@@ -1,18 +1,12 @@
 """What a heat map says in figures, and how far it can be trusted; arrays in, dataclasses out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from scipy.stats import rankdata
 
 from pneumo import lungs
+from pneumo.hot_regions import HOT, HotRegion, hot_regions
 
-# A place is hot from half of the scale on: of the film's hottest place, or of the model's reference.
-HOT = 0.5
-# A region smaller than this share of the film (10 x 10 pixels of 224) is lost in the smoothing of the maps.
-SMALLEST_REGION = 0.002
 # The outer twentieth of the film on each side, where letters and collimator edges lie.
 BORDER = 0.05
 # The border is 19 % of the film. Of 120 validation films that MobileNetV2 answers “likely” none has more than 17 % of
@@ -21,8 +15,6 @@ MUCH_ON_THE_BORDER = 0.25
 # The lungs are a third of a film. Of 150 validation films that MobileNetV2 answers “likely” one in a hundred has less
 # than 28 % of its heat inside them, and the median is 42 %.
 LITTLE_INSIDE = 0.25
-# Maps are compared on as many cells as the finest feature maps of the shipped models have.
-_GRID = 32
 
 
 @dataclass(frozen=True)
@@ -53,23 +45,6 @@ class HeatInLungs:
         return f"{share} of the heat lies inside the lungs, {part} of it in the {self.zone} zone."
 
 
-@dataclass(frozen=True, eq=False)
-class HotRegion:
-    """A connected part of a heat map that is at least `HOT` of the film's hottest place.
-
-    Attributes:
-        box: left, top, right and bottom in pixels of the film; right and bottom lie just outside.
-        contour: (points, 2) int32, x and y of the outline in pixels of the film.
-        share: of the film's heat that lies in the region, 0…1.
-        peak: heat of its hottest place, `HOT`…1.
-    """
-
-    box: tuple[int, int, int, int]
-    contour: np.ndarray
-    share: float
-    peak: float
-
-
 @dataclass(frozen=True)
 class Extent:
     """How much of the lungs is hot on the scale that films share.
@@ -91,8 +66,8 @@ class HeatFindings:
         inside: how much of the heat lies inside the lungs; None without lungs or heat.
         zones: share of the heat in each of `lungs.ZONES`, 0…1; empty without lungs or heat.
         border: share of the heat on the border of the film and outside the lungs, 0…1.
-        agreement: rank correlation with the map of each other method, −1…1; None where one of both is flat.
-        regions: the hot regions, that with the most heat first.
+        regions: the pieces of the film's hottest part, that with the most heat first.
+        absolute_regions: the same of what is hot on the scale that films share; None without a reference.
         extent: None without lungs or reference.
         warnings: what speaks against trusting the map, in sentences.
     """
@@ -100,8 +75,8 @@ class HeatFindings:
     inside: HeatInLungs | None
     zones: tuple[float, ...]
     border: float
-    agreement: dict[str, float | None]
     regions: tuple[HotRegion, ...]
+    absolute_regions: tuple[HotRegion, ...] | None
     extent: Extent | None
     warnings: tuple[str, ...]
 
@@ -110,8 +85,6 @@ def examine(
     heat: np.ndarray,
     zones: np.ndarray | None = None,
     absolute: np.ndarray | None = None,
-    others: Mapping[str, np.ndarray] | None = None,
-    film: tuple[int, int] | None = None,
 ) -> HeatFindings:
     """Say what a heat map shows and what speaks against trusting it.
 
@@ -119,8 +92,6 @@ def examine(
         heat: (height, width) float in 0…1, `HeatMap.values`.
         zones: (height, width) uint8, as `LungMask.zones` gives them; None where the lungs are not known.
         absolute: (height, width) float in 0…1, `HeatMap.absolute`; None without a reference.
-        others: the maps of other methods for the same film, by method, of any shape.
-        film: (height, width) of the film in whose pixels regions are told; those of the map where None.
     """
     known = zones is not None and bool(zones.any())
     inside = heat_in_lungs(heat, zones) if zones is not None and known else None
@@ -137,8 +108,8 @@ def examine(
         inside=inside,
         zones=_zone_shares(heat, zones) if zones is not None and inside else (),
         border=border,
-        agreement={method: rank_correlation(heat, other) for method, other in (others or {}).items()},
-        regions=hot_regions(heat, film),
+        regions=hot_regions(heat, zones),
+        absolute_regions=None if absolute is None else hot_regions(heat, zones, absolute),
         extent=lung_extent(absolute, zones) if zones is not None and known and absolute is not None else None,
         warnings=tuple(warnings),
     )
@@ -178,50 +149,6 @@ def border_share(heat: np.ndarray, zones: np.ndarray | None = None) -> float:
         border &= zones == 0
     total = float(heat.sum())
     return float(heat[border].sum()) / total if total > 0 else 0.0
-
-
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Return Spearman's rank correlation of two maps of a film, −1…1, on `_GRID` x `_GRID` cells; None if one is flat.
-
-    Args:
-        first: (height, width) float.
-        second: (height, width) float, not necessarily of the same shape.
-    """
-    grids = [cells(first), cells(second)]
-    if any(np.ptp(grid) == 0 for grid in grids):
-        return None
-    return float(np.corrcoef(np.stack([rankdata(grid).ravel() for grid in grids]))[0, 1])
-
-
-def cells(heat: np.ndarray) -> np.ndarray:
-    """Return a map on the `_GRID` x `_GRID` cells that maps are compared on, float32."""
-    return cv2.resize(heat.astype(np.float32), (_GRID, _GRID), interpolation=cv2.INTER_AREA)
-
-
-def hot_regions(heat: np.ndarray, film: tuple[int, int] | None = None) -> tuple[HotRegion, ...]:
-    """Return the connected regions that are at least `HOT`, that with the most heat first.
-
-    Args:
-        heat: (height, width) float in 0…1.
-        film: (height, width) of the film in whose pixels they are told; those of the map where None.
-    """
-    height, width = film or heat.shape
-    scale = np.array([width / heat.shape[1], height / heat.shape[0]])
-    hot = (heat >= HOT).astype(np.uint8)
-    count, labels, statistics, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
-    regions = []
-    for number in range(1, count):
-        if statistics[number, cv2.CC_STAT_AREA] < SMALLEST_REGION * heat.size:
-            continue
-        inside = labels == number
-        left, top, across, down = (int(edge) for edge in statistics[number, :4])
-        box = np.rint(np.array([[left, top], [left + across, top + down]]) * scale).astype(int).ravel()
-        outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        # The centre of a pixel of the map, in pixels of the film.
-        contour = np.floor((outlines[0][:, 0] + 0.5) * scale).astype(np.int32)
-        share = float(heat[inside].sum() / heat.sum())
-        regions.append(HotRegion((box[0], box[1], box[2], box[3]), contour, share, float(heat[inside].max())))
-    return tuple(sorted(regions, key=lambda region: -region.share))
 
 
 def lung_extent(absolute: np.ndarray, zones: np.ndarray) -> Extent | None:

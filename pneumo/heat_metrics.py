@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from pneumo import segmentation
 from pneumo.evaluation import BOOTSTRAP_DRAWS, Estimate
-from pneumo.heat_findings import HOT
+from pneumo.hot_regions import HOT
 from pneumo.preprocessing import SQUARE
 
 # What a map must beat to be worth looking at: neither has seen the film.

@@ -61,8 +61,8 @@ class ModelCard:
             lungs) and `SCREENING` (the gate), which have no calibration and figures of their own; or `PATHOGEN`, for
             the one that looks at it afterwards.
         heat: what heat maps are measured against: ``references``, by method the density of the hottest place on a film
-            answered “likely” (`explanation.HeatMap`), the median over ``films`` films of ``measured_on``; empty where
-            it was not measured.
+            answered “likely” (`explanation.HeatMap`), the median over ``films`` films of ``measured_on``; and
+            ``agreement`` of pairs of methods on them (`heat_agreement.usual`). Empty where it was not measured.
     """
 
     name: str

@@ -7,7 +7,7 @@ import pytest
 import synthetic
 from PIL import Image
 
-from pneumo import lungs
+from pneumo import hot_regions, lungs
 from pneumo.drawing import (
     CASING,
     COLOUR_MAPS,
@@ -21,6 +21,7 @@ from pneumo.drawing import (
     outline_points,
     outlined,
     overlay,
+    region_shapes,
 )
 
 
@@ -172,6 +173,22 @@ def test_the_outline_of_a_lung_that_the_frame_cuts_off_runs_outside_it(lung_mask
 
 def test_no_lungs_have_no_outline():
     assert outline_points(lungs.of_probability(np.zeros((224, 224), np.float32)), 300, 300) == []
+
+
+def test_hot_regions_are_told_as_shares_of_the_picture():
+    row, column = np.mgrid[:60, :80]
+    heat = np.exp(-((row - 30) ** 2 + (column - 20) ** 2) / 50).astype(np.float32)
+    [region] = hot_regions.hot_regions(heat)
+
+    [shape] = region_shapes([region], 60, 80)
+
+    drawn = filled([shape["line"]], 60, 80)
+    hottest = hot_regions.hottest(heat)
+    assert (drawn & hottest).sum() / (drawn | hottest).sum() > 0.9
+    left, top, right, bottom = region.box
+    assert shape["box"] == pytest.approx([left / 80, top / 60, right / 80, bottom / 60], abs=1e-4)
+    assert shape["words"] == str(region)
+    assert region_shapes((), 60, 80) == []
 
 
 def test_a_film_becomes_a_grey_picture():

@@ -17,6 +17,8 @@ from pneumo import (
     explain_benchmark,
     explain_films,
     explain_parts,
+    heat_agreement,
+    heat_methods,
     model_file,
     model_store,
     preprocessing,
@@ -101,7 +103,10 @@ def figure(benchmark, part, method, name):
 def test_every_part_and_figure_is_measured_and_has_a_name(benchmark):
     assert benchmark.left_out == ()
     assert set(benchmark.table["part"]) == set(explain_benchmark.PARTS)
-    assert set(benchmark.table["figure"]) == set(explain_benchmark.FIGURES)
+    pairs = {figure for figure in explain_benchmark.FIGURES if figure.startswith(("agreement_", "overlap_"))}
+    assert pairs == {f"{kind}_{method}" for kind in ("agreement", "overlap") for method in heat_methods.METHODS}
+    measured = set(explain_benchmark.FIGURES) - pairs | {"agreement_smoothgrad", "overlap_smoothgrad"}
+    assert set(benchmark.table["figure"]) == measured
     assert set(benchmark.table["method"]) == {*METHODS, "random", "centre"}
     known = benchmark.table.dropna()
     assert (known["low"] <= known["value"] + 1e-9).all()
@@ -127,6 +132,35 @@ def test_the_reference_is_the_median_peak_of_the_films_answered_likely(benchmark
     }
     assert figure(whole, "scale", "gradcam", "reference")["value"] == pytest.approx(np.median(peaks))
     assert benchmark.card.heat["films"] == 3
+
+
+def test_the_agreement_is_the_mean_of_each_film_by_itself(place):
+    whole = explain_benchmark.run("toy", place / "chest_xray", place / "models", films=9, methods=METHODS)
+
+    classifier = Classifier.open("toy", place / "models")
+    explainer = Explainer(classifier)
+    found = []
+    for path in train_films(place, "PNEUMONIA"):
+        assessment = classifier.assess(radiograph.read(path))
+        maps = [explainer.heat_map(assessment, method, (224, 224)).density for method in METHODS]
+        found.append(heat_agreement.compare(*maps))
+    usual = heat_agreement.usual(whole.card, *METHODS)
+    assert usual.correlation.value == pytest.approx(np.mean([each.correlation for each in found]), abs=5e-3)
+    assert usual.overlap.value == pytest.approx(np.mean([each.overlap for each in found]), abs=1e-2)
+    assert figure(whole, "agreement", "gradcam", "agreement_smoothgrad")["value"] == pytest.approx(
+        usual.correlation.value, abs=1e-6
+    )
+
+
+def test_the_references_alone_are_those_of_the_whole_benchmark(benchmark, place):
+    alone = explain_benchmark.run(
+        "toy", place / "chest_xray", place / "models", films=3, methods=METHODS, references_only=True
+    )
+
+    assert alone.card == benchmark.card
+    assert set(alone.table["part"]) == {"scale", "agreement"}
+    assert "references" in alone.card.heat
+    assert set(alone.card.heat["agreement"]) == {"gradcam"}
 
 
 def test_heat_in_drawn_lungs_is_measured_as_on_each_film_by_itself(benchmark, place):
@@ -259,6 +293,21 @@ def test_the_command_prints_json_and_writes_where_asked(place, tmp_path):
     assert len(told["figures"]) == len(pd.read_csv(tmp_path / "models/toy/explanation.csv"))
     assert model_store.read_card("toy", tmp_path / "models").heat == told["heat"]
     assert "explanation.csv" in result.stderr
+
+
+def test_the_references_alone_change_nothing_but_the_heat_of_the_card(place, tmp_path):
+    shutil.copytree(place / "models", tmp_path / "models")
+    before = model_store.read_card("toy", tmp_path / "models")
+    options = ["--model", "toy", "--models", tmp_path / "models", "--films", 2, "--methods", "layercam"]
+
+    result = pneumo("explain-benchmark", "--data", place / "chest_xray", *options, "--references-only", "--write")
+
+    assert result.exit_code == 0, result.stderr
+    after = model_store.read_card("toy", tmp_path / "models")
+    assert set(after.heat["references"]) == {"layercam"}
+    assert dataclasses.replace(after, heat=before.heat) == before
+    assert not (tmp_path / "models/toy/explanation.csv").exists()
+    assert "the card of toy" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(("option", "shown"), [((), "LayerCAM"), (("--markdown",), "| Films | Figure | LayerCAM |")])

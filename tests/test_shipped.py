@@ -1,5 +1,7 @@
 """The shipped classifiers are those of their cards."""
 
+import itertools
+
 import pandas as pd
 import pytest
 
@@ -8,6 +10,7 @@ from pneumo import (
     dataset,
     ensemble_experiment,
     evaluation,
+    heat_agreement,
     model_file,
     model_store,
     radiograph,
@@ -16,6 +19,8 @@ from pneumo import (
     search_space,
     shipping,
 )
+from pneumo.explanation import DEFAULT_METHOD
+from pneumo.heat_methods import METHODS
 from pneumo.model_store import CLASSIFICATION, SELECTION_SPLIT, SHIPPED
 from pneumo.search_space import Configuration
 
@@ -68,6 +73,16 @@ def test_the_card_is_of_the_architecture_that_it_names(card):
         "software",
         *(["rule"] if card.members else ["recipe", "epochs_run", "epoch_kept"]),
     }
+
+
+def test_a_model_that_draws_heat_maps_has_an_absolute_scale_for_them(card):
+    assert (DEFAULT_METHOD in card.heat_references) == (card.cam_layer is not None)
+    assert set(card.heat_references) <= set(METHODS)
+    pairs = [pair for pair in itertools.combinations(METHODS, 2) if set(pair) <= set(card.heat_references)]
+    for pair in pairs:
+        usual = heat_agreement.usual(card, *pair)
+        assert -1 <= usual.correlation.low <= usual.correlation.value <= usual.correlation.high <= 1 + 1e-6
+        assert 0 <= usual.overlap.low <= usual.overlap.value <= usual.overlap.high <= 1
 
 
 def test_the_file_is_the_one_of_the_card_and_loads(card):

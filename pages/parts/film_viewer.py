@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from pneumo import DISCLAIMER, drawing
+from pneumo.heat_findings import HeatFindings
 from pneumo.lungs import LungMask
 
 FOLDER = Path(__file__).with_name("viewer")
@@ -17,6 +18,12 @@ MODULE = ("picture.js", "view.js", "saving.js", "viewer.js")
 SCALES = {
     "relative": {"cold": "No heat", "hot": "This film's hottest place"},
     "absolute": {"cold": "No heat", "hot": "Usual peak of a “likely” film"},
+}
+# What stands over the list of hot regions, or in its place.
+REGIONS = {
+    "relative": "The hottest tenth of this film, the region with the most heat first:",
+    "absolute": "The hottest tenth of this film, as far as it is half as hot as the usual peak of a “likely” film:",
+    "none": "No region of this film is half as hot as the usual peak of a “likely” film.",
 }
 
 _mount = st.components.v2.component(
@@ -33,6 +40,7 @@ def show_film(
     *,
     absolute: np.ndarray | None,
     lungs: LungMask | None,
+    findings: HeatFindings,
     captions: tuple[str, str],
     words: tuple[str, str],
     key: str,
@@ -44,6 +52,7 @@ def show_film(
         heat: (height, width) float32 in 0…1, 1 at this film's hottest place.
         absolute: the same heat on a scale that all films share; None hides the choice between the two.
         lungs: of that film; None hides their outline.
+        findings: of that heat map; the viewer outlines the hot regions.
         captions: what stands below the film and below its overlay.
         words: what either picture shows, for who cannot see it.
         key: of the viewer on its page; while it stays and the film does, so do zoom and all settings.
@@ -58,6 +67,11 @@ def show_film(
             "heat": drawing.heat_url(heat),
             "absolute": None if absolute is None else drawing.heat_url(absolute),
             "outline": drawing.outline_points(lungs, height, width) if lungs else [],
+            "regions": {
+                "relative": drawing.region_shapes(findings.regions, height, width),
+                "absolute": drawing.region_shapes(findings.absolute_regions or (), height, width),
+            },
+            "regionsNote": REGIONS,
             "colours": _colours(),
             "scales": SCALES,
             "caption": captions[0],

@@ -38,6 +38,7 @@ def show_pictures(ready: Pictures) -> None:
         ready.heat,
         absolute=ready.absolute,
         lungs=ready.lungs,
+        findings=ready.findings,
         captions=(ready.caption, f"{METHODS[ready.method]}: bright is where the evidence lies"),
         words=("The film alone.", in_words(ready)),
         key=ready.key,

@@ -292,6 +292,72 @@ def test_the_outline_of_the_lungs_is_drawn_on_both_pictures(viewer):
     assert all(cyan(viewer.picture(side)) > 500 for side in ("film", "heat"))
 
 
+def whites(picture: np.ndarray) -> np.ndarray:
+    """Where a picture is white, (height, width) bool."""
+    return picture.min(axis=2) > 240
+
+
+def test_hot_regions_are_outlined_on_both_pictures_where_the_heat_is(viewer):
+    plain = {side: whites(viewer.picture(side)) for side in ("film", "heat")}
+    told = viewer.page.locator(".told")
+    expect(told).to_have_class("told unseen")
+    expect(told.get_by_role("listitem")).to_have_count(1)
+
+    viewer.tick("Contours")
+
+    expect(told).to_have_class("told")
+    expect(told).to_contain_text("above all in the right middle zone")
+    for side, before in plain.items():
+        drawn = whites(viewer.picture(side)) & ~before
+        rows, columns = np.nonzero(drawn)
+        height, width = drawn.shape
+        # A tenth of the film around its hottest place, which is a circle in shares of its sides.
+        radius = np.hypot(rows / height - HOT[1], columns / width - HOT[0])
+        assert drawn.sum() > 300
+        assert np.median(radius) == pytest.approx(np.sqrt(0.1 / np.pi), abs=0.01)
+
+    viewer.tick("Contours")
+    viewer.tick("Boxes")
+
+    rows, columns = np.nonzero(whites(viewer.picture("film")) & ~plain["film"])
+    height, width = plain["film"].shape
+    reach = np.sqrt(0.1 / np.pi)
+    assert [columns.min() / width, columns.max() / width] == pytest.approx([HOT[0] - reach, HOT[0] + reach], abs=0.02)
+    assert [rows.min() / height, rows.max() / height] == pytest.approx([HOT[1] - reach, HOT[1] + reach], abs=0.02)
+    # The side of the box is a straight line.
+    assert np.bincount(columns).max() > 1.8 * reach * height
+
+
+def test_the_outline_of_a_hot_region_moves_with_the_film(viewer):
+    viewer.slider("Opacity").fill("0")
+    viewer.tick("Boxes")
+    whole = viewer.picture("film")
+    viewer.stage("film").focus()
+
+    for _ in range(2):
+        viewer.page.keyboard.press("+")
+
+    # The middle of the right side of the box.
+    side, zoom = HOT[0] + np.sqrt(0.1 / np.pi), 1.25**2
+    near = (round((0.5 + (HOT[1] - 0.5) * zoom) * whole.shape[0]), round((0.5 + (side - 0.5) * zoom) * whole.shape[1]))
+    enlarged = whites(viewer.picture("film"))[near[0] - 3 : near[0] + 3, near[1] - 8 : near[1] + 8]
+    assert enlarged.any(axis=1).all()
+
+
+def test_on_the_absolute_scale_a_cool_film_has_no_hot_region(viewer):
+    viewer.tick("Contours")
+    viewer.tick("Absolute")
+
+    told = viewer.page.locator(".told")
+    expect(told.get_by_role("listitem")).to_have_count(0)
+    expect(told).to_contain_text("half as hot as the usual peak")
+    viewer.slider("Opacity").fill("0")
+    np.testing.assert_array_equal(viewer.picture("heat"), viewer.picture("film"))
+    with_contour = viewer.picture("film")
+    viewer.tick("Contours")
+    np.testing.assert_array_equal(viewer.picture("film"), with_contour)
+
+
 @pytest.mark.parametrize("name", drawing.COLOUR_MAPS)
 def test_the_colours_are_those_of_the_map_and_the_legend_shows_them(viewer, name):
     viewer.page.get_by_role("combobox", name="Colours").select_option(drawing.COLOUR_MAPS[name])
@@ -356,6 +422,8 @@ def test_reset_undoes_everything(viewer):
     viewer.stage("heat").press("+")
     viewer.tick("Invert")
     viewer.tick("Outline of the lungs")
+    viewer.tick("Contours")
+    viewer.tick("Boxes")
     viewer.slider("Window").fill("20")
     viewer.tick("One picture")
 
@@ -384,6 +452,21 @@ def test_the_saved_picture_shows_what_the_viewer_shows_and_what_it_is(viewer):
     assert (text.max(axis=2) < 60).sum() > 1000
 
 
+def test_the_saved_picture_holds_the_hot_regions_and_tells_them(viewer):
+    def saved() -> np.ndarray:
+        with viewer.page.expect_download() as download:
+            viewer.page.get_by_role("button", name="Save PNG").click()
+        return np.asarray(Image.open(download.value.path()).convert("RGB")).astype(int)
+
+    plain = saved()
+    viewer.tick("Contours")
+    outlined = saved()
+
+    assert whites(outlined[16 : 16 + 594, 16:816]).sum() > whites(plain[16 : 16 + 594, 16:816]).sum() + 500
+    # One more sentence.
+    assert outlined.shape[0] == plain.shape[0] + 24
+
+
 def test_who_cannot_see_the_pictures_is_told_what_they_show(viewer):
     pictures = viewer.page.locator(".stage").get_by_role("img")
 
@@ -401,7 +484,7 @@ def test_who_cannot_see_the_pictures_is_told_what_they_show(viewer):
 def test_every_control_is_reached_and_seen_by_keyboard(viewer):
     viewer.page.locator(".viewer input").first.focus()
     names = []
-    for _ in range(14):
+    for _ in range(16):
         focused = "document.querySelector('.stBidiComponent [data-testid]').shadowRoot.activeElement"
         element = viewer.page.evaluate_handle(focused).as_element()
         names.append(element.evaluate("(e) => e.name || e.dataset.does || e.closest('[data-side]').dataset.side"))
@@ -411,7 +494,10 @@ def test_every_control_is_reached_and_seen_by_keyboard(viewer):
         viewer.page.keyboard.press("Tab")
         assert marked, names
 
-    above, below = "layout opacity colours scale outline", "zoomOut zoomIn width level inverted dragsWindow reset"
+    above, below = (
+        "layout opacity colours scale outline contours boxes",
+        "zoomOut zoomIn width level inverted dragsWindow reset",
+    )
     assert names == [*above.split(), "film", "heat", *below.split()]
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts import film_viewer
 from pages.parts.pictures import EMPTY, Pictures, in_words
-from pneumo import DISCLAIMER, drawing, lungs
+from pneumo import DISCLAIMER, drawing, hot_regions, lungs
 from pneumo.heat_findings import HeatFindings, HeatInLungs
 
 MASK = lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
@@ -18,7 +19,7 @@ ELSEWHERE = "Little of the heat lies inside the lungs"
 
 
 def findings(inside: HeatInLungs | None = INSIDE, *warnings: str) -> HeatFindings:
-    return HeatFindings(inside, (), 0.0, {}, (), None, warnings)
+    return HeatFindings(inside, (), 0.0, (), None, None, warnings)
 
 
 def pictures(**changes) -> Pictures:
@@ -56,6 +57,18 @@ def test_the_viewer_is_given_all_that_it_draws():
     assert [colours["title"] for colours in data["colours"]] == ["Inferno", "Viridis", "Grey", "Hot"]
     assert (data["caption"], data["heatCaption"]) == ("film.png", "Grad-CAM: bright is where the evidence lies")
     assert data["note"] == DISCLAIMER
+
+
+def test_the_viewer_is_given_the_hot_regions_of_both_scales():
+    [region] = hot_regions.hot_regions(FILM)
+    warm = dataclasses.replace(findings(), regions=(region, region), absolute_regions=(region,))
+
+    [without], [data] = viewers(run(pictures())), viewers(run(pictures(findings=warm)))
+
+    shape = drawing.region_shapes([region], 60, 80)
+    assert data["regions"] == {"relative": shape * 2, "absolute": shape}
+    assert without["regions"] == {"relative": [], "absolute": []}
+    assert set(data["regionsNote"]) == {"relative", "absolute", "none"}
 
 
 def test_the_hardest_film_to_compress_stays_below_a_megabyte():

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import shutil
@@ -12,7 +13,7 @@ import synthetic
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import readers
+from pages.parts import agreement, readers
 from pneumo import (
     DISCLAIMER,
     calibration,
@@ -31,6 +32,7 @@ from pneumo import (
 from pneumo.batch import FilmList
 from pneumo.errors import ModelError
 from pneumo.gate import Verdict
+from pneumo.heat_methods import METHODS
 
 ROOT = Path(__file__).parents[2]
 TITLES = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "Pneumonia unlikely"}
@@ -596,6 +598,83 @@ def test_a_second_model_is_asked_only_when_the_comparison_is_opened(page, film, 
     assert sum("Small CNN" in caption for caption in captions(page)) == 1
 
 
+def test_the_methods_are_compared_only_when_asked(page, film, monkeypatch):
+    drawn = []
+    heat_map = explanation.Explainer.heat_map
+    monkeypatch.setattr(
+        explanation.Explainer,
+        "heat_map",
+        lambda self, assessment, method, shape: drawn.append(method) or heat_map(self, assessment, method, shape),
+    )
+    page.run()
+    page.selectbox(key="model").select("cnn").run()
+    upload(page, "film.png", film)
+    assert drawn == ["gradcam"]
+
+    page.session_state.agreement = True
+    page.run()
+
+    assert not page.exception
+    assert drawn == ["gradcam", *METHODS]
+    told = next(each.value for each in page.markdown if "How far each agrees with Grad-CAM" in each.value)
+    assert told.count("\n- **") == len(METHODS) - 1
+    assert "It is no proof" in texts(page)
+    # The toy model's agreement was not measured.
+    assert "usually" not in told
+    assert sum("SmoothGrad" in caption for caption in captions(page)) == 1
+    page.run()
+    assert drawn == ["gradcam", *METHODS]
+
+
+def test_agreement_stands_beside_what_is_usual(page, film, toy_models, tmp_path, monkeypatch, request):
+    folder = tmp_path / "measured"
+    shutil.copytree(toy_models, folder)
+    figures = {
+        "correlation": {"value": 0.8, "low": 0.7, "high": 0.9},
+        "overlap": {"value": 0.4, "low": 0.3, "high": 0.5},
+    }
+    heat = {"films": 48, "agreement": {"gradcam": {"layercam": figures}}}
+    model_store.write_card(dataclasses.replace(model_store.read_card("cnn", folder), heat=heat), folder)
+    monkeypatch.setenv("PNEUMO_MODELS", str(folder))
+    # Loaded models are known by their weights, which are those of another test.
+    readers.load_reader.clear()
+    request.addfinalizer(readers.load_reader.clear)
+    page.run()
+    page.selectbox(key="model").select("cnn").run()
+    page.session_state.agreement = True
+    upload(page, "film.png", film)
+
+    assert not page.exception
+    lines = next(each.value for each in page.markdown if "How far each agrees" in each.value).splitlines()
+    [told] = [line for line in lines if "usually" in line]
+    assert told.startswith("- **LayerCAM**: rank correlation ")
+    assert "(usually 0.80, 0.70 to 0.90)" in told
+    assert told.endswith("(usually 40 %, 30 to 50 %).")
+    assert "the mean over 48 validation films" in texts(page)
+
+
+def test_an_empty_map_agrees_with_nothing(page, film, monkeypatch):
+    monkeypatch.setattr(
+        agreement, "heats_of", lambda _, __, shape: {method: np.zeros(shape, np.float32) for method in METHODS}
+    )
+    page.run()
+    page.selectbox(key="model").select("cnn").run()
+    page.session_state.agreement = True
+    upload(page, "film.png", film)
+
+    assert not page.exception
+    assert "The map of Grad-CAM is empty on this film" in texts(page)
+
+
+def test_a_model_without_feature_maps_has_no_methods_to_compare(page, film):
+    page.run()
+    page.selectbox(key="model").select("dense").run()
+    upload(page, "film.png", film)
+
+    assert "Compare with another model" in [folded.label for folded in page.expander]
+    assert "Do the methods agree?" not in [folded.label for folded in page.expander]
+
+
 def test_the_film_s_whereabouts_and_the_numbers_are_explained(page, film):
     upload(page.run(), "film.png", film)
 
@@ -657,7 +736,7 @@ def test_all_films_of_a_list_can_be_kept_as_one_pdf(page, film, noise, downloads
 
 def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(page, film, monkeypatch, toy_models):
     extent = heat_findings.Extent(0.25, (0.5, None, 0.1, 0.2, 0.3, 0.4))
-    found = heat_findings.HeatFindings(None, (), 0.0, {}, (), extent, ())
+    found = heat_findings.HeatFindings(None, (), 0.0, (), None, extent, ())
     card = model_store.read_card("cnn", toy_models)
     monkeypatch.setattr(heat_findings, "examine", lambda *_: found)
     monkeypatch.setattr(readers, "leaning_of", lambda _: pathogen.leaning(card, 0.9))

@@ -79,21 +79,57 @@ function drawView(canvas, painted, view, lines, lineWidth) {
   pen.scale(view.zoom * width, view.zoom * height);
   pen.translate(-view.x, -view.y);
   pen.drawImage(painted, 0, 0, 1, 1);
-  const path = new Path2D();
-  for (const line of lines) {
-    // Rounded from middle to middle of its straight parts: enlarged, the steps of the pixels would show.
-    const middle = (index) => [0, 1].map((axis) => (line.at(index - 1)[axis] + line[index][axis]) / 2);
-    path.moveTo(...middle(0));
-    line.forEach((point, index) => path.quadraticCurveTo(...point, ...middle((index + 1) % line.length)));
-    path.closePath();
-  }
-  const onScreen = new Path2D();
-  onScreen.addPath(path, pen.getTransform());
   pen.setTransform(1, 0, 0, 1, 0, 0);
+  const path = new Path2D();
+  for (const line of lines) addRounded(path, line.map((point) => onCanvas(canvas, view, point)));
+  strokeCased(pen, path, "cyan", lineWidth);
+}
+
+/**
+ * Draws the contours and the boxes of hot regions, white and cased in black, on a canvas that `drawView` filled; each
+ * region bears its number.
+ */
+function drawRegions(canvas, view, regions, { contours, boxes }, lineWidth) {
+  if (!contours && !boxes) return;
+  const pen = canvas.getContext("2d");
+  const letter = 8 * lineWidth;
+  Object.assign(pen, { font: `bold ${letter}px sans-serif`, textBaseline: "top", fillStyle: "white" });
+  regions.forEach(({ line, box }, index) => {
+    const path = new Path2D();
+    if (contours) addRounded(path, line.map((point) => onCanvas(canvas, view, point)));
+    const [left, top] = onCanvas(canvas, view, box.slice(0, 2));
+    const [right, bottom] = onCanvas(canvas, view, box.slice(2));
+    if (boxes) path.rect(left, top, right - left, bottom - top);
+    strokeCased(pen, path, "white", lineWidth);
+    // Inside a box its corner is free; a contour has no corner, so its number hangs from its highest point. Where the
+    // frame cuts it off, that point lies outside.
+    const highest = line.reduce((one, other) => (other[1] < one[1] ? other : one)).map((share) => Math.max(0, share));
+    const place = boxes ? [left, top] : onCanvas(canvas, view, highest);
+    const text = [String(index + 1), ...place.map((length) => length + 2 * lineWidth)];
+    Object.assign(pen, { strokeStyle: "black", lineWidth: 2 * lineWidth });
+    pen.strokeText(...text);
+    pen.fillText(...text);
+  });
+}
+
+/** The pixel of a canvas that a place of the film, in shares of its width and height, falls on in a view. */
+function onCanvas({ width, height }, view, [x, y]) {
+  return [((x - view.x) * view.zoom + 0.5) * width, ((y - view.y) * view.zoom + 0.5) * height];
+}
+
+/** Adds a closed line, rounded from middle to middle of its parts: enlarged, the steps of the pixels would show. */
+function addRounded(path, line) {
+  const middle = (index) => [0, 1].map((axis) => (line.at(index - 1)[axis] + line[index][axis]) / 2);
+  path.moveTo(...middle(0));
+  line.forEach((point, index) => path.quadraticCurveTo(...point, ...middle((index + 1) % line.length)));
+  path.closePath();
+}
+
+function strokeCased(pen, path, colour, lineWidth) {
   pen.lineJoin = "round";
-  for (const [colour, times] of [["black", 2], ["cyan", 1]]) {
-    pen.strokeStyle = colour;
+  for (const [shade, times] of [["black", 2], [colour, 1]]) {
+    pen.strokeStyle = shade;
     pen.lineWidth = lineWidth * times;
-    pen.stroke(onScreen);
+    pen.stroke(path);
   }
 }

@@ -5,6 +5,8 @@ const START = {
   colours: "inferno",
   scale: "relative",
   outline: false,
+  contours: false,
+  boxes: false,
   width: 256,
   level: 128,
   inverted: false,
@@ -82,6 +84,7 @@ class Viewer {
     this.find("[name=colours]").replaceChildren(...data.colours.map(({ name, title }) => new Option(title, name)));
     this.find(".scale").hidden = !data.absolute;
     this.find(".lungs").hidden = !data.outline.length;
+    this.find(".regions").hidden = !data.regions.relative.length;
     const problem = this.find(".problem");
     try {
       const [film, relative, absolute] = await Promise.all(
@@ -139,7 +142,9 @@ class Viewer {
     });
     // The film's name may name a child, and a picture travels further than the page: it is left out.
     const legend = { bar: this.find(".legend canvas"), ...this.data.scales[this.settings.scale] };
-    download(compose(pictures, legend, [this.data.words.heat, this.data.note]), "pneumo-picture.png");
+    const regions = this.outlinesRegions() ? this.toldRegions() : [];
+    const numbered = regions.map((words, index) => `${index + 1}: ${words}.`);
+    download(compose(pictures, legend, [this.data.words.heat, ...numbered, this.data.note]), "pneumo-picture.png");
   }
 
   /** Draws once a frame, however many events come in one. */
@@ -150,6 +155,7 @@ class Viewer {
       this.showControls();
       this.showPictures();
       this.showLegend();
+      this.showRegions();
     });
   }
 
@@ -201,6 +207,27 @@ class Viewer {
       this.sides[side].as = wanted;
     }
     drawView(canvas, painted, this.view, outline ? this.data.outline : [], lineWidth);
+    drawRegions(canvas, this.view, this.data.regions[scale], this.settings, lineWidth);
+  }
+
+  outlinesRegions() {
+    return this.settings.contours || this.settings.boxes;
+  }
+
+  toldRegions() {
+    return this.data.regions[this.settings.scale].map(({ words }) => words);
+  }
+
+  /** Tells the hot regions in words, to who sees their outlines and always to who sees no picture. */
+  showRegions() {
+    const told = this.find(".told");
+    const words = this.toldRegions();
+    told.hidden = !this.data.regions.relative.length;
+    told.classList.toggle("unseen", !this.outlinesRegions());
+    told.firstElementChild.textContent = this.data.regionsNote[words.length ? this.settings.scale : "none"];
+    told.lastElementChild.replaceChildren(
+      ...words.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
+    );
   }
 
   tint() {
