@@ -74,6 +74,7 @@ FLOORS = {
     "screening": 4.5,
     "model_facts": 4.5,
     "pathogen": 5.2,
+    "pathogen_tables": 5.3,
     "selective": 4.7,
     "leaderboard": 4.7,
     "film_calls": 4.5,
