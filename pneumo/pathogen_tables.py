@@ -20,13 +20,12 @@ def cells(told: pd.DataFrame) -> pd.DataFrame:
         ``truth, call`` (values of `SHORT`), ``films``, ``share`` of the films with that label, ``low, high``: Wilson's
         95 % interval of the share. A label that no film has is left out.
     """
-    counted = pathogen.matrix(told)
     rows = []
-    for truth in CLASSES:
-        films = int(counted.loc[truth].sum())
-        for call in CLASSES if films else ():
-            share = evaluation.wilson(int(counted.loc[truth, call]), films)
-            rows.append((SHORT[truth], SHORT[call], int(counted.loc[truth, call]), share.value, share.low, share.high))
+    for truth, counted in zip(CLASSES, pathogen.matrix(told).to_numpy(int), strict=True):
+        for call, films in zip(CLASSES, counted, strict=True):
+            if counted.sum():
+                share = evaluation.wilson(int(films), int(counted.sum()))
+                rows.append((SHORT[truth], SHORT[call], int(films), share.value, share.low, share.high))
     return pd.DataFrame(rows, columns=["truth", "call", "films", "share", "low", "high"])
 
 
@@ -53,7 +52,7 @@ def reading(told: pd.DataFrame) -> str:
     wrong = counted[(counted["truth"] != counted["call"]) & (counted["films"] > 0)]
     if wrong.empty:
         return said
-    worst = wrong.loc[wrong["share"].idxmax()]
+    worst = wrong.nlargest(1, "share").to_dict("records")[0]
     films = counted.loc[counted["truth"] == worst["truth"], "films"].sum()
     share = _percent(Estimate(worst["share"], worst["low"], worst["high"]))
     return (
