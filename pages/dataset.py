@@ -89,6 +89,8 @@ st.caption(
     if data
     else "The figures come with pneumo, computed from the whole data set; name its folder to see your own copy."
 )
+if data and (warning := dataset_tables.unnamed_text(data.films)):
+    st.caption(f":material/warning: {warning}")
 
 st.subheader("Counts")
 show_counts(summary)

@@ -47,9 +47,8 @@ def best_model() -> tuple[str, Estimate] | None:
 
 def measured_here(data: Catalogue | None) -> Leaks | None:
     """Return what was measured of a data set in this session; None where it was not, or films came or went since."""
-    kept = st.session_state.get("leaks_of_folder")
-    known = kept and data and kept[0] == (data.root, film_gallery.state(data.root))
-    return kept[1] if known else None
+    place, leaks = st.session_state.get("leaks_of_folder", (None, None))
+    return leaks if data and place == (data.root, film_gallery.state(data.root)) else None
 
 
 def measure(data: Catalogue) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import first_visit
+from pages.parts import first_visit, own_films
 from pneumo import dataset_check, download, medmnist
 from pneumo.dataset_check import Check, Problem
 from pneumo.dataset_tables import CLASSES
@@ -54,9 +54,10 @@ def show_check(found: Check) -> None:
     st.dataframe(dataset_check.readable_counts(found), hide_index=True, key="own_counts")
     if medmnist.is_file_of(found.root):
         show_pictures(found.root)
-    elif st.button("Leaf through these films in the gallery", icon=":material/photo_library:", key="to_gallery"):
-        st.session_state["data_folder"] = str(found.root)
-        st.switch_page("pages/gallery.py")
+        own_films.unpack(found.root)
+    else:
+        own_films.leaf_through(found.root)
+    own_films.measure(found)
 
 
 def show_pictures(path: Path) -> None:

@@ -80,6 +80,8 @@ FLOORS = {
     "film_calls": 4.5,
     "film_traits": 2.4,
     "medmnist": 1.5,
+    "medmnist_folder": 1.7,
+    "own_measurement": 5.2,
     "dataset_check": 2.2,
     "dataset_leaks": 3.2,
     "leak_tables": 3.5,
