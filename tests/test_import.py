@@ -27,6 +27,7 @@ FLOORS = {
     "curve_charts": 1.5,
     "clinic_charts": 1.5,
     "download": 1.5,
+    "download_kagglehub": 1.7,
     "external": 1.5,
     "figures": 1.5,
     "samples": 1.5,

@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import kagglehub
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -186,6 +187,24 @@ def test_a_file_with_another_hash_is_refused(server, tmp_path, monkeypatch):
 
     assert not app.exception
     assert "could not be fetched" in told(app)
+
+
+def test_kagglehub_fetches_at_a_click(toy_data, monkeypatch):
+    counts = dataset.film_counts(dataset.scan(toy_data))
+    monkeypatch.setattr(dataset, "PUBLISHED_FILMS", counts)
+    monkeypatch.setattr(kagglehub, "dataset_download", lambda handle: str(toy_data))
+    app = run()
+    app.selectbox(key="source").set_value(own_data_source(app, "kagglehub")).run()
+    assert "out" not in {box.key for box in app.text_input}
+
+    app.button(key="fetch").click().run()
+
+    assert not app.exception
+    assert f"The data set is in {toy_data}" in told(app)
+
+
+def own_data_source(app, words):
+    return next(option for option in app.selectbox(key="source").options if words in option)
 
 
 @pytest.mark.parametrize("source", ["Films", "PneumoniaMNIST, 28 × 28 pixels, from Zenodo"])
