@@ -42,7 +42,7 @@ def show_films(mistakes: pd.DataFrame, root: Path) -> None:
             path = root / str(row.file)
             try:
                 picture = thumbnail(path, path.stat().st_mtime_ns)
-                st.image(picture, f"{row.kind}, probability {row.probability:.3f}: {path.name}", width=PICTURE_WIDTH)
+                st.image(picture, f"{row.kind}, probability {row.probability:.3f}: {path.stem}", width=PICTURE_WIDTH)
             except (ImageError, OSError) as error:
                 st.caption(str(error), width=PICTURE_WIDTH)
 
@@ -74,7 +74,7 @@ def show_three_classes(card: ModelCard, split: str) -> None:
             "three_classes",
             "Films labelled normal, bacterial and viral, by what they are called; the table has the figures.",
         )
-    st.dataframe(pathogen_tables.readable(told), hide_index=True, key="three_classes_shares")
+    st.table(pathogen_tables.readable(told), border="horizontal", hide_index=True)
     st.caption(
         "Shares of the films with each label, with Wilson's 95 % interval. The model calls pneumonia at its decision "
         "threshold; a second network then tells bacterial from viral. The label is the file's name, without a "
@@ -166,5 +166,5 @@ elif failures.BY_SIZE not in set(rates["grouping"]):
 show_three_classes(card, split)
 
 st.subheader("Three answers")
-st.dataframe(leaderboard.answers(card, split), hide_index=True, key="answers")
+st.table(leaderboard.answers(card, split), border="horizontal", hide_index=True)
 st.caption("What the Predict page would answer: it says “cannot say” where the model is not sure enough.")

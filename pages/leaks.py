@@ -126,8 +126,7 @@ def show_traits(leaks: Leaks) -> None:
         leak_charts.trait_plot(rows, titles[trait]), rows, "traits", f"{titles[trait]} of each class and part."
     )
     st.caption(
-        f"{leak_tables.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean. "
-        "Letters are found by a simple filter for bright spots of their size, which bones at the edge can deceive."
+        f"{leak_tables.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean."
     )
 
 

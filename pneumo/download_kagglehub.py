@@ -77,4 +77,5 @@ def _download(found: list[str], failed: list[Exception]) -> None:
 def _explained(error: Exception) -> DatasetError:
     if isinstance(error, requests.ConnectionError | requests.Timeout):
         return DatasetError(f"Kaggle cannot be reached. Check the connection, or {BY_HAND}.")
-    return DatasetError(f"kagglehub could not fetch the data set ({error}). Try again, or {BY_HAND}.")
+    reason = " ".join(str(error).split())
+    return DatasetError(f"kagglehub could not fetch the data set ({reason}). Try again, or {BY_HAND}.")

@@ -45,8 +45,13 @@ TRAITS = {
     "contrast": Trait("Contrast", "the standard deviation of the grey values, of 0 to 1"),
     "dark_sides": Trait("Dark border, sides", "the share of the left and right edges that is black"),
     "dark_ends": Trait("Dark border, top and bottom", "the share of the upper and lower edges that is black"),
-    "marks_above": Trait("Letters in the corners", "bright spots of a letter's size in the upper corners"),
-    "marks_beside": Trait("Letters beside the child", "bright spots of a letter's size further down at the edges"),
+    "marks_above": Trait(
+        "Letters in the corners", "bright spots of a letter's size in the upper corners, for which bones can pass"
+    ),
+    "marks_beside": Trait(
+        "Letters beside the child",
+        "bright spots of a letter's size further down at the edges, for which bones can pass",
+    ),
     "lung_width": Trait("Width of the lungs", "their box's share of the film's width, by the human outline"),
     "lung_height": Trait("Height of the lungs", "their box's share of the film's height, by the human outline"),
 }

@@ -51,7 +51,7 @@ def test_an_incomplete_data_set_is_told(toy_data, monkeypatch):
         ),
         (requests.Timeout(), "Kaggle cannot be reached"),
         (OSError("No space left on device"), "could not fetch the data set .No space left"),
-        (kagglehub.exceptions.DataCorruptionError("another checksum"), "another checksum"),
+        (kagglehub.exceptions.DataCorruptionError("another\n  checksum"), "another checksum"),
     ],
 )
 def test_what_goes_wrong_costs_a_sentence(monkeypatch, error, said):

@@ -121,7 +121,7 @@ def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
     told = pathogen.classes(card, "test", models)
     assert not app.exception
     assert pathogen_tables.reading(told) in text(app)
-    shown = {each.value.columns[0]: each.value for each in app.dataframe}
+    shown = {each.value.columns[0]: each.value for each in (*app.dataframe, *app.table)}
     assert shown["Labelled"].to_numpy().tolist() == pathogen_tables.readable(told).to_numpy().tolist()
     assert shown["truth"]["films"].sum() == 40
 
@@ -140,7 +140,7 @@ def test_films_without_a_call_of_the_cause_cost_a_sentence(models, write_model, 
 
 
 def test_the_three_answers_are_counted(models):
-    assert run().dataframe[-1].value["All"].sum() == 40
+    assert run().table[-1].value["All"].sum() == 40
 
 
 def test_broken_predictions_cost_a_sentence(models):
