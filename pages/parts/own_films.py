@@ -77,7 +77,7 @@ def measure(found: Check) -> None:
         _show(measured, card.name, _official(card.name))
     else:
         st.caption(
-            "Each test film is assessed as on the Predict page, without the gate: a minute or two for 600 films."
+            "Each test film is assessed as on the Predict page, without the gate: a few minutes for 600 films."
         )
 
 
