@@ -62,4 +62,5 @@ def reading(told: pd.DataFrame) -> str:
 
 
 def _percent(share: Estimate) -> str:
-    return f"{100 * share.value:.1f} % ({100 * share.low:.1f}–{100 * share.high:.1f})"
+    # Word joiners keep the interval on one line in the narrow columns of a telephone.
+    return f"{100 * share.value:.1f} % ({100 * share.low:.1f}\u2060–\u2060{100 * share.high:.1f})"

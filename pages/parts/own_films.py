@@ -76,9 +76,7 @@ def measure(found: Check) -> None:
     if measured and (root, sha256) == (found.root, card.sha256):
         _show(measured, card.name, _official(card.name))
     else:
-        st.caption(
-            "Each test film is assessed as on the Predict page, without the gate: a few minutes for 600 films."
-        )
+        st.caption("Each test film is assessed as on the Predict page, without the gate: a few minutes for 600 films.")
 
 
 def _progress(words: str) -> tuple[DeltaGenerator, Callable[[int, int], None]]:
