@@ -7,8 +7,11 @@ import streamlit as st
 from pages.parts import chart_with_table, data_folder, first_visit
 from pneumo import dataset, dataset_charts, dataset_tables
 from pneumo.dataset_summary import Summary
-from pneumo.dataset_tables import SPLITS
+from pneumo.dataset_tables import KINDS, SPLITS
 from pneumo.film_gallery import Catalogue
+
+# A thousand and more films read better in groups of three digits.
+COUNTS = {name: st.column_config.NumberColumn(format="localized") for name in (*KINDS.values(), "All films")}
 
 
 @st.fragment
@@ -30,7 +33,9 @@ def show_counts(summary: Summary) -> None:
         "counts",
         f"{quantity.capitalize()} of each split by kind; the table has the figures.",
     )
-    st.dataframe(dataset_tables.readable_counts(summary.counts), hide_index=True, key="counts_by_split")
+    st.dataframe(
+        dataset_tables.readable_counts(summary.counts), hide_index=True, column_config=COUNTS, key="counts_by_split"
+    )
     st.caption(
         "The share of pneumonia differs between the splits, so a probability learned from one is off on another."
     )
@@ -68,7 +73,12 @@ def show_split(summary: Summary) -> None:
     if summary.development.empty:
         st.caption("This data set is too small to be divided in this way.")
         return
-    st.dataframe(dataset_tables.readable_development(summary.development), hide_index=True, key="development")
+    st.dataframe(
+        dataset_tables.readable_development(summary.development),
+        hide_index=True,
+        column_config=COUNTS,
+        key="development",
+    )
     st.caption(
         "The official training and validation films, divided anew. No patient stands in two splits: pneumo checks."
     )
@@ -89,6 +99,8 @@ st.caption(
     if data
     else "The figures come with pneumo, computed from the whole data set; name its folder to see your own copy."
 )
+if data and (warning := dataset_tables.unnamed_text(data.films)):
+    st.caption(f":material/warning: {warning}")
 
 st.subheader("Counts")
 show_counts(summary)

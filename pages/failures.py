@@ -7,14 +7,16 @@ import pandas as pd
 import streamlit as st
 
 import pneumo
-from pages.parts import data_folder, first_visit, measured_models
-from pneumo import charts, failures, film_gallery, leaderboard
+from pages.parts import chart_with_table, data_folder, first_visit, measured_models
+from pneumo import charts, failures, film_gallery, leaderboard, model_store, pathogen, pathogen_tables
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.failures import ALARM, MISSED
 from pneumo.figures import SPLITS
+from pneumo.model_store import ModelCard
 
 # In pixels; three charts fit beside each other on a desktop, one on a telephone.
 SMALL = 340
+MATRIX = 480
 # In pixels; six films fit beside each other on a desktop, two on a telephone.
 PICTURE_WIDTH = 165
 FILMS_SHOWN = 12
@@ -40,9 +42,44 @@ def show_films(mistakes: pd.DataFrame, root: Path) -> None:
             path = root / str(row.file)
             try:
                 picture = thumbnail(path, path.stat().st_mtime_ns)
-                st.image(picture, f"{row.kind}, probability {row.probability:.3f}: {path.name}", width=PICTURE_WIDTH)
+                st.image(picture, f"{row.kind}, probability {row.probability:.3f}: {path.stem}", width=PICTURE_WIDTH)
             except (ImageError, OSError) as error:
                 st.caption(str(error), width=PICTURE_WIDTH)
+
+
+def show_three_classes(card: ModelCard, split: str) -> None:
+    """Show how well the model and the network for pathogens tell normal, bacterial and viral films apart."""
+    st.subheader("Normal, bacterial or viral")
+    known = [SPLITS[each].title for each in SPLITS if each in model_store.measured_splits(pathogen.NAME)]
+    if SPLITS[split].title not in known:
+        chosen = (
+            f"choose {' or '.join(known)} at the top" if known else "train it with `python -m pneumo train pathogen`"
+        )
+        st.caption(f"The network that tells bacterial from viral was not measured on these films; {chosen}.")
+        return
+    try:
+        told = pathogen.classes(card, split)
+    except ModelError as error:
+        st.caption(f":material/warning: {error}")
+        return
+    if told.empty:
+        st.caption("No name of these films tells a cause.")
+        return
+    st.write(pathogen_tables.reading(told))
+    cells = pathogen_tables.cells(told)
+    with st.container(width=MATRIX):
+        chart_with_table.show(
+            charts.confusion_plot(cells, "Films by label and call"),
+            cells,
+            "three_classes",
+            "Films labelled normal, bacterial and viral, by what they are called; the table has the figures.",
+        )
+    st.table(pathogen_tables.readable(told), border="horizontal", hide_index=True)
+    st.caption(
+        "Shares of the films with each label, with Wilson's 95 % interval. The model calls pneumonia at its decision "
+        "threshold; a second network then tells bacterial from viral. The label is the file's name, without a "
+        "laboratory result: a research figure that no treatment may rest on."
+    )
 
 
 first_visit.ensure_navigation(Path(__file__))
@@ -126,6 +163,8 @@ if facts is None:
 elif failures.BY_SIZE not in set(rates["grouping"]):
     st.caption("All these films have one size, so they are not grouped by it.")
 
+show_three_classes(card, split)
+
 st.subheader("Three answers")
-st.dataframe(leaderboard.answers(card, split), hide_index=True, key="answers")
+st.table(leaderboard.answers(card, split), border="horizontal", hide_index=True)
 st.caption("What the Predict page would answer: it says “cannot say” where the model is not sure enough.")

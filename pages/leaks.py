@@ -6,10 +6,13 @@ import streamlit as st
 
 from pages.parts import chart_with_table, data_folder, first_visit
 from pneumo import (
+    dataset,
     dataset_charts,
+    dataset_check,
     dataset_leaks,
     dataset_tables,
     evaluation,
+    film_gallery,
     leaderboard,
     leak_charts,
     leak_tables,
@@ -18,9 +21,11 @@ from pneumo import (
 )
 from pneumo.dataset_leaks import PARTS, Leaks
 from pneumo.dataset_tables import KINDS, SIZES, SPLITS
-from pneumo.errors import DatasetError, ModelError
+from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.evaluation import Estimate
-from pneumo.film_traits import TRAITS
+from pneumo.film_gallery import Catalogue
+
+READING = "Measuring the films…"
 
 
 @st.cache_data(show_spinner=False, max_entries=20)
@@ -40,15 +45,63 @@ def best_model() -> tuple[str, Estimate] | None:
         return None
 
 
-def show_floors(leaks: Leaks) -> None:
-    """Show what a regression without the lungs reaches, beside a model that sees the film."""
+def measured_here(data: Catalogue | None) -> Leaks | None:
+    """Return what was measured of a data set in this session; None where it was not, or films came or went since."""
+    place, leaks = st.session_state.get("leaks_of_folder", (None, None))
+    return leaks if data and place == (data.root, film_gallery.state(data.root)) else None
+
+
+def measure(data: Catalogue) -> None:
+    """Measure every film of a data set, and keep the figures for this session."""
+    bar = st.progress(0.0, READING)
+
+    def tell(done: int, total: int) -> None:
+        bar.progress(dataset_check.share_read(done, total), READING)
+
+    try:
+        found = dataset_leaks.measure(data.root, progress=tell)
+        st.session_state["leaks_of_folder"] = (data.root, film_gallery.state(data.root)), found
+    except (DatasetError, ImageError, OSError, ValueError) as error:
+        st.error(f"These films cannot be measured: {error}", icon=":material/error:")
+    bar.empty()
+
+
+def choose(data: Catalogue | None) -> tuple[Leaks, bool]:
+    """Return the figures to show, and whether they are of the folder that the reader named; ask before measuring."""
+    shipped = None
+    try:
+        shipped = dataset_leaks.load(samples.FOLDER)
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+    if data is None:
+        st.caption("The figures come with pneumo, computed from the whole data set; name a folder to measure your own.")
+    elif shipped and shipped.fingerprint == dataset.fingerprint(data.films):
+        st.caption(
+            f"The figures come with pneumo, and were computed from the {len(data.films):,} films in this folder."
+        )
+    else:
+        name, films = data.root.name, f"{len(data.films):,} films"
+        if measured_here(data) is None and st.button(
+            f"Measure the {films} in {name}", icon=":material/straighten:", type="primary", key="measure"
+        ):
+            measure(data)
+        if leaks := measured_here(data):
+            st.caption(f"All figures are of the {films} in {data.root}.")
+            return leaks, True
+        st.caption(
+            "Every film is read once: about a minute for 6,000 small ones, longer where they are large."
+            + (" Until then the figures are those that come with pneumo, and not of this folder." if shipped else "")
+        )
+    if shipped is None:
+        st.stop()
+    return shipped, False
+
+
+def show_floors(leaks: Leaks, model: tuple[str, Estimate] | None) -> None:
+    """Show what a regression without the lungs reaches, beside a model that sees the same films."""
     st.subheader("What any model must beat by far")
-    st.write(
-        f"A logistic regression that knows only a film's **size and brightness** tells pneumonia from normal with an "
-        f"AUROC of **{leak_tables.floor_text(leaks)}**. With borders, letters and the framing of the lungs as well it "
-        f"reaches **{leak_tables.floor_text(leaks, 'All of these')}** without seeing what is inside a lung."
-    )
-    floors = leak_tables.floors(leaks, best_model())
+    st.write(leak_tables.floors_text(leaks))
+    floors = leak_tables.floors(leaks, model)
     chart_with_table.show(
         leak_charts.floor_plot(floors), floors, "floors", "AUROC of each set of traits with its 95 % interval."
     )
@@ -73,8 +126,7 @@ def show_traits(leaks: Leaks) -> None:
         leak_charts.trait_plot(rows, titles[trait]), rows, "traits", f"{titles[trait]} of each class and part."
     )
     st.caption(
-        f"{titles[trait]}: {TRAITS[trait].meaning}. The bar spans the middle half of the films, the mark is the mean. "
-        "Letters are found by a simple filter for bright spots of their size, which bones at the edge can deceive."
+        f"{leak_tables.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean."
     )
 
 
@@ -110,17 +162,15 @@ first_visit.ensure_navigation(Path(__file__))
 st.title("What leaks")
 st.write(
     "A model can be right for the wrong reason. Here is what tells the label of a film without its lungs, and how the "
-    "official test films differ from those that models learn from."
+    "test films differ from those that models learn from."
 )
-try:
-    leaks = dataset_leaks.load(samples.FOLDER)
-except DatasetError as error:
-    st.write(str(error))
-    st.stop()
-show_floors(leaks)
+data = data_folder.ask()
+leaks, own = choose(data)
+# The model's validation films are those of the shipped figures: beside other films its AUROC would compare nothing.
+show_floors(leaks, None if own else best_model())
 show_traits(leaks)
 
-if summary := data_folder.shipped():
+if summary := data_folder.figures(data) if own else data_folder.shipped():
     st.subheader("Sizes and grey values")
     for place, (quantity, title) in zip(st.columns(len(SIZES)), SIZES.items(), strict=True):
         shares = dataset_tables.size_shares(summary.sizes, quantity)
@@ -136,12 +186,13 @@ if summary := data_folder.shipped():
 
 st.subheader("From training to test")
 shifts = leak_tables.shift_rows(leaks)
-chart_with_table.show(
-    leak_charts.shift_plot(shifts),
-    shifts,
-    "shifts",
-    "How far each trait of the test films lies from the training films.",
-)
+if not shifts.empty:
+    chart_with_table.show(
+        leak_charts.shift_plot(shifts),
+        shifts,
+        "shifts",
+        "How far each trait of the test films lies from the training films.",
+    )
 st.caption(
     f"{leak_tables.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a random "
     "validation split does not see it. The test films are described here; nothing was fitted to them."

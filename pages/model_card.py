@@ -80,7 +80,7 @@ st.download_button(
 )
 for title, text in parts.items():
     st.subheader(title)
-    st.markdown(text)
+    st.markdown(card_sections.unbroken(text))
     if title == "Training":
         try:
             training(card)

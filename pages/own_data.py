@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import first_visit
-from pneumo import dataset_check, download, medmnist
+from pages.parts import first_visit, own_films
+from pneumo import dataset_check, download, download_kagglehub, medmnist
 from pneumo.dataset_check import Check, Problem
 from pneumo.dataset_tables import CLASSES
 from pneumo.errors import DatasetError
@@ -15,7 +15,8 @@ PICTURE_WIDTH = 165
 PICTURES = 6
 READING = "Reading the films…"
 KAGGLE = "The films in full size, from Kaggle (2.3 GB)"
-SOURCES = {KAGGLE: None} | {f"PneumoniaMNIST, {side} × {side} pixels, from Zenodo": side for side in download.MEDMNIST}
+KAGGLEHUB = "The films in full size, by kagglehub (2.3 GB)"
+SMALL = {f"PneumoniaMNIST, {side} × {side} pixels, from Zenodo": side for side in download.MEDMNIST}
 
 
 def look_through(typed: str) -> None:
@@ -54,9 +55,10 @@ def show_check(found: Check) -> None:
     st.dataframe(dataset_check.readable_counts(found), hide_index=True, key="own_counts")
     if medmnist.is_file_of(found.root):
         show_pictures(found.root)
-    elif st.button("Leaf through these films in the gallery", icon=":material/photo_library:", key="to_gallery"):
-        st.session_state["data_folder"] = str(found.root)
-        st.switch_page("pages/gallery.py")
+        own_films.unpack(found.root)
+    else:
+        own_films.leaf_through(found.root)
+    own_films.measure(found)
 
 
 def show_pictures(path: Path) -> None:
@@ -83,12 +85,13 @@ def fetch(source: str, out: Path) -> None:
     def tell_share(share: float) -> None:
         bar.progress(share, f"Fetching: {share:.0%}")
 
-    side = SOURCES[source]
     try:
-        if side is None:
+        if source == KAGGLEHUB:
+            path = download_kagglehub.fetch(tell)
+        elif source == KAGGLE:
             path = download.download(out, download.URL, progress=tell, arrived=tell_share)
         else:
-            path = download.download_medmnist(side, out, download.MEDMNIST_URL, tell_share)
+            path = download.download_medmnist(SMALL[source], out, download.MEDMNIST_URL, tell_share)
         st.session_state["fetched"] = str(path)
         st.success(f"The data set is in {path}.", icon=":material/check_circle:")
     except DatasetError as error:
@@ -127,16 +130,24 @@ st.caption("`python -m pneumo data check DIR` does the same on the command line,
 
 st.subheader("Fetch the published films")
 st.write(
-    "Nothing is fetched until you click. Both are of Kermany et al., *Cell* 2018, under CC BY 4.0; PneumoniaMNIST "
+    "Nothing is fetched until you click. All are of Kermany et al., *Cell* 2018, under CC BY 4.0; PneumoniaMNIST "
     "holds the same films made small and cut to their middle square, without the names that tell the patients."
 )
-source = st.selectbox("What to fetch", list(SOURCES), key="source", width=420)
-out = st.text_input("Put it into", "data", key="out", max_chars=1000, width=420)
+source = st.selectbox("What to fetch", [KAGGLE, KAGGLEHUB, *SMALL], key="source", width=420)
+out = ""
+if source == KAGGLEHUB:
+    st.caption(
+        f"kagglehub puts the films into {download_kagglehub.folder()}, where notebooks on this machine find them too, "
+        "and goes on where an earlier try ended."
+    )
+else:
+    out = st.text_input("Put it into", "data", key="out", persist_state="session", max_chars=1000, width=420)
 if st.button("Fetch", icon=":material/download:", key="fetch"):
     fetch(source, Path(out.strip() or "data").expanduser())
 if "fetched" in st.session_state:
     st.button("Check what was fetched", icon=":material/fact_check:", key="use_fetched", on_click=use_fetched)
 st.caption(
-    "Files from Zenodo are compared with their published hash. Kaggle states none, so the films are counted instead. "
+    "Files from Zenodo are compared with their published hash. Kaggle publishes none: kagglehub compares the archive "
+    "with the one that the server sends along, and either way the films are counted. "
     "Train on a folder with `python -m pneumo train mobilenetv2 --data DIR`."
 )

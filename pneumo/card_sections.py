@@ -1,5 +1,6 @@
 """A model's card for people, in the sections of Hugging Face's model cards (Mitchell et al. 2019), as Markdown."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -85,6 +86,11 @@ def markdown(card: ModelCard, parts: Mapping[str, str], listed: Iterable[Item]) 
         table = leaderboard.markdown_table(checklist.readable(of_one))
         lines += [f"## {guideline}", f"{checklist.summary(of_one)}.", table]
     return "\n\n".join(lines) + "\n"
+
+
+def unbroken(text: str) -> str:
+    """Return a text whose intervals no browser breaks in two: a narrow column is no place to end a line."""
+    return re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", text)
 
 
 def evaluation_table(measurements: Mapping[str, Measurement]) -> pd.DataFrame:

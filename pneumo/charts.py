@@ -43,13 +43,18 @@ def confusion_plot(cells: pd.DataFrame, title: str) -> alt.LayerChart:
     """Draw a confusion matrix: the number of films in each cell, and its share of the films of that truth.
 
     Args:
-        cells: ``truth, call, films, share``.
+        cells: ``truth, call, films, share``, in the order of rows and columns.
         title: the model's.
     """
     base = alt.Chart(cells).encode(
-        x=alt.X("call:N", title="Called", axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)),
+        x=alt.X(
+            "call:N", title="Called", sort=None, axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)
+        ),
         y=alt.Y(
-            "truth:N", title="Truth", axis=alt.Axis(labelAngle=-90, labelAlign="center", domain=False, ticks=False)
+            "truth:N",
+            title="Truth",
+            sort=None,
+            axis=alt.Axis(labelAngle=-90, labelAlign="center", domain=False, ticks=False),
         ),
         tooltip=[
             alt.Tooltip("truth:N", title="Truth"),
@@ -65,7 +70,7 @@ def confusion_plot(cells: pd.DataFrame, title: str) -> alt.LayerChart:
         text=alt.Text("films:Q", format=","), color=ink
     )
     shares = base.mark_text(fontSize=13, dy=13).encode(text=alt.Text("share:Q", format=".1%"), color=ink)
-    return (squares + films + shares).properties(autosize=FIT, height=150, title=title)
+    return (squares + films + shares).properties(autosize=FIT, height=alt.Step(75), title=title)
 
 
 def training_plot(curves: pd.DataFrame, title: str, kept: int | None = None) -> alt.LayerChart:

@@ -60,7 +60,8 @@ def leaks(
     """Measure what tells the label without the lungs, for the page “What leaks”."""
     from pneumo import dataset_leaks
 
-    found = dataset_leaks.measure(required(data), masks, say)
+    with cli_output.progress_bar() as show:
+        found = dataset_leaks.measure(required(data), masks, lambda done, total: show("measuring films", done, total))
     path = dataset_leaks.write(found, out)
     cli_output.print_table(found.floors, "AUROC on validation of a logistic regression")
     say(f"Wrote {path}.")

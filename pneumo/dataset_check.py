@@ -110,7 +110,7 @@ def _check_folder(folder: Path, progress: Callable[[int, int], None]) -> Check:
     root = dataset.find_root(folder)
     films = dataset.scan(root)
     problems = [*_missing(films), *_unreadable(films, root, progress), *_identical(films), *_shared_patients(films)]
-    unnamed = films[films["patient"] == films["file"].map(lambda file: Path(file).stem)]["file"]
+    unnamed = films[dataset_tables.unnamed_patients(films)]["file"]
     if len(unnamed):
         problems.append(
             _problem(

@@ -60,7 +60,9 @@ class Leaks:
 _TABLES = tuple(each.name for each in fields(Leaks) if each.type is pd.DataFrame)
 
 
-def measure(data: Path, masks: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> Leaks:
+def measure(
+    data: Path, masks: Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Leaks:
     """Measure every film, fit on the training films, and test on the validation films of fold 0.
 
     The labels of the test films are used to describe those films by class and for nothing else.
@@ -68,7 +70,7 @@ def measure(data: Path, masks: Path | None = None, progress: Callable[[str], Non
     Args:
         data: a data set in the Kaggle layout.
         masks: as in `film_traits.measure`; without them the framing of the lungs is left out.
-        progress: is told how far the reading is.
+        progress: is told the number of films measured and of all films.
 
     Raises:
         DatasetError: if the data set is too small to be divided, or masks are damaged.

@@ -1,5 +1,7 @@
 """The figures of a `dataset_summary.Summary` as tables and sentences for reading and for charts."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from pneumo import dataset
@@ -34,7 +36,7 @@ _SOURCES = (
         "Bacterial or viral",
         "The file's name, as published with the data set. No laboratory result comes with the films.",
     ),
-    ("Patient", "The file's name, by the rule below; films with identical bytes make their children one."),
+    ("Patient", "The file's name, by the rule above; films with identical bytes make their children one."),
     ("Split", "Training, validation and test folders as on Kaggle; pneumo divides the first two anew."),
     ("Age, sex, other diseases", "Not known film by film: the children were one to five years old."),
 )
@@ -137,6 +139,22 @@ def identical_files(films: pd.DataFrame) -> pd.DataFrame:
     patients = films.set_index("file")["patient"]
     rows = [(number, file, patients[file]) for number, group in enumerate(groups, start=1) for file in group]
     return pd.DataFrame(rows, columns=["Group", "File", "Patient after merging"])
+
+
+def unnamed_patients(films: pd.DataFrame) -> pd.Series:
+    """Return which films of a `dataset.scan` count as a patient of their own, for their names tell none."""
+    return films["patient"] == films["file"].map(lambda file: Path(file).stem)
+
+
+def unnamed_text(films: pd.DataFrame) -> str:
+    """Return a sentence on the films whose names tell no patient; empty where there is none."""
+    unnamed = int(unnamed_patients(films).sum())
+    if not unnamed:
+        return ""
+    return (
+        f"The names of {unnamed:,} of the {len(films):,} films tell no patient, so each counts as a patient of its "
+        "own. The children may be fewer, and one may stand on both sides of a split."
+    )
 
 
 def label_sources() -> pd.DataFrame:

@@ -65,17 +65,17 @@ def errors(films: pd.DataFrame, error: str | None = None) -> pd.DataFrame:
 
 
 def readable(films: pd.DataFrame) -> pd.DataFrame:
-    """Return `errors` for reading: ``File, Film, Error, Probability, Also wrong``."""
+    """Return `errors` for reading: ``Error, Probability, Film, Also wrong, File``."""
     return pd.DataFrame(
         {
-            "File": films["file"],
-            "Film": films["kind"],
             "Error": films["error"],
             "Probability": films["probability"],
+            "Film": films["kind"],
             "Also wrong": [
                 f"{wrong} of {others} models"
                 for wrong, others in zip(films["others_wrong"], films["others"], strict=True)
             ],
+            "File": films["file"],
         }
     )
 

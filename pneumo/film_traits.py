@@ -26,6 +26,7 @@ MARK_SIDE = (4, 24)
 CORNER = (0.17, 0.2)
 BESIDE = 0.12
 SIDE = 24
+TOLD_EVERY = 25
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,13 @@ TRAITS = {
     "contrast": Trait("Contrast", "the standard deviation of the grey values, of 0 to 1"),
     "dark_sides": Trait("Dark border, sides", "the share of the left and right edges that is black"),
     "dark_ends": Trait("Dark border, top and bottom", "the share of the upper and lower edges that is black"),
-    "marks_above": Trait("Letters in the corners", "bright spots of a letter's size in the upper corners"),
-    "marks_beside": Trait("Letters beside the child", "bright spots of a letter's size further down at the edges"),
+    "marks_above": Trait(
+        "Letters in the corners", "bright spots of a letter's size in the upper corners, for which bones can pass"
+    ),
+    "marks_beside": Trait(
+        "Letters beside the child",
+        "bright spots of a letter's size further down at the edges, for which bones can pass",
+    ),
     "lung_width": Trait("Width of the lungs", "their box's share of the film's width, by the human outline"),
     "lung_height": Trait("Height of the lungs", "their box's share of the film's height, by the human outline"),
 }
@@ -54,7 +60,10 @@ FRAMING = ("lung_width", "lung_height")
 
 
 def measure(
-    table: pd.DataFrame, root: Path, masks: Path | None = None, progress: Callable[[str], None] = lambda _: None
+    table: pd.DataFrame,
+    root: Path,
+    masks: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
     """Measure every film of a data set.
 
@@ -63,7 +72,7 @@ def measure(
         root: the folder that ``table["file"]`` is relative to.
         masks: lung masks: a folder with ``labels.csv`` (``kermany_file, mask, orig_width, orig_height``); without it
             the sizes are the files' own, and the traits of `FRAMING` are not measured.
-        progress: is told how far the reading is.
+        progress: is told the number of films measured and of all films.
 
     Returns:
         A table with the index of `table` and the keys of `TRAITS`, NaN where a mask is missing; and the films as
@@ -76,8 +85,8 @@ def measure(
     known = _mask_table(masks) if masks else None
     rows, small = [], np.empty((len(table), SIDE * SIDE), np.float32)
     for number, file in enumerate(table["file"]):
-        if number % 500 == 0:
-            progress(f"{number:,} of {len(table):,} films measured")
+        if number % TOLD_EVERY == 0:
+            progress(number, len(table))
         pixels = radiograph.read(root / file).pixels
         small[number] = cv2.resize(
             preprocessing.film_square(pixels), (SIDE, SIDE), interpolation=cv2.INTER_AREA
@@ -87,7 +96,7 @@ def measure(
             name = Path(file).name
             row |= _of_mask(known[name], masks) if name in known else dict.fromkeys((*SIZE, *FRAMING), np.nan)
         rows.append(row)
-    progress(f"{len(table):,} of {len(table):,} films measured")
+    progress(len(table), len(table))
     traits = pd.DataFrame(rows, index=table.index, dtype=float)
     traits["aspect_ratio"] = traits["width"] / traits["height"]
     return traits.reindex(columns=list(TRAITS)), small

@@ -85,7 +85,7 @@ def shift_plot(rows: pd.DataFrame) -> alt.LayerChart:
             "trait:N",
             title=None,
             sort=rows["trait"].drop_duplicates().to_list(),
-            axis=alt.Axis(labelLimit=alt.ExprRef(f"{NARROW} ? 130 : 260")),
+            axis=alt.Axis(labelLimit=260),
         ),
         tooltip=[
             alt.Tooltip("trait:N", title="Trait"),
@@ -95,7 +95,7 @@ def shift_plot(rows: pd.DataFrame) -> alt.LayerChart:
     )
     zero = alt.Chart(pd.DataFrame({"shift": [0]})).mark_rule(color=RULE, strokeDash=[4, 4]).encode(x="shift:Q")
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=alt.X("shift:Q", title="Test less training, in standard deviations of the training films"),
+        x=alt.X("shift:Q", title="Test less training (standard deviations)"),
         color=classes(CLASSES, rows, "class", "circle"),
         shape=alt.Shape("class:N", scale=alt.Scale(domain=list(CLASSES), range=SHAPES[:2]), legend=None),
     )

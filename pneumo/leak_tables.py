@@ -5,7 +5,7 @@ import pandas as pd
 from pneumo.dataset_leaks import FLOORS, PARTS, Leaks
 from pneumo.dataset_tables import CLASSES
 from pneumo.evaluation import Estimate
-from pneumo.film_traits import TRAITS
+from pneumo.film_traits import FRAMING, SIZE, TRAITS
 
 FLOOR = "Size and brightness"
 
@@ -20,8 +20,9 @@ def floors(leaks: Leaks, model: tuple[str, Estimate] | None = None) -> pd.DataFr
     Returns:
         ``name, sees, value, low, high, text``: AUROC with its 95 % interval, as numbers and as text.
     """
+    known = traits(leaks)
     rows = [
-        (name, _sees(name), *estimate)
+        (name, ", ".join(known[trait].lower() for trait in FLOORS.get(name, ()) if trait in known), *estimate)
         for name, *estimate in leaks.floors[["traits", "value", "low", "high"]].itertuples(index=False)
     ]
     if model:
@@ -42,13 +43,24 @@ def floor_text(leaks: Leaks, traits: str = FLOOR) -> str:
     return str(texts[traits])
 
 
+def floors_text(leaks: Leaks) -> str:
+    """Return what a regression on size and brightness reaches, and what on all traits, as two sentences."""
+    more = "borders, letters and the framing of the lungs" if _has_masks(leaks) else "borders and letters"
+    return (
+        "A logistic regression that knows only a film's **size and brightness** tells pneumonia from normal with an "
+        f"AUROC of **{floor_text(leaks)}**. With {more} as well it reaches **{floor_text(leaks, 'All of these')}** "
+        "without seeing what is inside a lung."
+    )
+
+
 def measured_on(leaks: Leaks) -> str:
     """Return which films the figures of `floors` were fitted and measured on, as a sentence."""
     row = leaks.floors.iloc[0]
+    left_out = f" {leaks.left_out} films whose original size is not known are left out." if leaks.left_out else ""
     return (
         f"Fitted on {row['train_films']:,} training films and measured on {row['films']:,} validation films of "
         f"{row['patients']:,} other patients; the official test films are not used. In brackets the 95 % interval "
-        f"over patients. {leaks.left_out} films whose original size is not known are left out."
+        f"over patients.{left_out}"
     )
 
 
@@ -56,6 +68,13 @@ def traits(leaks: Leaks) -> dict[str, str]:
     """Return the traits that were measured, key → title."""
     known = set(leaks.traits["trait"])
     return {key: trait.title for key, trait in TRAITS.items() if key in known}
+
+
+def trait_text(leaks: Leaks, trait: str) -> str:
+    """Return what a trait is, as ``Width (pixels): of the original film``."""
+    own_size = trait in SIZE and not _has_masks(leaks)
+    meaning = "of the file in this folder, which may have been resized" if own_size else TRAITS[trait].meaning
+    return f"{TRAITS[trait].title}: {meaning}"
 
 
 def trait_rows(leaks: Leaks, trait: str) -> pd.DataFrame:
@@ -83,6 +102,8 @@ def shift_rows(leaks: Leaks) -> pd.DataFrame:
 
 def shift_text(leaks: Leaks) -> str:
     """Return which trait moved furthest from training to test, as a sentence."""
+    if leaks.shifts.empty:
+        return "There are no test films, or no trait differs among the training films."
     row = shift_rows(leaks).set_index("shift")
     furthest = max(row.index, key=abs)
     trait, kind = row.loc[[furthest]].iloc[0][["trait", "class"]]
@@ -93,5 +114,6 @@ def shift_text(leaks: Leaks) -> str:
     )
 
 
-def _sees(name: str) -> str:
-    return ", ".join(TRAITS[trait].title.lower() for trait in FLOORS[name]) if name in FLOORS else ""
+def _has_masks(leaks: Leaks) -> bool:
+    """Whether lung masks told the films' original sizes and the framing of the lungs."""
+    return not set(FRAMING).isdisjoint(leaks.traits["trait"])

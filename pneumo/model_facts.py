@@ -1,5 +1,6 @@
 """What a model's folder tells of its making, in words and curves: the card's facts and the training history."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 
 from pneumo import model_store
 from pneumo.errors import ModelError
+from pneumo.figures import SPLITS
 from pneumo.model_store import CLASSIFICATION, SCREENING, ModelCard
 
 CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
@@ -109,14 +111,19 @@ def _making(card: ModelCard) -> dict[str, str]:
 def _thresholds(card: ModelCard) -> dict[str, str]:
     chosen, facts = card.thresholds.get("chosen_on", {}), {}
     if card.calibration.get("fitted_on"):
-        facts["Calibration"] = f"fitted on {card.calibration['fitted_on']}"
+        facts["Calibration"] = _in_words(f"fitted on {card.calibration['fitted_on']}")
     # The gate has a limit for each of its findings; MODEL_CARD.md says what they are.
     titles = {} if card.task == SCREENING else {"decision": "Decision threshold"}
     if card.task == CLASSIFICATION:
         titles |= {"low": "Unlikely below", "high": "Likely from"}
     for key, title in titles.items():
-        facts[title] = f"{card.thresholds[key]:.3f}" + (f": {chosen[key]}" if key in chosen else "")
+        facts[title] = f"{card.thresholds[key]:.3f}" + (f": {_in_words(chosen[key])}" if key in chosen else "")
     return facts
+
+
+def _in_words(text: str) -> str:
+    """Name the splits in a card's text as they are named elsewhere."""
+    return re.sub(r"\b(val\w*)", lambda found: SPLITS[found[0]].title if found[0] in SPLITS else found[0], text)
 
 
 def _listed(numbers: dict[str, float]) -> str:
@@ -127,7 +134,7 @@ def _epochs(training: dict[str, Any]) -> str:
     if "epochs_run" not in training:
         return ""
     kept = f"; epoch {training['epoch_kept']} kept" if "epoch_kept" in training else ""
-    by = f" by {training['kept_by']}" if kept and "kept_by" in training else ""
+    by = f" by {_in_words(training['kept_by'])}" if kept and "kept_by" in training else ""
     return f"{training['epochs_run']} run{kept}{by}"
 
 

@@ -88,3 +88,7 @@ def test_the_document_holds_all_sections_and_both_lists(card, measurements, tmp_
         assert f"## {title}\n\n{text}" in document
     assert "## CLAIM 2024" in document and "## TRIPOD+AI" in document
     assert sum(line.startswith("| ") for line in document.splitlines()) > len(listed)
+
+
+def test_an_interval_stands_on_one_line():
+    assert card_sections.unbroken("0.9 (0.8–1.0), A–B") == "0.9 (0.8\u2060–\u20601.0), A–B"

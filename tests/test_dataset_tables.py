@@ -154,3 +154,13 @@ def test_the_source_of_everything_that_is_known_is_told():
 
     assert len(sources) == 5
     assert sources["Where it comes from"].str.endswith(".").all()
+
+
+def test_films_whose_names_tell_no_patient_are_counted():
+    films = pd.DataFrame(
+        {"file": ["test/NORMAL/test_00003.png", "test/NORMAL/IM-0001-0001.jpeg"], "patient": ["test_00003", "IM-0001"]}
+    )
+
+    assert dataset_tables.unnamed_patients(films).tolist() == [True, False]
+    assert "names of 1 of the 2 films tell no patient" in dataset_tables.unnamed_text(films)
+    assert dataset_tables.unnamed_text(films.iloc[1:]) == ""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -31,7 +33,7 @@ def test_floors_carry_their_interval_and_what_they_see(leaks):
     table = leak_tables.floors(leaks)
 
     assert table["text"].to_list() == ["0.900 (0.880–0.920)", "0.925 (0.904–0.944)"]
-    assert table["sees"][0] == "width (pixels), height (pixels), width : height"
+    assert table["sees"].to_list() == ["width (pixels)", "width (pixels)"]
     assert leak_tables.floor_text(leaks) == "0.925 (0.904–0.944)"
     with pytest.raises(KeyError):
         leak_tables.floor_text(leaks, "Taste")
@@ -49,6 +51,30 @@ def test_the_films_behind_the_floors_are_told(leaks):
     assert "100 training films" in text
     assert "20 validation films of 15 other patients" in text
     assert "5 films whose original size" in text
+
+
+def test_films_without_masks_are_told_by_their_files_alone(leaks):
+    assert (
+        leak_tables.trait_text(leaks, "width")
+        == "Width (pixels): of the file in this folder, which may have been resized"
+    )
+    assert leak_tables.trait_text(leaks, "contrast").startswith("Contrast: the standard deviation")
+    masked = replace(leaks, traits=leaks.traits.assign(trait="lung_width"))
+    assert leak_tables.trait_text(masked, "width") == "Width (pixels): of the original film"
+    all_known = leaks.floors.assign(traits=["Size and brightness", "All of these"])
+    assert "With borders and letters as well" in leak_tables.floors_text(replace(leaks, floors=all_known))
+    assert "the framing of the lungs as well" in leak_tables.floors_text(replace(masked, floors=all_known))
+
+
+def test_films_that_are_all_known_need_no_sentence_on_those_left_out(leaks):
+    assert "left out" not in leak_tables.measured_on(replace(leaks, left_out=0))
+
+
+def test_without_test_films_nothing_has_moved(leaks):
+    nothing = replace(leaks, shifts=leaks.shifts.head(0))
+
+    assert leak_tables.shift_rows(nothing).empty
+    assert leak_tables.shift_text(nothing).startswith("There are no test films")
 
 
 def test_a_trait_is_read_by_part_and_class_in_order(leaks):

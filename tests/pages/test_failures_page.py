@@ -7,7 +7,7 @@ import streamlit as st
 import synthetic
 from streamlit.testing.v1 import AppTest
 
-from pneumo import failures, model_store
+from pneumo import failures, model_store, pathogen, pathogen_tables
 
 PAGE = Path(__file__).parents[2] / "pages" / "failures.py"
 
@@ -112,8 +112,35 @@ def test_the_download_holds_the_mistakes(models, monkeypatch):
     assert pd.read_csv(io.StringIO(content))["File"].tolist() == app.dataframe[0].value["File"].tolist()
 
 
+def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
+    write_model(models, "pathogen", noise=2.0, task=model_store.PATHOGEN)
+
+    app = run({"model": "MIDDLING"})
+
+    card = model_store.read_card("middling", models)
+    told = pathogen.classes(card, "test", models)
+    assert not app.exception
+    assert pathogen_tables.reading(told) in text(app)
+    shown = {each.value.columns[0]: each.value for each in (*app.dataframe, *app.table)}
+    assert shown["Labelled"].to_numpy().tolist() == pathogen_tables.readable(told).to_numpy().tolist()
+    assert shown["truth"]["films"].sum() == 40
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"), [((), "python -m pneumo train pathogen"), (("val",), "choose Validation at the top")]
+)
+def test_films_without_a_call_of_the_cause_cost_a_sentence(models, write_model, splits, said):
+    if splits:
+        write_model(models, "pathogen", splits=splits, task=model_store.PATHOGEN)
+
+    app = run({"split": "Official test"})
+
+    assert not app.exception
+    assert said in text(app)
+
+
 def test_the_three_answers_are_counted(models):
-    assert run().dataframe[-1].value["All"].sum() == 40
+    assert run().table[-1].value["All"].sum() == 40
 
 
 def test_broken_predictions_cost_a_sentence(models):

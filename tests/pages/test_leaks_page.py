@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,48 @@ def test_without_models_the_floors_stand_alone(no_data_set, tmp_path, monkeypatc
 
     assert not app.exception
     assert list(table(app, "sees")["name"]) == list(dataset_leaks.FLOORS)
+
+
+def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
+    app = run()
+    app.text_input(key="data_folder").set_value(str(toy_data)).run()
+    shipped = dataset_leaks.load(samples.FOLDER)
+    assert len(table(app, "sees")) == len(shipped.floors) + 1
+    assert "not of this folder" in text(app)
+
+    app.button(key="measure").click().run()
+
+    leaks = dataset_leaks.measure(toy_data)
+    assert not app.exception
+    assert table(app, "sees").equals(leak_tables.floors(leaks))
+    assert leak_tables.floors_text(leaks) in text(app)
+    assert f"All figures are of the {len(leaks.points)} films in {toy_data}" in text(app)
+    assert len(table(app, "x")) == len(leaks.points)
+    app.text_input(key="data_folder").set_value("").run()
+    assert len(table(app, "sees")) == len(shipped.floors) + 1
+
+
+def test_films_that_the_figures_are_of_need_no_measuring(shipped, toy_data, monkeypatch):
+    dataset_leaks.write(dataset_leaks.measure(toy_data), samples.FOLDER)
+    monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
+
+    app = run()
+
+    assert not app.exception
+    assert "films in this folder" in text(app)
+    assert "measure" not in {button.key for button in app.button}
+
+
+def test_a_folder_that_cannot_be_measured_costs_a_sentence(no_data_set, toy_data, tmp_path):
+    copy = shutil.copytree(toy_data, tmp_path / "copy")
+    (copy / "train" / "NORMAL" / "IM-0116-0001.jpeg").write_bytes(b"no picture")
+    app = run()
+
+    app.text_input(key="data_folder").set_value(str(copy)).run()
+    app.button(key="measure").click().run()
+
+    assert not app.exception
+    assert "IM-0116-0001.jpeg" in app.error[0].value
 
 
 def test_missing_figures_cost_a_sentence(shipped):

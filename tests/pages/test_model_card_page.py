@@ -17,7 +17,9 @@ def run(query=()):
 
 
 def text(app):
-    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+    """What the page says, less the word joiners that hold an interval together."""
+    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+    return said.replace("\u2060", "")
 
 
 def test_the_card_of_the_best_model_is_shown(models):

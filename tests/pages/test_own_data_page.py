@@ -5,12 +5,14 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import kagglehub
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from test_medmnist import arrays
 
-from pneumo import download
+from pneumo import dataset, download, leaderboard, model_store, own_measurement
+from pneumo.classifier import Classifier
 
 PAGE = Path(__file__).parents[2] / "pages" / "own_data.py"
 
@@ -69,6 +71,52 @@ def test_a_medmnist_file_is_counted_and_shown(tmp_path):
     assert not app.exception
     assert app.dataframe[0].value["Films"].sum() == 14
     assert len(app.get("image")) == 6
+
+
+def test_a_medmnist_file_is_written_as_films(tmp_path):
+    np.savez(tmp_path / "pneumoniamnist_64.npz", **arrays(64))
+    app = checked(tmp_path / "pneumoniamnist_64.npz")
+
+    app.text_input(key="unpack_out").set_value(str(tmp_path / "films"))
+    app.button(key="unpack").click().run()
+
+    root = tmp_path / "films" / "pneumoniamnist_64"
+    assert not app.exception
+    assert f"The films are in {root}" in told(app)
+    assert len(dataset.scan(root)) == 14
+    assert app.button(key="to_gallery")
+    app.button(key="unpack").click().run()
+    assert "is there already" in told(app)
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_model_is_measured_on_the_test_films(toy_data, toy_models, tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("PNEUMO_MODELS", str(toy_models))
+    np.savez(tmp_path / "a.npz", **arrays(64))
+    path = toy_data if kind == "folder" else tmp_path / "a.npz"
+    app = checked(path)
+
+    app.button(key="own_measure").click().run()
+
+    name = app.selectbox(key="own_model").value
+    measured = own_measurement.measure(Classifier.open(name, toy_models), path)
+    official = leaderboard.measure(model_store.read_card(name, toy_models), "test", folder=toy_models).metrics
+    assert not app.exception
+    shown = next(table.value for table in app.table if "Figure" in table.value)
+    assert shown.equals(own_measurement.readable(measured.metrics, official))
+    assert app.download_button(key="own_csv")
+
+
+def test_films_without_a_test_split_cannot_be_measured(toy_models, tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMO_MODELS", str(toy_models))
+    values = {name: value for name, value in arrays(64).items() if not name.startswith("test")}
+    np.savez(tmp_path / "a.npz", **values)
+    app = checked(tmp_path / "a.npz")
+
+    app.button(key="own_measure").click().run()
+
+    assert not app.exception
+    assert "no test films of both classes" in told(app)
 
 
 @pytest.mark.parametrize("path", ["", "   "])
@@ -139,6 +187,24 @@ def test_a_file_with_another_hash_is_refused(server, tmp_path, monkeypatch):
 
     assert not app.exception
     assert "could not be fetched" in told(app)
+
+
+def test_kagglehub_fetches_at_a_click(toy_data, monkeypatch):
+    counts = dataset.film_counts(dataset.scan(toy_data))
+    monkeypatch.setattr(dataset, "PUBLISHED_FILMS", counts)
+    monkeypatch.setattr(kagglehub, "dataset_download", lambda handle: str(toy_data))
+    app = run()
+    app.selectbox(key="source").set_value(own_data_source(app, "kagglehub")).run()
+    assert "out" not in {box.key for box in app.text_input}
+
+    app.button(key="fetch").click().run()
+
+    assert not app.exception
+    assert f"The data set is in {toy_data}" in told(app)
+
+
+def own_data_source(app, words):
+    return next(option for option in app.selectbox(key="source").options if words in option)
 
 
 @pytest.mark.parametrize("source", ["Films", "PneumoniaMNIST, 28 × 28 pixels, from Zenodo"])
