@@ -1,4 +1,5 @@
 import csv
+import time
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -6,7 +7,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data_samples" / "bacterial_1.png"
@@ -16,6 +17,8 @@ expect.set_options(timeout=60_000)
 
 
 SECTIONS = {"Leaderboard": "Models", "Dataset": "Data set"}
+# In milliseconds; what has appeared has sent its requests by then.
+QUIET = 300
 
 
 class Visit:
@@ -28,8 +31,18 @@ class Visit:
         self.hosts: set[str | None] = set()
         self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
+        self.unanswered: set[Request] = set()
+        self.page.on("request", self._asks)
+        self.page.on("response", lambda response: self._answered(response.request))
+        self.page.on("requestfailed", self._answered)
         self.page.goto(url)
+
+    def _asks(self, request: Request) -> None:
+        self.hosts.add(urlsplit(request.url).hostname)
+        self.unanswered.add(request)
+
+    def _answered(self, request: Request) -> None:
+        self.unanswered.discard(request)
 
     def open(self, title: str) -> None:
         # A phone has the pages in a drawer, a desktop those of a section in a menu.
@@ -44,6 +57,19 @@ class Visit:
             self.page.get_by_test_id("stTopNavSection").filter(has_text=SECTIONS[title]).click()
             link = self.page.get_by_role("menuitem", name=title, exact=True)
         link.click()
+
+    def rest(self) -> None:
+        """Wait until the script has run and all that the page then asks for is answered.
+
+        A download button asks for its file when it appears; a click that takes the file away first is an error.
+        """
+        script = self.page.get_by_test_id("stApp")
+        quiet, deadline = 0, time.monotonic() + 60
+        while quiet < QUIET:
+            assert time.monotonic() < deadline, f"not answered: {[request.url for request in self.unanswered]}"
+            expect(script).to_have_attribute("data-test-script-state", "notRunning")
+            self.page.wait_for_timeout(100)
+            quiet = 0 if self.unanswered else quiet + 100
 
     def assert_sound(self) -> None:
         expect(self.page.get_by_test_id("stException")).to_have_count(0)
@@ -165,6 +191,7 @@ def test_many_films_are_read_together_opened_one_by_one_and_kept_while_another_p
     expect(page.get_by_role("heading", name="3 films")).to_be_visible()
     expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
 
+    visit.rest()
     page.get_by_role("button", name="Clear the list").click()
     expect(page.get_by_role("heading", name="3 films")).to_have_count(0)
     expect(page.get_by_text("Give pneumo children's frontal chest radiographs.")).to_be_visible()
