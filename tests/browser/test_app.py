@@ -17,6 +17,9 @@ expect.set_options(timeout=60_000)
 
 
 SECTIONS = {"Leaderboard": "Models", "Dataset": "Data set"}
+# Streamlit draws the drawer of pages in narrow windows, and closes it behind a choice on what calls itself a phone.
+NARROW = 768
+PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36"
 # In milliseconds; what has appeared has sent its requests by then.
 QUIET = 300
 
@@ -25,7 +28,10 @@ class Visit:
     """A page, and what went wrong on it."""
 
     def __init__(self, browser: Browser, url: str, width: int, scheme: str) -> None:
-        self.page: Page = browser.new_page(viewport={"width": width, "height": 1200}, color_scheme=scheme)
+        agent = PHONE if width < NARROW else None
+        self.page: Page = browser.new_page(
+            viewport={"width": width, "height": 1200}, color_scheme=scheme, user_agent=agent
+        )
         self.page.set_default_timeout(30_000)
         self.errors: list[str] = []
         self.hosts: set[str | None] = set()
@@ -50,13 +56,11 @@ class Visit:
         link = self.page.get_by_role("link", name=title, exact=True)
         if drawer.is_visible():
             drawer.click()
-            link.click()
-            self.page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
-            return
-        if title in SECTIONS:
+        elif title in SECTIONS:
             self.page.get_by_test_id("stTopNavSection").filter(has_text=SECTIONS[title]).click()
             link = self.page.get_by_role("menuitem", name=title, exact=True)
         link.click()
+        expect(self.page.locator("[data-testid=stSidebar][data-collapsed=false]")).to_have_count(0)
 
     def rest(self) -> None:
         """Wait until the script has run and all that the page then asks for is answered.
