@@ -71,7 +71,7 @@ class Visit:
         quiet, deadline = 0, time.monotonic() + 60
         while quiet < QUIET:
             assert time.monotonic() < deadline, f"not answered: {[request.url for request in self.unanswered]}"
-            expect(script).to_have_attribute("data-test-script-state", "notRunning")
+            expect(script).to_have_attribute("data-test-script-state", "notRunning", timeout=120_000)
             self.page.wait_for_timeout(100)
             quiet = 0 if self.unanswered else quiet + 100
 
