@@ -2,8 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 60
+BENCH_RUNS ?= 30
 
-.PHONY: help app test fuzz lint format clean
+.PHONY: help app test fuzz bench lint format clean
 
 help:  ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +17,9 @@ test: $(VENV)/dev-installed lint  ## Install what the tests need and run them al
 
 fuzz: $(VENV)/dev-installed  ## Look for inputs that break the reader, FUZZ_SECONDS=60 long (Linux on x86-64)
 	$(BIN)/python tests/fuzz_reader.py $(FUZZ_SECONDS)
+
+bench: $(VENV)/dev-installed  ## Measure how long a user waits in a real browser, BENCH_RUNS=30 times each
+	$(BIN)/python tests/browser/bench.py $(BENCH_RUNS)
 
 lint: $(VENV)/dev-installed  ## Check format, style and types
 	$(BIN)/ruff format --check .

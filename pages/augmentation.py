@@ -86,7 +86,12 @@ def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
 
 def show_picture(picture: np.ndarray, caption: str) -> None:
     """Show a view of a film."""
-    st.image(drawing.data_url(drawing.film_picture(picture)), caption, width=PICTURE_WIDTH)
+    st.image(
+        drawing.data_url(drawing.film_picture(picture)),
+        caption,
+        width=PICTURE_WIDTH,
+        alt=f"The film: {caption.lower()}",
+    )
 
 
 first_visit.ensure_navigation(Path(__file__))

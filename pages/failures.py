@@ -42,7 +42,12 @@ def show_films(mistakes: pd.DataFrame, root: Path) -> None:
             path = root / str(row.file)
             try:
                 picture = thumbnail(path, path.stat().st_mtime_ns)
-                st.image(picture, f"{row.kind}, probability {row.probability:.3f}: {path.stem}", width=PICTURE_WIDTH)
+                st.image(
+                    picture,
+                    f"{row.kind}, probability {row.probability:.3f}: {path.stem}",
+                    width=PICTURE_WIDTH,
+                    alt=f"The film {path.name}",
+                )
             except (ImageError, OSError) as error:
                 st.caption(str(error), width=PICTURE_WIDTH)
 

@@ -114,13 +114,14 @@ def show_films(data: Catalogue) -> None:
 
 def show_thumbnail(path: Path, file: str) -> None:
     """Show a small film that opens the large one, or the sentence that says why it cannot be shown."""
+    # The composite that is there as PNG and as DICOM must not have one name twice.
+    name = path.name if path.suffix == ".dcm" else path.stem
     try:
-        st.image(data_folder.thumbnail_url(path, path.stat().st_mtime_ns), width=PICTURE_WIDTH)
+        url = data_folder.thumbnail_url(path, path.stat().st_mtime_ns)
+        st.image(url, width=PICTURE_WIDTH, alt=f"The film {name}, small")
     except (ImageError, OSError) as error:
         st.caption(str(error))
         return
-    # The composite that is there as PNG and as DICOM must not have one name twice.
-    name = path.name if path.suffix == ".dcm" else path.stem
     st.button(name, key=f"open_{file}", type="tertiary", on_click=open_film, args=(file,), help="Open this film")
 
 
@@ -129,7 +130,7 @@ def picture_row(title: str, pictures: dict[str, np.ndarray]) -> None:
     st.caption(title)
     with st.container(horizontal=True):
         for name, pixels in pictures.items():
-            st.image(pixels, name.capitalize(), width=PICTURE_WIDTH)
+            st.image(pixels, name.capitalize(), width=PICTURE_WIDTH, alt=f"{title}: {name}")
 
 
 def show_shared(summary: Summary) -> None:

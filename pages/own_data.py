@@ -71,8 +71,8 @@ def show_pictures(path: Path) -> None:
     for label, title in enumerate(CLASSES.values()):
         st.caption(title)
         with st.container(horizontal=True):
-            for picture in medmnist.first(pictures, label, PICTURES):
-                st.image(picture, width=PICTURE_WIDTH)
+            for number, picture in enumerate(medmnist.first(pictures, label, PICTURES), start=1):
+                st.image(picture, width=PICTURE_WIDTH, alt=f"{title}, picture {number}")
 
 
 def fetch(source: str, out: Path) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binomtest
+
+from pneumo.evaluation import wilson
 
 Answer = Literal["likely", "uncertain", "unlikely"]
 
@@ -152,7 +153,7 @@ def as_percent(probability: float) -> str:
 def _errors_allowed(films: int, wanted: float) -> int:
     """Return how many of the films may be on the wrong side; 0 where even that shows too little."""
     errors = 0
-    while binomtest(films - errors - 1, films).proportion_ci(method="wilson").low >= wanted:
+    while wilson(films - errors - 1, films).low >= wanted:
         errors += 1
     return errors
 

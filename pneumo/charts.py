@@ -1,13 +1,14 @@
 """Charts of the leaderboard, as Altair specifications: tables in, charts out; nothing is computed here.
 
-Text, axes and background are left to the theme of the page, light or dark. Series differ in colour (Okabe and
-Ito 2008, less the black and the yellow that vanish on a dark or a light page) and in dashes or shape.
+Text, axes and background are left to the theme of the page, light or dark. Series differ in colour and in dashes or
+shape.
 """
 
 import altair as alt
 import pandas as pd
 
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C", "#9A8700"]
+from pneumo.palette import PALETTE
+
 DASHES = [[1, 0], [7, 3], [2, 2], [9, 2, 2, 2], [12, 4], [4, 4], [6, 2, 2, 2, 2, 2], [3, 1]]
 FILMS = {"Training": "#0072B2", "Validation": "#E69F00", "Validation, shifted": "#009E73"}
 RULE = "#8C8C8C"

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from pneumo.evaluation import Confusion, Estimate
 
-_Z = float(norm.ppf(0.975))
+_Z = float(ndtri(0.975))
 # The shares of children with pneumonia that a reader may choose from, in per cent.
 LEAST_SHARE, MOST_SHARE = 1, 60
 

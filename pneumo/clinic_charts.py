@@ -3,7 +3,8 @@
 import altair as alt
 import pandas as pd
 
-from pneumo.charts import DASHES, FIT, PALETTE, RULE, legend_below
+from pneumo.charts import DASHES, FIT, RULE, legend_below
+from pneumo.palette import PALETTE
 
 HEIGHT = 300
 

@@ -8,13 +8,12 @@ the function is the textbook's.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr, ndtri
 
 from pneumo.evaluation import Estimate
 
 LEVEL = 0.95
-_Z = float(norm.ppf((1 + LEVEL) / 2))
+_Z = float(ndtri((1 + LEVEL) / 2))
 # Standard errors below it are rounding: the smallest that 10,000 films of each class can have is 5e-9.
 _ROUNDING = 1e-12
 
@@ -95,7 +94,7 @@ def delong(labels: np.ndarray, first: np.ndarray, second: np.ndarray, patients: 
     if not error > _ROUNDING:
         return Difference(value, np.nan, np.nan, np.nan)
     low, high = np.clip([value - _Z * error, value + _Z * error], -1, 1)
-    return Difference(value, float(low), float(high), float(2 * norm.sf(abs(value) / error)))
+    return Difference(value, float(low), float(high), float(2 * ndtr(-abs(value) / error)))
 
 
 def mcnemar(
@@ -144,6 +143,8 @@ def tango(only_first: float, only_second: float, trials: float) -> Estimate:
         only_second: pairs where only the second does.
         trials: all pairs, more than 0.
     """
+    from scipy.optimize import brentq
+
     value = (only_first - only_second) / trials
 
     def excess(difference: float) -> float:
@@ -191,10 +192,16 @@ def _clusters(labels: np.ndarray, first: np.ndarray, second: np.ndarray, patient
 
 def _placements(sick: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Return the share of the other class's films that each film is in order with, a tie counting half."""
-    overall, placement = rankdata(score), np.empty(len(score))
-    placement[sick] = (overall[sick] - rankdata(score[sick])) / np.sum(~sick)
-    placement[~sick] = 1 - (overall[~sick] - rankdata(score[~sick])) / np.sum(sick)
+    overall, placement = _midranks(score), np.empty(len(score))
+    placement[sick] = (overall[sick] - _midranks(score[sick])) / np.sum(~sick)
+    placement[~sick] = 1 - (overall[~sick] - _midranks(score[~sick])) / np.sum(sick)
     return placement
+
+
+def _midranks(score: np.ndarray) -> np.ndarray:
+    """Return the ranks from 1, equal scores sharing their mean; `scipy.stats` has it, but takes long to load."""
+    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[place]
 
 
 def _clustered_variance(residual: np.ndarray, sick: np.ndarray, cluster: np.ndarray) -> float:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import altair as alt
 import pandas as pd
 
-from pneumo.charts import DASHES, FIT, PALETTE, RULE, legend_below
+from pneumo.charts import DASHES, FIT, RULE, legend_below
+from pneumo.palette import PALETTE
 
 CLASSES = {"Normal": "#0072B2", "Pneumonia": "#D55E00"}
 

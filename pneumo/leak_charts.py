@@ -3,8 +3,9 @@
 import altair as alt
 import pandas as pd
 
-from pneumo.charts import FIT, NARROW, PALETTE, RULE, legend_below
+from pneumo.charts import FIT, NARROW, RULE, legend_below
 from pneumo.dataset_charts import CLASSES, KINDS, classes
+from pneumo.palette import PALETTE
 
 SHAPES = ["circle", "square", "triangle-up", "diamond"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pneumo import model_facts
-from pneumo.charts import PALETTE
+from pneumo.palette import PALETTE
 from pneumo.scoreboard import COLUMNS, PUBLISHED
 
 NOT_KNOWN = "–"
@@ -55,7 +55,8 @@ def table(rows: pd.DataFrame, columns: list[str]) -> str:
         for row in rows.to_dict("records")
     )
     return (
-        f'{STYLE}<div class="board"><table><thead><tr><th scope="col">Model</th>{heads}</tr></thead>'
+        f'{STYLE}<div class="board" role="region" aria-label="Leaderboard" tabindex="0">'
+        f'<table><thead><tr><th scope="col">Model</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -34,9 +34,9 @@ LOOKS: dict[Answer, Look] = {
 
 
 def style_page() -> None:
-    """Give the box of each answer its edge, and its sign its colour; and small print a contrast of 4.5 to 1."""
+    """Give the box of each answer its edge, and its sign its colour."""
     st.html(
-        "<style>[data-testid='stCaptionContainer'] { color: inherit; opacity: 0.85; }"
+        "<style>"
         + "".join(
             f"[class*='st-key-answer_{answer}'] {{ border-left: 10px {look.edge} {look.colour}; "
             f"background: color-mix(in srgb, {look.colour} 9%, transparent); }}"

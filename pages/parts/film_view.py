@@ -30,13 +30,14 @@ def _show_film(data: Catalogue, file: str) -> None:
     try:
         film = radiograph.read(path)
         picture = drawing.film_picture(preprocessing.fit_within(film.pixels, SHOWN_SIDE))
+        words = f"The film {film.name}"
         st.subheader(film.name)
         shown, told = st.columns([3, 2])
         with told:
             if st.toggle("Show the outline of the lungs", key="film_outline", help="Takes a few seconds at first."):
                 mask = lungs_on_request.lungs(path)
                 if mask and mask.count:
-                    picture = drawing.outlined(picture, mask)
+                    picture, words = drawing.outlined(picture, mask), f"{words} with the outline of its lungs"
                 elif mask:
                     st.caption("No lungs were found on this film.")
             facts = {"Kind": row["kind"].item(), "Split": film_gallery.SPLITS[row["split"].item()]}
@@ -44,7 +45,7 @@ def _show_film(data: Catalogue, file: str) -> None:
                 facts["Patient key"] = row["patient"].item()
             facts |= film_gallery.facts(film, path.stat().st_size)
             st.table({"": list(facts), "This film": list(facts.values())}, border="horizontal", hide_index=True)
-        shown.image(picture, width="stretch", output_format="JPEG")
+        shown.image(picture, width="stretch", output_format="JPEG", alt=words)
     except (ImageError, OSError) as error:
         st.write(str(error))
         return

@@ -25,11 +25,16 @@ FLAGS = [
 ]
 
 
+def chromium_path() -> str | None:
+    """Where this machine has a Chromium; `PNEUMO_CHROMIUM` names another."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("PNEUMO_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
     """A real Chromium; required where PNEUMO_REQUIRE_BROWSER is set, else its absence skips the test."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("PNEUMO_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    path = chromium_path()
     if path is None:
         if os.environ.get("PNEUMO_REQUIRE_BROWSER"):
             pytest.fail("the browser tests are required here, and there is no Chromium")
@@ -77,7 +82,7 @@ def serve(folder: Path, script: str = "streamlit_app.py") -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(30)
 
 
 def _wait_until_healthy(url: str, server: subprocess.Popen, log) -> None:

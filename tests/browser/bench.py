@@ -1,0 +1,184 @@
+"""Measure how long a user waits, in a real browser, and set it against the targets.
+
+    python tests/browser/bench.py [runs]
+
+Prints a table and ends with 0 whatever the figures are: how fast a machine is, and what else it does, is no fault.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from conftest import FLAGS, ROOT, chromium_path, serve
+from playwright.sync_api import Browser, Page, sync_playwright
+
+RUNS, WARM_UP = 30, 2
+# Each cold opening takes a server of its own.
+COLD_RUNS = 3
+FILM = ROOT / "data_samples" / "bacterial_1.png"
+WIDTH, HEIGHT = 1280, 1200
+# In milliseconds.
+ANSWER, HEAT, SLIDER, SWITCH, COLD, WARM = 250, 400, 100, 300, 2500, 1000
+
+
+class Place(NamedTuple):
+    """A page of the app: its address, its title in the menu, the section it stands in, and its heading."""
+
+    path: str
+    title: str
+    section: str
+    heading: str
+
+
+PLACES = [
+    Place("leaderboard", "Leaderboard", "Models", "Leaderboard"),
+    Place("compare", "Compare", "Models", "Compare"),
+    Place("clinic", "At your clinic", "Models", "At your clinic"),
+    Place("failures", "Where it fails", "Models", "Where it fails"),
+    Place("model_card", "Model card", "Models", "Model card"),
+    Place("dataset", "Dataset", "Data set", "Dataset"),
+    Place("leaks", "What leaks", "Data set", "What leaks"),
+    Place("gallery", "Gallery", "Data set", "Gallery"),
+    Place("augmentation", "Augmentation", "Data set", "Augmentation"),
+    Place("own_data", "Bring your own", "Data set", "Bring your own"),
+]
+# TensorFlow is loaded when this page is opened first, so it has no target of its own.
+PREDICT = Place("", "Predict", "", "Read a chest film")
+
+# The middle row of the overlay, until a frame shows it changed.
+BLEND = """(slider) => new Promise((done) => {
+    const canvas = slider.getRootNode().querySelector("[data-side=heat] .stage canvas");
+    const row = () => canvas.getContext("2d").getImageData(0, canvas.height >> 1, canvas.width, 1).data.join();
+    const before = row();
+    const start = performance.now();
+    slider.value = slider.value === "30" ? "80" : "30";
+    slider.dispatchEvent(new Event("input", { bubbles: true, composed: true }));
+    const look = () => (row() === before ? requestAnimationFrame(look) : done(performance.now() - start));
+    requestAnimationFrame(look);
+})"""
+
+
+class Timing(NamedTuple):
+    """What was measured of one thing, in milliseconds, and what it should not exceed (None: no target)."""
+
+    what: str
+    target: float | None
+    milliseconds: list[float]
+
+
+def of_films(browser: Browser, url: str, runs: int) -> list[Timing]:
+    """Time a film from its choice to the answer, from there to the heat map, and a move of the viewer's slider."""
+    answers, heats, slides = [], [], []
+    for _ in range(WARM_UP + runs):
+        page = _open(browser)
+        _visit(page, url, PREDICT)
+        start = time.perf_counter()
+        page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([FILM])
+        page.locator("[class*=st-key-answer_] h2").wait_for()
+        answered = time.perf_counter()
+        # Written in the frame that first draws the pictures.
+        page.locator(".viewer output").filter(has_text="%").wait_for()
+        drawn = time.perf_counter()
+        answers.append(1000 * (answered - start))
+        heats.append(1000 * (drawn - answered))
+        _at_rest(page, PREDICT)
+        slides.append(page.get_by_role("slider", name="Opacity of the heat map").evaluate(BLEND))
+        page.context.close()
+    names = ("Upload to answer", "Answer to heat map", "Opacity slider to pixels")
+    return [
+        Timing(name, target, measured[WARM_UP:])
+        for name, target, measured in zip(names, (ANSWER, HEAT, SLIDER), (answers, heats, slides), strict=True)
+    ]
+
+
+def of_switches(browser: Browser, url: str, runs: int) -> Timing:
+    """Time the way from the menu to the next page at rest, through all pages in turn; the first round warms up."""
+    page, measured = _open(browser), []
+    _visit(page, url, PREDICT)
+    for turn in range(len(PLACES) + runs):
+        place = PLACES[turn % len(PLACES)]
+        page.get_by_test_id("stTopNavSection").filter(has_text=place.section).click()
+        link = page.get_by_role("menuitem", name=place.title, exact=True)
+        link.wait_for()
+        start = time.perf_counter()
+        link.click()
+        _at_rest(page, place)
+        measured.append(1000 * (time.perf_counter() - start))
+    page.context.close()
+    return Timing("Page switch", SWITCH, measured[len(PLACES) :])
+
+
+def of_opening(browser: Browser, place: Place, runs: int) -> list[Timing]:
+    """Time the first and the second visit to a page of a server that has just started."""
+    cold, warm = [], []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as url:
+            page = _open(browser)
+            cold.append(_visit(page, url, place))
+            warm.append(_visit(page, url, place))
+            page.context.close()
+    targets = (COLD, WARM) if place.path else (None, None)
+    return [
+        Timing(f"{place.title}, {visit}", target, measured)
+        for visit, target, measured in zip(("cold", "warm"), targets, (cold, warm), strict=True)
+    ]
+
+
+def line(timing: Timing) -> str:
+    """Return a line of the table; one whose median misses its target ends in a mark."""
+    median, late = np.median(timing.milliseconds), np.percentile(timing.milliseconds, 95)
+    target = "" if timing.target is None else f"{timing.target:.0f}"
+    mark = "  MISSED" if timing.target is not None and median > timing.target else ""
+    return f"{timing.what:<28}{target:>8}{median:>8.0f}{late:>8.0f}{len(timing.milliseconds):>6}{mark}"
+
+
+def timings(browser: Browser, runs: int) -> Iterator[Timing]:
+    """Measure all there is to measure."""
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as url:
+        yield from of_films(browser, url, runs)
+        yield of_switches(browser, url, runs)
+    for place in [PREDICT, *PLACES]:
+        yield from of_opening(browser, place, min(runs, COLD_RUNS))
+
+
+def _open(browser: Browser) -> Page:
+    page = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}).new_page()
+    page.set_default_timeout(120_000)
+    return page
+
+
+def _visit(page: Page, url: str, place: Place) -> float:
+    """Go to a page and return the milliseconds until it is at rest."""
+    start = time.perf_counter()
+    page.goto(f"{url}/{place.path}")
+    _at_rest(page, place)
+    return 1000 * (time.perf_counter() - start)
+
+
+def _at_rest(page: Page, place: Place) -> None:
+    """Wait until the page has its heading and its script has run."""
+    page.locator("[data-test-script-state=notRunning] h1").filter(has_text=place.heading).wait_for()
+
+
+def main(runs: int) -> None:
+    """Print the table line by line, for it takes minutes."""
+    path = chromium_path()
+    if path is None:
+        sys.exit("There is no Chromium here. Install it, or set PNEUMO_CHROMIUM.")
+    print(f"Milliseconds; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the first figure")
+    print(f"{'':<28}{'target':>8}{'median':>8}{'p95':>8}{'runs':>6}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        for timing in timings(browser, runs):
+            print(line(timing), flush=True)
+        browser.close()
+    print(f"Load at the end, this measurement's own with it: {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else RUNS)

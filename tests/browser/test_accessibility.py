@@ -1,0 +1,95 @@
+"""No page does what axe-core calls a violation of WCAG 2.2, levels A and AA."""
+
+from pathlib import Path
+
+import axe_playwright_python
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+from test_app import SAMPLE, Visit
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# What Streamlit draws and an app cannot change: rule, selector, reason.
+STREAMLITS = [
+    ("list", "[data-testid=stSidebarNavItems]", "each section of the drawer of pages is a div in the list"),
+    ("listitem", "[data-testid=stSidebarNavItems] li", "and so are its pages outside any list"),
+    ("scrollable-region-focusable", ".stTable > div", "a wide table scrolls in a box that takes no focus from a key"),
+]
+VIOLATIONS = """async ([levels, known]) => {
+    const found = await axe.run(document, {runOnly: {type: "tag", values: levels}, elementRef: true});
+    const ours = rule => node => !known.some(([id, where]) => id === rule && node.element.matches(where));
+    return found.violations.flatMap(({id, nodes}) => nodes.filter(ours(id)).map(
+        node => `${id}: ${node.html.slice(0, 150)} ${node.failureSummary} (${node.target.join(" ").slice(-150)})`
+    ));
+}"""
+PAGES = {
+    "leaderboard": "Leaderboard",
+    "compare": "Compare",
+    "clinic": "At your clinic",
+    "failures": "Where it fails",
+    "model_card": "Model card",
+    "dataset": "Dataset",
+    "leaks": "What leaks",
+    "gallery": "Gallery",
+    "gallery?film=bacterial_1.dcm": "Gallery",
+    "augmentation": "Augmentation",
+    "own_data": "Bring your own",
+}
+
+
+def violations(visit: Visit) -> list[str]:
+    """What axe-core finds once the page is at rest and all that was folded is open."""
+    visit.rest()
+    folded = visit.page.locator("[data-testid=stMain] details:not([open]) > summary")
+    folded.evaluate_all("all => all.forEach(each => each.click())")
+    visit.rest()
+    if visit.page.evaluate("typeof axe") == "undefined":
+        visit.page.evaluate(AXE)
+    return visit.page.evaluate(VIOLATIONS, [LEVELS, [row[:2] for row in STREAMLITS]])
+
+
+@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop-light", "phone-dark"])
+def visit(request, chromium, app_url):
+    visit = Visit(chromium, app_url, *request.param)
+    yield visit
+    visit.page.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_can_be_used_by_everyone(visit, app_url, path):
+    visit.page.goto(f"{app_url}/{path}")
+    expect(visit.page.get_by_role("heading", name=PAGES[path], level=1)).to_be_visible()
+
+    assert violations(visit) == []
+
+
+def test_the_page_that_predicts_can_be_used_by_everyone(visit, tmp_path):
+    page, letter, noise = visit.page, tmp_path / "letter.jpg", tmp_path / "noise.png"
+    letter.write_text("Dear colleague")
+    cv2.imwrite(str(noise), np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8))
+    files = page.get_by_test_id("stFileUploader").locator("input[type=file]")
+    expect(page.get_by_text("Give pneumo children's frontal chest radiographs.")).to_be_visible()
+    found = {"empty": violations(visit)}
+
+    files.set_input_files([noise])
+    expect(page.get_by_role("heading", name="Not assessed")).to_be_visible()
+    found["refused"] = violations(visit)
+
+    files.set_input_files([SAMPLE, letter])
+    expect(page.get_by_role("heading", name="3 films")).to_be_visible()
+    found["list"] = violations(visit)
+
+    # The box at the head of the first row; the table is drawn on a canvas.
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 16, "y": 87})
+    expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
+    found["likely"] = violations(visit)
+    for name in ("At your clinic", "Model and heat map"):
+        page.get_by_role("button", name=name).click()
+        found[name] = violations(visit)
+        page.keyboard.press("Escape")
+
+    assert [state for state, ours in found.items() if ours] == [], found
