@@ -18,6 +18,8 @@ from pneumo.film_index import NEAREST, FilmIndex, directions
 
 # A film farther from all others than this share of the validation films are from their nearest is like none of them.
 FOREIGN = 0.99
+# Farther than this share of them, it is like few.
+UNUSUAL = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +92,11 @@ class Cases:
                 f"{_in_percent(FOREIGN)} of them are from their nearest film of another child. The model was not "
                 "tested on films like it, and the cases below say little about it."
             )
+        nearer = 1 - self.farther
+        care = ", so compare with care" if nearer > UNUSUAL else ""
         return (
-            f"Of {_in_percent(self.farther)} of the validation films the nearest film of another child is farther away "
-            "than the first of these is from this film."
+            f"{_in_percent(nearer).capitalize()} of the validation films have a film of another child nearer to them "
+            f"than the first of these is to this film{care}."
         )
 
     def __str__(self) -> str:

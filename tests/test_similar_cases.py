@@ -87,7 +87,20 @@ def test_a_film_unlike_all_is_said_to_be_so_and_a_near_one_is_not(fan):
     assert "Nothing like this film is among the validation films" in strange.nearness
     assert "farther from all of them than 99 % of them" in strange.nearness
     assert not usual.is_foreign
-    assert "Of over 99 % of the validation films the nearest film" in usual.nearness
+    assert usual.nearness.startswith("Under 1 % of the validation films have a film of another child nearer")
+    assert "with care" not in usual.nearness
+
+
+def test_a_film_like_few_is_to_be_compared_with_care():
+    # Twenty films 1° apart but for the last, which is 10° from its neighbour.
+    index = at_angles(np.append(np.arange(19), 28.0))
+
+    like_few = find(index, usual_distances(index), at(36))
+
+    assert not like_few.is_foreign
+    assert like_few.farther == pytest.approx(1 / 20)
+    assert like_few.nearness.startswith("95 % of the validation films have a film of another child nearer to them")
+    assert like_few.nearness.endswith("so compare with care.")
 
 
 def test_one_film_in_a_hundred_is_farther_from_the_others_than_the_limit():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier
 
 # In pixels; six films fit beside each other on a desktop, two on a telephone.
-PICTURE_WIDTH = 165
+PICTURE_WIDTH = 150
 
 
 class Shelf(NamedTuple):
@@ -122,6 +122,7 @@ def show_trust(shelf: Shelf) -> None:
     st.caption(str(shelf.agreement))
     st.caption(
         "Alike means alike to this model, which learned to tell pneumonia from normal films: the same label is no "
-        "second proof of its answer. A pair is any two validation films of different children. Bacterial or viral is "
-        "what the file's name says; no laboratory result comes with the films. None of these children was trained on."
+        "second proof of its answer. Pairs are all pairs of validation films of different children; the more of them "
+        "lie farther apart, the more alike a case is. Bacterial or viral is what the file's name says; no laboratory "
+        "result comes with the films. None of these children was trained on."
     )
