@@ -93,7 +93,7 @@ def show_film(case: Case, path: Path) -> None:
     except (ImageError, OSError) as error:
         st.caption(str(error))
     st.markdown(f"**{case.kind}**")
-    st.caption(f"{path.stem}: {case}")
+    st.caption(f"{str(case).capitalize()}  \n{path.stem}")
 
 
 def show_composites(cases: Cases) -> None:

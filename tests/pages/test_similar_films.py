@@ -99,7 +99,7 @@ def test_with_the_data_set_the_films_are_shown_with_their_labels(page, film, exp
         f"Validation film {name}, labelled {case.kind}" for name, case in zip(names, expected.cases, strict=True)
     ]
     for name, case in zip(names, expected.cases, strict=True):
-        assert f"{name}: {case}" in texts(page)
+        assert f"{str(case).capitalize()}  \n{name}" in texts(page)
     assert "composite" not in texts(page)
 
 
