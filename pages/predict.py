@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
-from pages.parts import about, agreement, comparison, film_batch, film_check, readers, research
+from pages.parts import about, agreement, comparison, film_batch, film_check, readers, research, similar_films
 from pages.parts.answer import show_answer, style_page
 from pages.parts.film_check import FilmCheck
 from pages.parts.keep import Kept, keep_answer
@@ -101,6 +101,7 @@ def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
     keep_answer(Kept(source, shown, record, assessment, checked.findings, heat, method))
     agreement.show_agreement(assessment, reader, shown, method)
     comparison.show_comparison(assessment, reader, shown, method, checked.lungs)
+    similar_films.show_similar(assessment, reader)
     research.show_research(assessment, extent, method)
     about.show_reasons(assessment)
     about.show_meaning(assessment.card)

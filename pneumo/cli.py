@@ -23,6 +23,7 @@ from pneumo import (
     cli_films,
     cli_output,
     cli_search,
+    cli_similar,
     cli_training,
     dataset,
     model_store,
@@ -59,6 +60,7 @@ app.command()(cli_search.search)
 app.command()(cli_ablation.ablate)
 app.command()(cli_compare.compare)
 app.command()(cli_explain.explain_benchmark)
+app.command()(cli_similar.similar)
 
 
 @app.command("models")

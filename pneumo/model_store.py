@@ -26,6 +26,8 @@ PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
 SELECTION_SPLIT = "val_shifted"
 # What the model's heat maps were measured to be worth, in the model's folder.
 EXPLANATION = "explanation.csv"
+# Where the validation films lie in the model's embedding, in its folder.
+SIMILAR = "similar.npz"
 CLASSIFICATION = "classification"
 SEGMENTATION = "segmentation"
 SCREENING = "screening"
@@ -259,7 +261,7 @@ def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
     looks unopened.
     """
     path = (folder or models_folder()) / name
-    for measured in (*(path / "predictions").glob("*.csv"), path / EXPLANATION):
+    for measured in (*(path / "predictions").glob("*.csv"), path / EXPLANATION, path / SIMILAR):
         measured.unlink(missing_ok=True)
     try:
         return read_card(name, folder).test_openings

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pneumo import model_file, model_store
+from pneumo import film_index, model_file, model_store
+from pneumo.film_index import FilmIndex
 from pneumo.model_store import SCREENING, SEGMENTATION, ModelCard
 
 if TYPE_CHECKING:
@@ -124,6 +125,22 @@ def card(**changes: Any) -> ModelCard:
         "sha256": "0" * 64,
     }
     return ModelCard(**(values | changes))
+
+
+def index_of_films(films: int = 8, features: int = 5, **changes: Any) -> FilmIndex:
+    """Return the index of `card`, a film a child, every second of them sick with a virus."""
+    rng = np.random.default_rng(0)
+    sick = np.arange(films) % 2 == 1
+    values: dict[str, Any] = {
+        "sha256": "0" * 64,
+        "layer": "pool",
+        "files": np.array([f"train/NORMAL/{film}.jpeg" for film in range(films)]),
+        "patients": np.array([f"p{film}" for film in range(films)]),
+        "labels": np.where(sick, "PNEUMONIA", "NORMAL"),
+        "pathogens": np.where(sick, "virus", ""),
+        "embedding": film_index.directions(rng.random((films, features))),
+    }
+    return FilmIndex(**(values | changes))
 
 
 def small_model(seed: int = 0, bias: float = 0.0, size: int = 32) -> "keras.Model":

@@ -37,6 +37,8 @@ def pneumo(*arguments):
         (["train", "cnn"], "--data"),
         (["train", "cnn", "--data", "DATA", "--epochs", "0"], "epochs"),
         (["train", "cnn", "--data", "DATA", "--fold", "6"], "fold"),
+        (["similar", "cnn"], "--data"),
+        (["similar", "lenet", "--data", "DATA"], "There is no model"),
         (["search"], "--data"),
         (["search", "--data", "nowhere"], "no data set in the Kaggle layout"),
         (["search", "--data", "DATA", "--trials", "0"], "trials"),
@@ -70,6 +72,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "search",
         "ablate",
         "compare",
+        "similar",
         "models",
         "samples",
         "data",
@@ -90,6 +93,7 @@ def test_every_command_that_exists_is_among_the_explained():
     assert named == {"predict", "check", "lungs", "train", "evaluate", "search", "compare", "models", "samples"} | {
         "ablate",
         "explain_benchmark",
+        "similar",
     }
     assert {info.name or info.callback.__name__ for info in cli_data.app.registered_commands} == {
         "summary",

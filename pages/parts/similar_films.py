@@ -1,0 +1,128 @@
+"""Cases like this one: the validation films that the model takes for the most similar, looked up when it is opened."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from pages.parts import data_folder
+from pages.parts.readers import Reader
+from pneumo import film_index, samples, similar_cases
+from pneumo.dataset_tables import KINDS
+from pneumo.embedding import Embedder
+from pneumo.errors import DatasetError, ImageError, ModelError
+from pneumo.film_index import FilmIndex
+from pneumo.similar_cases import Agreement, Case, Cases, Distances
+
+if TYPE_CHECKING:
+    from pneumo.classifier import Assessment, Classifier
+
+# In pixels; six films fit beside each other on a desktop, two on a telephone.
+PICTURE_WIDTH = 150
+
+
+class Shelf(NamedTuple):
+    """The validation films of a model, and what finds those like a film."""
+
+    embedder: Embedder
+    films: FilmIndex
+    distances: Distances
+    agreement: Agreement
+
+
+@st.cache_resource(show_spinner="Laying out the validation films …", max_entries=4)
+def _load_shelf(name: str, sha256: str, _classifier: "Classifier") -> Shelf:
+    """Read the index of a model once for all sessions; `sha256` makes a retrained model a new one."""
+    index = film_index.read(_classifier.card)
+    embedder = Embedder(_classifier)
+    embedder.warm_up()
+    return Shelf(embedder, index, similar_cases.usual_distances(index), similar_cases.agreement(index))
+
+
+def show_similar(assessment: "Assessment", reader: Reader) -> None:
+    """Offer the validation films most like a film.
+
+    Args:
+        assessment: what the chosen model said of the film.
+        reader: of that model.
+    """
+    folded = st.expander("Cases like this one", icon=":material/image_search:", key="similar", on_change="rerun")
+    if not folded.open:
+        return
+    with folded:
+        try:
+            shelf = _load_shelf(assessment.card.name, assessment.card.sha256, reader.classifier)
+        except ModelError as error:
+            st.caption(f":material/warning: {error}")
+            return
+        features = shelf.embedder.embed(assessment.model_input[None])[0]
+        cases = similar_cases.find(shelf.films, shelf.distances, features)
+        st.markdown(f"**{cases}**")
+        if cases.is_foreign:
+            st.warning(cases.nearness, icon=":material/travel_explore:")
+        else:
+            st.markdown(cases.nearness)
+        pictures = st.container()
+        root = data_folder.locate("Data set folder, to see the films themselves")
+        with pictures:
+            show_pictures(cases, root)
+        show_trust(shelf)
+
+
+def show_pictures(cases: Cases, root: Path | None) -> None:
+    """Show the films where the data set is on this machine, else composites of their kinds and a list."""
+    if root and any((root / case.file).is_file() for case in cases.cases):
+        with st.container(horizontal=True):
+            for case in cases.cases:
+                with st.container(width=PICTURE_WIDTH, gap="xsmall"):
+                    show_film(case, root / case.file)
+        return
+    if root:
+        st.caption(f":material/warning: None of these films is in {root}. Name the folder of the data set.")
+    show_composites(cases)
+    st.dataframe(similar_cases.readable(cases), hide_index=True, key="similar_list")
+
+
+def show_film(case: Case, path: Path) -> None:
+    """Show one film with its label, or the sentence that says why it cannot be shown."""
+    try:
+        address = data_folder.thumbnail_url(path, path.stat().st_mtime_ns)
+        st.image(address, alt=f"Validation film {path.stem}, labelled {case.kind}", width=PICTURE_WIDTH)
+    except FileNotFoundError:
+        st.caption(f"{path.name} is not in this folder.")
+    except (ImageError, OSError) as error:
+        st.caption(str(error))
+    st.markdown(f"**{case.kind}**")
+    st.caption(f"{str(case).capitalize()}  \n{path.stem}")
+
+
+def show_composites(cases: Cases) -> None:
+    """Show a composite of each kind among the cases, and say that it is none of them."""
+    try:
+        known = {KINDS[each.label, each.pathogen]: each for each in reversed(samples.load_samples(samples.FOLDER))}
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+        return
+    st.caption(
+        "The films themselves are not on this machine. Each picture is a **composite** of many films with that label: "
+        "it shows what they share, and is none of the cases."
+    )
+    with st.container(horizontal=True):
+        for kind, count in cases.kinds.items():
+            with st.container(width=PICTURE_WIDTH, gap="xsmall"):
+                if sample := known.get(kind):
+                    address = data_folder.thumbnail_url(sample.path, sample.path.stat().st_mtime_ns)
+                    words = f"Composite of {sample.composite_of} films labelled {kind}, in place of the cases"
+                    st.image(address, alt=words, width=PICTURE_WIDTH)
+                st.markdown(f"**{kind}**: {count} of {len(cases.cases)}")
+
+
+def show_trust(shelf: Shelf) -> None:
+    """Say what the likeness is worth, and what the words mean."""
+    st.caption(str(shelf.agreement))
+    st.caption(
+        "Alike means alike to this model, which learned to tell pneumonia from normal films: the same label is no "
+        "second proof of its answer. Pairs are all pairs of validation films of different children; the more of them "
+        "lie farther apart, the more alike a case is. Bacterial or viral is what the file's name says; no laboratory "
+        "result comes with the films. None of these children was trained on."
+    )

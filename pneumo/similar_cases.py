@@ -1,0 +1,277 @@
+"""Cases like this one: the validation films nearest to a film in a classifier's embedding, one of each child.
+
+Near means alike to the classifier, which was trained to tell pneumonia from normal films; `agreement` says how far the
+labels of near films can be relied on. Distances are cosine distances, 0…2: one less the cosine of the angle.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pneumo import evaluation
+from pneumo.dataset_tables import KINDS
+from pneumo.evaluation import Estimate
+from pneumo.film_index import NEAREST, FilmIndex, directions
+
+# A film farther from all others than this share of the validation films are from their nearest is like none of them.
+FOREIGN = 0.99
+# Farther than this share of them, it is like few.
+UNUSUAL = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """How far films of different children lie apart in an index.
+
+    Attributes:
+        pairs: (pairs,) float32, ascending, of all two films of different children.
+        nearest: (films,) float32, ascending, of each film to the nearest film of another child.
+    """
+
+    pairs: np.ndarray
+    nearest: np.ndarray
+
+
+@dataclass(frozen=True)
+class Case:
+    """A validation film that is like another film.
+
+    Attributes:
+        file: path below the root of the data set.
+        patient: whose film it is.
+        kind: a value of `dataset_tables.KINDS`.
+        distance: cosine distance, 0…2.
+        closer_than: share of `Distances.pairs` that lie farther apart, 0…1.
+    """
+
+    file: str
+    patient: str
+    kind: str
+    distance: float
+    closer_than: float
+
+    def __str__(self) -> str:
+        """Say how near it is, as in ``closer than 98.3 % of pairs``."""
+        if self.closer_than > 0.999:
+            return "closer than almost all pairs"
+        return f"closer than {100 * self.closer_than:.1f} % of pairs"
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The validation films most like a film.
+
+    Attributes:
+        cases: the nearest first, of as many children.
+        farther: share of the validation films whose nearest film of another child is farther away than the first case
+            is from this film, 0…1.
+    """
+
+    cases: tuple[Case, ...]
+    farther: float
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether nothing like the film is among the validation films."""
+        return self.farther < 1 - FOREIGN
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many of the cases are of each kind, the commonest first."""
+        return dict(Counter(case.kind for case in self.cases).most_common())
+
+    @property
+    def nearness(self) -> str:
+        """How near the nearest of them is, in a sentence."""
+        if self.is_foreign:
+            return (
+                "Nothing like this film is among the validation films: it is farther from all of them than "
+                f"{_in_percent(FOREIGN)} of them are from their nearest film of another child. The model was not "
+                "tested on films like it, and the cases below say little about it."
+            )
+        nearer = 1 - self.farther
+        care = ", so compare with care" if nearer > UNUSUAL else ""
+        return (
+            f"{_in_percent(nearer).capitalize()} of the validation films have a film of another child nearer to them "
+            f"than the first of these is to this film{care}."
+        )
+
+    def __str__(self) -> str:
+        """Say of what kinds they are, as in ``The 6 … most like this one … are labelled: 6 normal.``"""
+        told = ", ".join(f"{count} {kind[0].lower()}{kind[1:]}" for kind, count in self.kinds.items())
+        return f"The {len(self.cases)} validation films most like this one, of as many children, are labelled: {told}."
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often the films nearest to a validation film are labelled as it is, the film's own child left out.
+
+    Attributes:
+        label: share of the nearest films that are normal, or show pneumonia, as the film does.
+        kind: share of the nearest films that are of the same kind: normal, bacterial or viral.
+        kinds: `kind` by the kind of the film.
+        label_by_chance: the share that films of other children drawn at random would have.
+        kind_by_chance: the same of `kind`.
+        count: how many nearest films were taken.
+        films: how many films were looked up.
+        patients: how many children they are of.
+    """
+
+    label: Estimate
+    kind: Estimate
+    kinds: dict[str, Estimate]
+    label_by_chance: float
+    kind_by_chance: float
+    count: int
+    films: int
+    patients: int
+
+    def __str__(self) -> str:
+        """Say it in two sentences."""
+        each = ", ".join(
+            f"{kind[0].lower()}{kind[1:]} {_in_percent(share.value)}" for kind, share in self.kinds.items()
+        )
+        return (
+            f"Measured on the {self.films:,} validation films: of the {self.count} films nearest to each, all of other "
+            f"children, {_told(self.label)} share its label, normal or pneumonia "
+            f"({_in_percent(self.label_by_chance)} would by chance), and {_told(self.kind)} its kind, normal, "
+            f"bacterial or viral ({_in_percent(self.kind_by_chance)} by chance). By kind of film: {each}."
+        )
+
+
+def find(index: FilmIndex, distances: Distances, features: np.ndarray, count: int = NEAREST) -> Cases:
+    """Look up the films nearest to a film, one of each child.
+
+    Args:
+        index: of the classifier.
+        distances: as `usual_distances` returns them for the same index.
+        features: (features,) where the film lies in the embedding, of any length.
+        count: how many, at the most the number of children in the index.
+
+    Raises:
+        ValueError: if `count` is out of range, or the embedding is another classifier's.
+    """
+    patients, children = np.unique(index.patients, return_inverse=True)
+    if not 1 <= count <= len(patients):
+        raise ValueError(f"The index holds {len(patients)} children: ask for 1 to {len(patients)} films, not {count}.")
+    if features.shape != index.embedding.shape[1:]:
+        raise ValueError(
+            f"The index is of films with {index.embedding.shape[1]} features, and this one has {features.shape}. "
+            "Use the classifier that the index was made for."
+        )
+    away = _distances(index.embedding, directions(features[np.newaxis]))[:, 0]
+    chosen = _one_of_each(away, children, count)
+    cases = tuple(
+        Case(
+            file=str(index.files[film]),
+            patient=str(index.patients[film]),
+            kind=KINDS[str(index.labels[film]), str(index.pathogens[film])],
+            distance=float(away[film]),
+            closer_than=_share_above(distances.pairs, away[film]),
+        )
+        for film in chosen
+    )
+    return Cases(cases, _share_above(distances.nearest, away[chosen[0]]))
+
+
+def usual_distances(index: FilmIndex) -> Distances:
+    """Measure how far the films of an index lie apart."""
+    away, other = _all_distances(index)
+    upper = np.triu(other, 1)
+    return Distances(np.sort(away[upper]), np.sort(np.where(other, away, np.inf).min(axis=1)))
+
+
+def agreement(index: FilmIndex, count: int = NEAREST) -> Agreement:
+    """Measure how often the films nearest to a film of the index are labelled as it is.
+
+    The films of the child itself are left out, and one film of each other child is taken, as `find` does. Intervals
+    are bootstrapped over the children that are looked up (`evaluation.mean_by_patient`).
+
+    Args:
+        index: of a classifier.
+        count: how many nearest films, fewer than there are children.
+
+    Raises:
+        ValueError: if `count` is out of range.
+    """
+    patients, children = np.unique(index.patients, return_inverse=True)
+    if not 1 <= count < len(patients):
+        raise ValueError(f"The index holds {len(patients)} children: ask for 1 to {len(patients) - 1} films each.")
+    kinds = np.array([KINDS[pair] for pair in zip(index.labels.tolist(), index.pathogens.tolist(), strict=True)])
+    nearest = np.array(list(_nearest_of_others(index, children, count)))
+    same_label = (index.labels[nearest] == index.labels[:, np.newaxis]).mean(axis=1)
+    same_kind = (kinds[nearest] == kinds[:, np.newaxis]).mean(axis=1)
+    return Agreement(
+        label=evaluation.mean_by_patient(same_label, index.patients),
+        kind=evaluation.mean_by_patient(same_kind, index.patients),
+        kinds={
+            kind: evaluation.mean_by_patient(same_kind[kinds == kind], index.patients[kinds == kind])
+            for kind in KINDS.values()
+            if (kinds == kind).any()
+        },
+        label_by_chance=_by_chance(index.labels, children),
+        kind_by_chance=_by_chance(kinds, children),
+        count=count,
+        films=len(index.files),
+        patients=len(patients),
+    )
+
+
+def readable(cases: Cases) -> pd.DataFrame:
+    """Return the cases with headings for people, the nearest first."""
+    return pd.DataFrame(
+        {
+            "Label": [case.kind for case in cases.cases],
+            "Nearness": [str(case).capitalize() for case in cases.cases],
+            "Film": [case.file.rsplit("/", 1)[-1] for case in cases.cases],
+        }
+    )
+
+
+def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    # Rounding may carry the cosine past 1.
+    return (1 - first @ second.T).clip(0)
+
+
+def _all_distances(index: FilmIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances of all films, and which two are of different children; both (films, films)."""
+    _, children = np.unique(index.patients, return_inverse=True)
+    return _distances(index.embedding, index.embedding), children[:, np.newaxis] != children
+
+
+def _nearest_of_others(index: FilmIndex, children: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    away, other = _all_distances(index)
+    for row, allowed in zip(away, other, strict=True):
+        films = np.flatnonzero(allowed)
+        yield films[_one_of_each(row[films], children[films], count)]
+
+
+def _one_of_each(away: np.ndarray, children: np.ndarray, count: int) -> np.ndarray:
+    """Return the places of the nearest film of each of the nearest children, the nearest first."""
+    order = np.argsort(away, kind="stable")
+    _, first = np.unique(children[order], return_index=True)
+    return order[np.sort(first)[:count]]
+
+
+def _by_chance(values: np.ndarray, children: np.ndarray) -> float:
+    other = children[:, np.newaxis] != children
+    same = values[:, np.newaxis] == values
+    return float(((same & other).sum(axis=1) / other.sum(axis=1)).mean())
+
+
+def _share_above(ascending: np.ndarray, value: float) -> float:
+    return 1 - float(np.searchsorted(ascending, value, side="right")) / len(ascending)
+
+
+def _in_percent(share: float) -> str:
+    """Write a share for people; that of a few films is never told as all or none."""
+    if share >= 0.995:
+        return "over 99 %"
+    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _told(share: Estimate) -> str:
+    return f"{_in_percent(share.value)} (95 % interval {100 * share.low:.0f} to {100 * share.high:.0f})"

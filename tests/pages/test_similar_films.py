@@ -1,0 +1,162 @@
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import synthetic
+from streamlit.testing.v1 import AppTest
+
+from pneumo import classifier, film_index, index_experiment, model_store, radiograph, samples, similar_cases
+from pneumo.embedding import Embedder
+from pneumo.similar_cases import Cases
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def indexed_models(toy_models, toy_data, tmp_path_factory) -> Path:
+    """The toy models, `cnn` with an index and `dense` without one; never change it."""
+    folder = shutil.copytree(toy_models, tmp_path_factory.mktemp("indexed") / "models")
+    index_experiment.build("cnn", toy_data, folder)
+    return folder
+
+
+@pytest.fixture
+def page(indexed_models, monkeypatch, no_data_set) -> AppTest:
+    monkeypatch.setenv("PNEUMO_MODELS", str(indexed_models))
+    monkeypatch.chdir(ROOT)
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+
+
+@pytest.fixture(scope="module")
+def film() -> bytes:
+    drawn = synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
+    return cv2.imencode(".png", drawn)[1].tobytes()
+
+
+@pytest.fixture(scope="module")
+def expected(indexed_models, film) -> Cases:
+    """What the library finds for the film."""
+    reader = classifier.Classifier.open("cnn", indexed_models)
+    index = film_index.read(reader.card, indexed_models)
+    seen = reader.assess(radiograph.read(film, "film.png")).model_input
+    return similar_cases.find(index, similar_cases.usual_distances(index), Embedder(reader).embed(seen[None])[0])
+
+
+def opened(page: AppTest, film: bytes, model: str = "cnn") -> AppTest:
+    page.run()
+    page.selectbox(key="model").select(model).run()
+    page.file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+    page.session_state.similar = True
+    return page.run()
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(each.value for kind in ("markdown", "caption", "error", "warning") for each in page.get(kind))
+
+
+def alts(page: AppTest) -> list[str]:
+    return [image.alt for images in page.get("image") for image in images.proto.imgs]
+
+
+def test_nothing_is_looked_up_before_it_is_opened(page, film, monkeypatch):
+    monkeypatch.setattr(film_index, "read", lambda *_: pytest.fail("the index was read"))
+    page.run()
+    page.selectbox(key="model").select("cnn").run()
+
+    page.file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+
+    assert not page.exception
+    assert "Cases like this one" in [folded.label for folded in page.expander]
+    assert "validation films most like this one" not in texts(page)
+
+
+def test_without_the_data_set_labels_and_composites_are_shown_and_called_so(page, film, expected):
+    opened(page, film)
+
+    assert not page.exception
+    assert str(expected) in texts(page)
+    assert expected.nearness in texts(page)
+    assert "none of the cases" in texts(page)
+    shown = [words for words in alts(page) if words.startswith("Composite of")]
+    known = {sample.label for sample in samples.load_samples()}
+    assert known == {"NORMAL", "PNEUMONIA"}
+    assert len(shown) == len(expected.kinds)
+    assert all("in place of the cases" in words for words in shown)
+    listed = next(table.value for table in page.dataframe if "Nearness" in table.value)
+    assert listed.to_dict("list") == similar_cases.readable(expected).to_dict("list")
+
+
+def test_with_the_data_set_the_films_are_shown_with_their_labels(page, film, expected, toy_data, monkeypatch):
+    monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
+
+    opened(page, film)
+
+    assert not page.exception
+    names = [Path(case.file).stem for case in expected.cases]
+    assert [words for words in alts(page) if words.startswith("Validation film")] == [
+        f"Validation film {name}, labelled {case.kind}" for name, case in zip(names, expected.cases, strict=True)
+    ]
+    for name, case in zip(names, expected.cases, strict=True):
+        assert f"{str(case).capitalize()}  \n{name}" in texts(page)
+    assert "composite" not in texts(page)
+
+
+def test_a_data_set_that_lacks_one_film_shows_the_others(page, film, expected, toy_data, tmp_path):
+    root = shutil.copytree(toy_data, tmp_path / "chest_xray")
+    (root / expected.cases[1].file).unlink()
+    (root / expected.cases[2].file).write_bytes(b"no picture")
+
+    opened(page, film)
+    page.text_input(key="data_folder").set_value(str(root)).run()
+
+    assert not page.exception
+    assert len([words for words in alts(page) if words.startswith("Validation film")]) == len(expected.cases) - 2
+    assert f"{Path(expected.cases[1].file).name} is not in this folder." in texts(page)
+
+
+def test_another_data_set_is_told_of_and_composites_are_shown(page, film, tmp_path):
+    (tmp_path / "other" / "train" / "NORMAL").mkdir(parents=True)
+
+    opened(page, film)
+    page.text_input(key="data_folder").set_value(str(tmp_path / "other")).run()
+
+    assert not page.exception
+    assert f"None of these films is in {tmp_path / 'other'}" in texts(page)
+    assert "none of the cases" in texts(page)
+
+
+def test_how_far_the_likeness_can_be_trusted_is_measured_on_this_models_films(page, film, indexed_models):
+    opened(page, film)
+
+    index = film_index.read(model_store.read_card("cnn", indexed_models), indexed_models)
+    assert str(similar_cases.agreement(index)) in texts(page)
+
+
+def test_a_film_like_none_is_warned_of(page, film, monkeypatch):
+    monkeypatch.setattr(Cases, "is_foreign", True)
+
+    opened(page, film)
+
+    assert not page.exception
+    assert "Nothing like this film is among the validation films" in page.warning[-1].value
+
+
+def test_a_model_without_an_index_says_how_to_make_one_and_still_answers(page, film):
+    opened(page, film, "dense")
+
+    assert not page.exception
+    assert "python -m pneumo similar dense --data DIR" in texts(page)
+    assert "Probability of pneumonia" in texts(page)
+
+
+def test_missing_composites_cost_the_pictures_only(page, film, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr(samples, "FOLDER", tmp_path)
+
+    opened(page, film)
+
+    assert not page.exception
+    assert "There is no list of samples" in texts(page)
+    assert str(expected) in texts(page)
+    assert any("Nearness" in table.value for table in page.dataframe)
