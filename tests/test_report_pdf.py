@@ -111,9 +111,9 @@ def test_pictures_shrink_before_words_are_left_out():
 
 def test_letters_beyond_english_are_printed_and_unknown_ones_are_boxes(caplog):
     with caplog.at_level(logging.INFO):
-        [page] = pages(report_pdf.one_page(item(label="Núñez – “Ärztin” ≥ 3\n胸\udcff"), MADE))
+        [page] = pages(report_pdf.one_page(item(label="Núñez – “Ärztin” ≥ 3\n胸 Ա\u13a0\udcff"), MADE))
 
-    assert "Núñez – “Ärztin” ≥ 3 □ Pneumonia likely" in text(page)
+    assert "Núñez – “Ärztin” ≥ 3 胸 Ա□ Pneumonia likely" in text(page)
     assert "胸" not in caplog.text
 
 
