@@ -37,12 +37,13 @@ def shown(page: AppTest) -> list[str]:
     """All that the page says: texts, labels, what stands in menus and tables, and what the viewer is given."""
     texts = []
     for element in page.main:
-        proto = getattr(element, "proto", None)
-        texts += [str(getattr(element, part, "") or "") for part in ("value", "label", "help", "placeholder")]
+        # The value of a choice is a key, and its label stands among the options.
+        parts = ("label", "help", "placeholder") if hasattr(element, "options") else ("value", "label", "help")
+        texts += [str(getattr(element, part, "")) for part in parts]
         texts += [str(option) for option in getattr(element, "options", ())]
         if element.type == "bidi_component":
-            labels = re.sub(r'"labels": \{.*?\}', "", proto.json)
-            texts.append(labels)
+            # The labels of the viewer have their English text for a key.
+            texts.append(re.sub(r'"labels": ?\{.*?\}', "", element.proto.json))
     for kind in ("expander", "popover", "download_button"):
         texts += [str(getattr(each, "label", "")) for each in page.get(kind)]
     return texts
@@ -108,7 +109,7 @@ def test_a_result_follows_the_language_that_is_chosen_later_and_the_address_with
     page.selectbox(key="language_choice").select("fr").run()
 
     assert not page.exception
-    assert page.query_params["lang"] == ["fr"]
+    assert page.query_params["lang"] in ("fr", ["fr"])
     assert english_left(page, "fr") == []
 
     page.selectbox(key="language_choice").select("en").run()
