@@ -31,13 +31,11 @@ class Language:
         code: of ISO 639-1, as in an address: ``?lang=fr``.
         name: its own name for itself.
         locale: of CLDR, for numbers and dates.
-        spaced: whether spaces part its words, so that a line may break at them alone.
     """
 
     code: str
     name: str
     locale: str
-    spaced: bool = True
 
     def tell(self, text: str) -> str:
         """Tell a sentence in this language; a text that is no sentence, such as a file's name, stays as it is."""
@@ -66,7 +64,7 @@ LANGUAGES = {
     language.code: language
     for language in (
         Language("en", "English", "en"),
-        Language("zh", "简体中文", "zh_Hans_CN", spaced=False),
+        Language("zh", "简体中文", "zh_Hans_CN"),
         Language("es", "Español", "es"),
         Language("fr", "Français", "fr"),
     )

@@ -86,11 +86,11 @@ def _document(made: datetime, language: Language) -> "FPDF":
 
     class Document(FPDF):
         def header(self) -> None:
-            self.set_font(_FONT, "B", 11)
+            _choose_font(self, "B", 11)
             self.cell(WIDTH / 2, 6, title)
-            self.set_font(_FONT, "", 8)
+            _choose_font(self, "", 8)
             self.cell(WIDTH / 2, 6, language.moment(made), align="R", new_x="LMARGIN", new_y="NEXT")
-            self.set_font(_FONT, "B", 9)
+            _choose_font(self, "B", 9)
             self.cell(WIDTH, 7, disclaimer, border=1, align="C", new_x="LMARGIN", new_y="NEXT")
             self.ln(2)
 
@@ -108,6 +108,12 @@ def _document(made: datetime, language: Language) -> "FPDF":
     document.set_subject(disclaimer)
     document.set_lang(language.locale.replace("_", "-"))
     return document
+
+
+def _choose_font(document: "FPDF", style: str, size: float) -> None:
+    # After a text in the fallback font fpdf2 2.8 takes the main one for chosen, and it is not: name another one first.
+    document.set_font(_CHINESE, "", size)
+    document.set_font(_FONT, style, size)
 
 
 def _printable(document: "FPDF", text: str) -> str:
@@ -168,7 +174,7 @@ def _height(document: "FPDF", lines: Sequence[Line], size: float) -> float:
 
 def _write(document: "FPDF", lines: Sequence[Line], size: float) -> None:
     for line in lines:
-        document.set_font(_FONT, "B" if line.bold else "", size)
+        _choose_font(document, "B" if line.bold else "", size)
         document.set_y(document.get_y() + line.above)
         text = _printable(document, line.text)
         document.multi_cell(WIDTH, size * _POINT * _LINE, text, align="L", new_x="LMARGIN", new_y="NEXT")
@@ -185,13 +191,13 @@ def _draw_scale(document: "FPDF", probability: float, thresholds: dict[str, floa
     mark = MARGIN + WIDTH * probability
     document.polygon([(mark - 1.8, top - 3), (mark + 1.8, top - 3), (mark, top)], style="F")
     document.set_y(top + height + 0.5)
-    document.set_font(_FONT, "", 8)
     words = (
         (say("Unlikely below {low}", low=as_percent(thresholds["low"])), "L"),
         (say("Cannot say in between"), "C"),
         (say("Likely at or above {high}", high=as_percent(thresholds["high"])), "R"),
     )
     for text, align in words:
+        _choose_font(document, "", 8)
         document.cell(WIDTH / 3, 4, language.tell(text), align=align)
     document.ln(4)
 
@@ -225,7 +231,7 @@ def _summary(document: "FPDF", items: Sequence[FilmReport], language: Language) 
     document.add_page()
     _write(document, [Line(report_text.counts(items, language), bold=True)], 10)
     document.ln(2)
-    document.set_font(_FONT, "", 8)
+    _choose_font(document, "", 8)
     with document.table(
         col_widths=(8, 60, 32, 20, 60),
         text_align=("RIGHT", "LEFT", "LEFT", "RIGHT", "LEFT"),

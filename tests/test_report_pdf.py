@@ -205,3 +205,10 @@ def test_a_long_table_in_chinese_stays_on_its_pages():
 
     assert "63 张胸片：很可能是肺炎 3, 无法读取 60" in told[0]
     assert all("非医疗器械" in page for page in told)
+
+
+def test_a_line_that_begins_in_latin_after_one_that_ends_in_chinese_can_be_read():
+    told = text(pages(report_pdf.one_page(item(label="张三"), MADE, LANGUAGES["zh"]))[0])
+
+    assert "80.0% 及以上为很可能" in told
+    assert "低于 20.0% 为不太可能" in told
