@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from pages.parts.language import _
+
 st.set_page_config(page_title="pneumo", page_icon="docs/icon.png", layout="wide")
 # Streamlit's white letters have a contrast of 2.5 to 1 on the blue of the dark theme, which has to be light; and its
 # lines of code run out of a phone's window, where no key can scroll them.
@@ -13,20 +15,20 @@ st.html(
 st.session_state.navigated = True
 st.navigation(
     {
-        "": [st.Page("pages/predict.py", title="Predict", icon=":material/radiology:", default=True)],
-        "Models": [
-            st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
-            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
-            st.Page("pages/clinic.py", title="At your clinic", icon=":material/local_hospital:"),
-            st.Page("pages/failures.py", title="Where it fails", icon=":material/error_med:"),
-            st.Page("pages/model_card.py", title="Model card", icon=":material/description:"),
+        "": [st.Page("pages/predict.py", title=_("Predict"), icon=":material/radiology:", default=True)],
+        _("Models"): [
+            st.Page("pages/leaderboard.py", title=_("Leaderboard"), icon=":material/leaderboard:"),
+            st.Page("pages/compare.py", title=_("Compare"), icon=":material/compare_arrows:"),
+            st.Page("pages/clinic.py", title=_("At your clinic"), icon=":material/local_hospital:"),
+            st.Page("pages/failures.py", title=_("Where it fails"), icon=":material/error_med:"),
+            st.Page("pages/model_card.py", title=_("Model card"), icon=":material/description:"),
         ],
-        "Data set": [
-            st.Page("pages/dataset.py", title="Dataset", icon=":material/dataset:"),
-            st.Page("pages/leaks.py", title="What leaks", icon=":material/troubleshoot:"),
-            st.Page("pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
-            st.Page("pages/augmentation.py", title="Augmentation", icon=":material/transform:"),
-            st.Page("pages/own_data.py", title="Bring your own", icon=":material/drive_folder_upload:"),
+        _("Data set"): [
+            st.Page("pages/dataset.py", title=_("Dataset"), icon=":material/dataset:"),
+            st.Page("pages/leaks.py", title=_("What leaks"), icon=":material/troubleshoot:"),
+            st.Page("pages/gallery.py", title=_("Gallery"), icon=":material/photo_library:"),
+            st.Page("pages/augmentation.py", title=_("Augmentation"), icon=":material/transform:"),
+            st.Page("pages/own_data.py", title=_("Bring your own"), icon=":material/drive_folder_upload:"),
         ],
     },
     position="top",

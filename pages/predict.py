@@ -8,6 +8,7 @@ from pages.parts import about, agreement, comparison, film_batch, film_check, re
 from pages.parts.answer import show_answer, style_page
 from pages.parts.film_check import FilmCheck
 from pages.parts.keep import Kept, keep_answer
+from pages.parts.language import _, choose_language, told
 from pages.parts.pictures import Pictures, show_pictures
 from pages.parts.readers import Reader
 from pneumo import DISCLAIMER, batch, heat_findings, preprocessing, report
@@ -15,11 +16,16 @@ from pneumo.batch import Entry
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.samples import Sample, load_samples
 from pneumo.screening import Screener
+from pneumo.sentences import say
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment
 
 SCREEN_SIDE = 800
+UPLOAD = "Upload films"
+SOURCES = {UPLOAD: say("Upload films"), "Try a sample": say("Try a sample")}
+# Of the samples, by their pathogen.
+KINDS = {"": say("Normal"), "bacteria": say("Bacterial pneumonia"), "virus": say("Viral pneumonia")}
 
 
 class View(NamedTuple):
@@ -36,23 +42,27 @@ def choose_sample() -> tuple[Entry, str] | None:
     try:
         samples = {sample.path.name: sample for sample in load_samples()}
     except DatasetError as error:
-        st.warning(str(error))
+        st.warning(told(str(error)))
         return None
     chosen = st.selectbox(
-        "Sample: a composite of many children's films, so that no child is shown",
+        _("Sample: a composite of many children's films, so that no child is shown"),
         list(samples),
         format_func=lambda file: sample_title(samples[file]),
         key="sample",
         persist_state="session",
     )
     sample = samples[chosen]
-    caption = f"Composite of {sample.composite_of} films of different patients, labelled {sample.label.lower()}."
+    if sample.label == "PNEUMONIA":
+        caption = _("Composite of {films} films of different patients, labelled pneumonia.", films=sample.composite_of)
+    else:
+        caption = _("Composite of {films} films of different patients, labelled normal.", films=sample.composite_of)
     return Entry(chosen, sample.path.name, sample.path.read_bytes()), caption
 
 
 def sample_title(sample: Sample) -> str:
     """Name a sample in the list."""
-    return f"{sample.title}{' (DICOM)' if sample.path.suffix == '.dcm' else ''}"
+    kind, number = KINDS[sample.pathogen], sample.title.removesuffix(" (DICOM)").split()[-1]
+    return f"{told(kind)} {number}{' (DICOM)' if sample.path.suffix == '.dcm' else ''}"
 
 
 def look_at(entry: Entry, screener: Screener | None, reader: Reader) -> View:
@@ -75,7 +85,7 @@ def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
     """Show a film: the answer, or why there is none, and all that belongs to it."""
     checked, record, assessment, source = view
     if checked is None:
-        st.error(f"**This file was not assessed.** {record['reasons'][0]}", icon=":material/block:")
+        st.error(f"**{_('This file was not assessed.')}** {told(record['reasons'][0])}", icon=":material/block:")
         return
     film = checked.film
     size = f"{film.width} × {film.height} px"
@@ -96,8 +106,8 @@ def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
         extent = found.extent
         show_pictures(Pictures(shown, heat, lungs, found, facts, method, assessment.answer, absolute))
     else:
-        st.image(shown, caption=facts, alt="The film", clamp=True, output_format="JPEG")
-        st.caption(reader.no_heat_map)
+        st.image(shown, caption=facts, alt=_("The film"), clamp=True, output_format="JPEG")
+        st.caption(told(reader.no_heat_map))
     keep_answer(Kept(source, shown, record, assessment, checked.findings, heat, method))
     agreement.show_agreement(assessment, reader, shown, method)
     comparison.show_comparison(assessment, reader, shown, method, checked.lungs)
@@ -110,40 +120,46 @@ def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
 
 
 style_page()
-st.title("Read a chest film")
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.title(_("Read a chest film"), width="content")
+    choose_language()
 introduction = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
     where = st.segmented_control(
-        "Film",
-        ["Upload films", "Try a sample"],
-        default="Upload films",
+        _("Film"),
+        list(SOURCES),
+        default=UPLOAD,
         required=True,
+        format_func=lambda source: told(SOURCES[source]),
         key="source",
         persist_state="session",
         label_visibility="collapsed",
         width="content",
     )
     card, method = readers.choose_model()
-films = film_batch.take_uploads() if where == "Upload films" else None
+films = film_batch.take_uploads() if where == UPLOAD else None
 chosen = choose_sample() if films is None else None
 try:
     reader = readers.load_reader(card.name, card.sha256)
 except ModelError as error:
-    st.error(str(error))
+    st.error(told(str(error)))
     st.stop()
 screener = film_check.load_screener()
 if screener is None:
     introduction.warning(
-        "Films are not checked, because the networks for that are missing: whether a picture is a frontal chest film "
-        "is yours to judge."
+        _(
+            "Films are not checked, because the networks for that are missing: whether a picture is a frontal chest "
+            "film is yours to judge."
+        )
     )
 if chosen is None and not (films and films.entries):
-    first = "First it checks whether the picture is one that it may judge, and refuses what is not."
-    introduction.markdown(
+    asked = _(
         "Give pneumo children's frontal chest radiographs. It says of each whether pneumonia is likely, with a "
-        f"probability and a picture of where it looked. {first if screener else ''}"
+        "probability and a picture of where it looked."
     )
-    st.caption(f":material/info: {DISCLAIMER}")
+    first = _("First it checks whether the picture is one that it may judge, and refuses what is not.")
+    introduction.markdown(f"{asked} {first if screener else ''}")
+    st.caption(f":material/info: {told(DISCLAIMER)}")
     st.stop()
 
 listed = st.container()
@@ -152,7 +168,7 @@ if films:
     film_batch.read_waiting(films, screener, reader.classifier, listed)
     entry = films.entries.get(films.opened or "")
 if entry is not None and entry.data is not None:
-    with st.spinner("Reading the film …"):
+    with st.spinner(_("Reading the film …")):
         view = look_at(entry, screener, reader)
     if films:
         films.record(entry, view.record)
@@ -161,9 +177,9 @@ if films and len(films.entries) > 1:
         film_batch.show_list(films, screener, reader, method)
         if entry:
             # Plain text: a file's name comes from a stranger.
-            st.text(f"Open: {entry.name}")
+            st.text(_("Open: {name}", name=entry.name))
 if entry is None:
-    st.caption(f":material/info: {DISCLAIMER}")
+    st.caption(f":material/info: {told(DISCLAIMER)}")
 elif entry.data is None:
     film_batch.show_let_go()
 else:

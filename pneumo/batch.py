@@ -10,8 +10,10 @@ import pandas as pd
 from pneumo import radiograph, report
 from pneumo.errors import ImageSizeError, PneumoError
 from pneumo.gate import Verdict, corrected
+from pneumo.language import ENGLISH, Language
 from pneumo.radiograph import Radiograph
 from pneumo.screening import Screener
+from pneumo.sentences import Sentence, say
 from pneumo.similar_scores import SCALE_ENDS
 
 if TYPE_CHECKING:
@@ -23,11 +25,11 @@ MAX_BYTES = 500_000_000
 
 # In the order of a worklist: what wants a look first. The signs tell them apart without colour.
 OUTCOMES = {
-    "likely": "▲ Likely",
-    "uncertain": "? Cannot say",
-    "unlikely": "✓ Unlikely",
-    "refused": "⊘ Not assessed",
-    "error": "✕ Not readable",
+    "likely": say("▲ Likely"),
+    "uncertain": say("? Cannot say"),
+    "unlikely": say("✓ Unlikely"),
+    "refused": say("⊘ Not assessed"),
+    "error": say("✕ Not readable"),
 }
 
 
@@ -126,15 +128,17 @@ class Progress:
         """Of the films that are done, 0…1."""
         return self.done / self.total if self.total else 1.0
 
-    def __str__(self) -> str:
+    def __str__(self) -> Sentence:
         """Say it, as in ``12 of 50 films read, about 9 seconds left``, as if the rest went on as it went so far."""
-        said = f"{self.done} of {self.total} films read"
+        read = say("{done} of {total} films read", done=self.done, total=self.total)
         left = self.seconds * (1 / self.share - 1) if self.done else 0.0
         if not left:
-            return said
+            return read
         if left < 1.5:
-            return f"{said}, about a second left"
-        return f"{said}, about {left:.0f} seconds left" if left < 90 else f"{said}, about {left / 60:.0f} minutes left"
+            return say("{read}, about a second left", read=read)
+        if left < 90:
+            return say("{read}, about {seconds:.0f} seconds left", read=read, seconds=left)
+        return say("{read}, about {minutes:.0f} minutes left", read=read, minutes=left / 60)
 
 
 def judged(
@@ -193,7 +197,9 @@ def read_entry(entry: Entry, screener: Screener | None, classifier: "Classifier"
     except PneumoError as error:
         return report.error_record(entry.name, error, classifier.card)
     except MemoryError:
-        too_large = ImageSizeError(f"{entry.name} needs more memory than there is. Export the film in a smaller size.")
+        too_large = ImageSizeError(
+            "{name} needs more memory than there is. Export the film in a smaller size.", name=entry.name
+        )
         return report.error_record(entry.name, too_large, classifier.card)
 
 
@@ -208,20 +214,22 @@ def counts(records: Iterable[dict[str, Any]]) -> dict[str, int]:
     return {key: found.count(key) for key in OUTCOMES if key in found}
 
 
-def table(entries: Iterable[Entry]) -> pd.DataFrame:
+def table(entries: Iterable[Entry], language: Language = ENGLISH) -> pd.DataFrame:
     """Return a row for each film: ``File, Answer, Probability`` (missing where there is none) and ``Remark``.
 
     A probability has three decimals and keeps within `SCALE_ENDS`: no film is certain. A remark is what speaks against
-    the answer, or the reason why there is none. A film that was not read yet waits.
+    the answer, or the reason why there is none. A film that was not read yet waits. Answers and remarks are told in
+    `language`.
     """
-    rows = []
+    tell, rows = language.tell, []
     for entry in entries:
         record = entry.record
         if record is None:
-            rows.append((entry.name, "… Waiting", None, ""))
+            rows.append((entry.name, tell(say("… Waiting")), None, ""))
             continue
         told = record["reasons"] if record["answer"] is None else [each["message"] for each in record["findings"] or ()]
-        rows.append((entry.name, OUTCOMES[outcome(record)], record["probability"], " ".join(told)))
+        remark = " ".join(map(tell, told))
+        rows.append((entry.name, tell(OUTCOMES[outcome(record)]), record["probability"], remark))
     films = pd.DataFrame(rows, columns=["File", "Answer", "Probability", "Remark"])
     films["Probability"] = films["Probability"].astype(float).clip(*SCALE_ENDS).round(3)
     return films

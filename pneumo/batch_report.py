@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pneumo import batch, report_pdf, report_picture
 from pneumo.batch import Entry
 from pneumo.heat_methods import METHODS
+from pneumo.language import ENGLISH, Language
 from pneumo.preprocessing import fit_within
 from pneumo.report_text import FilmReport
 from pneumo.screening import Screener
@@ -26,6 +27,7 @@ def pdf(
     explainer: "Explainer | None",
     method: str,
     made: datetime,
+    language: Language = ENGLISH,
 ) -> bytes:
     """Return a table of all films that were read, and a page for each.
 
@@ -38,6 +40,7 @@ def pdf(
         explainer: of that model; None where it has no heat maps.
         method: key of `heat_methods.METHODS`.
         made: the date and time that the pages bear.
+        language: that they are written in.
 
     Raises:
         ValueError: if no film was read.
@@ -45,7 +48,7 @@ def pdf(
     pages = [_page(entry, screener, classifier, explainer, method) for entry in entries if entry.record]
     if not pages:
         raise ValueError("No film was read yet. Wait until the list is done.")
-    return report_pdf.many(pages, made)
+    return report_pdf.many(pages, made, language)
 
 
 def _page(

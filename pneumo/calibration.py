@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from pneumo.evaluation import wilson
+from pneumo.sentences import Sentence, say
 
 Answer = Literal["likely", "uncertain", "unlikely"]
 
@@ -141,13 +142,13 @@ def at_prevalence(probability: float, held_at: float, prevalence: float) -> floa
     return sick / (sick + healthy)
 
 
-def as_percent(probability: float) -> str:
+def as_percent(probability: float) -> Sentence:
     """Write a probability for people, as in ``97.3 %``; nothing is ever told as impossible or certain."""
     if probability < 0.001:
-        return "under 0.1 %"
+        return say("under {percent:.1f} %", percent=0.1)
     if probability > 0.999:
-        return "over 99.9 %"
-    return f"{100 * probability:.1f} %"
+        return say("over {percent:.1f} %", percent=99.9)
+    return say("{percent:.1f} %", percent=100 * probability)
 
 
 def _errors_allowed(films: int, wanted: float) -> int:

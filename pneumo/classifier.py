@@ -12,6 +12,7 @@ from pneumo.calibration import Answer, as_percent
 from pneumo.lungs import LungMask, Segmenter
 from pneumo.model_store import CLASSIFICATION, ModelCard
 from pneumo.radiograph import Radiograph
+from pneumo.sentences import say
 from pneumo.views import Box
 
 
@@ -80,7 +81,7 @@ class Classifier:
         if self._segmenter:
             lungs = lungs or self._segmenter.segment(square)
             if lungs.box is None:
-                notes = (*notes, "No lungs were found on the film; the model saw all of it.")
+                notes = (*notes, say("No lungs were found on the film; the model saw all of it."))
         model_input = preprocessing.model_input(views.stacked(square, self._views, lungs), self.card.input["size"])
         probability = float(self._calibration.apply(self._score(model_input)))
         answer = self._thresholds.answer(probability)
@@ -95,19 +96,30 @@ class Classifier:
 
     def _reasons(self, answer: Answer, probability: float) -> tuple[str, ...]:
         low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)
-        found = f"The model's probability of pneumonia is {as_percent(probability)}"
+        found = say("The model's probability of pneumonia is {probability}", probability=as_percent(probability))
         seen = self.card.thresholds["evidence"]
         if answer == "likely":
             return (
-                f"{found}, at or above its limit of {high} for “likely”: of {seen['normal_films']} normal validation "
-                f"films {seen['normal_at_or_above_high']} came that high.",
+                say(
+                    "{found}, at or above its limit of {high} for “likely”: of {films} normal validation films {wrong} "
+                    "came that high.",
+                    **{"found": found, "high": high},
+                    **{"films": seen["normal_films"], "wrong": seen["normal_at_or_above_high"]},
+                ),
             )
         if answer == "unlikely":
             return (
-                f"{found}, below its limit of {low} for “unlikely”: of {seen['pneumonia_films']} validation films with "
-                f"pneumonia {seen['pneumonia_below_low']} came that low.",
+                say(
+                    "{found}, below its limit of {low} for “unlikely”: of {films} validation films with pneumonia "
+                    "{wrong} came that low.",
+                    **{"found": found, "low": low},
+                    **{"films": seen["pneumonia_films"], "wrong": seen["pneumonia_below_low"]},
+                ),
             )
         return (
-            f"{found}, between its limits of {low} for “unlikely” and {high} for “likely”: validation films with and "
-            "without pneumonia come out like this.",
+            say(
+                "{found}, between its limits of {low} for “unlikely” and {high} for “likely”: validation films with "
+                "and without pneumonia come out like this.",
+                **{"found": found, "low": low, "high": high},
+            ),
         )

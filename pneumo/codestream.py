@@ -66,7 +66,9 @@ def refuse_laborious(data: bytes, kind: str, name: str) -> None:
     """
     if (kind == "JPEG" and _is_laborious_jpeg(data)) or (kind == "PNG" and _is_laborious_png(data)):
         raise UnsupportedImageError(
-            f"{name} holds a {kind} of far more parts than a picture needs. Export the film again, as an 8-bit PNG."
+            "{name} holds a {kind} of far more parts than a picture needs. Export the film again, as an 8-bit PNG.",
+            name=name,
+            kind=kind,
         )
 
 
@@ -85,8 +87,9 @@ def refuse_slow(data: bytes, image: Image.Image, name: str) -> None:
     pixels = image.width * image.height
     if image.format == "WEBP" and pixels > MAX_WEBP_PIXELS:
         raise ImageSizeError(
-            f"{name} is a WebP of {image.width} × {image.height} pixels, more than {MAX_WEBP_PIXELS // 10**6} million. "
-            "Export the film as PNG or in a smaller size."
+            "{name} is a WebP of {width} × {height} pixels, more than {limit} million. "
+            "Export the film as PNG or in a smaller size.",
+            **{"name": name, "width": image.width, "height": image.height, "limit": MAX_WEBP_PIXELS // 10**6},
         )
     tile = getattr(image, "tile", [])
     has_run_lengths = bool(tile) and tile[0].codec_name == "bmp_rle"
@@ -96,7 +99,9 @@ def refuse_slow(data: bytes, image: Image.Image, name: str) -> None:
         has_scans = _has_too_many_scans(data, sum(len(image.tag_v2.get(tag, ())) for tag in tags))
     if has_scans or (has_run_lengths and max(len(data), pixels) > MAX_RUN_LENGTH):
         raise UnsupportedImageError(
-            f"{name} is a large {image.format} in a compression that takes too long here. Export it as an 8-bit PNG."
+            "{name} is a large {kind} in a compression that takes too long here. Export it as an 8-bit PNG.",
+            name=name,
+            kind=image.format,
         )
 
 

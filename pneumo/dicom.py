@@ -30,6 +30,7 @@ from pydicom.uid import (
 from pneumo import codestream, gdcm_process
 from pneumo.dicom_header import AGE_DATES, SPACINGS, bits_stored, number
 from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
+from pneumo.sentences import say
 
 # A picture of 40 million pixels in 16-bit grey or 8-bit colour fits; a deflate bomb does not.
 MAX_INFLATED = 128 * 1024**2
@@ -95,7 +96,9 @@ def parse(data: bytes, name: str, more: Iterable[str] = ()) -> Dataset:
     if deflated_from is not None:
         data = _inflate(data[deflated_from:], name)
         if _deflated_from(data) is not None:
-            raise UnreadableImageError(f"{name} is a DICOM file compressed twice. Export it again uncompressed.")
+            raise UnreadableImageError(
+                "{name} is a DICOM file compressed twice. Export it again uncompressed.", name=name
+            )
     stream = _BoundedStream(data)
     ends: dict[BaseTag, int] = {}
 
@@ -109,15 +112,17 @@ def parse(data: bytes, name: str, more: Iterable[str] = ()) -> Dataset:
     is_bare = "SOPClassUID" not in dataset and "Rows" not in dataset
     if is_bare and _PIXEL_DATA not in ends and data[128:132] != b"DICM":
         raise UnreadableImageError(
-            f"{name} is not a picture that pneumo knows. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file."
+            "{name} is {stranger}. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file.",
+            name=name,
+            stranger=say("not a picture that pneumo knows"),
         )
     if is_bare and _PIXEL_DATA not in ends and last_end <= len(data):
         raise UnreadableImageError(
-            f"{name} is a DICOM file without a picture, or cut off before it. Export the radiograph again."
+            "{name} is a DICOM file without a picture, or cut off before it. Export the radiograph again.", name=name
         )
     lacks_pixels = "PixelData" not in dataset
     if last_end > len(data) or (lacks_pixels and (_PIXEL_DATA in ends or last_end < len(data))):
-        raise UnreadableImageError(f"{name} is cut off before the end of its picture. Send or export it again.")
+        raise _cut_off(name)
     meta = getattr(dataset, "file_meta", None) or FileMetaDataset()
     if deflated_from is not None or "TransferSyntaxUID" not in meta:
         is_implicit, is_little = dataset.original_encoding
@@ -152,29 +157,39 @@ def _inflate(packed: bytes, name: str) -> bytes:
     data = inflater.decompress(packed, MAX_INFLATED)
     if inflater.unconsumed_tail:
         raise ImageSizeError(
-            f"{name} unpacks to more than {MAX_INFLATED // 1024**2} MiB. Export the film in a smaller size."
+            "{name} unpacks to more than {limit} MiB. Export the film in a smaller size.",
+            name=name,
+            limit=MAX_INFLATED // 1024**2,
         )
     if not inflater.eof:
-        raise UnreadableImageError(f"{name} is cut off before the end of its picture. Send or export it again.")
+        raise _cut_off(name)
     return data
+
+
+def _cut_off(name: str) -> UnreadableImageError:
+    return UnreadableImageError("{name} is cut off before the end of its picture. Send or export it again.", name=name)
 
 
 def _refuse_other_kinds(dataset: Dataset, name: str) -> None:
     if "PixelData" not in dataset:
         raise UnsupportedImageError(
-            f"{name} is a DICOM file without a picture (a report, a plan, or a header alone). "
-            "Export the radiograph itself."
+            "{name} is a DICOM file without a picture (a report, a plan, or a header alone). "
+            "Export the radiograph itself.",
+            name=name,
         )
     frames = number(dataset, "NumberOfFrames") or 1
     if frames > 1:
         raise UnsupportedImageError(
-            f"{name} is a DICOM file of {frames:.0f} frames. pneumo reads one film at a time: export one frame."
+            "{name} is a DICOM file of {frames:.0f} frames. pneumo reads one film at a time: export one frame.",
+            name=name,
+            frames=frames,
         )
     samples, allocated = int(dataset.get("SamplesPerPixel", 1)), int(dataset.BitsAllocated)
     if samples not in (1, 3) or allocated > (32 if samples == 1 else 16):
         raise UnsupportedImageError(
-            f"{name} stores {samples} samples of {allocated} bits a pixel, which no radiograph does. "
-            "Export it as 8- or 16-bit grey."
+            "{name} stores {samples} samples of {bits} bits a pixel, which no radiograph does. "
+            "Export it as 8- or 16-bit grey.",
+            **{"name": name, "samples": samples, "bits": allocated},
         )
 
 
@@ -223,8 +238,9 @@ def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
 
 def _no_decoder(syntax: UID, name: str) -> UnsupportedImageError:
     return UnsupportedImageError(
-        f"{name} is compressed as {syntax.name}, for which there is no decoder here. "
-        "Export it uncompressed or as JPEG 2000."
+        "{name} is compressed as {syntax}, for which there is no decoder here. Export it uncompressed or as JPEG 2000.",
+        name=name,
+        syntax=syntax.name,
     )
 
 
@@ -234,7 +250,8 @@ def _check_codestream(dataset: Dataset, name: str) -> None:
     size = codestream.size(frame)
     if size is None or size[:2] != (int(dataset.Columns), int(dataset.Rows)) or size[2] > 4:
         raise UnreadableImageError(
-            f"{name} is damaged: the compressed picture is not the one that its header describes. Export it again."
+            "{name} is damaged: the compressed picture is not the one that its header describes. Export it again.",
+            name=name,
         )
     codestream.refuse_laborious(frame, "JPEG", name)
 

@@ -10,6 +10,7 @@ import numpy as np
 from pneumo.hot_regions import HotRegion
 from pneumo.lungs import LungMask
 from pneumo.preprocessing import fit_within
+from pneumo.sentences import say
 
 # Cyan is none of inferno's colours and no grey; its black casing sets it off where a film is white.
 LINE, CASING = (0, 255, 255), (0, 0, 0)
@@ -17,7 +18,7 @@ LINE, CASING = (0, 255, 255), (0, 0, 0)
 LINE_WIDTH = 1 / 400
 
 # Each grows steadily brighter, so it is read without telling hues apart; a rainbow is not.
-COLOUR_MAPS = {"inferno": "Inferno", "viridis": "Viridis", "grey": "Grey", "hot": "Hot"}
+COLOUR_MAPS = {"inferno": "Inferno", "viridis": "Viridis", "grey": say("Grey"), "hot": say("Hot")}
 DEFAULT_COLOURS = "inferno"
 _OPENCV_MAPS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS, "hot": cv2.COLORMAP_HOT}
 

@@ -4,9 +4,19 @@ Each message says what was wrong, with which input, and what to do next, in a se
 user as it stands.
 """
 
+from typing import Any
+
+from pneumo.sentences import say
+
 
 class PneumoError(Exception):
-    """Base of every error that pneumo raises on purpose."""
+    """Base of every error that pneumo raises on purpose.
+
+    Its text is a `pneumo.sentences.Sentence`: a template, and the values that fill it.
+    """
+
+    def __init__(self, template: str, **values: Any) -> None:
+        super().__init__(say(template, **values))
 
 
 class ImageError(PneumoError):

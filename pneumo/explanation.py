@@ -162,6 +162,7 @@ def _networks(card: "ModelCard", model: Any) -> list[_Network]:
         ]
     if card.cam_layer is None:
         raise ExplanationError(
-            f"{card.title} has no feature maps, so it cannot show where it looked. Choose a convolutional model."
+            "{title} has no feature maps, so it cannot show where it looked. Choose a convolutional model.",
+            title=card.title,
         )
     return [_Network(model, card.cam_layer, 0, 1.0, False)]

@@ -5,7 +5,11 @@ from typing import Literal
 
 import numpy as np
 
+from pneumo.sentences import Sentence, say
+
 Severity = Literal["refuse", "warn"]
+# By quarters clockwise.
+TURNS = {1: say("turn by 90° clockwise"), 2: say("turn by 180°"), 3: say("turn by 90° anticlockwise")}
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,12 @@ class Correction:
     quarter_turns: int = 0
     invert: bool = False
 
-    def __str__(self) -> str:
+    def __str__(self) -> Sentence:
         """Say what is done, as in ``turn by 90° clockwise and invert``."""
-        turns = {1: "turn by 90° clockwise", 2: "turn by 180°", 3: "turn by 90° anticlockwise"}
-        return " and ".join(filter(None, [turns.get(self.quarter_turns), "invert" if self.invert else None]))
+        if not self.quarter_turns:
+            return say("invert") if self.invert else say("do nothing")
+        turn = TURNS[self.quarter_turns]
+        return say("{turn} and invert", turn=turn) if self.invert else turn
 
     def apply(self, pixels: np.ndarray) -> np.ndarray:
         """Return corrected grey values, (height, width) float32 in 0…1."""

@@ -17,6 +17,7 @@ from pneumo.film_quality import Quality
 from pneumo.findings import Correction, Finding, refuse, warn
 from pneumo.lungs import LungMask
 from pneumo.radiograph import Radiograph
+from pneumo.sentences import say
 
 if TYPE_CHECKING:
     import keras
@@ -153,16 +154,26 @@ def header_findings(film: Radiograph) -> list[Finding]:
         findings.append(
             refuse(
                 "not_radiograph",
-                f"The file says that it is no plain radiograph (modality {modality}). Give a chest film from CR or DX.",
+                say(
+                    "The file says that it is no plain radiograph (modality {modality}). "
+                    "Give a chest film from CR or DX.",
+                    modality=modality,
+                ),
             )
         )
     if part and any(name in part for name in _OTHER_PARTS) and not any(name in part for name in _CHEST):
         findings.append(
-            refuse("other_body_part", f"The file says that it shows another part of the body ({part}), not the chest.")
+            refuse(
+                "other_body_part",
+                say("The file says that it shows another part of the body ({part}), not the chest.", part=part),
+            )
         )
     if view in _LATERAL_VIEWS:
         findings.append(
-            refuse("lateral", f"The file says that it is a side view ({view}). Give the frontal film, PA or AP.")
+            refuse(
+                "lateral",
+                say("The file says that it is a side view ({view}). Give the frontal film, PA or AP.", view=view),
+            )
         )
     return findings + _age_findings(film.age_years)
 
@@ -174,16 +185,25 @@ def _age_findings(years: float | None) -> list[Finding]:
         return [
             warn(
                 "adult",
-                f"The file says that the patient is {int(years)} years old. The models saw children of one to five "
-                "years only; on adults they were no better than chance.",
+                say(
+                    "The file says that the patient is {years} years old. The models saw children of one to five "
+                    "years only; on adults they were no better than chance.",
+                    years=int(years),
+                ),
             )
         ]
     if not SEEN_YEARS[0] <= years < SEEN_YEARS[1]:
-        age = f"{int(years)} years" if years >= SEEN_YEARS[1] else f"{min(round(years * 12), 11)} months"
+        if years >= SEEN_YEARS[1]:
+            age = say("{years} years", years=int(years))
+        else:
+            age = say("{months} months", months=min(round(years * 12), 11))
         return [
             warn(
                 "unusual_age",
-                f"The file says that the patient is {age} old. The models saw children of one to five years only.",
+                say(
+                    "The file says that the patient is {age} old. The models saw children of one to five years only.",
+                    age=age,
+                ),
             )
         ]
     return []
@@ -192,29 +212,38 @@ def _age_findings(years: float | None) -> list[Finding]:
 def size_findings(film: Radiograph) -> list[Finding]:
     """Return whether a film has too few pixels."""
     side = min(film.width, film.height)
-    size = f"The picture has only {film.width} × {film.height} pixels"
+    size = say("The picture has only {width} × {height} pixels", width=film.width, height=film.height)
     if side < SMALLEST_SIDE:
-        return [refuse("too_small", f"{size}; a film needs {SMALLEST_SIDE} on each side. Give the original.")]
+        told = say("{size}; a film needs {least} on each side. Give the original.", size=size, least=SMALLEST_SIDE)
+        return [refuse("too_small", told)]
     if side < preprocessing.SQUARE:
-        return [warn("too_small", f"{size}, fewer than the models look at. Give the original if there is one.")]
+        fewer = say("{size}, fewer than the models look at. Give the original if there is one.", size=size)
+        return [warn("too_small", fewer)]
     return []
 
 
 def quality_findings(quality: Quality, limits: Limits) -> list[Finding]:
     """Return what is wrong with a film's exposure and sharpness."""
     checks = (
-        ("too_dark", -quality.brightness, limits.dark, "dark", "Window it brighter or export it anew."),
-        ("too_bright", quality.brightness, limits.bright, "bright", "Window it darker or export it anew."),
-        ("too_flat", -quality.contrast, limits.flat, "poor in contrast", "Window it or export it anew."),
-        ("blurred", -quality.sharpness, limits.blurred, "blurred", "Export the original rather than photograph it."),
+        ("too_dark", -quality.brightness, limits.dark, say("dark"), say("Window it brighter or export it anew.")),
+        ("too_bright", quality.brightness, limits.bright, say("bright"), say("Window it darker or export it anew.")),
+        ("too_flat", -quality.contrast, limits.flat, say("poor in contrast"), say("Window it or export it anew.")),
+        (
+            *("blurred", -quality.sharpness, limits.blurred, say("blurred")),
+            say("Export the original rather than photograph it."),
+        ),
     )
     findings = []
     for code, value, (to_warn, to_refuse), words, remedy in checks:
         sign = 1 if code == "too_bright" else -1
         if value > sign * to_refuse:
-            findings.append(refuse(code, f"The picture is far too {words} to be read. {remedy}"))
+            told = say("The picture is far too {words} to be read. {remedy}", words=words, remedy=remedy)
+            findings.append(refuse(code, told))
         elif value > sign * to_warn:
-            findings.append(warn(code, f"The picture is unusually {words}, so the answer may be wrong. {remedy}"))
+            told = say(
+                "The picture is unusually {words}, so the answer may be wrong. {remedy}", words=words, remedy=remedy
+            )
+            findings.append(warn(code, told))
     return findings
 
 
@@ -233,14 +262,16 @@ def is_chest(view: View, lungs: LungMask, limits: Limits) -> bool:
 def correction_findings(correction: Correction) -> list[Finding]:
     """Return the findings on a chest film that is one only after a correction."""
     findings = []
-    ask = f"pneumo can {correction} and then assess it, if you ask for that"
+    ask = say("pneumo can {correction} and then assess it, if you ask for that", correction=str(correction))
     if correction.invert:
-        findings.append(
-            refuse("inverted", f"The film seems inverted: bones are dark and air is bright; {ask}.", correction)
-        )
+        told = say("The film seems inverted: bones are dark and air is bright; {ask}.", ask=ask)
+        findings.append(refuse("inverted", told, correction))
     if correction.quarter_turns:
-        turned = "stands on its head" if correction.quarter_turns == 2 else "lies on its side"
-        findings.append(refuse("rotated", f"The film seems rotated: it {turned}; {ask}.", correction))
+        if correction.quarter_turns == 2:
+            told = say("The film seems rotated: it stands on its head; {ask}.", ask=ask)
+        else:
+            told = say("The film seems rotated: it lies on its side; {ask}.", ask=ask)
+        findings.append(refuse("rotated", told, correction))
     return findings
 
 
@@ -251,14 +282,16 @@ def content_findings(view: View, lungs: LungMask, limits: Limits) -> list[Findin
     findings = []
     if any(share > limit for share, limit in zip(lungs.edge_shares, limits.cut_off, strict=True)):
         findings.append(
-            warn("lungs_cut_off", "The lungs seem cut off by the edge of the picture. Give the whole film.")
+            warn("lungs_cut_off", say("The lungs seem cut off by the edge of the picture. Give the whole film."))
         )
     if view.mirrored >= limits.mirrored:
         findings.append(
             warn(
                 "mirrored",
-                "Left and right may have changed places. Compare the side marker and the heart; if they are on the "
-                "wrong side, export the film anew.",
+                say(
+                    "Left and right may have changed places. Compare the side marker and the heart; if they are on the "
+                    "wrong side, export the film anew."
+                ),
             )
         )
     return findings
@@ -269,12 +302,14 @@ def _not_chest(view: View, lungs: LungMask, limits: Limits) -> Finding:
     if lungs.count == 1 and view.novelty <= 1.2 * limits.novelty and lungs.uncertainty <= limits.uncertainty:
         return refuse(
             "lateral",
-            "This looks like a side view: the two lungs cannot be told apart. Give the frontal film, PA or AP.",
+            say("This looks like a side view: the two lungs cannot be told apart. Give the frontal film, PA or AP."),
         )
     return refuse(
         "not_chest_film",
-        "This does not look like a frontal chest film: it may show another part of the body, another view, or be no "
-        "radiograph at all. Give a frontal chest film, upright and uncropped.",
+        say(
+            "This does not look like a frontal chest film: it may show another part of the body, another view, or be "
+            "no radiograph at all. Give a frontal chest film, upright and uncropped."
+        ),
     )
 
 
@@ -282,5 +317,5 @@ def corrected(film: Radiograph, correction: Correction) -> Radiograph:
     """Return a film as the user asked for it to be corrected; its notes say so."""
     pixels = correction.apply(film.pixels)
     pixels.flags.writeable = False
-    note = f"The film was corrected at the user's request: {correction}."
+    note = say("The film was corrected at the user's request: {correction}.", correction=str(correction))
     return dataclasses.replace(film, pixels=pixels, notes=(*film.notes, note))

@@ -10,6 +10,7 @@ from pydicom.pixels import apply_color_lut
 from pneumo import dicom, dicom_header
 from pneumo.bands import bands, by_bands, of_image, percentile_window
 from pneumo.errors import UnreadableImageError
+from pneumo.sentences import Sentence, say
 
 # A window that leaves the whole film within a tenth of the grey scale was meant for other pixels.
 MIN_CONTRAST = 0.1
@@ -24,6 +25,9 @@ DIM_SIXTEEN_BIT = (2**14 - 1) / (2**16 - 1)
 
 # Rec. 601, the weights that Pillow's "L" uses, so that a colour film reads alike from PNG and from DICOM.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+IN_COLOUR = say("The file is in colour; its brightness was used.")
+SPREAD = say("The grey values were spread between their 0.5th and 99.5th percentile.")
 
 
 def of_picture(image: Image.Image, bits: int, name: str, notes: list[str]) -> np.ndarray:
@@ -45,8 +49,8 @@ def of_picture(image: Image.Image, bits: int, name: str, notes: list[str]) -> np
         numbers = of_image(image)
         image.close()
         if not np.isfinite(numbers).all():
-            raise UnreadableImageError(f"{name} holds pixels that are no numbers. Export the film again.")
-        notes.append("The grey values were spread between their 0.5th and 99.5th percentile.")
+            raise UnreadableImageError("{name} holds pixels that are no numbers. Export the film again.", name=name)
+        notes.append(SPREAD)
         return percentile_window(numbers)
     is_deep_grey = image.mode.startswith("I;16")
     values, said = np.empty((image.height, image.width), np.float32), dict[str, None]()
@@ -57,11 +61,13 @@ def of_picture(image: Image.Image, bits: int, name: str, notes: list[str]) -> np
     image.close()
     notes.extend(said)
     if bits > 8 and not is_deep_grey:
-        notes.append(f"The file stores {bits} bits a sample in colour; 8 of them were read.")
+        notes.append(say("The file stores {bits} bits a sample in colour; 8 of them were read.", bits=bits))
     if bits > 8 and np.ptp(values) > 0 and values.max() <= DIM_SIXTEEN_BIT:
         notes.append(
-            "The picture uses a small part of its 16-bit range; its grey values were spread between their "
-            "0.5th and 99.5th percentile."
+            say(
+                "The picture uses a small part of its 16-bit range; its grey values were spread between their "
+                "0.5th and 99.5th percentile."
+            )
         )
         return percentile_window(values)
     return values
@@ -71,11 +77,11 @@ def _luminance(image: Image.Image, said: dict[str, None]) -> Image.Image:
     if image.has_transparency_data:
         opaque = image.convert("RGBA")
         if opaque.getchannel("A").getextrema()[0] != 255:
-            said["The picture is partly transparent; it was laid on black."] = None
+            said[say("The picture is partly transparent; it was laid on black.")] = None
         image = Image.alpha_composite(Image.new("RGBA", opaque.size, "black"), opaque)
     if image.mode in ("1", "L"):
         return image.convert("L")
-    said["The file is in colour; its brightness was used."] = None
+    said[IN_COLOUR] = None
     return image.convert("RGB").convert("L")
 
 
@@ -99,7 +105,7 @@ def of_dicom(dataset: Dataset, name: str) -> tuple[np.ndarray, list[str]]:
     stored, photometric = dicom.decode(dataset, name)
     del dataset.PixelData
     if stored.ndim == 3 or photometric == "PALETTE COLOR":
-        return _brightness(stored, photometric, dataset), ["The file is in colour; its brightness was used."]
+        return _brightness(stored, photometric, dataset), [IN_COLOUR]
     notes: list[str] = []
     is_padding = _padding(stored, dataset)
     values = _modality_values(stored, dataset, notes)
@@ -108,11 +114,18 @@ def of_dicom(dataset: Dataset, name: str) -> tuple[np.ndarray, list[str]]:
     if photometric == "MONOCHROME1" or dicom_header.header_text(dataset, "PresentationLUTShape") == "INVERSE":
         np.subtract(1, values, out=values)
         said_by = "MONOCHROME1" if photometric == "MONOCHROME1" else "PresentationLUTShape INVERSE"
-        notes.append(f"The file stores an inverted picture ({said_by}); it was turned to white bones on black.")
+        notes.append(turned_over(said_by))
     if is_padding.any():
         values[is_padding] = 0
-        notes.append("The pixels that the file marks as padding are shown black.")
+        notes.append(say("The pixels that the file marks as padding are shown black."))
     return values, notes
+
+
+def turned_over(said_by: str) -> Sentence:
+    """Say that a film was inverted, and by what the file says so."""
+    return say(
+        "The file stores an inverted picture ({said_by}); it was turned to white bones on black.", said_by=said_by
+    )
 
 
 def _brightness(stored: np.ndarray, photometric: str, dataset: Dataset) -> np.ndarray:
@@ -144,7 +157,7 @@ def _modality_values(stored: np.ndarray, dataset: Dataset, notes: list[str]) -> 
         try:
             return by_bands(stored, _look_up(stored, "ModalityLUTSequence", dataset)[0])
         except Exception:  # pydicom raises as many kinds as an element can be damaged in.
-            notes.append("The modality table in the header is broken; it was left out.")
+            notes.append(say("The modality table in the header is broken; it was left out."))
     slope, intercept = dicom_header.number(dataset, "RescaleSlope"), dicom_header.number(dataset, "RescaleIntercept")
     if slope is None and intercept is None:
         return stored.astype(np.float32)
@@ -152,7 +165,7 @@ def _modality_values(stored: np.ndarray, dataset: Dataset, notes: list[str]) -> 
         factor, offset = np.float32(1 if slope is None else slope), np.float32(intercept or 0)
     rescaled = by_bands(stored, lambda band: band.astype(np.float32) * factor + offset)
     if slope == 0 or not np.isfinite(rescaled).all():
-        notes.append("The rescale slope in the header is broken; it was left out.")
+        notes.append(say("The rescale slope in the header is broken; it was left out."))
         return stored.astype(np.float32)
     return rescaled
 
@@ -186,9 +199,9 @@ def _look_up(values: np.ndarray, keyword: str, dataset: Dataset) -> tuple[Callab
 
 def _windowed(values: np.ndarray, shown: np.ndarray, dataset: Dataset, notes: list[str]) -> np.ndarray:
     contrast = _contrast(values, shown)
-    for keyword, title, window_of in (
-        ("VOILUTSequence", "grey-scale table", _voi_lut),
-        ("WindowCenter", "window", _window),
+    for keyword, useless, window_of in (
+        ("VOILUTSequence", say("The grey-scale table in the header cannot be used for this picture."), _voi_lut),
+        ("WindowCenter", say("The window in the header cannot be used for this picture."), _window),
     ):
         if keyword not in dataset:
             continue
@@ -202,8 +215,8 @@ def _windowed(values: np.ndarray, shown: np.ndarray, dataset: Dataset, notes: li
                 np.clip(greys, 0, 1, out=greys)
                 if contrast == 0 or _contrast(greys, shown) >= MIN_CONTRAST:
                     return greys
-        notes.append(f"The {title} in the header cannot be used for this picture.")
-    notes.append("The grey values were spread between their 0.5th and 99.5th percentile.")
+        notes.append(useless)
+    notes.append(SPREAD)
     return percentile_window(values, shown)
 
 

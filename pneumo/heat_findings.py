@@ -6,6 +6,7 @@ import numpy as np
 
 from pneumo import lungs
 from pneumo.hot_regions import HOT, HotRegion, hot_regions
+from pneumo.sentences import Sentence, say
 
 # The outer twentieth of the film on each side, where letters and collimator edges lie.
 BORDER = 0.05
@@ -15,6 +16,15 @@ MUCH_ON_THE_BORDER = 0.25
 # The lungs are a third of a film. Of 150 validation films that MobileNetV2 answers “likely” one in a hundred has less
 # than 28 % of its heat inside them, and the median is 42 %.
 LITTLE_INSIDE = 0.25
+# What the zones are called for people.
+ZONE_WORDS = {
+    "right upper": say("right upper"),
+    "right middle": say("right middle"),
+    "right lower": say("right lower"),
+    "left upper": say("left upper"),
+    "left middle": say("left middle"),
+    "left lower": say("left lower"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,13 +46,18 @@ class HeatInLungs:
         """Whether less of the heat lies inside the lungs than on hardly any film that a model answers “likely”."""
         return self.share < LITTLE_INSIDE
 
-    def __str__(self) -> str:
+    def __str__(self) -> Sentence:
         """Say it, as in ``71 % of the heat lies inside the lungs, most of it in the right lower zone.``"""
         if not self.zone:
-            return "None of the heat lies inside the lungs."
-        share = "Under 1 %" if self.share < 0.005 else f"{100 * self.share:.0f} %"
-        part = "most" if self.zone_share > 0.5 else "the largest part"
-        return f"{share} of the heat lies inside the lungs, {part} of it in the {self.zone} zone."
+            return say("None of the heat lies inside the lungs.")
+        if self.share < 0.005:
+            share = say("Under {percent} %", percent=1)
+        else:
+            share = say("{percent:.0f} %", percent=100 * self.share)
+        told = {"share": share, "zone": ZONE_WORDS[self.zone]}
+        if self.zone_share > 0.5:
+            return say("{share} of the heat lies inside the lungs, most of it in the {zone} zone.", **told)
+        return say("{share} of the heat lies inside the lungs, the largest part of it in the {zone} zone.", **told)
 
 
 @dataclass(frozen=True)
@@ -98,11 +113,14 @@ def examine(
     border = border_share(heat, zones)
     warnings = []
     if inside and inside.mostly_outside:
-        warnings.append("Little of the heat lies inside the lungs: the score may rest on something else.")
+        warnings.append(say("Little of the heat lies inside the lungs: the score may rest on something else."))
     if border > MUCH_ON_THE_BORDER:
         warnings.append(
-            f"{100 * border:.0f} % of the heat lies on the border of the film, where letters and edges are: look at "
-            "what stands there before you trust the map."
+            say(
+                "{percent:.0f} % of the heat lies on the border of the film, where letters and edges are: look at what "
+                "stands there before you trust the map.",
+                percent=100 * border,
+            )
         )
     return HeatFindings(
         inside=inside,

@@ -18,6 +18,7 @@ from pneumo.calibration import as_percent
 from pneumo.errors import ModelError
 from pneumo.evaluation import Estimate
 from pneumo.model_store import PATHOGEN, ModelCard
+from pneumo.sentences import Sentence, say
 
 if TYPE_CHECKING:
     import keras
@@ -46,12 +47,16 @@ class Leaning:
     bacterial: float
     card: ModelCard
 
-    def __str__(self) -> str:
+    def __str__(self) -> Sentence:
         """Say it in a sentence."""
         if self.kind == "unclear":
-            return f"Neither bacterial nor viral is favoured (bacterial {as_percent(self.bacterial)})."
-        share = self.bacterial if self.kind == "bacterial" else 1 - self.bacterial
-        return f"The film looks more like {self.kind} pneumonia ({as_percent(share)}, were both as frequent)."
+            share = as_percent(self.bacterial)
+            return say("Neither bacterial nor viral is favoured (bacterial {share}).", share=share)
+        if self.kind == "bacterial":
+            share = as_percent(self.bacterial)
+            return say("The film looks more like bacterial pneumonia ({share}, were both as frequent).", share=share)
+        share = as_percent(1 - self.bacterial)
+        return say("The film looks more like viral pneumonia ({share}, were both as frequent).", share=share)
 
 
 def leaning(card: ModelCard, bacterial: float) -> Leaning:

@@ -6,11 +6,13 @@ import pandas as pd
 
 from pneumo.calibration import Thresholds, as_percent
 from pneumo.charts import FIT, legend_below
+from pneumo.language import ENGLISH, Language
+from pneumo.sentences import Sentence, say
 from pneumo.similar_scores import SCALE_ENDS, ValidationScores, distribution, place_on_scale
 
 # Vermilion, blue and purple of Okabe and Ito's palette, told apart with any colour vision; kinds of films also lie on
 # two sides of the line.
-KINDS = {"With pneumonia": "#D55E00", "Normal": "#0072B2"}
+KINDS = {"With pneumonia": (say("With pneumonia"), "#D55E00"), "Normal": (say("Normal"), "#0072B2")}
 FILM = "#CC79A7"
 LIMIT = "#8C8C8C"
 # The grey that Streamlit writes charts in is too faint to be read by all.
@@ -22,7 +24,12 @@ NARROWEST_NAMED = 2.0
 
 
 def probability_scale(
-    probability: float, thresholds: Thresholds, scores: ValidationScores, *, dark: bool = False
+    probability: float,
+    thresholds: Thresholds,
+    scores: ValidationScores,
+    *,
+    dark: bool = False,
+    language: Language = ENGLISH,
 ) -> alt.LayerChart | alt.FacetChart:
     """Draw the validation films above and below a line, the limits of the three answers, and the film as a mark.
 
@@ -33,42 +40,50 @@ def probability_scale(
         thresholds: of the model that gave it.
         scores: of that model.
         dark: whether the page is, so that its text is light.
+        language: of its words and numbers.
     """
-    table = distribution(scores)
+    tell, table = language.tell, distribution(scores)
+    table["told"] = [tell(say("{share:.1%}", share=share)) for share in table["share"]]
+    table["kind"] = [tell(KINDS[films][0]) for films in table["films"]]
     table["side"] = table["share"].where(table["films"] == "With pneumonia", -table["share"])
     low, high, *ticks = (float(place) for place in place_on_scale(np.array([thresholds.low, thresholds.high, *TICKS])))
     ends = [float(end) for end in place_on_scale(np.array(SCALE_ENDS))]
     scale = alt.Scale(domain=ends, nice=False)
     percent = alt.Axis(
-        values=ticks, labelExpr="format(1 / (1 + exp(-datum.value)), '.3~%')", grid=False, labelOverlap=True
+        values=ticks,
+        labelExpr=_labels([(_tick(value, language), place) for value, place in zip(TICKS, ticks, strict=True)]),
+        grid=False,
+        labelOverlap=True,
     )
     bars = (
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("low:Q", scale=scale, axis=percent, title="Probability of pneumonia"),
+            x=alt.X("low:Q", scale=scale, axis=percent, title=tell(say("Probability of pneumonia"))),
             x2="high:Q",
             # By the root, or the many films at the ends would leave nothing to be seen of those between.
             y=alt.Y("side:Q", axis=None, title=None, scale=alt.Scale(type="sqrt")),
             y2=alt.Y2Datum(0),
             color=alt.Color(
-                "films:N",
-                scale=alt.Scale(domain=list(KINDS), range=list(KINDS.values())),
+                "kind:N",
+                scale=alt.Scale(
+                    domain=[tell(words) for words, _ in KINDS.values()], range=[colour for _, colour in KINDS.values()]
+                ),
                 legend=legend_below(),
                 title=None,
             ),
             tooltip=[
-                alt.Tooltip("films", title="Validation films"),
-                alt.Tooltip("share", title="Share of them", format=".1%"),
+                alt.Tooltip("kind", title=tell(say("Validation films"))),
+                alt.Tooltip("told", title=tell(say("Share of them"))),
             ],
         )
     )
     names = [
-        (name, (left + right) / 2)
+        (tell(name), (left + right) / 2)
         for name, left, right in (
-            ("unlikely", ends[0], low),
-            ("cannot say", low, high),
-            ("likely", high, ends[1]),
+            (say("unlikely"), ends[0], low),
+            (say("cannot say"), low, high),
+            (say("likely"), high, ends[1]),
         )
         if right - left >= NARROWEST_NAMED
     ]
@@ -79,8 +94,8 @@ def probability_scale(
     )
     ink = INK["dark" if dark else "light"]
     film = alt.Chart(pd.DataFrame({"film": place_on_scale(np.array([probability]))}))
-    told = alt.Tooltip("told:N", title="This film")
-    at = film.transform_calculate(told=alt.expr.toString(as_percent(probability))).encode(
+    told = alt.Tooltip("told:N", title=tell(say("This film")))
+    at = film.transform_calculate(told=alt.expr.toString(tell(as_percent(probability)))).encode(
         x=alt.X("film:Q", scale=scale, axis=None), tooltip=told
     )
     mark = at.mark_rule(color=FILM, strokeWidth=3)
@@ -95,26 +110,41 @@ def probability_scale(
     )
 
 
-def scale_in_words(probability: float, thresholds: Thresholds) -> str:
+def scale_in_words(probability: float, thresholds: Thresholds) -> Sentence:
     """Say what `probability_scale` shows, for those who cannot see it."""
-    return (
-        f"This film at {as_percent(probability)} on a scale of the probability of pneumonia, with the validation films "
-        f"with pneumonia above the line and the normal ones below it. Under {as_percent(thresholds.low)} the answer is "
-        f"unlikely, from {as_percent(thresholds.high)} on it is likely, and between them the model cannot say."
+    return say(
+        "This film at {probability} on a scale of the probability of pneumonia, with the validation films with "
+        "pneumonia above the line and the normal ones below it. Under {low} the answer is unlikely, from {high} on it "
+        "is likely, and between them the model cannot say.",
+        probability=as_percent(probability),
+        low=as_percent(thresholds.low),
+        high=as_percent(thresholds.high),
     )
 
 
 def _names_on_top(names: list[tuple[str, float]]) -> alt.Axis:
     """Write the names of the answers as labels of an axis."""
-    label = "''"
-    for name, place in names:
-        label = f"abs(datum.value - {place}) < 1e-6 ? '{name}' : {label}"
     return alt.Axis(
         orient="top",
         values=[place for _, place in names],
-        labelExpr=label,
+        labelExpr=_labels(names),
         ticks=False,
         domain=False,
         grid=False,
         labelOverlap=False,
     )
+
+
+def _labels(labels: list[tuple[str, float]]) -> str:
+    """Return the expression that gives each place of an axis its label."""
+    expression = "''"
+    for label, place in labels:
+        quoted = "'{}'".format(label.replace("'", "\\'"))
+        expression = f"abs(datum.value - {place}) < 1e-6 ? {quoted} : {expression}"
+    return expression
+
+
+def _tick(probability: float, language: Language) -> str:
+    if 0.01 <= probability <= 0.99:
+        return language.tell(say("{share:.0%}", share=probability))
+    return language.tell(say("{share:.1%}", share=probability))

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, TiffImagePlugin
 from pneumo import codestream, dicom, dicom_header, greyscale
 from pneumo.bands import of_image
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
+from pneumo.sentences import say
 
 MAX_BYTES = 50 * 1024**2
 MAX_PIXELS = 40_000_000
@@ -37,11 +38,11 @@ _SIGNATURES = (
     (b"BM", "BMP"),
 )
 _STRANGERS = (
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"GIF8", "a GIF picture"),
-    (b"\0\0\0\x0cjP  ", "a bare JPEG 2000 picture"),
+    (b"%PDF", say("a PDF document")),
+    (b"PK\x03\x04", say("a ZIP archive")),
+    (b"\x1f\x8b", say("a gzip archive")),
+    (b"GIF8", say("a GIF picture")),
+    (b"\0\0\0\x0cjP  ", say("a bare JPEG 2000 picture")),
 )
 
 
@@ -117,8 +118,10 @@ def read(source: bytes | bytearray | memoryview | str | Path, name: str | None =
     except Exception as error:
         # The decoders document no common error: damaged files raise IndexError, struct.error, …
         raise UnreadableImageError(
-            f"{name} is damaged, or a kind of {kind} that cannot be decoded here. Export the film again, "
-            "as an 8-bit PNG if nothing else works."
+            "{name} is damaged, or a kind of {kind} that cannot be decoded here. Export the film again, "
+            "as an 8-bit PNG if nothing else works.",
+            name=name,
+            kind=kind,
         ) from error
     pixels = np.ascontiguousarray(pixels, np.float32)
     pixels.flags.writeable = False
@@ -135,14 +138,14 @@ def _bytes_of(path: str | Path, name: str) -> bytes:
     try:
         file = Path(path)
         if file.is_dir():
-            raise UnreadableImageError(f"{name} is a folder. Name the image files inside it.")
+            raise UnreadableImageError("{name} is a folder. Name the image files inside it.", name=name)
         if not file.is_file():
-            raise UnreadableImageError(f"There is no file {name}. Check the path and its spelling.")
+            raise UnreadableImageError("There is no file {name}. Check the path and its spelling.", name=name)
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise UnreadableImageError(
-            f"{name} cannot be opened. Check its path and your permission to read it."
+            "{name} cannot be opened. Check its path and your permission to read it.", name=name
         ) from error
     if len(data) > MAX_BYTES:
         raise _too_many_bytes(name)
@@ -150,12 +153,14 @@ def _bytes_of(path: str | Path, name: str) -> bytes:
 
 
 def _too_many_bytes(name: str) -> ImageSizeError:
-    return ImageSizeError(f"{name} is larger than {MAX_BYTES // 1024**2} MiB. Export the film in a smaller size.")
+    return ImageSizeError(
+        "{name} is larger than {limit} MiB. Export the film in a smaller size.", name=name, limit=MAX_BYTES // 1024**2
+    )
 
 
 def _format_of(data: bytes, name: str) -> str:
     if not data:
-        raise UnreadableImageError(f"{name} is empty. Send or export it again.")
+        raise UnreadableImageError("{name} is empty. Send or export it again.", name=name)
     # DICOM first: a file may carry a TIFF header in its preamble.
     if data[128:132] == b"DICM":
         return "DICOM"
@@ -168,20 +173,23 @@ def _format_of(data: bytes, name: str) -> str:
         return "DICOM"
     stranger = next((kind for signature, kind in _STRANGERS if data.startswith(signature)), None)
     raise UnreadableImageError(
-        f"{name} is {stranger or 'not a picture that pneumo knows'}. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file."
+        "{name} is {stranger}. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file.",
+        name=name,
+        stranger=stranger or say("not a picture that pneumo knows"),
     )
 
 
 def _check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise ImageSizeError(
-            f"{name} has {width} × {height} pixels, more than {MAX_PIXELS // 10**6} million. "
-            "Export the film in a smaller size."
+            "{name} has {width} × {height} pixels, more than {limit} million. Export the film in a smaller size.",
+            **{"name": name, "width": width, "height": height, "limit": MAX_PIXELS // 10**6},
         )
     if min(width, height) < MIN_SIDE:
         raise ImageSizeError(
-            f"{name} has {width} × {height} pixels; a film needs {MIN_SIDE} on each side. "
-            "Upload the original rather than a thumbnail."
+            "{name} has {width} × {height} pixels; a film needs {limit} on each side. "
+            "Upload the original rather than a thumbnail.",
+            **{"name": name, "width": width, "height": height, "limit": MIN_SIDE},
         )
 
 
@@ -196,7 +204,7 @@ def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     pixels, notes = greyscale.of_dicom(dataset, name)
     if (width, height) != (columns, rows):
         pixels = of_image(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
-        notes.append(f"The file's pixels are not square ({aspect:.3g} : 1); the picture was resampled.")
+        notes.append(say("The file's pixels are not square ({aspect:.3g} : 1); it was resampled.", aspect=aspect))
     return pixels, {
         "bits": dicom_header.bits_stored(dataset),
         "modality": dicom_header.header_text(dataset, "Modality"),
@@ -214,13 +222,15 @@ def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[s
         image: Image.Image = Image.open(io.BytesIO(data), formats=[kind])
     except Image.DecompressionBombError as error:
         raise ImageSizeError(
-            f"{name} has more than {MAX_PIXELS // 10**6} million pixels. Export the film in a smaller size."
+            "{name} has more than {limit} million pixels. Export the film in a smaller size.",
+            name=name,
+            limit=MAX_PIXELS // 10**6,
         ) from error
     _check_size(image.width, image.height, name)
     # A camera's JPEG may hold previews after the picture proper; only the other formats have true frames.
     if kind != "JPEG" and getattr(image, "is_animated", False):
         raise UnsupportedImageError(
-            f"{name} holds several pictures. pneumo reads one film at a time: export one of them."
+            "{name} holds several pictures. pneumo reads one film at a time: export one of them.", name=name
         )
     codestream.refuse_slow(data, image, name)
     bits, notes = _bits_of(data, image), list[str]()
@@ -233,12 +243,12 @@ def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[s
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # As many kinds as a file can be damaged in, and none of them in the picture itself.
-        notes.append("The EXIF block in the file is damaged; it was left out.")
+        notes.append(say("The EXIF block in the file is damaged; it was left out."))
     pixels = greyscale.of_picture(image, bits, name, notes)
     if stores_white_as_zero:
         # Pillow turns 8-bit pictures of this kind itself and leaves 16-bit ones as they are.
         np.subtract(1, pixels, out=pixels)
-        notes.append("The file stores an inverted picture (white is zero); it was turned to white bones on black.")
+        notes.append(greyscale.turned_over(say("white is zero")))
     return pixels, {"bits": bits, "notes": tuple(notes)}
 
 

@@ -13,13 +13,18 @@ from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
 from pneumo.findings import Finding
 from pneumo.model_store import ModelCard
 from pneumo.radiograph import Radiograph
+from pneumo.sentences import Sentence, say
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment
 
-ANSWER_WORDS = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "Pneumonia unlikely"}
+ANSWER_WORDS = {
+    "likely": say("Pneumonia likely"),
+    "uncertain": say("Cannot say"),
+    "unlikely": say("Pneumonia unlikely"),
+}
 # What stands in the place of an answer where there is none.
-STATUS_WORDS = {"refused": "Refused", "error": "Not readable"}
+STATUS_WORDS = {"refused": say("Refused"), "error": say("Not readable")}
 
 CSV_COLUMNS = (
     "file",
@@ -138,12 +143,12 @@ def _of_model(card: ModelCard) -> dict[str, Any]:
     }
 
 
-def outcome(record: dict[str, Any]) -> str:
+def outcome(record: dict[str, Any]) -> Sentence:
     """Return what became of a film in two words: its answer, or why it has none."""
     return ANSWER_WORDS[record["answer"]] if record["status"] == "ok" else STATUS_WORDS[record["status"]]
 
 
-def tally(records: Iterable[dict[str, Any]]) -> dict[str, int]:
+def tally(records: Iterable[dict[str, Any]]) -> dict[Sentence, int]:
     """Count what became of films, by `outcome`, in a fixed order and without zeros."""
     counts = Counter(outcome(record) for record in records)
     return {words: counts[words] for words in (*ANSWER_WORDS.values(), *STATUS_WORDS.values()) if counts[words]}
@@ -154,16 +159,17 @@ def film_name(record: dict[str, Any]) -> str:
     return re.split(r"[\\/]", record["file"])[-1]
 
 
-def validity(prevalence: float) -> str:
+def validity(prevalence: float) -> Sentence:
     """Say what an answer holds for.
 
     Args:
         prevalence: the share of pneumonia that the model's probability was calibrated for, 0…1.
     """
-    return (
-        f"The probability holds where {prevalence:.0%} of the films show pneumonia; at a clinic with fewer it is too "
+    return say(
+        "The probability holds where {prevalence:.0%} of the films show pneumonia; at a clinic with fewer it is too "
         "high. The models saw children of one to five years from one hospital; other ages, machines and diseases are "
-        "unknown to them."
+        "unknown to them.",
+        prevalence=prevalence,
     )
 
 

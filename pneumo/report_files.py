@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pneumo import dicom_report, report, report_pdf, report_picture
 from pneumo.errors import ImageError
 from pneumo.findings import Finding
+from pneumo.language import ENGLISH, Language
 from pneumo.report_text import FilmReport
+from pneumo.sentences import say
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment
@@ -37,6 +39,7 @@ def of_film(
     made: datetime,
     assessment: "Assessment | None" = None,
     findings: Sequence[Finding] | None = None,
+    language: Language = ENGLISH,
 ) -> FilmFiles:
     """Make the PDF and the JSON of a film, and for an answer the heat map and what joins the study of a DICOM film.
 
@@ -46,12 +49,13 @@ def of_film(
         made: the date and time that the page bears.
         assessment: the answer; None where the film was refused.
         findings: what the gate found; None where the film was not checked.
+        language: of the PDF; all other files are in English, as programs and other clinics read them.
 
     Raises:
         ValueError: if the film could not be read.
     """
     contents = {
-        PDF: report_pdf.one_page(item, made),
+        PDF: report_pdf.one_page(item, made, language),
         JSON: f"{report.to_json(item.record, indent=2)}\n".encode(errors="backslashreplace"),
     }
     if item.overlay:
@@ -70,5 +74,6 @@ def of_film(
         # highdicom refuses odd headers in many ways, and what it says may quote them.
         kind = type(error).__name__
         name = assessment.radiograph.name
-        return FilmFiles(contents, f"{name} has a header that no DICOM report can join ({kind}). Keep the PDF.")
+        told = say("{name} has a header that no DICOM report can join ({kind}). Keep the PDF.", name=name, kind=kind)
+        return FilmFiles(contents, told)
     return FilmFiles(contents | joined)

@@ -12,6 +12,7 @@ from pneumo import DISCLAIMER, __version__, drawing
 from pneumo.calibration import as_percent
 from pneumo.preprocessing import fit_within
 from pneumo.report import outcome
+from pneumo.sentences import Sentence, say
 
 # The heat has far fewer pixels than a film, and a PNG of a whole film in colour would take ten megabytes.
 LONGEST_SIDE = 1600
@@ -39,7 +40,7 @@ class Overlay:
     """
 
     picture: np.ndarray
-    meaning: str
+    meaning: Sentence
 
 
 def overlay(film: np.ndarray, heat: np.ndarray, method: str, answer: str) -> Overlay:
@@ -53,10 +54,15 @@ def overlay(film: np.ndarray, heat: np.ndarray, method: str, answer: str) -> Ove
     """
     picture = drawing.overlay(fit_within(film, LONGEST_SIDE), fit_within(heat, LONGEST_SIDE), OPACITY)
     if not heat.any():
-        return Overlay(picture, f"{method}: nothing on this film raises the model's score, so the heat map is empty.")
-    meaning = f"{method}: bright is where the evidence lies, relative to the hottest place of this film."
+        empty = say("{method}: nothing on this film raises the model's score, so the heat map is empty.", method=method)
+        return Overlay(picture, empty)
+    meaning = say(
+        "{method}: bright is where the evidence lies, relative to the hottest place of this film.", method=method
+    )
     if answer != "likely":
-        meaning += " Where the answer is not “likely”, a bright spot is no sign of disease."
+        meaning = say(
+            "{meaning} Where the answer is not “likely”, a bright spot is no sign of disease.", meaning=meaning
+        )
     return Overlay(picture, meaning)
 
 

@@ -19,6 +19,7 @@ from pneumo.calibration import at_prevalence
 from pneumo.errors import ModelError
 from pneumo.evaluation import Estimate
 from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.sentences import Sentence, say
 
 NEIGHBOURS = 100
 # Of a small validation set so many would be no neighbourhood.
@@ -66,12 +67,12 @@ class SimilarFilms:
     share: Estimate
     prevalence: float
 
-    def __str__(self) -> str:
+    def __str__(self) -> Sentence:
         """Say it, as in ``Of 100 films that score like this, 93 show pneumonia (95 % interval 86 to 97).``"""
         low, high = round(100 * self.share.low), round(100 * self.share.high)
-        return (
-            f"Of 100 films that score like this, {_of_100(self.share.value)} show pneumonia "
-            f"(95 % interval {low} to {high})."
+        return say(
+            "Of 100 films that score like this, {of_100} show pneumonia (95 % interval {low} to {high}).",
+            **{"of_100": _of_100(self.share.value), "low": low, "high": high},
         )
 
 
@@ -143,10 +144,10 @@ def place_on_scale(probability: np.ndarray) -> np.ndarray:
     return _logit(np.clip(probability, *SCALE_ENDS))
 
 
-def _of_100(share: float) -> str:
+def _of_100(share: float) -> Sentence:
     if share > 0.995:
-        return "over 99"
-    return "fewer than 1" if share < 0.005 else f"{100 * share:.0f}"
+        return say("over {count}", count=99)
+    return say("fewer than {count}", count=1) if share < 0.005 else say("{count:.0f}", count=100 * share)
 
 
 def _wilson(share: float, trials: float) -> tuple[float, float, float]:

@@ -12,6 +12,8 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 
 # Whole floors are those of the design; the others were put between them. A module imports from below only.
 FLOORS = {
+    "sentences": -1,
+    "language": -0.5,
     "errors": 0,
     "bands": 0.1,
     "codestream": 0.2,

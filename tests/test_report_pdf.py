@@ -3,6 +3,7 @@ import logging
 import re
 from datetime import UTC, datetime
 
+import catalogue
 import numpy as np
 import pypdf
 import pytest
@@ -12,7 +13,9 @@ import synthetic
 from pneumo import DISCLAIMER, report, report_pdf, report_picture
 from pneumo.errors import UnreadableImageError
 from pneumo.findings import refuse, warn
+from pneumo.language import LANGUAGES
 from pneumo.report_text import FilmReport
+from pneumo.sentences import say
 
 MADE = datetime(2026, 11, 21, 17, 54, tzinfo=UTC)
 A4 = (595, 842)
@@ -111,9 +114,9 @@ def test_pictures_shrink_before_words_are_left_out():
 
 def test_letters_beyond_english_are_printed_and_unknown_ones_are_boxes(caplog):
     with caplog.at_level(logging.INFO):
-        [page] = pages(report_pdf.one_page(item(label="Núñez – “Ärztin” ≥ 3\n胸\udcff"), MADE))
+        [page] = pages(report_pdf.one_page(item(label="Núñez – “Ärztin” ≥ 3\n胸 Ա\u13a0\udcff"), MADE))
 
-    assert "Núñez – “Ärztin” ≥ 3 □ Pneumonia likely" in text(page)
+    assert "Núñez – “Ärztin” ≥ 3 胸 Ա□ Pneumonia likely" in text(page)
     assert "胸" not in caplog.text
 
 
@@ -166,3 +169,46 @@ def test_the_mark_stays_on_the_page_at_both_ends(probability):
     [page] = pages(report_pdf.one_page(item(probability=probability), MADE))
 
     assert "0.1 %" in text(page) or "99.9 %" in text(page)
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "disclaimer", "probability", "date"),
+    [
+        ("zh", "很可能是肺炎", "非医疗器械", "肺炎概率：91.2%", "2026年11月21日"),
+        ("es", "Neumonía probable", "no es un producto sanitario", "91,2 %", "21 de noviembre de 2026"),
+        ("fr", "Pneumonie probable", "n’est pas un dispositif médical", "91,2 %", "21 novembre 2026"),
+    ],
+)
+def test_a_report_is_written_in_the_language_that_is_asked_for(code, answer, disclaimer, probability, date):
+    asked = item([warn("lungs_cut_off", say("The picture has only {width} × {height} pixels", width=9, height=8))])
+
+    [page] = pages(report_pdf.one_page(asked, MADE, LANGUAGES[code]))
+
+    told = text(page)
+    assert all(words in told for words in (answer, disclaimer, probability, date))
+    assert "□" not in told
+    for english in ("Pneumonia likely", "Research demonstration", "The picture has only", "Film and model"):
+        assert english not in told
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_letter_of_a_catalogue_can_be_printed(code):
+    document = report_pdf._document(MADE, LANGUAGES[code])
+    messages = [] if code == "en" else catalogue.read(code)
+    letters = {letter for message in messages for form in message.string for letter in form}
+
+    assert report_pdf._printable(document, "".join(sorted(letters))).count("□") == 0
+
+
+def test_a_long_table_in_chinese_stays_on_its_pages():
+    told = [text(page) for page in pages(report_pdf.many([item()] * 3 + [broken()] * 60, MADE, LANGUAGES["zh"]))]
+
+    assert "63 张胸片：很可能是肺炎 3, 无法读取 60" in told[0]
+    assert all("非医疗器械" in page for page in told)
+
+
+def test_a_line_that_begins_in_latin_after_one_that_ends_in_chinese_can_be_read():
+    told = text(pages(report_pdf.one_page(item(label="张三"), MADE, LANGUAGES["zh"]))[0])
+
+    assert "80.0% 及以上为很可能" in told
+    assert "低于 20.0% 为不太可能" in told

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from pages.parts import readers
+from pages.parts.language import _, current, many, told
 from pneumo import DISCLAIMER
 from pneumo.calibration import Answer, as_percent, at_prevalence
 from pneumo.probability_scale import probability_scale, scale_in_words
+from pneumo.report import ANSWER_WORDS
+from pneumo.sentences import Sentence
 from pneumo.similar_scores import SimilarFilms, similar_films
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ LOWEST, HIGHEST = 1, 60
 class Look(NamedTuple):
     """How an answer looks: words and the sign before them differ without colour, and so does the edge of its box."""
 
-    words: str
+    words: Sentence
     sign: str
     colour: str
     edge: str
@@ -27,9 +30,9 @@ class Look(NamedTuple):
 
 # Vermilion, grey and blue of Okabe and Ito's palette. A refusal has a red sign and a box of its own.
 LOOKS: dict[Answer, Look] = {
-    "likely": Look("Pneumonia likely", ":material/report:", "#D55E00", "solid"),
-    "uncertain": Look("Cannot say", ":material/help:", "#8C8C8C", "dashed"),
-    "unlikely": Look("Pneumonia unlikely", ":material/check_circle:", "#0072B2", "double"),
+    "likely": Look(ANSWER_WORDS["likely"], ":material/report:", "#D55E00", "solid"),
+    "uncertain": Look(ANSWER_WORDS["uncertain"], ":material/help:", "#8C8C8C", "dashed"),
+    "unlikely": Look(ANSWER_WORDS["unlikely"], ":material/check_circle:", "#0072B2", "double"),
 }
 
 
@@ -53,55 +56,71 @@ def show_answer(assessment: "Assessment") -> None:
     look, card = LOOKS[assessment.answer], assessment.card
     scores, held_at = readers.validation_scores(card), float(card.calibration["prevalence"])
     with st.container(border=True, key=f"answer_{assessment.answer}"):
-        told, drawn = st.columns(2, vertical_alignment="center")
-        with told:
-            st.markdown(f"## {look.sign} {look.words}")
-            st.markdown(f"**Probability of pneumonia: {as_percent(assessment.probability)}**")
+        said, drawn = st.columns(2, vertical_alignment="center")
+        with said:
+            st.markdown(f"## {look.sign} {told(look.words)}")
+            st.markdown(
+                f"**{_('Probability of pneumonia: {probability}', probability=as_percent(assessment.probability))}**"
+            )
             if scores:
                 similar = similar_films(scores, assessment.probability, held_at)
-                st.markdown(str(similar))
+                st.markdown(told(str(similar)))
                 st.caption(counted_on(similar))
             else:
-                st.caption("This model has no validation films to compare the film with.")
+                st.caption(_("This model has no validation films to compare the film with."))
             asked = ask_clinic(held_at)
         if scores:
             limits = card.as_thresholds()
             drawn.altair_chart(
-                probability_scale(assessment.probability, limits, scores, dark=st.context.theme.type == "dark"),
-                alt=scale_in_words(assessment.probability, limits),
+                probability_scale(
+                    assessment.probability,
+                    limits,
+                    scores,
+                    dark=st.context.theme.type == "dark",
+                    language=current(),
+                ),
+                alt=told(scale_in_words(assessment.probability, limits)),
             )
             drawn.caption(
-                "The upright line is this film; the bars are validation films (height by the root of the share)."
+                _("The upright line is this film; the bars are validation films (height by the root of the share).")
             )
         if asked != held_at:
             there = similar_films(scores, assessment.probability, asked) if scores else None
             show_clinic(at_prevalence(assessment.probability, held_at, asked), there, asked, held_at)
-        st.caption(f":material/info: {DISCLAIMER}")
+        st.caption(f":material/info: {told(DISCLAIMER)}")
 
 
 def counted_on(similar: SimilarFilms) -> str:
     """Say which films a count rests on."""
-    return (
-        f"Counted on the {similar.films} validation films with the nearest scores ({similar.patients} children), "
-        f"weighted so that {similar.prevalence:.0%} of all films show pneumonia."
+    return many(
+        "Counted on the {films} validation films with the nearest scores ({number} child), weighted so that "
+        "{prevalence:.0%} of all films show pneumonia.",
+        "Counted on the {films} validation films with the nearest scores ({number} children), weighted so that "
+        "{prevalence:.0%} of all films show pneumonia.",
+        similar.patients,
+        films=similar.films,
+        prevalence=similar.prevalence,
     )
 
 
 def ask_clinic(held_at: float) -> float:
     """Ask for the share of pneumonia at the user's clinic, folded away, and return it, 0…1."""
-    with st.popover("At your clinic", icon=":material/location_on:"):
+    with st.popover(_("At your clinic"), icon=":material/location_on:"):
         percent = st.number_input(
-            "Share of children with pneumonia at your clinic, in %",
+            _("Share of children with pneumonia at your clinic, in %"),
             min_value=LOWEST,
             max_value=HIGHEST,
             value=round(100 * held_at),
             key="prevalence",
             persist_state="session",
-            help="Of the children whose chests are filmed there.",
+            help=_("Of the children whose chests are filmed there."),
         )
         st.caption(
-            f"The probability holds where {held_at:.0%} of the filmed children have pneumonia. With another share here "
-            "it is restated for your clinic."
+            _(
+                "The probability holds where {held_at:.0%} of the filmed children have pneumonia. With another share "
+                "here it is restated for your clinic.",
+                held_at=held_at,
+            )
         )
     return percent / 100
 
@@ -109,11 +128,16 @@ def ask_clinic(held_at: float) -> float:
 def show_clinic(probability: float, similar: SimilarFilms | None, asked: float, held_at: float) -> None:
     """Show the probability as restated for the user's clinic."""
     with st.container(border=True, key="clinic"):
-        st.markdown(
-            f":material/location_on: **At your clinic, where {asked:.0%} of the children have pneumonia: "
-            f"{as_percent(probability)}.** {similar or ''}"
+        restated = _(
+            "At your clinic, where {asked:.0%} of the children have pneumonia: {probability}.",
+            asked=asked,
+            probability=as_percent(probability),
         )
+        st.markdown(f":material/location_on: **{restated}** {told(str(similar)) if similar else ''}")
         st.caption(
-            "Restated by Bayes' theorem. The answer above does not change: it keeps the model's own limits, which were "
-            f"chosen where {held_at:.0%} have pneumonia."
+            _(
+                "Restated by Bayes' theorem. The answer above does not change: it keeps the model's own limits, which "
+                "were chosen where {held_at:.0%} have pneumonia.",
+                held_at=held_at,
+            )
         )

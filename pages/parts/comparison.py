@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.parts import readers
 from pages.parts.answer import LOOKS
+from pages.parts.language import _, told
 from pages.parts.readers import Reader
 from pneumo import drawing, model_store
 from pneumo.calibration import as_percent
@@ -37,18 +38,18 @@ def show_comparison(
     if not others:
         return
     folded = st.expander(
-        "Compare with another model", icon=":material/compare_arrows:", key="compare", on_change="rerun"
+        _("Compare with another model"), icon=":material/compare_arrows:", key="compare", on_change="rerun"
     )
     if not folded.open:
         return
     with folded:
-        name = st.selectbox("Other model", list(others), format_func=lambda each: others[each].title, key="other")
+        name = st.selectbox(_("Other model"), list(others), format_func=lambda each: others[each].title, key="other")
         try:
             other = readers.load_reader(name, others[name].sha256)
         except ModelError as error:
-            st.error(str(error))
+            st.error(told(str(error)))
             return
-        with st.spinner("Asking the other model …"):
+        with st.spinner(_("Asking the other model …")):
             second = ask(first, other, lungs)
         st.markdown(in_words(first, second))
         for column, assessment, each, place in zip(
@@ -69,13 +70,16 @@ def ask(first: "Assessment", other: Reader, lungs: LungMask | None) -> "Assessme
 
 def in_words(first: "Assessment", second: "Assessment") -> str:
     """Say whether two models agree."""
-    words = [LOOKS[each.answer].words.lower() for each in (first, second)]
+    words = [told(LOOKS[each.answer].words).lower() for each in (first, second)]
     if first.answer == second.answer:
-        return f":material/handshake: Both models say: **{words[0]}**. They were trained on the same films."
-    return (
-        f":material/call_split: **The models differ**: {words[0]} and {words[1]}. Neither is right because the other "
-        "disagrees; look at the film."
+        agreed = _("Both models say: **{answer}**. They were trained on the same films.", answer=words[0])
+        return f":material/handshake: {agreed}"
+    differ = _(
+        "**The models differ**: {first} and {second}. Neither is right because the other disagrees; look at the film.",
+        first=words[0],
+        second=words[1],
     )
+    return f":material/call_split: {differ}"
 
 
 def show_opinion(assessment: "Assessment") -> None:
@@ -83,21 +87,21 @@ def show_opinion(assessment: "Assessment") -> None:
     look, card = LOOKS[assessment.answer], assessment.card
     with st.container(border=True, key=f"answer_{assessment.answer}_{card.name}"):
         st.markdown(f"**{card.title}**")
-        st.markdown(f"{look.sign} **{look.words}**, {as_percent(assessment.probability)}")
+        st.markdown(f"{look.sign} **{told(look.words)}**, {told(as_percent(assessment.probability))}")
         if scores := readers.validation_scores(card):
-            st.caption(str(similar_films(scores, assessment.probability, card.calibration["prevalence"])))
+            st.caption(told(str(similar_films(scores, assessment.probability, card.calibration["prevalence"]))))
 
 
 def show_heat(assessment: "Assessment", reader: Reader, shown: np.ndarray, method: str, place: str) -> None:
     """Show where one model looked."""
     if reader.explainer is None:
-        st.caption(reader.no_heat_map)
+        st.caption(told(reader.no_heat_map))
         return
     heat = readers.heat_of(assessment, reader.explainer, method, shown.shape, place)
     st.image(
         drawing.overlay(shown, heat.values, OPACITY),
-        caption=f"{METHODS[method]} of {assessment.card.title}",
-        alt=f"The film with the heat map of {assessment.card.title} over it",
+        caption=_("{method} of {title}", method=METHODS[method], title=assessment.card.title),
+        alt=_("The film with the heat map of {title} over it", title=assessment.card.title),
         width="stretch",
         output_format="JPEG",
     )

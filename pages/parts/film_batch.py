@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.elements.lib.column_types import ColumnConfig
 
+from pages.parts.language import _, current, many, told
 from pages.parts.readers import Reader
 from pneumo import batch, batch_report, report
 from pneumo.batch import FilmList
+from pneumo.language import Language
 from pneumo.screening import Screener
 
 if TYPE_CHECKING:
@@ -19,15 +22,19 @@ if TYPE_CHECKING:
 # So many rows are seen at once; the others are scrolled to, so that the open film is not pushed off the screen.
 ROWS_SEEN = 8
 ROW_HEIGHT = 35
-# In pixels; all but the remarks fit on a telephone.
-COLUMNS = {
-    "File": st.column_config.TextColumn(width=130),
-    "Answer": st.column_config.TextColumn(width=112),
-    "Probability": st.column_config.NumberColumn(format="percent", width=84),
-    "Remark": st.column_config.TextColumn(width="large"),
-}
 # What a session keeps of the film that was looked at last.
 LAST_FILM = ("film_check", "judged", "heat_first", "second", "heat_second", "leaning")
+
+
+def columns() -> dict[str, ColumnConfig]:
+    """Return the heads and widths of the table."""
+    # In pixels; all but the remarks fit on a telephone.
+    return {
+        "File": st.column_config.TextColumn(_("File"), width=130),
+        "Answer": st.column_config.TextColumn(_("Answer"), width=112),
+        "Probability": st.column_config.NumberColumn(_("Probability"), format="percent", width=84),
+        "Remark": st.column_config.TextColumn(_("Remark"), width="large"),
+    }
 
 
 def films_of_session() -> FilmList:
@@ -43,10 +50,10 @@ def take_uploads() -> FilmList:
     # On the way back from another page the uploader is a new one: that it is empty takes nothing off the list.
     seen_before: set[str] = st.session_state.get("uploaded", set()) if key in st.session_state else set()
     uploads = st.file_uploader(
-        "Frontal chest radiographs, one or many: JPEG, PNG, TIFF, BMP, WebP or DICOM, up to 50 MB each",
+        _("Frontal chest radiographs, one or many: JPEG, PNG, TIFF, BMP, WebP or DICOM, up to 50 MB each"),
         accept_multiple_files=True,
         key=key,
-        help="Films stay in the memory of the machine that runs pneumo. They are not stored, logged or sent.",
+        help=_("Films stay in the memory of the machine that runs pneumo. They are not stored, logged or sent."),
     )
     here = {upload.file_id for upload in uploads}
     for identity in seen_before - here:
@@ -70,9 +77,12 @@ def read_waiting(films: FilmList, screener: Screener | None, classifier: "Classi
     with place:
         bar, rows = st.empty(), st.empty()
     for progress in batch.read_all(films, waiting, screener, classifier):
-        bar.progress(progress.share, str(progress))
+        bar.progress(progress.share, told(str(progress)))
         rows.dataframe(
-            batch.table(films.entries.values()), hide_index=True, height=height_of(films), column_config=COLUMNS
+            batch.table(films.entries.values(), current()),
+            hide_index=True,
+            height=height_of(films),
+            column_config=columns(),
         )
     bar.empty()
     rows.empty()
@@ -88,12 +98,12 @@ def show_list(films: FilmList, screener: Screener | None, reader: Reader, method
         method: of the heat maps in the PDF, a key of `heat_methods.METHODS`.
     """
     counted = batch.counts(films.records)
-    st.markdown(f"## {len(films.entries)} films")
+    st.markdown(f"## {many('{number} film', '{number} films', len(films.entries))}")
     chosen = st.pills(
-        "Show only",
+        _("Show only"),
         list(counted),
         selection_mode="multi",
-        format_func=lambda key: f"{batch.OUTCOMES[key]}: {counted[key]}",
+        format_func=lambda key: f"{told(batch.OUTCOMES[key])}: {counted[key]}",
         key="outcomes",
         label_visibility="collapsed",
     )
@@ -103,36 +113,43 @@ def show_list(films: FilmList, screener: Screener | None, reader: Reader, method
     key = f"films_{hash(tuple(identities))}"
     opened = [identities.index(films.opened)] if films.opened in identities else []
     st.dataframe(
-        batch.table(shown),
+        batch.table(shown, current()),
         hide_index=True,
         height=height_of(films),
-        column_config=COLUMNS,
+        column_config=columns(),
         on_select=lambda: open_row(films, key, identities),
         selection_mode="single-row",
         selection_default={"selection": {"rows": opened}},
         placeholder="",
         key=key,
-        alt="The films of this session, with the answer, the probability and a remark on each.",
+        alt=_("The films of this session, with the answer, the probability and a remark on each."),
     )
-    st.caption("Choose a row to open its film. Click on the head of a column to sort by it.")
+    st.caption(_("Choose a row to open its film. Click on the head of a column to sort by it."))
     if films.let_go:
-        st.caption(
-            f":material/memory: To save memory, the files of {films.let_go} older films were let go. Their results "
-            "stay in the list; to open one of those films, upload it again."
+        let_go = many(
+            "To save memory, the file of {number} older film was let go. Its result stays in the list; to open that "
+            "film, upload it again.",
+            "To save memory, the files of {number} older films were let go. Their results stay in the list; to open "
+            "one of those films, upload it again.",
+            films.let_go,
         )
+        st.caption(f":material/memory: {let_go}")
     with st.container(horizontal=True):
         offer(
-            "All films as PDF", partial(pdf_of, films, screener, reader, method), "pneumo-films.pdf", "application/pdf"
+            _("All films as PDF"),
+            partial(pdf_of, films, screener, reader, method, current()),
+            "pneumo-films.pdf",
+            "application/pdf",
         )
-        offer("Results as CSV", report.to_csv(films.records), "pneumo-films.csv", "text/csv")
+        offer(_("Results as CSV"), report.to_csv(films.records), "pneumo-films.csv", "text/csv")
         lines = "".join(f"{report.to_json(record)}\n" for record in films.records)
-        offer("Results as JSON lines", lines, "pneumo-films.jsonl", "application/jsonl")
-        st.button("Clear the list", icon=":material/delete:", key="clear", on_click=clear, args=[films])
+        offer(_("Results as JSON lines"), lines, "pneumo-films.jsonl", "application/jsonl")
+        st.button(_("Clear the list"), icon=":material/delete:", key="clear", on_click=clear, args=[films])
 
 
 def show_let_go() -> None:
     """Say that a film cannot be opened any more."""
-    st.info("The file of this film was let go to save memory. Upload it again to open it.", icon=":material/memory:")
+    st.info(_("The file of this film was let go to save memory. Upload it again to open it."), icon=":material/memory:")
 
 
 def open_row(films: FilmList, key: str, identities: list[str]) -> None:
@@ -149,11 +166,11 @@ def clear(films: FilmList) -> None:
         st.session_state.pop(key, None)
 
 
-def pdf_of(films: FilmList, screener: Screener | None, reader: Reader, method: str) -> bytes:
+def pdf_of(films: FilmList, screener: Screener | None, reader: Reader, method: str, language: Language) -> bytes:
     """Make the PDF of all films; it is asked for by a click and takes some seconds for fifty films."""
     now = datetime.now().astimezone()
     entries = list(films.entries.values())
-    return batch_report.pdf(entries, screener, reader.classifier, reader.explainer, method, now)
+    return batch_report.pdf(entries, screener, reader.classifier, reader.explainer, method, now, language)
 
 
 def height_of(films: FilmList) -> int:

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from pages.parts.language import _, told
 from pneumo import DISCLAIMER, gate, preprocessing, radiograph, screening
 from pneumo.batch import Entry
 from pneumo.errors import ModelError
-from pneumo.findings import Finding
+from pneumo.findings import TURNS, Correction, Finding
 from pneumo.gate import Verdict
 from pneumo.lungs import LungMask
 from pneumo.radiograph import Radiograph
@@ -70,7 +71,7 @@ class FilmCheck:
         self.forced = False
 
 
-@st.cache_resource(show_spinner="Loading the film check …", max_entries=2)
+@st.cache_resource(show_spinner=False, max_entries=2)
 def _load_screener(sha256s: tuple[str, ...]) -> Screener:
     """Load both networks once for all sessions; `sha256s` make retrained networks new ones."""
     screener = Screener.open()
@@ -81,7 +82,8 @@ def _load_screener(sha256s: tuple[str, ...]) -> Screener:
 def load_screener() -> Screener | None:
     """Return what checks films; None where its networks are missing or damaged."""
     try:
-        return _load_screener(tuple(card.sha256 for card in screening.network_cards()))
+        with st.spinner(_("Loading the film check …")):
+            return _load_screener(tuple(card.sha256 for card in screening.network_cards()))
     except ModelError:
         return None
 
@@ -109,42 +111,50 @@ def show_refusal(checked: FilmCheck, facts: str) -> None:
     """Show why a film was not assessed, and what can be done."""
     findings, correction = checked.findings or (), checked.verdict and checked.verdict.correction
     with st.container(border=True, key="refusal"):
-        st.markdown("## :red[:material/block: Not assessed]")
-        told, shown = st.columns([2, 1])
+        st.markdown(f"## :red[:material/block: {_('Not assessed')}]")
+        reasons, shown = st.columns([2, 1])
         shown.image(
             preprocessing.fit_within(checked.film.pixels, REFUSED_SIDE),
             caption=facts,
-            alt="The film that was not assessed",
+            alt=_("The film that was not assessed"),
             clamp=True,
             output_format="JPEG",
         )
-        with told:
+        with reasons:
             for finding in findings:
                 show = st.error if finding.severity == "refuse" else st.warning
-                show(finding.message)
+                show(told(finding.message))
             with st.container(horizontal=True):
                 if correction:
-                    words = f"{str(correction).replace(' and ', ', ')} and assess"
-                    st.button(words.capitalize(), type="primary", key="correct", on_click=checked.correct)
-                st.button("Assess anyway", key="force", on_click=checked.force)
-        st.caption(f":material/info: {DISCLAIMER}")
+                    st.button(in_words(correction), type="primary", key="correct", on_click=checked.correct)
+                st.button(_("Assess anyway"), key="force", on_click=checked.force)
+        st.caption(f":material/info: {told(DISCLAIMER)}")
+
+
+def in_words(correction: Correction) -> str:
+    """Say on a button what is done at a click on it."""
+    if correction.quarter_turns and correction.invert:
+        words = _("{turn}, invert and assess", turn=TURNS[correction.quarter_turns])
+    else:
+        words = _("{correction} and assess", correction=str(correction))
+    return words.capitalize()
 
 
 def show_findings(checked: FilmCheck) -> None:
     """Show above the answer what speaks against it, and what the user asked for."""
     if checked.refused:
         st.warning(
-            "**Assessed at your request, although pneumo refuses this film.** The answer below may mean nothing.",
+            _("**Assessed at your request, although pneumo refuses this film.** The answer below may mean nothing."),
             icon=":material/block:",
         )
-        st.button("Let the refusal stand", icon=":material/undo:", key="withdraw", on_click=checked.withdraw)
+        st.button(_("Let the refusal stand"), icon=":material/undo:", key="withdraw", on_click=checked.withdraw)
     for finding in checked.findings or ():
-        st.warning(finding.message, icon=":material/warning:")
+        st.warning(told(finding.message), icon=":material/warning:")
 
 
 def show_correction(checked: FilmCheck) -> None:
     """Say that a film was corrected, and offer to undo it."""
     if checked.is_corrected:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.info(checked.film.notes[-1], icon=":material/rotate_right:")
-            st.button("Undo the correction", icon=":material/undo:", key="undo", on_click=checked.undo)
+            st.info(told(checked.film.notes[-1]), icon=":material/rotate_right:")
+            st.button(_("Undo the correction"), icon=":material/undo:", key="undo", on_click=checked.undo)

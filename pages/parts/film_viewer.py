@@ -7,17 +7,51 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from pages.parts.language import _, told
 from pneumo import DISCLAIMER, drawing
 from pneumo.heat_findings import HeatFindings
 from pneumo.lungs import LungMask
+from pneumo.sentences import say
 
 FOLDER = Path(__file__).with_name("viewer")
 # Streamlit takes one module, and a module that imports another would make the browser ask for it.
-MODULE = ("picture.js", "view.js", "saving.js", "viewer.js")
+MODULE = ("picture.js", "view.js", "saving.js", "words.js", "viewer.js")
 # What either end of the colours means.
 SCALES = {
-    "relative": {"cold": "No heat", "hot": "This film's hottest place"},
-    "absolute": {"cold": "No heat", "hot": "Usual peak of a “likely” film"},
+    "relative": {"cold": say("No heat"), "hot": say("This film's hottest place")},
+    "absolute": {"cold": say("No heat"), "hot": say("Usual peak of a “likely” film")},
+}
+# The texts of viewer.html, which holds them in English; those between keys are told apart.
+LABELS = (
+    say("Film viewer"),
+    say("Number of pictures"),
+    say("Two pictures"),
+    say("One picture"),
+    say("Opacity of the heat map"),
+    say("Colours"),
+    say("Heat scale"),
+    say("This film"),
+    say("Absolute"),
+    say("Outline of the lungs"),
+    say("Zoom"),
+    say("Zoom out"),
+    say("Zoom in"),
+    say("Window"),
+    say("Level"),
+    say("Invert"),
+    say("Drag sets window and level"),
+    say("Reset"),
+    say("Save PNG"),
+    say("On a picture: wheel, pinch or"),
+    say("zoom; drag or arrow keys move;"),
+    say("shows all of it."),
+    say("Dragging with the right button sets window (sideways) and level (up and down)."),
+)
+# What viewer.js says itself.
+SAID = {
+    "keys": say("plus and minus zoom, arrow keys move, 0 shows all"),
+    "broken": say("The browser could not draw this film. Reload the page and choose the film again."),
+    "legend": say("Colours of the heat map, from {cold} to {hot}"),
 }
 # What stands over the list of hot regions, or in its place.
 REGIONS = {
@@ -73,18 +107,20 @@ def show_film(
             },
             "regionsNote": REGIONS,
             "colours": _colours(),
-            "scales": SCALES,
+            "scales": {name: {end: told(words) for end, words in ends.items()} for name, ends in SCALES.items()},
             "caption": captions[0],
             "heatCaption": captions[1],
-            "titles": {"film": "Film", "heat": "Film with its heat map"},
+            "titles": {"film": _("Film"), "heat": _("Film with its heat map")},
             "words": dict(zip(("film", "heat"), words, strict=True)),
-            "note": DISCLAIMER,
+            "note": told(DISCLAIMER),
+            "labels": {"".join(label): told(label) for label in LABELS},
+            "said": {name: told(words) for name, words in SAID.items()},
         },
     )
 
 
 def _colours() -> list[dict[str, Any]]:
     return [
-        {"name": name, "title": title, "table": base64.b64encode(drawing.colour_table(name).tobytes()).decode()}
+        {"name": name, "title": told(title), "table": base64.b64encode(drawing.colour_table(name).tobytes()).decode()}
         for name, title in drawing.COLOUR_MAPS.items()
     ]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import streamlit as st
 
+from pages.parts.language import _, current, told
 from pneumo import report, report_files, report_picture
 from pneumo.findings import Finding
 from pneumo.heat_methods import METHODS
+from pneumo.language import ENGLISH, Language
 from pneumo.preprocessing import fit_within
 from pneumo.report_files import DICOM_PICTURE, DICOM_REPORT, PDF, PICTURE, FilmFiles
 from pneumo.report_text import FilmReport
@@ -34,37 +36,51 @@ class Kept(NamedTuple):
 
 def keep_answer(kept: Kept) -> None:
     """Offer what the user may want to keep of a film."""
-    st.markdown("### Keep this answer")
+    st.markdown(f"### {_('Keep this answer')}")
     # A field of its own for each film: a name must not be left standing over the next child's film.
     label = st.text_input(
-        "Name or number to print on the report, if you want one",
+        _("Name or number to print on the report, if you want one"),
         key=f"label_{kept.record['image_sha256']}",
         max_chars=60,
-        help="It stands on the PDF alone, and is not stored.",
+        help=_("It stands on the PDF alone, and is not stored."),
     )
     stem = f"{Path(kept.record['file']).stem}-pneumo"
     with st.container(horizontal=True, key="keep"):
-        offer("PDF report", partial(content, kept, label, PDF), f"{stem}.pdf", "application/pdf", "picture_as_pdf")
+        offer(
+            _("PDF report"),
+            partial(content, kept, label, PDF, current()),
+            f"{stem}.pdf",
+            "application/pdf",
+            "picture_as_pdf",
+        )
         if kept.heat is not None:
-            offer("Overlay as PNG", partial(content, kept, label, PICTURE), f"{stem}.png", "image/png", "image")
+            offer(
+                _("Overlay as PNG"),
+                partial(content, kept, label, PICTURE, current()),
+                f"{stem}.png",
+                "image/png",
+                "image",
+            )
         offer("JSON", report.to_json(kept.record, indent=2), f"{stem}.json", "application/json", "data_object")
         if kept.assessment and kept.assessment.radiograph.format == "DICOM":
             offer_dicom(kept, stem)
+    if current() is not ENGLISH:
+        st.caption(_("The PDF is in the language of this page, all other files are in English."))
 
 
 def offer_dicom(kept: Kept, stem: str) -> None:
     """Offer the objects that join the study of a DICOM film, or say why there are none."""
-    if not st.toggle("DICOM objects", key=f"dicom_{kept.record['image_sha256']}"):
+    if not st.toggle(_("DICOM objects"), key=f"dicom_{kept.record['image_sha256']}"):
         return
-    made = files_of(kept, "")
+    made = files_of(kept, "", current())
     if made.problem:
-        st.caption(made.problem)
-    for ending, words in ((DICOM_PICTURE, "Overlay as DICOM"), (DICOM_REPORT, "Structured report")):
+        st.caption(told(made.problem))
+    for ending, words in ((DICOM_PICTURE, _("Overlay as DICOM")), (DICOM_REPORT, _("Structured report"))):
         if ending in made.contents:
             offer(words, made.contents[ending], f"{stem}{ending}", "application/dicom", "clinical_notes")
 
 
-def files_of(kept: Kept, label: str) -> FilmFiles:
+def files_of(kept: Kept, label: str, language: Language) -> FilmFiles:
     """Make all files of a film."""
     drawn = None
     if kept.assessment and kept.heat is not None:
@@ -72,12 +88,12 @@ def files_of(kept: Kept, label: str) -> FilmFiles:
         drawn = report_picture.overlay(shown, kept.heat, METHODS[kept.method], kept.assessment.answer)
     item = FilmReport(kept.record, kept.film, drawn, label)
     now = datetime.now().astimezone()
-    return report_files.of_film(item, kept.source, now, kept.assessment, kept.findings)
+    return report_files.of_film(item, kept.source, now, kept.assessment, kept.findings, language)
 
 
-def content(kept: Kept, label: str, ending: str) -> bytes:
+def content(kept: Kept, label: str, ending: str, language: Language) -> bytes:
     """Make one file of a film."""
-    return files_of(kept, label).contents[ending]
+    return files_of(kept, label, language).contents[ending]
 
 
 def offer(words: str, data: str | bytes | Callable[[], bytes], file: str, mime: str, icon: str) -> None:

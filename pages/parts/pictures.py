@@ -6,11 +6,15 @@ import numpy as np
 import streamlit as st
 
 from pages.parts.film_viewer import show_film
+from pages.parts.language import _, told
 from pneumo.heat_findings import HeatFindings
 from pneumo.heat_methods import METHODS
 from pneumo.lungs import LungMask
+from pneumo.report import ANSWER_WORDS
+from pneumo.sentences import say
 
-EMPTY = "Nothing on this film raises the model's score, so the map is empty."
+EMPTY = say("Nothing on this film raises the model's score, so the map is empty.")
+SIDES = say("Right and left are the child's.")
 
 
 class Pictures(NamedTuple):
@@ -39,33 +43,38 @@ def show_pictures(ready: Pictures) -> None:
         absolute=ready.absolute,
         lungs=ready.lungs,
         findings=ready.findings,
-        captions=(ready.caption, f"{METHODS[ready.method]}: bright is where the evidence lies"),
-        words=("The film alone.", in_words(ready)),
+        captions=(ready.caption, _("{method}: bright is where the evidence lies", method=METHODS[ready.method])),
+        words=(_("The film alone."), in_words(ready)),
         key=ready.key,
     )
     if not ready.heat.any():
-        st.caption(EMPTY)
+        st.caption(told(EMPTY))
         return
     if ready.findings.inside:
-        st.caption(f"{ready.findings.inside} Right and left are the child's.")
+        st.caption(f"{told(str(ready.findings.inside))} {told(SIDES)}")
     if ready.answer == "likely":
         for warning in ready.findings.warnings:
-            st.warning(warning, icon=":material/warning:")
+            st.warning(told(warning), icon=":material/warning:")
     if ready.answer != "likely":
-        colours = "Colours are" if ready.absolute is None else "On the scale “This film”, colours are"
-        st.caption(
-            f"{colours} relative to this film's own hottest place: where the answer is not “likely”, a bright spot "
-            "is no sign of disease."
-        )
+        if ready.absolute is None:
+            relative = _("Colours are relative to this film's own hottest place:")
+        else:
+            relative = _("On the scale “This film”, colours are relative to this film's own hottest place:")
+        st.caption(f"{relative} {_('where the answer is not “likely”, a bright spot is no sign of disease.')}")
 
 
 def in_words(ready: Pictures) -> str:
     """Say what the overlay shows to who cannot see it."""
-    answer = {"likely": "Pneumonia likely", "unlikely": "Pneumonia unlikely"}.get(ready.answer, "Cannot say")
+    answer = ANSWER_WORDS[ready.answer]
     if not ready.heat.any():
-        heat = EMPTY
+        heat = told(EMPTY)
     elif ready.findings.inside:
-        heat = f"{ready.findings.inside} Right and left are the child's."
+        heat = f"{told(str(ready.findings.inside))} {told(SIDES)}"
     else:
-        heat = "The lungs of this film were not found, so the place of the heat cannot be named."
-    return f"The film under its {METHODS[ready.method]} heat map. Answer: {answer}. {heat}"
+        heat = _("The lungs of this film were not found, so the place of the heat cannot be named.")
+    return _(
+        "The film under its {method} heat map. Answer: {answer}. {heat}",
+        method=METHODS[ready.method],
+        answer=answer,
+        heat=heat,
+    )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from pages.parts.language import _, told
 from pneumo import model_store, pathogen, similar_scores
 from pneumo.errors import ExplanationError, ModelError
 from pneumo.explanation import Explainer, HeatMap
@@ -24,9 +25,18 @@ class Reader(NamedTuple):
     no_heat_map: str
 
 
-@st.cache_resource(show_spinner="Loading the model …", max_entries=4)
 def load_reader(name: str, sha256: str) -> Reader:
-    """Load a model once for all sessions; `sha256` makes a retrained model a new one."""
+    """Load a model once for all sessions; `sha256` makes a retrained model a new one.
+
+    Raises:
+        ModelError: if it is missing or damaged.
+    """
+    with st.spinner(_("Loading the model …")):
+        return _load_reader(name, sha256)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _load_reader(name: str, sha256: str) -> Reader:
     import keras
 
     from pneumo.classifier import Classifier
@@ -61,23 +71,23 @@ def choose_model() -> tuple[ModelCard, str]:
     """Show the settings, and return the card and the method; stop the page where there is no model."""
     catalogue = model_store.catalogue()
     if not catalogue.cards:
-        st.warning("There is no model yet. Train one: `python -m pneumo train cnn --data DIR`.")
+        st.warning(_("There is no model yet. Train one: `python -m pneumo train cnn --data DIR`."))
         st.stop()
     by_name = {card.name: card for card in catalogue.cards}
-    with st.popover("Model and heat map", icon=":material/tune:"):
+    with st.popover(_("Model and heat map"), icon=":material/tune:"):
         name = st.selectbox(
-            "Model",
+            _("Model"),
             list(by_name),
             format_func=lambda name: by_name[name].title,
             key="model",
             persist_state="session",
-            help="The first is the best single network on validation films.",
+            help=_("The first is the best single network on validation films."),
         )
         method = st.selectbox(
-            "Heat map", [*METHODS], format_func=METHODS.__getitem__, key="method", persist_state="session"
+            _("Heat map"), [*METHODS], format_func=METHODS.__getitem__, key="method", persist_state="session"
         )
         for problem in catalogue.problems.values():
-            st.caption(f":material/warning: {problem}")
+            st.caption(f":material/warning: {told(problem)}")
     return by_name[name], method
 
 

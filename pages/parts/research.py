@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.parts import readers
+from pages.parts.language import _, told
 from pneumo import explain_table, lungs
-from pneumo.heat_findings import Extent
+from pneumo.heat_findings import ZONE_WORDS, Extent
 from pneumo.pathogen import Leaning
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def show_research(assessment: "Assessment", extent: Extent | None, method: str) 
     leaning = readers.leaning_of(assessment)
     if leaning is None and extent is None:
         return
-    with st.expander("Beyond the two classes (research)", icon=":material/science:"):
+    with st.expander(_("Beyond the two classes (research)"), icon=":material/science:"):
         if leaning:
             show_leaning(leaning)
         if extent:
@@ -29,29 +30,40 @@ def show_research(assessment: "Assessment", extent: Extent | None, method: str) 
 
 def show_leaning(leaning: Leaning) -> None:
     """Say whether the film looks bacterial or viral, and how often that is right."""
-    st.markdown(f"**Bacterial or viral?** {leaning}")
+    st.markdown(f"**{_('Bacterial or viral?')}** {told(str(leaning))}")
     figures = leaning.card.metrics.get("test")
     measured = ""
     if figures:
         auroc = figures["auroc"]
-        measured = (
-            f"On the {figures['films']} test films with pneumonia it told the two apart with an AUROC of "
-            f"{auroc['value']:.3f} ({auroc['low']:.3f}–{auroc['high']:.3f}). "
+        measured = _(
+            "On the {films} test films with pneumonia it told the two apart with an AUROC of "
+            "{value:.3f} ({low:.3f}–{high:.3f}).",
+            films=figures["films"],
+            **{end: auroc[end] for end in ("value", "low", "high")},
         )
-    st.caption(f"{measured}A leaning, not a diagnosis: do not choose a treatment by it.")
+    st.caption(f"{measured} {_('A leaning, not a diagnosis: do not choose a treatment by it.')}".strip())
 
 
 def show_extent(extent: Extent, name: str, method: str) -> None:
     """Say how much of each lung zone is hot, and what that was measured to be worth."""
-    st.markdown(f"**Extent.** {extent.share:.0%} of the lung area is hot on the scale that all films share.")
+    hot = _("{share:.0%} of the lung area is hot on the scale that all films share.", share=extent.share)
+    st.markdown(f"**{_('Extent.')}** {hot}")
     st.dataframe(
         {
-            "Zone": [zone.capitalize() for zone in lungs.ZONES],
-            "Hot": ["not on the film" if share is None else f"{share:.0%}" for share in extent.zones],
+            _("Zone"): [told(ZONE_WORDS[zone]).capitalize() for zone in lungs.ZONES],
+            _("Hot"): [
+                _("not on the film") if share is None else _("{share:.0%}", share=share) for share in extent.zones
+            ],
         },
         hide_index=True,
         width="content",
     )
     found = explain_table.figure(name, "opacities", method, "extent_correlation")
-    worth = f"Against opacities that people drew on adults' films its rank correlation is {found}. " if found else ""
-    st.caption(f"{worth}Heat shows where the score comes from, not how ill the child is.")
+    worth = ""
+    if found:
+        worth = _(
+            "Against opacities that people drew on adults' films its rank correlation is "
+            "{value:.3f} ({low:.3f}–{high:.3f}).",
+            **{"value": found.value, "low": found.low, "high": found.high},
+        )
+    st.caption(f"{worth} {_('Heat shows where the score comes from, not how ill the child is.')}".strip())

@@ -35,10 +35,11 @@ function compose(pictures, legend, sentences) {
 
 function wrapped(pen, text, width) {
   const lines = [""];
-  for (const word of text.split(" ")) {
-    const longer = `${lines.at(-1)} ${word}`.trim();
+  // Chinese has no spaces: there a line may break after any character.
+  for (const word of text.match(/ ?[\u3000-\u9fff\uff00-\uffef]| ?[^ \u3000-\u9fff\uff00-\uffef]+/g) ?? []) {
+    const longer = `${lines.at(-1)}${word}`.trim();
     if (pen.measureText(longer).width <= width) lines[lines.length - 1] = longer;
-    else lines.push(word);
+    else lines.push(word.trim());
   }
   return lines;
 }

@@ -76,10 +76,11 @@ class Viewer {
     }
     if (!data.absolute) this.settings.scale = START.scale;
     this.data = data;
+    speak(this.root, data.labels);
     for (const [name, { figure, canvas, stage }] of Object.entries(this.sides)) {
       figure.style.setProperty("--shape", width / height);
       canvas.setAttribute("aria-label", data.words[name]);
-      stage.setAttribute("aria-label", `${data.titles[name]}: plus and minus zoom, arrow keys move, 0 shows all`);
+      stage.setAttribute("aria-label", `${data.titles[name]}: ${data.said.keys}`);
     }
     this.find("[name=colours]").replaceChildren(...data.colours.map(({ name, title }) => new Option(title, name)));
     this.find(".scale").hidden = !data.absolute;
@@ -97,7 +98,7 @@ class Viewer {
       problem.hidden = true;
       this.show();
     } catch {
-      problem.textContent = "The browser could not draw this film. Reload the page and choose the film again.";
+      problem.textContent = data.said.broken;
       problem.hidden = false;
     }
   }
@@ -239,6 +240,6 @@ class Viewer {
     paintLegend(this.find(".legend canvas"), this.tint());
     this.find(".cold").textContent = cold;
     this.find(".hot").textContent = hot;
-    this.find(".legend").setAttribute("aria-label", `Colours of the heat map, from ${cold} to ${hot}`);
+    this.find(".legend").setAttribute("aria-label", this.data.said.legend.replace("{cold}", cold).replace("{hot}", hot));
   }
 }

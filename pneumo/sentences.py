@@ -1,0 +1,62 @@
+"""Sentences for people: English text that remembers how it was made, so that it can be told in another language.
+
+A `Sentence` is a string and stands in JSON, CSV and logs as English. What was found is kept for longer than the
+language of a page, so a sentence is made once, by `say`, and told whenever it is drawn, by `pneumo.language`.
+
+The first argument of `say` is a literal, never an f-string: the tests look for the literals in the code and compare
+them with the catalogues in ``pneumo/locale``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Sentence(str):
+    """An English text with the template and the values that it was made of.
+
+    Attributes:
+        template: with a field of `str.format` for each value, such as ``"{films} films"``.
+        values: what fills the fields: numbers, texts that are the same in all languages, or sentences.
+        plural: the template for another number than one; None where there is one template.
+        number: that chooses between the two.
+    """
+
+    template: str
+    values: Mapping[str, Any]
+    plural: str | None
+    number: int
+
+    def __str__(self) -> "Sentence":
+        """Return the sentence itself: an exception's or a dataclass's text keeps its template."""
+        return self
+
+
+def say(template: str, **values: Any) -> Sentence:
+    """Make a sentence.
+
+    Args:
+        template: in English; it is filled only where there are values, so that a text from elsewhere may hold braces.
+        values: of its fields.
+    """
+    if isinstance(template, Sentence) and not values:
+        return template
+    return _made(template, template.format(**values) if values else template, values)
+
+
+def say_many(one: str, other: str, number: int, **values: Any) -> Sentence:
+    """Make a sentence that depends on a number.
+
+    Args:
+        one: the template for a number of one; its field ``{number}`` is the number.
+        other: the template for any other number.
+        number: zero or more.
+        values: of further fields.
+    """
+    values = {"number": number, **values}
+    return _made(one, (one if number == 1 else other).format(**values), values, other, number)
+
+
+def _made(template: str, text: str, values: Mapping[str, Any], plural: str | None = None, number: int = 1) -> Sentence:
+    sentence = Sentence(text)
+    sentence.template, sentence.values, sentence.plural, sentence.number = template, values, plural, number
+    return sentence

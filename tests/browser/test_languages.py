@@ -1,0 +1,54 @@
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "data_samples" / "bacterial_1.png"
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)
+
+
+@pytest.mark.parametrize(
+    ("locale", "width", "likely", "save", "disclaimer"),
+    [
+        ("fr-FR", 1280, "Pneumonie probable", "Enregistrer en PNG", "n’est pas un dispositif médical"),
+        ("es-MX", 390, "Neumonía probable", "Guardar PNG", "no es un producto sanitario"),
+        ("zh-CN", 390, "很可能是肺炎", "保存 PNG", "非医疗器械"),
+    ],
+)
+def test_a_browser_gets_its_own_language_and_no_text_runs_out_of_the_page(
+    chromium, app_url, locale, width, likely, save, disclaimer
+):
+    page = chromium.new_page(viewport={"width": width, "height": 1200}, locale=locale)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(app_url)
+
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
+
+    expect(page.get_by_role("heading", name=likely)).to_be_visible()
+    expect(page.get_by_role("button", name=save)).to_be_visible()
+    expect(page.get_by_text(disclaimer).first).to_be_visible()
+    expect(page.get_by_text("Opacity of the heat map")).to_have_count(0)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    assert errors == []
+    page.close()
+
+
+def test_another_language_is_chosen_kept_in_the_address_and_put_on_the_viewer_that_is_there(chromium, app_url):
+    page = chromium.new_page(viewport={"width": 1280, "height": 1200}, locale="de-DE")
+    page.goto(app_url)
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
+    expect(page.get_by_role("button", name="Save PNG")).to_be_visible()
+
+    page.get_by_role("combobox").filter(has_text="English").or_(page.get_by_label("Language")).first.click()
+    page.get_by_role("option", name="Français").click()
+
+    expect(page.get_by_role("heading", name="Pneumonie probable")).to_be_visible()
+    expect(page.get_by_role("button", name="Enregistrer en PNG")).to_be_visible()
+    assert parse_qs(urlsplit(page.url).query)["lang"] == ["fr"]
+    page.close()

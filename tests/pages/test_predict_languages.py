@@ -1,0 +1,126 @@
+"""The predict page in each language: nothing of what it says in English is left on it."""
+
+import re
+import string
+from pathlib import Path
+
+import catalogue
+import cv2
+import numpy as np
+import pytest
+import synthetic
+from streamlit.testing.v1 import AppTest
+
+from pneumo import DISCLAIMER
+from pneumo.language import LANGUAGES
+from pneumo.report import ANSWER_WORDS
+
+ROOT = Path(__file__).parents[2]
+# Shorter ones are parts of names, such as those of models.
+SHORTEST = 12
+
+
+@pytest.fixture
+def page(toy_models, monkeypatch) -> AppTest:
+    monkeypatch.setenv("PNEUMO_MODELS", str(toy_models))
+    monkeypatch.chdir(ROOT)
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+
+
+@pytest.fixture(scope="module")
+def film() -> bytes:
+    drawn = synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
+    return cv2.imencode(".png", drawn)[1].tobytes()
+
+
+def shown(page: AppTest) -> list[str]:
+    """All that the page says: texts, labels, what stands in menus and tables, and what the viewer is given."""
+    texts = []
+    for element in page.main:
+        # The value of a choice is a key, and its label stands among the options.
+        parts = ("label", "help", "placeholder") if hasattr(element, "options") else ("value", "label", "help")
+        texts += [str(getattr(element, part, "")) for part in parts]
+        texts += [str(option) for option in getattr(element, "options", ())]
+        if element.type == "bidi_component":
+            # The labels of the viewer have their English text for a key.
+            texts.append(re.sub(r'"labels": ?\{.*?\}', "", element.proto.json))
+    for kind in ("expander", "popover", "download_button"):
+        texts += [str(getattr(each, "label", "")) for each in page.get(kind)]
+    return texts
+
+
+def english_left(page: AppTest, code: str) -> list[str]:
+    """The templates of which the page shows the English text."""
+    known = {message.id: message.string for message in catalogue.read(code) if isinstance(message.id, str)}
+    told = "\n".join(shown(page))
+    left = []
+    for template in known:
+        parts = [text for text, *_ in string.Formatter().parse(template)]
+        longest = max(parts, key=len, default="")
+        if len(longest.strip()) >= SHORTEST and known[template] != template and longest.strip() in told:
+            left.append(template)
+    return left
+
+
+def test_english_would_be_found(page, film):
+    page.run().file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+
+    assert DISCLAIMER in english_left(page, "fr")
+
+
+@pytest.mark.parametrize("code", catalogue.CODES)
+def test_an_answer_is_told_in_the_language_of_the_address(page, film, code):
+    language = LANGUAGES[code]
+    page.query_params["lang"] = code
+    page.run()
+    assert not page.exception
+    assert english_left(page, code) == []
+
+    page.file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+
+    assert not page.exception
+    told = "\n".join(shown(page))
+    assert any(language.tell(words) in told for words in ANSWER_WORDS.values())
+    assert language.tell(DISCLAIMER) in told
+    assert english_left(page, code) == []
+
+
+@pytest.mark.parametrize("code", catalogue.CODES)
+def test_a_list_a_refusal_and_an_unreadable_file_are_told_in_the_language(page, film, code):
+    noise = cv2.imencode(".png", np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8))[1].tobytes()
+    page.query_params["lang"] = code
+    files = [("film.png", film, "image/png"), ("noise.png", noise, "image/png"), ("empty.png", b"", "image/png")]
+
+    page.run().file_uploader(key="upload_0").set_value(files).run()
+
+    for name in ("noise.png", "empty.png"):
+        films = page.session_state.films
+        films.opened = next(key for key, entry in films.entries.items() if entry.name == name)
+        page.run()
+        assert not page.exception
+        assert page.error
+        assert english_left(page, code) == []
+
+
+def test_a_result_follows_the_language_that_is_chosen_later_and_the_address_with_it(page, film):
+    page.run().file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+    assert DISCLAIMER in "\n".join(shown(page))
+
+    page.selectbox(key="language_choice").select("fr").run()
+
+    assert not page.exception
+    assert page.query_params["lang"] in ("fr", ["fr"])
+    assert english_left(page, "fr") == []
+
+    page.selectbox(key="language_choice").select("en").run()
+
+    assert DISCLAIMER in "\n".join(shown(page))
+
+
+def test_an_unknown_language_in_the_address_is_passed_over(page):
+    page.query_params["lang"] = "tlh"
+
+    page.run()
+
+    assert not page.exception
+    assert page.title[0].value == "Read a chest film"
