@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from pneumo import segmentation
 from pneumo.evaluation import Estimate
 from pneumo.hot_regions import hottest
+from pneumo.sentences import Sentence, say
 
 if TYPE_CHECKING:
     from pneumo.model_store import ModelCard
@@ -90,15 +91,31 @@ def usual(card: "ModelCard", first: str, second: str) -> UsualAgreement | None:
     return UsualAgreement(Estimate(**figures["correlation"]), Estimate(**figures["overlap"]))
 
 
-def in_words(found: Agreement, typical: UsualAgreement | None = None) -> str:
+def in_words(found: Agreement, typical: UsualAgreement | None = None) -> Sentence:
     """Say how far two maps agree, beside what is usual where that was measured.
 
     As in ``rank correlation 0.81 (usually 0.80, 0.77 to 0.83); their hottest tenths overlap by 46 % (usually 45 %, 41
     to 49 %).``
     """
-    words = [f"rank correlation {found.correlation:.2f}", f"their hottest tenths overlap by {found.overlap:.0%}"]
-    if typical:
-        words[0] += " (usually {value:.2f}, {low:.2f} to {high:.2f})".format(**vars(typical.correlation))
-        value, low, high = (100 * share for share in vars(typical.overlap).values())
-        words[1] += f" (usually {value:.0f}%, {low:.0f} to {high:.0f}%)"
-    return f"{'; '.join(words)}.".replace("%", " %").replace("-", "−")
+    parts = {"correlation": _signed(found.correlation), "overlap": 100 * found.overlap}
+    if typical is None:
+        return say(
+            "rank correlation {correlation}; their hottest tenths overlap by {overlap:.0f} %.",
+            **parts,
+        )
+    usual_correlation = {f"c_{end}": _signed(value) for end, value in vars(typical.correlation).items()}
+    usual_overlap = {f"o_{end}": 100 * value for end, value in vars(typical.overlap).items()}
+    return say(
+        "rank correlation {correlation} (usually {c_value}, {c_low} to {c_high}); their hottest tenths overlap by "
+        "{overlap:.0f} % (usually {o_value:.0f} %, {o_low:.0f} to {o_high:.0f} %).",
+        **parts,
+        **usual_correlation,
+        **usual_overlap,
+    )
+
+
+def _signed(figure: float) -> Sentence:
+    """Write a correlation with a minus sign, not a hyphen."""
+    if round(figure, 2) < 0:
+        return say("−{figure:.2f}", figure=-figure)
+    return say("{figure:.2f}", figure=abs(figure))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pneumo import lungs
-from pneumo.hot_regions import HOT, HotRegion, hot_regions
+from pneumo.hot_regions import HOT, ZONE_WORDS, HotRegion, hot_regions
 from pneumo.sentences import Sentence, say
 
 # The outer twentieth of the film on each side, where letters and collimator edges lie.
@@ -16,15 +16,6 @@ MUCH_ON_THE_BORDER = 0.25
 # The lungs are a third of a film. Of 150 validation films that MobileNetV2 answers “likely” one in a hundred has less
 # than 28 % of its heat inside them, and the median is 42 %.
 LITTLE_INSIDE = 0.25
-# What the zones are called for people.
-ZONE_WORDS = {
-    "right upper": say("right upper"),
-    "right middle": say("right middle"),
-    "right lower": say("right lower"),
-    "left upper": say("left upper"),
-    "left middle": say("left middle"),
-    "left lower": say("left lower"),
-}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,17 @@ import cv2
 import numpy as np
 
 from pneumo import lungs
+from pneumo.sentences import Sentence, say
 
+# What the zones are called for people.
+ZONE_WORDS = {
+    "right upper": say("right upper"),
+    "right middle": say("right middle"),
+    "right lower": say("right lower"),
+    "left upper": say("left upper"),
+    "left middle": say("left middle"),
+    "left lower": say("left lower"),
+}
 # A place is hot from half of the scale on: of the film's hottest place, or of the model's reference.
 HOT = 0.5
 # A region smaller than this share of the film (10 x 10 pixels of 224) is lost in the smoothing of the maps.
@@ -39,10 +49,15 @@ class HotRegion:
     area: float
     zone: str | None
 
-    def __str__(self) -> str:
+    def __str__(self) -> Sentence:
         """Say it, as in ``above all in the right lower zone, 41 % of the heat on 9 % of the film``."""
-        place = {None: "", "": "mostly outside the lungs, "}.get(self.zone, f"above all in the {self.zone} zone, ")
-        return f"{place}{_percent(self.share)} of the heat on {_percent(self.area)} of the film"
+        parts = {"share": _percent(self.share), "area": _percent(self.area)}
+        if self.zone is None:
+            return say("{share} of the heat on {area} of the film", **parts)
+        if not self.zone:
+            return say("mostly outside the lungs, {share} of the heat on {area} of the film", **parts)
+        zone = ZONE_WORDS[self.zone]
+        return say("above all in the {zone} zone, {share} of the heat on {area} of the film", zone=zone, **parts)
 
 
 def hot_regions(
@@ -96,5 +111,7 @@ def _zone(heat: np.ndarray, zones: np.ndarray) -> str:
     return "" if outside > sum(by_zone) else lungs.ZONES[int(np.argmax(by_zone))]
 
 
-def _percent(share: float) -> str:
-    return "under 1 %" if share < 0.005 else f"{100 * share:.0f} %"
+def _percent(share: float) -> Sentence:
+    if share < 0.005:
+        return say("under {percent} %", percent=1)
+    return say("{percent:.0f} %", percent=100 * share)

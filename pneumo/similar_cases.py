@@ -5,21 +5,28 @@ labels of near films can be relied on. Distances are cosine distances, 0…2: on
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from pneumo import evaluation
 from pneumo.dataset_tables import KINDS
 from pneumo.evaluation import Estimate
 from pneumo.film_index import NEAREST, FilmIndex, directions
+from pneumo.sentences import Sentence, say
 
 # A film farther from all others than this share of the validation films are from their nearest is like none of them.
 FOREIGN = 0.99
 # Farther than this share of them, it is like few.
 UNUSUAL = 0.9
+# The kinds of films as they stand within a sentence.
+KIND_WORDS = {
+    "Normal": say("normal"),
+    "Bacterial pneumonia": say("bacterial pneumonia"),
+    "Viral pneumonia": say("viral pneumonia"),
+    "Pneumonia, cause not named": say("pneumonia, cause not named"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +60,11 @@ class Case:
     distance: float
     closer_than: float
 
-    def __str__(self) -> str:
-        """Say how near it is, as in ``closer than 98.3 % of pairs``."""
+    def __str__(self) -> Sentence:
+        """Say how near it is, as in ``Closer than 98.3 % of pairs``."""
         if self.closer_than > 0.999:
-            return "closer than almost all pairs"
-        return f"closer than {100 * self.closer_than:.1f} % of pairs"
+            return say("Closer than almost all pairs")
+        return say("Closer than {percent:.1f} % of pairs", percent=100 * self.closer_than)
 
 
 @dataclass(frozen=True)
@@ -84,25 +91,36 @@ class Cases:
         return dict(Counter(case.kind for case in self.cases).most_common())
 
     @property
-    def nearness(self) -> str:
+    def nearness(self) -> Sentence:
         """How near the nearest of them is, in a sentence."""
         if self.is_foreign:
-            return (
-                "Nothing like this film is among the validation films: it is farther from all of them than "
-                f"{_in_percent(FOREIGN)} of them are from their nearest film of another child. The model was not "
-                "tested on films like it, and the cases below say little about it."
+            return say(
+                "Nothing like this film is among the validation films: it is farther from all of them than {share} of "
+                "them are from their nearest film of another child. The model was not tested on films like it, and the "
+                "cases below say little about it.",
+                share=_in_percent(FOREIGN),
             )
         nearer = 1 - self.farther
-        care = ", so compare with care" if nearer > UNUSUAL else ""
-        return (
-            f"{_in_percent(nearer).capitalize()} of the validation films have a film of another child nearer to them "
-            f"than the first of these is to this film{care}."
+        if nearer > UNUSUAL:
+            return say(
+                "Of the validation films {share} have a film of another child nearer to them than the first of these "
+                "is to this film, so compare with care.",
+                share=_in_percent(nearer),
+            )
+        return say(
+            "Of the validation films {share} have a film of another child nearer to them than the first of these is to "
+            "this film.",
+            share=_in_percent(nearer),
         )
 
-    def __str__(self) -> str:
+    def __str__(self) -> Sentence:
         """Say of what kinds they are, as in ``The 6 … most like this one … are labelled: 6 normal.``"""
-        told = ", ".join(f"{count} {kind[0].lower()}{kind[1:]}" for kind, count in self.kinds.items())
-        return f"The {len(self.cases)} validation films most like this one, of as many children, are labelled: {told}."
+        kinds = [say("{count} {kind}", count=count, kind=KIND_WORDS[kind]) for kind, count in self.kinds.items()]
+        return say(
+            "The {count} validation films most like this one, of as many children, are labelled: {kinds}.",
+            count=len(self.cases),
+            kinds=_listed(kinds),
+        )
 
 
 @dataclass(frozen=True)
@@ -129,16 +147,23 @@ class Agreement:
     films: int
     patients: int
 
-    def __str__(self) -> str:
-        """Say it in two sentences."""
-        each = ", ".join(
-            f"{kind[0].lower()}{kind[1:]} {_in_percent(share.value)}" for kind, share in self.kinds.items()
-        )
-        return (
-            f"Measured on the {self.films:,} validation films: of the {self.count} films nearest to each, all of other "
-            f"children, {_told(self.label)} share its label, normal or pneumonia "
-            f"({_in_percent(self.label_by_chance)} would by chance), and {_told(self.kind)} its kind, normal, "
-            f"bacterial or viral ({_in_percent(self.kind_by_chance)} by chance). By kind of film: {each}."
+    def __str__(self) -> Sentence:
+        """Say it in a few sentences."""
+        kinds = [
+            say("{kind} {share}", kind=KIND_WORDS[kind], share=_in_percent(share.value))
+            for kind, share in self.kinds.items()
+        ]
+        return say(
+            "Measured on the {films:,} validation films: of the {count} films nearest to each, all of other children, "
+            "{label} share its label, normal or pneumonia ({label_by_chance} would by chance), and {kind} its kind, "
+            "normal, bacterial or viral ({kind_by_chance} by chance). By kind of film: {kinds}.",
+            films=self.films,
+            count=self.count,
+            label=_with_interval(self.label),
+            label_by_chance=_in_percent(self.label_by_chance),
+            kind=_with_interval(self.kind),
+            kind_by_chance=_in_percent(self.kind_by_chance),
+            kinds=_listed(kinds),
         )
 
 
@@ -220,17 +245,6 @@ def agreement(index: FilmIndex, count: int = NEAREST) -> Agreement:
     )
 
 
-def readable(cases: Cases) -> pd.DataFrame:
-    """Return the cases with headings for people, the nearest first."""
-    return pd.DataFrame(
-        {
-            "Label": [case.kind for case in cases.cases],
-            "Nearness": [str(case).capitalize() for case in cases.cases],
-            "Film": [case.file.rsplit("/", 1)[-1] for case in cases.cases],
-        }
-    )
-
-
 def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     # Rounding may carry the cosine past 1.
     return (1 - first @ second.T).clip(0)
@@ -266,12 +280,27 @@ def _share_above(ascending: np.ndarray, value: float) -> float:
     return 1 - float(np.searchsorted(ascending, value, side="right")) / len(ascending)
 
 
-def _in_percent(share: float) -> str:
+def _in_percent(share: float) -> Sentence:
     """Write a share for people; that of a few films is never told as all or none."""
     if share >= 0.995:
-        return "over 99 %"
-    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+        return say("over {percent} %", percent=99)
+    if share < 0.01:
+        return say("under {percent} %", percent=1)
+    return say("{percent:.0f} %", percent=100 * share)
 
 
-def _told(share: Estimate) -> str:
-    return f"{_in_percent(share.value)} (95 % interval {100 * share.low:.0f} to {100 * share.high:.0f})"
+def _with_interval(share: Estimate) -> Sentence:
+    return say(
+        "{share} (95 % interval {low:.0f} to {high:.0f})",
+        share=_in_percent(share.value),
+        low=100 * share.low,
+        high=100 * share.high,
+    )
+
+
+def _listed(parts: Sequence[Sentence]) -> Sentence:
+    """Join the parts of a list."""
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = say("{before}, {after}", before=joined, after=part)
+    return joined

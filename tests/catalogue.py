@@ -17,8 +17,19 @@ CODES = ("zh", "es", "fr")
 
 # What the predict page is made of: here no text is left in English. A new part of the page is added to this list.
 PARTS = (
-    *("about", "answer", "comparison", "film_batch", "film_check", "film_viewer", "keep", "language", "pictures"),
-    *("readers", "research"),
+    *(
+        "about",
+        "agreement",
+        "answer",
+        "comparison",
+        "film_batch",
+        "film_check",
+        "film_viewer",
+        "keep",
+        "language",
+        "pictures",
+    ),
+    *("readers", "research", "similar_films"),
 )
 PAGE = ("streamlit_app.py", "pages/predict.py", *(f"pages/parts/{name}.py" for name in PARTS))
 # The modules whose sentences the page or its PDF tells.
@@ -26,8 +37,19 @@ LIBRARY = tuple(
     f"pneumo/{name}.py"
     for name in (
         *("__init__", "batch", "calibration", "classifier", "codestream", "dicom", "drawing", "explanation"),
-        *("findings", "gate", "greyscale", "heat_findings", "pathogen", "probability_scale", "radiograph", "report"),
-        *("report_files", "report_pdf", "report_picture", "report_text", "similar_scores"),
+        *(
+            "findings",
+            "gate",
+            "greyscale",
+            "heat_agreement",
+            "heat_findings",
+            "hot_regions",
+            "pathogen",
+            "probability_scale",
+            "radiograph",
+            "report",
+        ),
+        *("report_files", "report_pdf", "report_picture", "report_text", "similar_cases", "similar_scores"),
     )
 )
 ERRORS = ("UnreadableImageError", "UnsupportedImageError", "ImageSizeError", "ExplanationError")

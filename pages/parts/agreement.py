@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from pages.parts.language import _, told
 from pages.parts.readers import Reader
 from pneumo import drawing, heat_agreement, preprocessing
 from pneumo.explanation import Explainer
 from pneumo.heat_methods import METHODS
+from pneumo.sentences import say
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 OPACITY = 0.6
 SIDE = 240
-MEANING = (
+MEANING = say(
     "A rank correlation of 1 says that two maps put all places of the film in the same order, 0 that one tells nothing "
     "about the other. The overlap is what the hottest tenths of both maps share, of what either has. Agreement means "
     "that the picture depends little on how it is drawn. It is no proof: all methods ask the same model, and where it "
@@ -35,19 +37,19 @@ def show_agreement(assessment: "Assessment", reader: Reader, shown: np.ndarray, 
     """
     if reader.explainer is None:
         return
-    folded = st.expander("Do the methods agree?", icon=":material/join_inner:", key="agreement", on_change="rerun")
+    folded = st.expander(_("Do the methods agree?"), icon=":material/join_inner:", key="agreement", on_change="rerun")
     if not folded.open:
         return
     with folded:
         film = preprocessing.fit_within(shown, SIDE)
-        with st.spinner("Drawing the heat map by every method …"):
+        with st.spinner(_("Drawing the heat map by every method …")):
             heats = heats_of(assessment, reader.explainer, film.shape)
         with st.container(horizontal=True, key="all_methods"):
             for each, heat in heats.items():
                 st.image(
                     drawing.overlay(film, heat, OPACITY),
-                    caption=f"{METHODS[each]}{', as above' if each == method else ''}",
-                    alt=f"The film with its {METHODS[each]} heat map over it",
+                    caption=_("{method}, as above", method=METHODS[each]) if each == method else METHODS[each],
+                    alt=_("The film with its {method} heat map over it", method=METHODS[each]),
                     width=150,
                     output_format="JPEG",
                 )
@@ -66,7 +68,9 @@ def heats_of(assessment: "Assessment", explainer: Explainer, shape: tuple[int, i
 def show_words(heats: dict[str, np.ndarray], method: str, card: "ModelCard") -> None:
     """Say how far each other method agrees with the chosen one."""
     if not heats[method].any():
-        st.markdown(f"The map of {METHODS[method]} is empty on this film, so there is nothing to compare.")
+        st.markdown(
+            _("The map of {method} is empty on this film, so there is nothing to compare.", method=METHODS[method])
+        )
         return
     lines, measured = [], False
     for other in heats:
@@ -75,12 +79,15 @@ def show_words(heats: dict[str, np.ndarray], method: str, card: "ModelCard") -> 
         found = heat_agreement.compare(heats[method], heats[other])
         usual = heat_agreement.usual(card, method, other)
         measured |= usual is not None
-        words = heat_agreement.in_words(found, usual) if found else "its map is empty on this film."
-        lines.append(f"- **{METHODS[other]}**: {words}")
-    st.markdown(f"How far each agrees with {METHODS[method]}:\n" + "\n".join(lines))
+        words = heat_agreement.in_words(found, usual) if found else say("its map is empty on this film.")
+        lines.append(f"- **{METHODS[other]}**: {told(words)}")
+    st.markdown("\n".join([_("How far each agrees with {method}:", method=METHODS[method]), *lines]))
     if measured:
         st.caption(
-            f"Usually: the mean over {card.heat['films']} validation films that this model answers “likely”, less "
-            "those on which a map is empty, with its 95 % interval."
+            _(
+                "Usually: the mean over {films} validation films that this model answers “likely”, less those on which "
+                "a map is empty, with its 95 % interval.",
+                films=card.heat["films"],
+            )
         )
-    st.caption(MEANING)
+    st.caption(told(MEANING))

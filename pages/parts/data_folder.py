@@ -28,7 +28,10 @@ def thumbnail_url(path: Path, changed: int) -> str:
     return film_gallery.thumbnail_url(path)
 
 
-def locate(words: str = "Data set folder") -> Path | None:
+HELP = "The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it."
+
+
+def locate(words: str = "Data set folder", help_text: str = HELP) -> Path | None:
     """Ask for the folder of a data set and return its root; None, with a sentence, where there is none."""
     folder = st.text_input(
         words,
@@ -37,7 +40,7 @@ def locate(words: str = "Data set folder") -> Path | None:
         persist_state="session",
         max_chars=1000,
         placeholder="/path/to/chest_xray",
-        help="The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it.",
+        help=help_text,
     )
     if not folder.strip():
         return None

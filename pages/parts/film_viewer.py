@@ -1,6 +1,7 @@
 """The viewer of a film and its heat map: HTML, CSS and JavaScript in `viewer/`, and the data that they draw."""
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import streamlit as st
 from pages.parts.language import _, told
 from pneumo import DISCLAIMER, drawing
 from pneumo.heat_findings import HeatFindings
+from pneumo.hot_regions import HotRegion
 from pneumo.lungs import LungMask
 from pneumo.sentences import say
 
@@ -33,6 +35,9 @@ LABELS = (
     say("This film"),
     say("Absolute"),
     say("Outline of the lungs"),
+    say("Hot regions"),
+    say("Contours"),
+    say("Boxes"),
     say("Zoom"),
     say("Zoom out"),
     say("Zoom in"),
@@ -55,9 +60,11 @@ SAID = {
 }
 # What stands over the list of hot regions, or in its place.
 REGIONS = {
-    "relative": "The hottest tenth of this film, the region with the most heat first:",
-    "absolute": "The hottest tenth of this film, as far as it is half as hot as the usual peak of a “likely” film:",
-    "none": "No region of this film is half as hot as the usual peak of a “likely” film.",
+    "relative": say("The hottest tenth of this film, the region with the most heat first:"),
+    "absolute": say(
+        "The hottest tenth of this film, as far as it is half as hot as the usual peak of a “likely” film:"
+    ),
+    "none": say("No region of this film is half as hot as the usual peak of a “likely” film."),
 }
 
 _mount = st.components.v2.component(
@@ -102,10 +109,10 @@ def show_film(
             "absolute": None if absolute is None else drawing.heat_url(absolute),
             "outline": drawing.outline_points(lungs, height, width) if lungs else [],
             "regions": {
-                "relative": drawing.region_shapes(findings.regions, height, width),
-                "absolute": drawing.region_shapes(findings.absolute_regions or (), height, width),
+                "relative": _shapes(findings.regions, height, width),
+                "absolute": _shapes(findings.absolute_regions or (), height, width),
             },
-            "regionsNote": REGIONS,
+            "regionsNote": {name: told(words) for name, words in REGIONS.items()},
             "colours": _colours(),
             "scales": {name: {end: told(words) for end, words in ends.items()} for name, ends in SCALES.items()},
             "caption": captions[0],
@@ -117,6 +124,11 @@ def show_film(
             "said": {name: told(words) for name, words in SAID.items()},
         },
     )
+
+
+def _shapes(regions: Iterable[HotRegion], height: int, width: int) -> list[dict[str, Any]]:
+    shapes = drawing.region_shapes(regions, height, width)
+    return [{**shape, "words": told(shape["words"])} for shape in shapes]
 
 
 def _colours() -> list[dict[str, Any]]:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from pages.parts import data_folder
+from pages.parts.language import _, told
 from pages.parts.readers import Reader
 from pneumo import film_index, samples, similar_cases
 from pneumo.dataset_tables import KINDS
 from pneumo.embedding import Embedder
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.film_index import FilmIndex
-from pneumo.similar_cases import Agreement, Case, Cases, Distances
+from pneumo.similar_cases import KIND_WORDS, Agreement, Case, Cases, Distances
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier
@@ -30,7 +31,7 @@ class Shelf(NamedTuple):
     agreement: Agreement
 
 
-@st.cache_resource(show_spinner="Laying out the validation films …", max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def _load_shelf(name: str, sha256: str, _classifier: "Classifier") -> Shelf:
     """Read the index of a model once for all sessions; `sha256` makes a retrained model a new one."""
     index = film_index.read(_classifier.card)
@@ -46,24 +47,27 @@ def show_similar(assessment: "Assessment", reader: Reader) -> None:
         assessment: what the chosen model said of the film.
         reader: of that model.
     """
-    folded = st.expander("Cases like this one", icon=":material/image_search:", key="similar", on_change="rerun")
+    folded = st.expander(_("Cases like this one"), icon=":material/image_search:", key="similar", on_change="rerun")
     if not folded.open:
         return
     with folded:
         try:
-            shelf = _load_shelf(assessment.card.name, assessment.card.sha256, reader.classifier)
+            with st.spinner(_("Laying out the validation films …")):
+                shelf = _load_shelf(assessment.card.name, assessment.card.sha256, reader.classifier)
         except ModelError as error:
             st.caption(f":material/warning: {error}")
             return
         features = shelf.embedder.embed(assessment.model_input[None])[0]
         cases = similar_cases.find(shelf.films, shelf.distances, features)
-        st.markdown(f"**{cases}**")
+        st.markdown(f"**{told(str(cases))}**")
         if cases.is_foreign:
-            st.warning(cases.nearness, icon=":material/travel_explore:")
+            st.warning(told(cases.nearness), icon=":material/travel_explore:")
         else:
-            st.markdown(cases.nearness)
+            st.markdown(told(cases.nearness))
         pictures = st.container()
-        root = data_folder.locate("Data set folder, to see the films themselves")
+        root = data_folder.locate(
+            _("Data set folder, to see the films themselves"), _("Its films stay on this machine.")
+        )
         with pictures:
             show_pictures(cases, root)
         show_trust(shelf)
@@ -78,22 +82,32 @@ def show_pictures(cases: Cases, root: Path | None) -> None:
                     show_film(case, root / case.file)
         return
     if root:
-        st.caption(f":material/warning: None of these films is in {root}. Name the folder of the data set.")
+        words = _("None of these films is in {folder}. Name the folder of the data set.", folder=root)
+        st.caption(f":material/warning: {words}")
     show_composites(cases)
-    st.dataframe(similar_cases.readable(cases), hide_index=True, key="similar_list")
+    listed = {
+        _("Label"): [_kind(case.kind) for case in cases.cases],
+        _("Nearness"): [told(str(case)) for case in cases.cases],
+        _("Film"): [Path(case.file).name for case in cases.cases],
+    }
+    st.dataframe(listed, hide_index=True, key="similar_list")
 
 
 def show_film(case: Case, path: Path) -> None:
     """Show one film with its label, or the sentence that says why it cannot be shown."""
     try:
         address = data_folder.thumbnail_url(path, path.stat().st_mtime_ns)
-        st.image(address, alt=f"Validation film {path.stem}, labelled {case.kind}", width=PICTURE_WIDTH)
+        st.image(
+            address,
+            alt=_("Validation film {file}, labelled {kind}", file=path.stem, kind=KIND_WORDS[case.kind]),
+            width=PICTURE_WIDTH,
+        )
     except FileNotFoundError:
-        st.caption(f"{path.name} is not in this folder.")
+        st.caption(_("{file} is not in this folder.", file=path.name))
     except (ImageError, OSError) as error:
-        st.caption(str(error))
-    st.markdown(f"**{case.kind}**")
-    st.caption(f"{str(case).capitalize()}  \n{path.stem}")
+        st.caption(told(str(error)))
+    st.markdown(f"**{_kind(case.kind)}**")
+    st.caption(f"{told(str(case))}  \n{path.stem}")
 
 
 def show_composites(cases: Cases) -> None:
@@ -104,25 +118,39 @@ def show_composites(cases: Cases) -> None:
         st.caption(f":material/warning: {error}")
         return
     st.caption(
-        "The films themselves are not on this machine. Each picture is a **composite** of many films with that label: "
-        "it shows what they share, and is none of the cases."
+        _(
+            "The films themselves are not on this machine. Each picture is a **composite** of many films with that "
+            "label: it shows what they share, and is none of the cases."
+        )
     )
     with st.container(horizontal=True):
         for kind, count in cases.kinds.items():
             with st.container(width=PICTURE_WIDTH, gap="xsmall"):
                 if sample := known.get(kind):
                     address = data_folder.thumbnail_url(sample.path, sample.path.stat().st_mtime_ns)
-                    words = f"Composite of {sample.composite_of} films labelled {kind}, in place of the cases"
+                    words = _(
+                        "Composite of {films} films labelled {kind}, in place of the cases",
+                        films=sample.composite_of,
+                        kind=KIND_WORDS[kind],
+                    )
                     st.image(address, alt=words, width=PICTURE_WIDTH)
-                st.markdown(f"**{kind}**: {count} of {len(cases.cases)}")
+                st.markdown(f"**{_kind(kind)}**: {_('{count} of {all}', count=count, all=len(cases.cases))}")
 
 
 def show_trust(shelf: Shelf) -> None:
     """Say what the likeness is worth, and what the words mean."""
-    st.caption(str(shelf.agreement))
+    st.caption(told(str(shelf.agreement)))
     st.caption(
-        "Alike means alike to this model, which learned to tell pneumonia from normal films: the same label is no "
-        "second proof of its answer. Pairs are all pairs of validation films of different children; the more of them "
-        "lie farther apart, the more alike a case is. Bacterial or viral is what the file's name says; no laboratory "
-        "result comes with the films. None of these children was trained on."
+        _(
+            "Alike means alike to this model, which learned to tell pneumonia from normal films: the same label is no "
+            "second proof of its answer. Pairs are all pairs of validation films of different children; the more of "
+            "them lie farther apart, the more alike a case is. Bacterial or viral is what the file's name says; no "
+            "laboratory result comes with the films. None of these children was trained on."
+        )
     )
+
+
+def _kind(kind: str) -> str:
+    """Name a kind of film at the head of a line."""
+    words = told(KIND_WORDS[kind])
+    return words[0].upper() + words[1:]

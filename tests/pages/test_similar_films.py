@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from pneumo import classifier, film_index, index_experiment, model_store, radiograph, samples, similar_cases
 from pneumo.embedding import Embedder
-from pneumo.similar_cases import Cases
+from pneumo.similar_cases import KIND_WORDS, Cases
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +85,11 @@ def test_without_the_data_set_labels_and_composites_are_shown_and_called_so(page
     assert len(shown) == len(expected.kinds)
     assert all("in place of the cases" in words for words in shown)
     listed = next(table.value for table in page.dataframe if "Nearness" in table.value)
-    assert listed.to_dict("list") == similar_cases.readable(expected).to_dict("list")
+    assert listed.to_dict("list") == {
+        "Label": [case.kind for case in expected.cases],
+        "Nearness": [str(case) for case in expected.cases],
+        "Film": [Path(case.file).name for case in expected.cases],
+    }
 
 
 def test_with_the_data_set_the_films_are_shown_with_their_labels(page, film, expected, toy_data, monkeypatch):
@@ -96,10 +100,11 @@ def test_with_the_data_set_the_films_are_shown_with_their_labels(page, film, exp
     assert not page.exception
     names = [Path(case.file).stem for case in expected.cases]
     assert [words for words in alts(page) if words.startswith("Validation film")] == [
-        f"Validation film {name}, labelled {case.kind}" for name, case in zip(names, expected.cases, strict=True)
+        f"Validation film {name}, labelled {KIND_WORDS[case.kind]}"
+        for name, case in zip(names, expected.cases, strict=True)
     ]
     for name, case in zip(names, expected.cases, strict=True):
-        assert f"{str(case).capitalize()}  \n{name}" in texts(page)
+        assert f"{case}  \n{name}" in texts(page)
     assert "composite" not in texts(page)
 
 
