@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from pneumo import dataset, experiment, film_index, model_store, provenance, similar_cases, training
+from pneumo import case_agreement, dataset, experiment, film_index, model_store, provenance, training
+from pneumo.case_agreement import Agreement
 from pneumo.classifier import Classifier
 from pneumo.embedding import Embedder
 from pneumo.errors import DatasetError
 from pneumo.experiment import Stage
 from pneumo.film_index import FilmIndex
-from pneumo.similar_cases import Agreement
 
 BATCH = 64
 SPLIT = "val"
@@ -76,7 +76,7 @@ def build(
     made = FilmIndex(card.sha256, embedder.layer, embedding=film_index.directions(np.concatenate(parts)), **texts)
     path = film_index.write(made, name, out)
     index = film_index.read(card, out)
-    return Indexed(path, index, similar_cases.agreement(index))
+    return Indexed(path, index, case_agreement.agreement(index))
 
 
 def record(name: str, indexed: Indexed) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pneumo import film_quality, gate, model_store, preprocessing
+from pneumo import film_quality, gate, header_findings, model_store, preprocessing
 from pneumo.errors import ModelError
 from pneumo.findings import Correction, in_order, refusals
 from pneumo.gate import Limits, Verdict, View, ViewReader
@@ -55,9 +55,9 @@ class Screener:
         correction = self._correction(square, view, lungs)
         # An inverted film is not to be called too bright as well.
         pixels = correction.apply(film.pixels) if correction else film.pixels
-        said = gate.header_findings(film)
+        said = header_findings.of_file(film)
         measured = [
-            *gate.size_findings(film),
+            *header_findings.of_size(film),
             *gate.quality_findings(film_quality.measure(pixels), self.limits),
         ]
         if correction:

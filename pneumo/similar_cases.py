@@ -1,18 +1,16 @@
 """Cases like this one: the validation films nearest to a film in a classifier's embedding, one of each child.
 
-Near means alike to the classifier, which was trained to tell pneumonia from normal films; `agreement` says how far the
-labels of near films can be relied on. Distances are cosine distances, 0…2: one less the cosine of the angle.
+Near means alike to the classifier, which was trained to tell pneumonia from normal films; `case_agreement` says how
+far the labels of near films can be relied on. Distances are cosine distances, 0…2: one less the cosine of the angle.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pneumo import evaluation
 from pneumo.dataset_tables import KINDS
-from pneumo.evaluation import Estimate
 from pneumo.film_index import NEAREST, FilmIndex, directions
 from pneumo.sentences import Sentence, say
 
@@ -98,19 +96,19 @@ class Cases:
                 "Nothing like this film is among the validation films: it is farther from all of them than {share} of "
                 "them are from their nearest film of another child. The model was not tested on films like it, and the "
                 "cases below say little about it.",
-                share=_in_percent(FOREIGN),
+                share=in_percent(FOREIGN),
             )
         nearer = 1 - self.farther
         if nearer > UNUSUAL:
             return say(
                 "Of the validation films {share} have a film of another child nearer to them than the first of these "
                 "is to this film, so compare with care.",
-                share=_in_percent(nearer),
+                share=in_percent(nearer),
             )
         return say(
             "Of the validation films {share} have a film of another child nearer to them than the first of these is to "
             "this film.",
-            share=_in_percent(nearer),
+            share=in_percent(nearer),
         )
 
     def __str__(self) -> Sentence:
@@ -119,51 +117,7 @@ class Cases:
         return say(
             "The {count} validation films most like this one, of as many children, are labelled: {kinds}.",
             count=len(self.cases),
-            kinds=_listed(kinds),
-        )
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How often the films nearest to a validation film are labelled as it is, the film's own child left out.
-
-    Attributes:
-        label: share of the nearest films that are normal, or show pneumonia, as the film does.
-        kind: share of the nearest films that are of the same kind: normal, bacterial or viral.
-        kinds: `kind` by the kind of the film.
-        label_by_chance: the share that films of other children drawn at random would have.
-        kind_by_chance: the same of `kind`.
-        count: how many nearest films were taken.
-        films: how many films were looked up.
-        patients: how many children they are of.
-    """
-
-    label: Estimate
-    kind: Estimate
-    kinds: dict[str, Estimate]
-    label_by_chance: float
-    kind_by_chance: float
-    count: int
-    films: int
-    patients: int
-
-    def __str__(self) -> Sentence:
-        """Say it in a few sentences."""
-        kinds = [
-            say("{kind} {share}", kind=KIND_WORDS[kind], share=_in_percent(share.value))
-            for kind, share in self.kinds.items()
-        ]
-        return say(
-            "Measured on the {films:,} validation films: of the {count} films nearest to each, all of other children, "
-            "{label} share its label, normal or pneumonia ({label_by_chance} would by chance), and {kind} its kind, "
-            "normal, bacterial or viral ({kind_by_chance} by chance). By kind of film: {kinds}.",
-            films=self.films,
-            count=self.count,
-            label=_with_interval(self.label),
-            label_by_chance=_in_percent(self.label_by_chance),
-            kind=_with_interval(self.kind),
-            kind_by_chance=_in_percent(self.kind_by_chance),
-            kinds=_listed(kinds),
+            kinds=listed(kinds),
         )
 
 
@@ -188,7 +142,7 @@ def find(index: FilmIndex, distances: Distances, features: np.ndarray, count: in
             "Use the classifier that the index was made for."
         )
     away = _distances(index.embedding, directions(features[np.newaxis]))[:, 0]
-    chosen = _one_of_each(away, children, count)
+    chosen = one_of_each(away, children, count)
     cases = tuple(
         Case(
             file=str(index.files[film]),
@@ -204,45 +158,9 @@ def find(index: FilmIndex, distances: Distances, features: np.ndarray, count: in
 
 def usual_distances(index: FilmIndex) -> Distances:
     """Measure how far the films of an index lie apart."""
-    away, other = _all_distances(index)
+    away, other = all_distances(index)
     upper = np.triu(other, 1)
     return Distances(np.sort(away[upper]), np.sort(np.where(other, away, np.inf).min(axis=1)))
-
-
-def agreement(index: FilmIndex, count: int = NEAREST) -> Agreement:
-    """Measure how often the films nearest to a film of the index are labelled as it is.
-
-    The films of the child itself are left out, and one film of each other child is taken, as `find` does. Intervals
-    are bootstrapped over the children that are looked up (`evaluation.mean_by_patient`).
-
-    Args:
-        index: of a classifier.
-        count: how many nearest films, fewer than there are children.
-
-    Raises:
-        ValueError: if `count` is out of range.
-    """
-    patients, children = np.unique(index.patients, return_inverse=True)
-    if not 1 <= count < len(patients):
-        raise ValueError(f"The index holds {len(patients)} children: ask for 1 to {len(patients) - 1} films each.")
-    kinds = np.array([KINDS[pair] for pair in zip(index.labels.tolist(), index.pathogens.tolist(), strict=True)])
-    nearest = np.array(list(_nearest_of_others(index, children, count)))
-    same_label = (index.labels[nearest] == index.labels[:, np.newaxis]).mean(axis=1)
-    same_kind = (kinds[nearest] == kinds[:, np.newaxis]).mean(axis=1)
-    return Agreement(
-        label=evaluation.mean_by_patient(same_label, index.patients),
-        kind=evaluation.mean_by_patient(same_kind, index.patients),
-        kinds={
-            kind: evaluation.mean_by_patient(same_kind[kinds == kind], index.patients[kinds == kind])
-            for kind in KINDS.values()
-            if (kinds == kind).any()
-        },
-        label_by_chance=_by_chance(index.labels, children),
-        kind_by_chance=_by_chance(kinds, children),
-        count=count,
-        films=len(index.files),
-        patients=len(patients),
-    )
 
 
 def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -250,37 +168,24 @@ def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (1 - first @ second.T).clip(0)
 
 
-def _all_distances(index: FilmIndex) -> tuple[np.ndarray, np.ndarray]:
+def all_distances(index: FilmIndex) -> tuple[np.ndarray, np.ndarray]:
     """Return the distances of all films, and which two are of different children; both (films, films)."""
     _, children = np.unique(index.patients, return_inverse=True)
     return _distances(index.embedding, index.embedding), children[:, np.newaxis] != children
 
 
-def _nearest_of_others(index: FilmIndex, children: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    away, other = _all_distances(index)
-    for row, allowed in zip(away, other, strict=True):
-        films = np.flatnonzero(allowed)
-        yield films[_one_of_each(row[films], children[films], count)]
-
-
-def _one_of_each(away: np.ndarray, children: np.ndarray, count: int) -> np.ndarray:
+def one_of_each(away: np.ndarray, children: np.ndarray, count: int) -> np.ndarray:
     """Return the places of the nearest film of each of the nearest children, the nearest first."""
     order = np.argsort(away, kind="stable")
     _, first = np.unique(children[order], return_index=True)
     return order[np.sort(first)[:count]]
 
 
-def _by_chance(values: np.ndarray, children: np.ndarray) -> float:
-    other = children[:, np.newaxis] != children
-    same = values[:, np.newaxis] == values
-    return float(((same & other).sum(axis=1) / other.sum(axis=1)).mean())
-
-
 def _share_above(ascending: np.ndarray, value: float) -> float:
     return 1 - float(np.searchsorted(ascending, value, side="right")) / len(ascending)
 
 
-def _in_percent(share: float) -> Sentence:
+def in_percent(share: float) -> Sentence:
     """Write a share for people; that of a few films is never told as all or none."""
     if share >= 0.995:
         return say("over {percent} %", percent=99)
@@ -289,16 +194,7 @@ def _in_percent(share: float) -> Sentence:
     return say("{percent:.0f} %", percent=100 * share)
 
 
-def _with_interval(share: Estimate) -> Sentence:
-    return say(
-        "{share} (95 % interval {low:.0f} to {high:.0f})",
-        share=_in_percent(share.value),
-        low=100 * share.low,
-        high=100 * share.high,
-    )
-
-
-def _listed(parts: Sequence[Sentence]) -> Sentence:
+def listed(parts: Sequence[Sentence]) -> Sentence:
     """Join the parts of a list."""
     joined = parts[0]
     for part in parts[1:]:

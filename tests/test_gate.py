@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pneumo import gate, lungs
+from pneumo import gate, header_findings, lungs
 from pneumo.film_quality import Quality
 from pneumo.findings import Correction, Finding, in_order
 from pneumo.gate import Limits, Verdict, View
@@ -39,12 +39,12 @@ def told(findings):
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "DR", "RG", "SC", "OT", "dx ", "", None])
 def test_plain_radiographs_and_files_that_do_not_say_pass(modality):
-    assert gate.header_findings(film_of(modality=modality)) == []
+    assert header_findings.of_file(film_of(modality=modality)) == []
 
 
 @pytest.mark.parametrize("modality", ["CT", "MR", "US", "NM", "MG", "ct"])
 def test_refuses_what_is_no_plain_radiograph(modality):
-    findings = gate.header_findings(film_of(modality=modality))
+    findings = header_findings.of_file(film_of(modality=modality))
 
     assert told(findings) == [("not_radiograph", "refuse")]
     assert modality.upper() in findings[0].message
@@ -55,12 +55,12 @@ def test_refuses_what_is_no_plain_radiograph(modality):
     ["CHEST", "Chest PA", "PORT CHEST", "CHEST/ABDOMEN", "THORAX", "RIBS", "WHOLE BODY", "OTHER", "", "  ", None],
 )
 def test_films_of_the_chest_and_files_that_do_not_say_pass(part):
-    assert gate.header_findings(film_of(body_part=part)) == []
+    assert header_findings.of_file(film_of(body_part=part)) == []
 
 
 @pytest.mark.parametrize("part", ["HAND", "ABDOMEN", "Knee ", "LSPINE", "SKULL", "PELVIS", "THORACIC SPINE"])
 def test_refuses_another_part_of_the_body(part):
-    findings = gate.header_findings(film_of(body_part=part))
+    findings = header_findings.of_file(film_of(body_part=part))
 
     assert told(findings) == [("other_body_part", "refuse")]
     assert part.strip().upper() in findings[0].message
@@ -68,12 +68,12 @@ def test_refuses_another_part_of_the_body(part):
 
 @pytest.mark.parametrize("view", ["LL", "RL", "lateral", "LAT "])
 def test_refuses_a_lateral_view(view):
-    assert told(gate.header_findings(film_of(view_position=view))) == [("lateral", "refuse")]
+    assert told(header_findings.of_file(film_of(view_position=view))) == [("lateral", "refuse")]
 
 
 @pytest.mark.parametrize("view", ["PA", "AP", "", None])
 def test_frontal_views_and_files_that_do_not_say_pass(view):
-    assert gate.header_findings(film_of(view_position=view)) == []
+    assert header_findings.of_file(film_of(view_position=view)) == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_frontal_views_and_files_that_do_not_say_pass(view):
     ],
 )
 def test_warns_of_ages_that_the_models_did_not_see(years, code, said):
-    findings = gate.header_findings(film_of(age_years=years))
+    findings = header_findings.of_file(film_of(age_years=years))
 
     assert told(findings) == ([(code, "warn")] if code else [])
     assert all(said in finding.message for finding in findings)
@@ -104,7 +104,7 @@ def test_warns_of_ages_that_the_models_did_not_see(years, code, said):
 def test_every_fault_of_a_header_is_told():
     film = film_of(modality="CT", body_part="HAND", view_position="LL", age_years=40.0)
 
-    assert [each.code for each in gate.header_findings(film)] == [
+    assert [each.code for each in header_findings.of_file(film)] == [
         "not_radiograph",
         "other_body_part",
         "lateral",
@@ -124,7 +124,7 @@ def test_every_fault_of_a_header_is_told():
     ],
 )
 def test_a_film_needs_enough_pixels(height, width, severity):
-    findings = gate.size_findings(film_of(height, width))
+    findings = header_findings.of_size(film_of(height, width))
 
     assert told(findings) == ([("too_small", severity)] if severity else [])
     assert all(f"{width} × {height}" in finding.message for finding in findings)

@@ -6,7 +6,7 @@ import pytest
 import synthetic
 from typer.testing import CliRunner
 
-from pneumo import cli, dataset, film_index, index_experiment, model_store, radiograph, similar_cases
+from pneumo import case_agreement, cli, dataset, film_index, index_experiment, model_store, radiograph, similar_cases
 from pneumo.classifier import Classifier
 from pneumo.embedding import Embedder
 from pneumo.errors import DatasetError, ModelError
@@ -32,7 +32,7 @@ def test_the_index_holds_the_validation_films_and_no_other(indexed, toy_data, mo
         assert getattr(index, f"{key}s").tolist() == parts.validation[key].tolist()
     assert not set(index.patients) & set(parts.train["patient"])
     assert index.layer == Embedder(Classifier.open("cnn", models)).layer
-    assert indexed.agreement == similar_cases.agreement(index)
+    assert indexed.agreement == case_agreement.agreement(index)
 
 
 def test_a_validation_film_that_is_assessed_finds_itself(indexed, toy_data, models):
@@ -82,7 +82,7 @@ def test_the_command_writes_the_indexes_and_prints_what_they_are_worth(models, t
     assert [record["model"] for record in records] == ["cnn", "dense"]
     for record in records:
         card = model_store.read_card(record["model"], models)
-        measured = similar_cases.agreement(film_index.read(card, models))
+        measured = case_agreement.agreement(film_index.read(card, models))
         assert record["model_sha256"] == card.sha256
         assert record["agreement"]["label"]["value"] == round(measured.label.value, 6)
         assert record["size_bytes"] == film_index.path_of(card.name, models).stat().st_size

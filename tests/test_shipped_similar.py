@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pneumo import film_index, model_store, radiograph, similar_cases
+from pneumo import case_agreement, film_index, model_store, radiograph, similar_cases
 from pneumo.dataset import patient_key
 from pneumo.model_store import CLASSIFICATION, SHIPPED
 
@@ -51,7 +51,7 @@ def test_the_layer_is_one_of_the_model_and_as_wide(card):
 
 
 def test_the_nearest_films_share_the_label_far_more_often_than_chance(card):
-    found = similar_cases.agreement(film_index.read(card, SHIPPED))
+    found = case_agreement.agreement(film_index.read(card, SHIPPED))
 
     assert found.label.low > found.label_by_chance
     assert found.kind.low > found.kind_by_chance

@@ -3,7 +3,8 @@ import pytest
 import synthetic
 
 from pneumo import evaluation, film_index
-from pneumo.similar_cases import agreement, find, usual_distances
+from pneumo.case_agreement import agreement
+from pneumo.similar_cases import find, usual_distances
 
 
 def at_angles(degrees, **changes):

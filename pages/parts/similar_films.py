@@ -8,12 +8,13 @@ import streamlit as st
 from pages.parts import data_folder
 from pages.parts.language import _, told
 from pages.parts.readers import Reader
-from pneumo import film_index, samples, similar_cases
+from pneumo import case_agreement, film_index, samples, similar_cases
+from pneumo.case_agreement import Agreement
 from pneumo.dataset_tables import KINDS
 from pneumo.embedding import Embedder
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.film_index import FilmIndex
-from pneumo.similar_cases import KIND_WORDS, Agreement, Case, Cases, Distances
+from pneumo.similar_cases import KIND_WORDS, Case, Cases, Distances
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier
@@ -37,7 +38,7 @@ def _load_shelf(name: str, sha256: str, _classifier: "Classifier") -> Shelf:
     index = film_index.read(_classifier.card)
     embedder = Embedder(_classifier)
     embedder.warm_up()
-    return Shelf(embedder, index, similar_cases.usual_distances(index), similar_cases.agreement(index))
+    return Shelf(embedder, index, similar_cases.usual_distances(index), case_agreement.agreement(index))
 
 
 def show_similar(assessment: "Assessment", reader: Reader) -> None:

@@ -7,7 +7,16 @@ import pytest
 import synthetic
 from streamlit.testing.v1 import AppTest
 
-from pneumo import classifier, film_index, index_experiment, model_store, radiograph, samples, similar_cases
+from pneumo import (
+    case_agreement,
+    classifier,
+    film_index,
+    index_experiment,
+    model_store,
+    radiograph,
+    samples,
+    similar_cases,
+)
 from pneumo.embedding import Embedder
 from pneumo.similar_cases import KIND_WORDS, Cases
 
@@ -136,7 +145,7 @@ def test_how_far_the_likeness_can_be_trusted_is_measured_on_this_models_films(pa
     opened(page, film)
 
     index = film_index.read(model_store.read_card("cnn", indexed_models), indexed_models)
-    assert str(similar_cases.agreement(index)) in texts(page)
+    assert str(case_agreement.agreement(index)) in texts(page)
 
 
 def test_a_film_like_none_is_warned_of(page, film, monkeypatch):
