@@ -9,7 +9,7 @@ from pages.parts import data_folder, first_visit, lungs_on_request
 from pneumo import augmentation_draws, drawing, model_facts, model_store, radiograph
 from pneumo.augmentation_draws import RANGES
 from pneumo.errors import ImageError, ModelError
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 from pneumo.preprocessing import Augmentation
 
 VIEWS = 12

@@ -11,7 +11,8 @@ from pneumo.clinic import PRESETS, Clinic
 from pneumo.clinic_curves import Films
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_card import ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 
 START = PRESETS["triage"].values
 # In pixels; two charts fit beside each other on a desktop, one on a telephone.

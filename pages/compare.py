@@ -9,10 +9,10 @@ from pages.parts import first_visit, measured_models
 from pneumo import charts, curve_charts, leaderboard, model_comparison, model_curves, model_facts, model_store
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
+from pneumo.model_card import ModelCard
 from pneumo.model_comparison import Comparison
 from pneumo.model_curves import ModelCurves
 from pneumo.model_facts import CURVES
-from pneumo.model_store import ModelCard
 
 FEWEST, MOST = 2, 5
 # In pixels; three small charts fit beside each other on a desktop, two large ones, and one of either on a telephone.

@@ -12,7 +12,7 @@ from pneumo import charts, failures, film_gallery, leaderboard, model_store, pat
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.failures import ALARM, MISSED
 from pneumo.figures import SPLITS
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 # In pixels; three charts fit beside each other on a desktop, one on a telephone.
 SMALL = 340

@@ -10,7 +10,7 @@ from pneumo import card_sections, charts, checklist, model_facts, model_store
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
 from pneumo.leaderboard import Measurement
-from pneumo.model_store import CLASSIFICATION, ModelCard
+from pneumo.model_card import CLASSIFICATION, ModelCard
 
 
 def every_card() -> list[ModelCard]:

@@ -8,7 +8,7 @@ import numpy as np
 from pneumo import preprocessing, views
 from pneumo.errors import ModelError
 from pneumo.lungs import LungMask
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 from pneumo.preprocessing import Augmentation
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pneumo import model_store
 from pneumo.evaluation import Estimate
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 SPLITS = {
     "val": "Validation",

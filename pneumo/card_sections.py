@@ -10,7 +10,7 @@ from pneumo import card_figures, checklist, leaderboard, model_facts
 from pneumo.checklist import Item
 from pneumo.figures import SPLITS
 from pneumo.leaderboard import Measurement
-from pneumo.model_store import CLASSIFICATION, ModelCard
+from pneumo.model_card import CLASSIFICATION, ModelCard
 
 _TASKS = {
     "classification": "tells pneumonia from normal films",

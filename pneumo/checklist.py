@@ -12,7 +12,8 @@ import pandas as pd
 
 from pneumo import model_store
 from pneumo.errors import PneumoError
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_card import ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 
 TABLE = Path(__file__).with_name("checklist.csv")
 COLUMNS = ["guideline", "item", "asks", "status", "needs", "reason"]

@@ -10,7 +10,7 @@ import numpy as np
 from pneumo import model_store, preprocessing, screening, views
 from pneumo.calibration import Answer, as_percent
 from pneumo.lungs import LungMask, Segmenter
-from pneumo.model_store import CLASSIFICATION, ModelCard
+from pneumo.model_card import CLASSIFICATION, ModelCard
 from pneumo.radiograph import Radiograph
 from pneumo.sentences import say
 from pneumo.views import Box

@@ -21,6 +21,7 @@ from pneumo import (
     cli_data,
     cli_explain,
     cli_films,
+    cli_latency,
     cli_output,
     cli_search,
     cli_similar,
@@ -59,6 +60,7 @@ app.command()(cli_training.evaluate)
 app.command()(cli_search.search)
 app.command()(cli_ablation.ablate)
 app.command()(cli_compare.compare)
+app.command()(cli_latency.latency)
 app.command()(cli_explain.explain_benchmark)
 app.command()(cli_similar.similar)
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pneumo import card_figures, dataset
-from pneumo.model_store import CLASSIFICATION, ModelCard
+from pneumo.model_card import CLASSIFICATION, ModelCard
 
 if TYPE_CHECKING:
     from pneumo.experiment import Stage

@@ -10,7 +10,7 @@ import typer
 from pneumo import cli_output, dataset
 from pneumo.cli_options import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required
 from pneumo.cli_output import say
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 MasksOption = Annotated[
     Path | None,

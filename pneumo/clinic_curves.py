@@ -9,7 +9,7 @@ import pandas as pd
 from pneumo import clinic, model_comparison
 from pneumo.clinic import Clinic, Limits
 from pneumo.evaluation import Confusion, Estimate
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 MODEL, ALL, NONE = "The model decides", "Treat all", "Treat none"
 # A policy that costs more than a quarter of what could be won is drawn no further: it would squash the others.

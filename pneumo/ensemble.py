@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 
 def build(members: Sequence[tuple[ModelCard, keras.Model]]) -> keras.Model:

@@ -14,7 +14,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from pneumo import model_store
 from pneumo.errors import ModelError
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_card import ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 
 MOST_MEMBERS = 3
 # A mean with a weaker model can come out ahead on validation by chance alone; the weakest are not tried.

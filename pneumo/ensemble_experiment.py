@@ -7,7 +7,7 @@ import pandas as pd
 
 from pneumo import dataset, ensemble, experiment, model_store, provenance, screening, shipping
 from pneumo.experiment import Stage
-from pneumo.model_store import CLASSIFICATION, ModelCard
+from pneumo.model_card import CLASSIFICATION, ModelCard
 from pneumo.recipes import ENSEMBLE
 
 NAME = "ensemble"

@@ -28,7 +28,8 @@ from pneumo import (
 )
 from pneumo.errors import DatasetError
 from pneumo.lungs import Segmenter
-from pneumo.model_store import CLASSIFICATION, SELECTION_SPLIT, ModelCard
+from pneumo.model_card import CLASSIFICATION, ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 from pneumo.probe import Probe
 from pneumo.recipes import RECIPES
 from pneumo.shipping import VALIDATION_SPLITS, Origin

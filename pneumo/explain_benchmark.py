@@ -20,7 +20,7 @@ from pneumo.experiment import Stage
 from pneumo.explain_bench import Bench
 from pneumo.heat_methods import METHODS
 from pneumo.heat_metrics import BASELINES
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 FILMS = 100
 COLUMNS = ["part", "method", "figure", "value", "low", "high", "films"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pneumo import dataset, external, lung_training, model_store
 from pneumo.errors import DatasetError
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 from pneumo.preprocessing import SQUARE
 
 # The findings of NIH's boxes that a model of pneumonia should point at; a mass or an effusion is none.

@@ -20,7 +20,7 @@ from pneumo.explain_bench import Bench, Case
 from pneumo.explain_films import DrawnFilm
 from pneumo.explanation import Explainer
 from pneumo.heat_methods import METHODS
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 Rows = list[dict[str, Any]]
 # How much of a network is randomised, from the top: its last unit, then shares of its layers with weights.

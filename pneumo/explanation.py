@@ -13,7 +13,7 @@ from pneumo.heat_methods import INPUT, Drawer, drawer
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment, Classifier
-    from pneumo.model_store import ModelCard
+    from pneumo.model_card import ModelCard
 
 DEFAULT_METHOD = "gradcam"
 

@@ -12,7 +12,7 @@ import pandas as pd
 from pneumo import curves, evaluation, film_statistics, model_comparison
 from pneumo.dataset_tables import KINDS
 from pneumo.errors import DatasetError, ModelError
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 MISSED, ALARM = "Missed pneumonia", "False alarm"
 BY_KIND, BY_AGREEMENT = "Kind of film", "Agreement of the models"

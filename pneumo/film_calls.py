@@ -6,7 +6,7 @@ import pandas as pd
 
 from pneumo import model_store
 from pneumo.errors import ModelError
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 RIGHT, MISSED, FALSE_ALARM = "Called right", "Missed pneumonia", "False alarm"
 CALLS = (MISSED, FALSE_ALARM, RIGHT)

@@ -14,7 +14,7 @@ import numpy as np
 from pneumo import model_store
 from pneumo.dataset import LABELS, PATHOGENS
 from pneumo.errors import ModelError
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 # How many similar films are shown: on a desktop so many thumbnails stand beside each other.
 NEAREST = 6

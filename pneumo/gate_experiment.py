@@ -30,7 +30,7 @@ from pneumo import (
 from pneumo.experiment import Stage
 from pneumo.gate import ViewReader
 from pneumo.lungs import Segmenter
-from pneumo.model_store import SCREENING, SEGMENTATION, ModelCard
+from pneumo.model_card import SCREENING, SEGMENTATION, ModelCard
 from pneumo.radiograph import Radiograph
 from pneumo.screening import Screener, holder
 

@@ -13,7 +13,7 @@ from pneumo.hot_regions import hottest
 from pneumo.sentences import Sentence, say
 
 if TYPE_CHECKING:
-    from pneumo.model_store import ModelCard
+    from pneumo.model_card import ModelCard
 
 # Maps are compared on as many cells as the finest feature maps of the shipped models have.
 _GRID = 32

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pneumo import leaderboard, model_store
 from pneumo.errors import ModelError
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_card import ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 
 SPLITS = ("val", SELECTION_SPLIT, "test")
 _SEEN = {"film": "whole film", "lungs": "box of the lungs"}

@@ -1,12 +1,14 @@
 """How long a model takes for one film on this machine, from the film's pixels to the answer."""
 
+import dataclasses
 import time
 from pathlib import Path
 
 import numpy as np
 
-from pneumo import radiograph, samples
+from pneumo import model_store, provenance, radiograph, samples
 from pneumo.classifier import Classifier
+from pneumo.model_card import ModelCard
 from pneumo.scoreboard import Latency
 
 RUNS = 40
@@ -36,3 +38,12 @@ def measure(name: str, folder: Path | None = None, runs: int = RUNS) -> Latency:
         times.append(1000 * (time.perf_counter() - start))
     p50, p95 = np.percentile(times, [50, 95])
     return Latency(float(p50), float(p95))
+
+
+def store(name: str, found: Latency, folder: Path | None = None, runs: int = RUNS) -> ModelCard:
+    """Write what was measured of a model, and on which machine, into its card."""
+    figures = {"p50": round(found.p50, 1), "p95": round(found.p95, 1), "films": runs}
+    card = model_store.read_card(name, folder)
+    card = dataclasses.replace(card, latency={**figures, "hardware": provenance.machine()["hardware"]})
+    model_store.write_card(card, folder)
+    return card

@@ -13,7 +13,7 @@ from pneumo import evaluation, model_facts, model_file, model_store
 from pneumo.errors import ModelError
 from pneumo.evaluation import Confusion, Estimate, Metrics
 from pneumo.figures import FIGURES, SPLITS
-from pneumo.model_store import CLASSIFICATION, ModelCard
+from pneumo.model_card import CLASSIFICATION, ModelCard
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from pneumo import (
 )
 from pneumo.experiment import Stage
 from pneumo.lung_training import COLUMNS, DrawnFilms
-from pneumo.model_store import SEGMENTATION, ModelCard
+from pneumo.model_card import SEGMENTATION, ModelCard
 
 NAME = "lungs"
 # Chest radiographs of adults from many hospitals: a folder with its own table, see `external.with_lungs`.

@@ -10,7 +10,7 @@ import pandas as pd
 from pneumo import comparison, dataset, leaderboard, model_facts, model_store
 from pneumo.comparison import Difference
 from pneumo.errors import ModelError
-from pneumo.model_store import CLASSIFICATION, ModelCard
+from pneumo.model_card import CLASSIFICATION, ModelCard
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pneumo import curves, evaluation, model_comparison, model_facts
 from pneumo.evaluation import Confusion
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import pandas as pd
 from pneumo import model_store
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
-from pneumo.model_store import CLASSIFICATION, SCREENING, ModelCard
+from pneumo.model_card import CLASSIFICATION, SCREENING, ModelCard
 
 CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
 _FILMS = {"": "Training", "val_": "Validation", "shifted_": "Validation, shifted"}

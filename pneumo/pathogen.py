@@ -17,7 +17,7 @@ from pneumo import evaluation, model_store
 from pneumo.calibration import as_percent
 from pneumo.errors import ModelError
 from pneumo.evaluation import Estimate
-from pneumo.model_store import PATHOGEN, ModelCard
+from pneumo.model_card import PATHOGEN, ModelCard
 from pneumo.sentences import Sentence, say
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from pneumo import (
     views,
 )
 from pneumo.experiment import Stage
-from pneumo.model_store import CLASSIFICATION, PATHOGEN, SELECTION_SPLIT, ModelCard
+from pneumo.model_card import CLASSIFICATION, PATHOGEN, ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 from pneumo.pathogen import BACTERIAL, LEANING, NAME
 from pneumo.recipes import PATHOGEN as RECIPE
 from pneumo.recipes import PATHOGEN_START

@@ -13,7 +13,7 @@ import pandas as pd
 
 from pneumo import dataset, model_file
 from pneumo.errors import ModelError
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 _SOFTWARE = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "pneumo")
 

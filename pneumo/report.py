@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
 from pneumo.findings import Finding
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 from pneumo.radiograph import Radiograph
 from pneumo.sentences import Sentence, say
 

@@ -19,10 +19,14 @@ MODEL, PUBLISHED = "model", "published"
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds that half of the films (``p50``) and 95 % of them (``p95``) stayed within, on this machine."""
+    """Milliseconds that half of the films (``p50``) and 95 % of them (``p95``) stayed within.
+
+    ``machine`` says where that was measured.
+    """
 
     p50: float
     p95: float
+    machine: str = "this machine"
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ COLUMNS = {
     EXTERNAL: Column("External AUROC", "the AUROC on films of another hospital (NIH)", has_interval=True),
     "parameters": Column("Weights", "the number of trained weights", higher_is_better=False),
     "size_mb": Column("Size", "of the file, in megabytes", higher_is_better=False),
-    "p50": Column("Latency p50", "milliseconds that half of the films stay within on this machine", False),
-    "p95": Column("Latency p95", "milliseconds that 95 % of the films stay within on this machine", False),
+    "p50": Column("Latency p50", "milliseconds that half of the films stay within on the machine that is named", False),
+    "p95": Column("Latency p95", "milliseconds that 95 % of the films stay within on the machine that is named", False),
     "test_openings": Column("Test opened", "how many times the official test split was opened for the model", False),
     "seed_system": Column("Stands for", "the published system that the model stands for", False),
 }
@@ -81,27 +85,35 @@ def rows(
     Args:
         measurements: of models on one split.
         external: of models on `EXTERNAL_SPLIT`.
-        latencies: by the SHA-256 of the model's file, where it was measured.
+        latencies: by the SHA-256 of the model's file, where it was measured on this machine; of other models the
+            figures of their cards are shown.
         results: what others published.
 
     Returns:
         ``system, kind`` (`MODEL` or `PUBLISHED`), ``source`` (of a published result, with its films and note), and each
         key of `COLUMNS`, with ``<key>_low`` and ``<key>_high`` where it has an interval; missing where it is not known.
+        ``machine`` is the one that the latency was measured on.
     """
-    table = leaderboard.table(measurements).rename(columns={"model": "system"})
+    measured = list(measurements)
+    table = leaderboard.table(measured).rename(columns={"model": "system"})
     elsewhere = {each.card.name: each.metrics.auroc for each in external}
-    known = latencies or {}
+    known = {**_shipped_latencies(measured), **(latencies or {})}
     for part in ("value", "low", "high"):
         column = EXTERNAL if part == "value" else f"{EXTERNAL}_{part}"
         table[column] = [getattr(elsewhere[name], part) if name in elsewhere else None for name in table["name"]]
-    for part in ("p50", "p95"):
+    for part in ("p50", "p95", "machine"):
         table[part] = [getattr(known[sha], part) if sha in known else None for sha in table["sha256"]]
     models = table.assign(kind=MODEL, source="").to_dict("records")
     shown = [column for key, each in COLUMNS.items() for column in _columns(key, each)]
     return pd.DataFrame(
         [*models, *(_published(each) for each in results)],
-        columns=["system", "kind", "source", *shown, "films", "patients", "threshold", "name", "sha256"],
+        columns=["system", "kind", "source", *shown, "films", "patients", "threshold", "machine", "name", "sha256"],
     )
+
+
+def _shipped_latencies(measurements: Iterable[Measurement]) -> dict[str, Latency]:
+    cards = [each.card for each in measurements if each.card.latency]
+    return {card.sha256: Latency(card.latency["p50"], card.latency["p95"], card.latency["hardware"]) for card in cards}
 
 
 def in_order(table: pd.DataFrame, key: str) -> pd.DataFrame:

@@ -100,7 +100,9 @@ def _content(row: dict[Any, Any], key: str, extent: tuple[float, float] | None) 
         return html.escape(value)
     if key == "test_openings":
         return model_facts.times(int(value))
-    return {"size_mb": f"{value:.1f} MB", "parameters": f"{value:,.0f}"}.get(key, f"{value:.0f} ms")
+    if key in ("p50", "p95"):
+        return f"{value:.0f} ms<small>{html.escape(str(row['machine']))}</small>"
+    return f"{value:.1f} MB" if key == "size_mb" else f"{value:,.0f}"
 
 
 def _bar(value: float, low: float, high: float, extent: tuple[float, float] | None) -> str:

@@ -9,7 +9,7 @@ from pneumo.errors import ModelError
 from pneumo.findings import Correction, in_order, refusals
 from pneumo.gate import Limits, Verdict, View, ViewReader
 from pneumo.lungs import LungMask, Segmenter
-from pneumo.model_store import SCREENING, SEGMENTATION, ModelCard
+from pneumo.model_card import SCREENING, SEGMENTATION, ModelCard
 from pneumo.radiograph import Radiograph
 
 LUNGS, GATE = "lungs", "gate"

@@ -13,7 +13,8 @@ import pandas as pd
 
 from pneumo import dataset, experiment, provenance, search, shipping, training, views
 from pneumo.experiment import Stage
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_card import ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 from pneumo.search import JUDGED_BY, Trial
 from pneumo.search_space import NAME
 from pneumo.training import Progress

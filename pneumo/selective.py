@@ -12,7 +12,8 @@ import numpy as np
 from pneumo import model_facts, model_store
 from pneumo.calibration import Thresholds
 from pneumo.evaluation import Estimate, wilson
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_card import ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 
 SPLITS = (SELECTION_SPLIT, "test")
 

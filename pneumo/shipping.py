@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pneumo import calibration, dataset, evaluation, model_file, model_store, preprocessing, provenance, training, views
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_card import ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 from pneumo.training import Films
 
 VALIDATION_SPLITS = ("val", SELECTION_SPLIT)

@@ -18,7 +18,8 @@ from pneumo import model_store
 from pneumo.calibration import at_prevalence
 from pneumo.errors import ModelError
 from pneumo.evaluation import Estimate
-from pneumo.model_store import SELECTION_SPLIT, ModelCard
+from pneumo.model_card import ModelCard
+from pneumo.model_store import SELECTION_SPLIT
 from pneumo.sentences import Sentence, say
 
 NEIGHBOURS = 100

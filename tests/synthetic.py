@@ -9,7 +9,7 @@ import numpy as np
 
 from pneumo import film_index, model_file, model_store
 from pneumo.film_index import FilmIndex
-from pneumo.model_store import SCREENING, SEGMENTATION, ModelCard
+from pneumo.model_card import SCREENING, SEGMENTATION, ModelCard
 
 if TYPE_CHECKING:
     import keras

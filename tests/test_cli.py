@@ -72,6 +72,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "search",
         "ablate",
         "compare",
+        "latency",
         "similar",
         "models",
         "samples",
@@ -93,6 +94,7 @@ def test_every_command_that_exists_is_among_the_explained():
     assert named == {"predict", "check", "lungs", "train", "evaluate", "search", "compare", "models", "samples"} | {
         "ablate",
         "explain_benchmark",
+        "latency",
         "similar",
     }
     assert {info.name or info.callback.__name__ for info in cli_data.app.registered_commands} == {

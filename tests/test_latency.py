@@ -1,11 +1,14 @@
+import re
 import time
 
 import pytest
 import synthetic
+from typer.testing import CliRunner
 
-from pneumo import latency, model_file, model_store
+from pneumo import cli, latency, model_file, model_store
 from pneumo.classifier import Classifier
 from pneumo.errors import ModelError
+from pneumo.scoreboard import Latency
 
 
 @pytest.fixture
@@ -36,3 +39,15 @@ def test_a_slow_run_in_five_shows_in_the_95th_percentile_only(folder, monkeypatc
 def test_a_model_that_is_not_there_is_a_model_error(folder):
     with pytest.raises(ModelError, match="no model"):
         latency.measure("nobody", folder)
+
+
+def test_the_command_stores_what_it_measured_and_on_which_machine(folder, monkeypatch):
+    monkeypatch.setattr(latency, "measure", lambda name, folder: Latency(11.04, 22))
+
+    result = CliRunner().invoke(cli.app, ["latency", "--models", str(folder), "--write"])
+
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"toy\W+11\W+22", result.stdout)
+    stored = model_store.read_card("toy", folder).latency
+    assert (stored["p50"], stored["p95"], stored["films"]) == (11.0, 22, latency.RUNS)
+    assert "CPU cores" in stored["hardware"]

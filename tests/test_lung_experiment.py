@@ -27,6 +27,7 @@ from pneumo import (
 )
 from pneumo.classifier import Classifier
 from pneumo.errors import DatasetError, ModelError
+from pneumo.model_card import SEGMENTATION
 
 
 def small_network(weights):
@@ -92,7 +93,7 @@ def test_the_card_describes_the_file_and_the_run(trained, toy_data):
     file = folder / "lungs" / "model.keras"
     parts = dataset.development_split(dataset.scan(toy_data))
 
-    card, model = model_store.load("lungs", folder, model_store.SEGMENTATION)
+    card, model = model_store.load("lungs", folder, SEGMENTATION)
 
     assert (card.sha256, card.size_bytes) == (model_file.sha256(file), file.stat().st_size)
     assert card.parameters == model.count_params()

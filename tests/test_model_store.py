@@ -12,6 +12,7 @@ import synthetic
 from pneumo import model_file, model_store
 from pneumo.calibration import Calibration, Thresholds
 from pneumo.errors import ModelError
+from pneumo.model_card import CLASSIFICATION, SCREENING, SEGMENTATION
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +169,7 @@ def test_a_broken_card_costs_only_its_own_folder(folder, content):
 @pytest.fixture
 def with_lungs(folder):
     """A folder with the classifier `toy` and the networks `lungs` and `gate`."""
-    for name, task in [("lungs", model_store.SEGMENTATION), ("gate", model_store.SCREENING)]:
+    for name, task in [("lungs", SEGMENTATION), ("gate", SCREENING)]:
         shutil.copytree(folder / "toy", folder / name)
         card = model_store.read_card("toy", folder)
         changes = {"name": name, "task": task, "calibration": {}, "thresholds": {"decision": 0.5}}
@@ -188,18 +189,18 @@ def test_models_are_named_by_task_and_the_damaged_are_left_out(with_lungs):
     (with_lungs / "gate" / "card.json").write_text("{")
 
     assert model_store.names(with_lungs) == ["lungs", "toy"]
-    assert model_store.names(with_lungs, model_store.SEGMENTATION) == ["lungs"]
-    assert model_store.names(with_lungs, model_store.SCREENING) == []
+    assert model_store.names(with_lungs, SEGMENTATION) == ["lungs"]
+    assert model_store.names(with_lungs, SCREENING) == []
 
 
 def test_a_model_for_another_task_is_refused_with_those_that_would_do(with_lungs):
-    assert model_store.load("lungs", with_lungs)[0].task == model_store.SEGMENTATION
-    assert model_store.load("lungs", with_lungs, model_store.SEGMENTATION)[0].name == "lungs"
+    assert model_store.load("lungs", with_lungs)[0].task == SEGMENTATION
+    assert model_store.load("lungs", with_lungs, SEGMENTATION)[0].name == "lungs"
 
     with pytest.raises(ModelError, match=r"'lungs' is for segmentation, not for classification\. .*one of: toy\."):
-        model_store.load("lungs", with_lungs, model_store.CLASSIFICATION)
+        model_store.load("lungs", with_lungs, CLASSIFICATION)
     with pytest.raises(ModelError, match=r"no model 'lenet' .*one of: toy\."):
-        model_store.read_card("lenet", with_lungs, model_store.CLASSIFICATION)
+        model_store.read_card("lenet", with_lungs, CLASSIFICATION)
     with pytest.raises(ModelError, match=r"no model 'lenet' .*one of: gate, lungs, toy\."):
         model_store.read_card("lenet", with_lungs)
 
@@ -210,7 +211,7 @@ def test_a_card_of_before_there_were_tasks_is_a_classifiers(folder):
     del record["task"]
     path.write_text(json.dumps(record))
 
-    assert model_store.read_card("toy", folder).task == model_store.CLASSIFICATION
+    assert model_store.read_card("toy", folder).task == CLASSIFICATION
 
 
 def test_the_folder_of_models_is_read_from_the_environment(monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from pneumo import dataset, model_store, pathogen, pathogen_experiment, radiograph
 from pneumo.classifier import Classifier
 from pneumo.errors import ModelError
-from pneumo.model_store import PATHOGEN
+from pneumo.model_card import PATHOGEN
 from pneumo.pathogen import CLASSES, Differentiator, leaning
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import pandas as pd
@@ -67,8 +68,21 @@ def test_the_external_auroc_stands_beside_the_model_it_is_of(measurements, tmp_p
 def test_latency_belongs_to_the_file_it_was_measured_with(measurements):
     table = scoreboard.rows(measurements, latencies={"good" * 10: Latency(11, 22)}).set_index("system")
 
-    assert table.loc["GOOD", ["p50", "p95"]].tolist() == [11, 22]
-    assert table.loc["POOR", ["p50", "p95"]].isna().all()
+    assert table.loc["GOOD", ["p50", "p95", "machine"]].tolist() == [11, 22, "this machine"]
+    assert table.loc["POOR", ["p50", "p95", "machine"]].isna().all()
+
+
+def test_a_latency_that_ships_is_shown_with_its_machine_until_one_is_measured_here(measurements):
+    stored = {"p50": 7.6, "p95": 9.0, "films": 3, "hardware": "2 <cores>"}
+    card = dataclasses.replace(measurements[0].card, latency=stored)
+    shipped = [dataclasses.replace(measurements[0], card=card)]
+
+    table = scoreboard.rows(shipped)
+    here = scoreboard.rows(shipped, latencies={card.sha256: Latency(1, 2)})
+
+    assert table.loc[0, ["p50", "p95", "machine"]].tolist() == [7.6, 9.0, "2 <cores>"]
+    assert here.loc[0, ["p50", "p95", "machine"]].tolist() == [1, 2, "this machine"]
+    assert "8 ms<small>2 &lt;cores&gt;</small>" in scoreboard_html.table(table, ["p50"])
 
 
 @pytest.mark.parametrize("key", list(COLUMNS))

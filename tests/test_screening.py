@@ -9,6 +9,7 @@ import synthetic
 from pneumo import gate, model_store, preprocessing, screening
 from pneumo.errors import ModelError
 from pneumo.findings import Correction
+from pneumo.model_card import SEGMENTATION
 from pneumo.radiograph import Radiograph
 from pneumo.screening import Screener
 
@@ -195,7 +196,7 @@ def test_without_any_network_it_says_so(tmp_path, monkeypatch, opened):
 def test_a_model_for_another_task_is_no_gate(tmp_path):
     synthetic.write_screening_models(tmp_path)
     card = model_store.read_card("gate", tmp_path)
-    model_store.write_card(dataclasses.replace(card, task=model_store.SEGMENTATION), tmp_path)
+    model_store.write_card(dataclasses.replace(card, task=SEGMENTATION), tmp_path)
 
     with pytest.raises(ModelError, match="is for segmentation, not for screening"):
         Screener.open(tmp_path)

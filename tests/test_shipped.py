@@ -21,7 +21,8 @@ from pneumo import (
 )
 from pneumo.explanation import DEFAULT_METHOD
 from pneumo.heat_methods import METHODS
-from pneumo.model_store import CLASSIFICATION, SELECTION_SPLIT, SHIPPED
+from pneumo.model_card import CLASSIFICATION
+from pneumo.model_store import SELECTION_SPLIT, SHIPPED
 from pneumo.search_space import Configuration
 
 MIB = 1024**2

@@ -18,7 +18,8 @@ from pneumo import (
 )
 from pneumo.findings import Correction
 from pneumo.lungs import Segmenter
-from pneumo.model_store import SCREENING, SEGMENTATION, SHIPPED
+from pneumo.model_card import SCREENING, SEGMENTATION
+from pneumo.model_store import SHIPPED
 from pneumo.radiograph import Radiograph
 from pneumo.samples import load_samples
 from pneumo.screening import Screener

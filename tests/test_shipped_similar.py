@@ -5,7 +5,8 @@ import pytest
 
 from pneumo import case_agreement, film_index, model_store, radiograph, similar_cases
 from pneumo.dataset import patient_key
-from pneumo.model_store import CLASSIFICATION, SHIPPED
+from pneumo.model_card import CLASSIFICATION
+from pneumo.model_store import SHIPPED
 
 NAMES = model_store.names(SHIPPED, CLASSIFICATION)
 INDEXED = [name for name in NAMES if film_index.path_of(name, SHIPPED).is_file()]

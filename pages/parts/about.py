@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.language import _, current, told
 from pneumo.language import ENGLISH
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 from pneumo.sentences import say
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pneumo.sentences import say
 
 if TYPE_CHECKING:
     from pneumo.classifier import Assessment
-    from pneumo.model_store import ModelCard
+    from pneumo.model_card import ModelCard
 
 OPACITY = 0.6
 SIDE = 240

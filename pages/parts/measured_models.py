@@ -8,7 +8,7 @@ from pneumo import leaderboard, model_facts, model_store
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
 from pneumo.leaderboard import Measurement
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 
 
 def measured_cards() -> list[ModelCard]:

@@ -9,7 +9,7 @@ from pneumo import model_store, pathogen, similar_scores
 from pneumo.errors import ExplanationError, ModelError
 from pneumo.explanation import Explainer, HeatMap
 from pneumo.heat_methods import METHODS
-from pneumo.model_store import ModelCard
+from pneumo.model_card import ModelCard
 from pneumo.pathogen import Differentiator, Leaning
 from pneumo.similar_scores import ValidationScores
 

@@ -8,6 +8,7 @@ import synthetic
 from streamlit.testing.v1 import AppTest
 
 from pneumo import failures, model_store, pathogen, pathogen_tables
+from pneumo.model_card import PATHOGEN
 
 PAGE = Path(__file__).parents[2] / "pages" / "failures.py"
 
@@ -113,7 +114,7 @@ def test_the_download_holds_the_mistakes(models, monkeypatch):
 
 
 def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
-    write_model(models, "pathogen", noise=2.0, task=model_store.PATHOGEN)
+    write_model(models, "pathogen", noise=2.0, task=PATHOGEN)
 
     app = run({"model": "MIDDLING"})
 
@@ -131,7 +132,7 @@ def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
 )
 def test_films_without_a_call_of_the_cause_cost_a_sentence(models, write_model, splits, said):
     if splits:
-        write_model(models, "pathogen", splits=splits, task=model_store.PATHOGEN)
+        write_model(models, "pathogen", splits=splits, task=PATHOGEN)
 
     app = run({"split": "Official test"})
 
