@@ -96,7 +96,7 @@ def shift_plot(rows: pd.DataFrame) -> alt.LayerChart:
     )
     zero = alt.Chart(pd.DataFrame({"shift": [0]})).mark_rule(color=RULE, strokeDash=[4, 4]).encode(x="shift:Q")
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=alt.X("shift:Q", title="Test less training (standard deviations)"),
+        x=alt.X("shift:Q", title="Shift (standard deviations)"),
         color=classes(CLASSES, rows, "class", "circle"),
         shape=alt.Shape("class:N", scale=alt.Scale(domain=list(CLASSES), range=SHAPES[:2]), legend=None),
     )

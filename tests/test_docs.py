@@ -30,6 +30,7 @@ LADDER = re.compile(r"<!-- ladder: ([\w ]+) -->\n(.*?)\n<!-- end of ladder -->",
 DECIDED = re.compile(r"<!-- decided -->\n(.*?)\n<!-- end of decided -->", re.DOTALL)
 THREE_CLASSES = re.compile(r"<!-- three classes: (\w+) (\w+) -->\n(.*?)\n<!-- end of three classes -->", re.DOTALL)
 HEAT_MAPS = re.compile(r"<!-- heat maps: (\w+) -->\n(.*?)\n<!-- end of heat maps -->", re.DOTALL)
+ABLATION = re.compile(r"<!-- ablation -->\n(.*?)\n<!-- end of ablation -->", re.DOTALL)
 PUBLISHED = re.compile(r"<!-- published -->\n(.*?)\n<!-- end of published -->", re.DOTALL)
 
 
@@ -63,6 +64,14 @@ def test_the_steps_to_the_best_model_are_what_the_predictions_give():
 
     assert {card.name for card in model_store.catalogue().cards} == set(names.split())
     assert table == ladder.markdown(names.split()), f"run `python -m pneumo.ladder {names}`"
+
+
+def test_the_ingredients_are_what_their_runs_gave():
+    from pneumo import ablation
+
+    [table] = ABLATION.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert table == ablation.markdown(ablation.read(ROOT / ablation.FILE)), "run `python -m pneumo ablate`"
 
 
 def test_the_table_of_decided_films_is_what_the_predictions_give():

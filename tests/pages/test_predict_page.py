@@ -637,8 +637,8 @@ def test_agreement_stands_beside_what_is_usual(page, film, toy_models, tmp_path,
     model_store.write_card(dataclasses.replace(model_store.read_card("cnn", folder), heat=heat), folder)
     monkeypatch.setenv("PNEUMO_MODELS", str(folder))
     # Loaded models are known by their weights, which are those of another test.
-    readers.load_reader.clear()
-    request.addfinalizer(readers.load_reader.clear)
+    readers._load_reader.clear()
+    request.addfinalizer(readers._load_reader.clear)
     page.run()
     page.selectbox(key="model").select("cnn").run()
     page.session_state.agreement = True
