@@ -11,15 +11,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from conftest import FLAGS, ROOT, chromium_path, serve
 from playwright.sync_api import Browser, Page, sync_playwright
 
 RUNS, WARM_UP = 30, 2
-# Each cold opening takes a server of its own.
-COLD_RUNS = 3
+# Each cold opening takes a server of its own, each new tab a browser without a cache.
+COLD_RUNS, NEW_RUNS = 3, 10
 FILM = ROOT / "data_samples" / "bacterial_1.png"
 WIDTH, HEIGHT = 1280, 1200
 # In milliseconds.
@@ -72,28 +73,66 @@ class Timing(NamedTuple):
 
 
 def of_films(browser: Browser, url: str, runs: int) -> list[Timing]:
-    """Time a film from its choice to the answer, from there to the heat map, and a move of the viewer's slider."""
+    """Time films in one tab, one after the other: from its choice to the answer, to the heat map, and the slider."""
     answers, heats, slides = [], [], []
-    for _ in range(WARM_UP + runs):
-        page = _open(browser)
-        _visit(page, url, PREDICT)
-        start = time.perf_counter()
-        page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([FILM])
-        page.locator("[class*=st-key-answer_] h2").wait_for()
-        answered = time.perf_counter()
-        # Written in the frame that first draws the pictures.
-        page.locator(".viewer output").filter(has_text="%").wait_for()
-        drawn = time.perf_counter()
-        answers.append(1000 * (answered - start))
-        heats.append(1000 * (drawn - answered))
-        _at_rest(page, PREDICT)
+    page = _open(browser)
+    _visit(page, url, PREDICT)
+    for film in _films(WARM_UP + runs):
+        answered, drawn = _read(page, film)
+        answers.append(answered)
+        heats.append(drawn)
         slides.append(page.get_by_role("slider", name="Opacity of the heat map").evaluate(BLEND))
-        page.context.close()
+        page.get_by_test_id("stFileUploader").get_by_role("button", name="Remove").click()
+        page.locator("[class*=st-key-answer_]").wait_for(state="detached")
+        _at_rest(page, PREDICT)
+    page.context.close()
     names = ("Upload to answer", "Answer to heat map", "Opacity slider to pixels")
     return [
         Timing(name, target, measured[WARM_UP:])
         for name, target, measured in zip(names, (ANSWER, HEAT, SLIDER), (answers, heats, slides), strict=True)
     ]
+
+
+def of_new_tabs(browser: Browser, url: str, runs: int) -> list[Timing]:
+    """Time the first film of a tab in a browser that has never been here, and has the viewer's program to fetch."""
+    answers, heats = [], []
+    for film in _films(runs):
+        page = _open(browser)
+        _visit(page, url, PREDICT)
+        answered, drawn = _read(page, film)
+        answers.append(answered)
+        heats.append(drawn)
+        page.context.close()
+    return [
+        Timing("Upload to answer, new browser", None, answers),
+        Timing("Answer to heat map, new browser", None, heats),
+    ]
+
+
+def _films(count: int) -> Iterator[dict[str, Any]]:
+    """Yield films that the app has not seen: of each the last bit of one pixel is another."""
+    pixels = cv2.imread(str(FILM), cv2.IMREAD_GRAYSCALE)
+    for number in range(count):
+        changed = pixels.copy()
+        changed.flat[number] ^= 1
+        yield {
+            "name": f"film_{number}.png",
+            "mimeType": "image/png",
+            "buffer": cv2.imencode(".png", changed)[1].tobytes(),
+        }
+
+
+def _read(page: Page, film: dict[str, Any]) -> tuple[float, float]:
+    """Give the page a film and return the milliseconds to the answer, and from there to the heat map."""
+    start = time.perf_counter()
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([film])
+    page.locator("[class*=st-key-answer_] h2").wait_for()
+    answered = time.perf_counter()
+    # Written in the frame that first draws the pictures.
+    page.locator(".viewer output").filter(has_text="%").wait_for()
+    drawn = time.perf_counter()
+    _at_rest(page, PREDICT)
+    return 1000 * (answered - start), 1000 * (drawn - answered)
 
 
 def of_switches(browser: Browser, url: str, runs: int) -> Timing:
@@ -134,13 +173,14 @@ def line(timing: Timing) -> str:
     median, late = np.median(timing.milliseconds), np.percentile(timing.milliseconds, 95)
     target = "" if timing.target is None else f"{timing.target:.0f}"
     mark = "  MISSED" if timing.target is not None and median > timing.target else ""
-    return f"{timing.what:<28}{target:>8}{median:>8.0f}{late:>8.0f}{len(timing.milliseconds):>6}{mark}"
+    return f"{timing.what:<32}{target:>8}{median:>8.0f}{late:>8.0f}{len(timing.milliseconds):>6}{mark}"
 
 
 def timings(browser: Browser, runs: int) -> Iterator[Timing]:
     """Measure all there is to measure."""
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as url:
         yield from of_films(browser, url, runs)
+        yield from of_new_tabs(browser, url, min(runs, NEW_RUNS))
         yield of_switches(browser, url, runs)
     for place in [PREDICT, *PLACES]:
         yield from of_opening(browser, place, min(runs, COLD_RUNS))
@@ -171,7 +211,7 @@ def main(runs: int) -> None:
     if path is None:
         sys.exit("There is no Chromium here. Install it, or set PNEUMO_CHROMIUM.")
     print(f"Milliseconds; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the first figure")
-    print(f"{'':<28}{'target':>8}{'median':>8}{'p95':>8}{'runs':>6}")
+    print(f"{'':<32}{'target':>8}{'median':>8}{'p95':>8}{'runs':>6}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         for timing in timings(browser, runs):
