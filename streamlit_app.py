@@ -2,16 +2,11 @@
 
 import streamlit as st
 
+from pages.parts import style
 from pages.parts.language import _
 
 st.set_page_config(page_title="pneumo", page_icon="docs/icon.png", layout="wide")
-# Streamlit's white letters have a contrast of 2.5 to 1 on the blue of the dark theme, which has to be light; and its
-# lines of code run out of a phone's window, where no key can scroll them.
-st.html(
-    "<style>[data-testid^='stBaseButton-primary'], [data-testid='stMultiSelect'] [data-tag] "
-    "{ color: light-dark(#fff, #050709); }"
-    "[data-testid='stMain'] :is(pre, pre code) { white-space: pre-wrap !important; overflow-wrap: anywhere; }</style>"
-)
+style.style_app()
 st.session_state.navigated = True
 st.navigation(
     {

@@ -1,0 +1,15 @@
+"""What the theme in `.streamlit/config.toml` cannot say of the look of all pages."""
+
+import streamlit as st
+
+# Streamlit's white letters have a contrast of 2.5 to 1 on the blue of the dark theme, which has to be light; and its
+# lines of code run out of a phone's window, where no key can scroll them.
+STYLE = """<style>
+[data-testid^='stBaseButton-primary'], [data-testid='stMultiSelect'] [data-tag] { color: light-dark(#fff, #050709); }
+[data-testid='stMain'] :is(pre, pre code) { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+</style>"""
+
+
+def style_app() -> None:
+    """Put the style on the page that is about to be shown."""
+    st.html(STYLE)
