@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -13,18 +12,7 @@ from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation import Metrics
 from pneumo.own_measurement import OwnMeasurement
 
-if TYPE_CHECKING:
-    from pneumo.classifier import Classifier
-
 MEASURED = "own_measured"
-
-
-@st.cache_resource(show_spinner="Loading the model …", max_entries=2)
-def _classifier(name: str, sha256: str) -> "Classifier":
-    """Load a model once for all sessions; `sha256` makes a retrained model a new one."""
-    from pneumo.classifier import Classifier
-
-    return Classifier.open(name)
 
 
 def leaf_through(root: Path) -> None:
@@ -66,7 +54,11 @@ def measure(found: Check) -> None:
     if st.button("Measure", icon=":material/speed:", key="own_measure"):
         bar, tell = _progress("Assessing the films…")
         try:
-            measured = own_measurement.measure(_classifier(card.name, card.sha256), found.root, tell)
+            # It takes long to import, and is needed only now.
+            from pages.parts import readers
+
+            classifier = readers.load_reader(card.name, card.sha256).classifier
+            measured = own_measurement.measure(classifier, found.root, tell)
             st.session_state[MEASURED] = (found.root, card.sha256, measured)
         except (DatasetError, ModelError, OSError) as error:
             st.session_state.pop(MEASURED, None)
@@ -76,7 +68,7 @@ def measure(found: Check) -> None:
     if measured and (root, sha256) == (found.root, card.sha256):
         _show(measured, card.name, _official(card.name))
     else:
-        st.caption("Each test film is assessed as on the Predict page, without the gate: a few minutes for 600 films.")
+        st.caption("Each test film is assessed as on the Predict page, without the gate.")
 
 
 def _progress(words: str) -> tuple[DeltaGenerator, Callable[[int, int], None]]:
