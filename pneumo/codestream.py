@@ -20,6 +20,8 @@ MAX_CHUNKS = 50_000
 MAX_RUN_LENGTH = 4_000_000
 # libwebp and Pillow hold four copies of a picture.
 MAX_WEBP_PIXELS = 20_000_000
+# libtiff takes the memory of a whole tile, which nothing ties to the picture's size.
+MAX_TILE_BYTES = 128 * 1024**2
 
 _MARKER = re.compile(rb"(\xff++)([^\xff])", re.DOTALL)
 _START_OF_SCAN = 0xDA
@@ -81,7 +83,7 @@ def refuse_slow(data: bytes, image: Image.Image, name: str) -> None:
         name: the file's name, for messages.
 
     Raises:
-        ImageSizeError: if a WebP has more than `MAX_WEBP_PIXELS`.
+        ImageSizeError: if a WebP has more than `MAX_WEBP_PIXELS`, or a tile of a TIFF more than `MAX_TILE_BYTES`.
         UnsupportedImageError: if it is a TIFF around a JPEG of many scans, or a large BMP of run lengths.
     """
     pixels = image.width * image.height
@@ -90,6 +92,12 @@ def refuse_slow(data: bytes, image: Image.Image, name: str) -> None:
             "{name} is a WebP of {width} × {height} pixels, more than {limit} million. "
             "Export the film as PNG or in a smaller size.",
             **{"name": name, "width": image.width, "height": image.height, "limit": MAX_WEBP_PIXELS // 10**6},
+        )
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and _tile_bytes(image) > MAX_TILE_BYTES:
+        raise ImageSizeError(
+            "{name} is a TIFF in tiles that take more than {limit} MiB each. Export the film as an 8-bit PNG.",
+            name=name,
+            limit=MAX_TILE_BYTES // 1024**2,
         )
     tile = getattr(image, "tile", [])
     has_run_lengths = bool(tile) and tile[0].codec_name == "bmp_rle"
@@ -103,6 +111,14 @@ def refuse_slow(data: bytes, image: Image.Image, name: str) -> None:
             name=name,
             kind=image.format,
         )
+
+
+def _tile_bytes(image: TiffImagePlugin.TiffImageFile) -> int:
+    """Return the bytes of an unpacked tile; 0 for a picture in strips."""
+    width, height = (image.tag_v2.get(tag, 0) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH))
+    bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+    samples = image.tag_v2.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
+    return width * height * samples * max(bits) // 8
 
 
 def _is_laborious_jpeg(data: bytes) -> bool:

@@ -614,6 +614,10 @@ def tiff_oddities() -> Named:
     yield "tiles of no size.tif", tiff(whole + tiles, GREY.tobytes())
     yield "tiles of one pixel.tif", tiff([*whole, tiles[0]._replace(value=1), tiles[1]._replace(value=1), *tiles[2:]])
     yield "tile of two billion.tif", tiff(whole[:5] + [entry._replace(value=2**31 - 1) for entry in tiles], bytes(99))
+    packed = [entry._replace(value=5) if entry.tag == 259 else entry for entry in whole[:5]]
+    for side in (8_192, 16_384, 46_336):
+        sides = [Entry(322, LONG, 1, side), Entry(323, LONG, 1, side)]
+        yield f"packed tile of {side} x {side}.tif", tiff(packed + sides + tiles[2:], bytes(99))
     yield "sample format 3.tif", tiff([*whole, Entry(339, SHORT, 1, 3)], GREY.tobytes())
     yield "fill order 2.tif", tiff([*whole, Entry(266, SHORT, 1, 2)], GREY.tobytes())
     yield "planar.tif", tiff([*tiff_entries(SamplesPerPixel=3), Entry(284, SHORT, 1, 2)], GREY.tobytes() * 3)
