@@ -6,15 +6,15 @@ sums, Donner and Zou 2012 (Statistical Methods in Medical Research 21:347) for r
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from pneumo.evaluation import Confusion, Estimate
 
-_Z = float(ndtri(0.975))
+_Z = NormalDist().inv_cdf(0.975)
 # The shares of children with pneumonia that a reader may choose from, in per cent.
 LEAST_SHARE, MOST_SHARE = 1, 60
 

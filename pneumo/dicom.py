@@ -71,16 +71,11 @@ _PIXEL_DATA = Tag("PixelData")
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
-def looks_like_dicom(data: bytes) -> bool:
-    """Tell whether bytes may be DICOM: the prefix at 128, or a first element of group 0002 or 0008."""
-    return data[128:132] == b"DICM" or (len(data) > 16 and data[:2] in (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08"))
-
-
 def parse(data: bytes, name: str, more: Iterable[str] = ()) -> Dataset:
     """Parse the header of a film and leave its pixels encoded.
 
     Args:
-        data: the bytes of a file for which `looks_like_dicom` holds.
+        data: the bytes of a file that may be DICOM.
         name: the file's name, for messages.
         more: keywords of elements that are wanted beside `KEPT_ELEMENTS`.
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
 
-from pneumo import codestream, dicom, dicom_header, greyscale
+from pneumo import codestream, greyscale
 from pneumo.bands import of_image
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
 from pneumo.sentences import say
@@ -169,7 +169,7 @@ def _format_of(data: bytes, name: str) -> str:
             return kind
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    if dicom.looks_like_dicom(data):
+    if _may_be_bare_dicom(data):
         return "DICOM"
     stranger = next((kind for signature, kind in _STRANGERS if data.startswith(signature)), None)
     raise UnreadableImageError(
@@ -177,6 +177,11 @@ def _format_of(data: bytes, name: str) -> str:
         name=name,
         stranger=stranger or say("not a picture that pneumo knows"),
     )
+
+
+def _may_be_bare_dicom(data: bytes) -> bool:
+    # Without the prefix a file begins with an element of group 0002 or 0008, in either byte order.
+    return len(data) > 16 and data[:2] in (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08")
 
 
 def _check_size(width: int, height: int, name: str) -> None:
@@ -194,6 +199,9 @@ def _check_size(width: int, height: int, name: str) -> None:
 
 
 def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    # pydicom takes a quarter of a second to load, and most films are no DICOM.
+    from pneumo import dicom, dicom_greyscale, dicom_header
+
     dataset = dicom.parse(data, name)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     _check_size(columns, rows, name)
@@ -201,7 +209,7 @@ def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     # The shorter sides of the pixels set the grid, so that no detail is lost.
     width, height = round(columns * max(1, 1 / aspect)), round(rows * max(1, aspect))
     _check_size(width, height, name)
-    pixels, notes = greyscale.of_dicom(dataset, name)
+    pixels, notes = dicom_greyscale.of_dataset(dataset, name)
     if (width, height) != (columns, rows):
         pixels = of_image(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
         notes.append(say("The file's pixels are not square ({aspect:.3g} : 1); it was resampled.", aspect=aspect))

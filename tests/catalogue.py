@@ -36,7 +36,7 @@ PAGE = ("streamlit_app.py", "pages/predict.py", *(f"pages/parts/{name}.py" for n
 LIBRARY = tuple(
     f"pneumo/{name}.py"
     for name in (
-        *("__init__", "batch", "calibration", "case_agreement", "classifier", "codestream", "dicom"),
+        *("__init__", "batch", "calibration", "case_agreement", "classifier", "codestream", "dicom", "dicom_greyscale"),
         *("drawing", "explanation", "findings", "gate", "greyscale", "header_findings", "heat_agreement"),
         *("heat_findings", "hot_regions", "pathogen", "probability_scale", "radiograph", "report"),
         *("report_files", "report_pdf", "report_picture", "report_text", "similar_cases", "similar_scores"),

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 with atheris.instrument_imports(include=["pneumo", "PIL", "pydicom"]):
-    from pneumo import gdcm_process, radiograph
+    from pneumo import dicom_greyscale, gdcm_process, radiograph  # noqa: F401 (the reader loads it when a DICOM comes)
     from pneumo.errors import ImageError
 
 import corpus_seeds  # noqa: E402

@@ -21,6 +21,7 @@ FLOORS = {
     "dicom_header": 0.3,
     "dicom": 0.4,
     "greyscale": 0.6,
+    "dicom_greyscale": 0.7,
     "radiograph": 1,
     "dicom_source": 1.5,
     "dataset": 1,
