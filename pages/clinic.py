@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 import pneumo
-from pages.parts import first_visit, measured_models
+from pages.parts import chart, first_visit, measured_models, sections
 from pneumo import clinic, clinic_charts, clinic_curves, model_store
 from pneumo.clinic import PRESETS, Clinic
 from pneumo.clinic_curves import Films
@@ -15,8 +15,6 @@ from pneumo.model_card import ModelCard
 from pneumo.model_store import SELECTION_SPLIT
 
 START = PRESETS["triage"].values
-# In pixels; two charts fit beside each other on a desktop, one on a telephone.
-LARGE = 540
 
 
 def set_out(values: dict[str, int]) -> None:
@@ -92,33 +90,34 @@ def cheapest(card: ModelCard, place: Clinic) -> float | None:
         return None
 
 
-def curves(card: ModelCard, measured: Films, place: Clinic, best: float | None) -> None:
-    """Show how the figures hang on the share of pneumonia and on the threshold."""
-    own = card.as_thresholds().decision
-    places = st.container(horizontal=True)
-    left = places.container(width=LARGE)
-    values = clinic.predictive_values(measured.confusion(own))
-    left.altair_chart(
-        clinic_charts.predictive_plot(values, place.prevalence), key="predictive", alt="Predictive values."
-    )
-    left.caption(
+def show_predictive(card: ModelCard, measured: Films, place: Clinic) -> None:
+    """Show how the predictive values hang on the share of pneumonia."""
+    values = clinic.predictive_values(measured.confusion(card.as_thresholds().decision))
+    chart.draw(clinic_charts.predictive_plot(values, place.prevalence), key="predictive", alt="Predictive values.")
+    st.caption(
         "The rarer pneumonia is, the more of the alarms are false (PPV falls) and the safer is an all-clear (NPV "
         "rises); the dashed upright line is your clinic."
     )
-    right = places.container(width=LARGE)
-    plot = clinic_charts.cost_plot(clinic_curves.cost_curve(measured, place), own, best)
-    right.altair_chart(plot, key="cost", alt="The cost of a year by threshold.")
-    right.caption(
+
+
+def show_cost(card: ModelCard, measured: Films, place: Clinic, best: float | None) -> None:
+    """Show how the cost of a year hangs on the threshold."""
+    costs = clinic_curves.cost_curve(measured, place)
+    plot = clinic_charts.cost_plot(costs, card.as_thresholds().decision, best)
+    chart.draw(plot, key="cost", alt="The cost of a year by threshold.")
+    st.caption(
         "A low threshold costs false alarms, a high one missed pneumonias; the cheapest threshold was chosen on the "
         "shifted validation films, so on these films it need not stand at the very bottom."
     )
-    below = places.container(width=LARGE)
+
+
+def show_benefit(card: ModelCard, measured: Films, place: Clinic) -> None:
+    """Show what asking the model is worth against treating all children or none."""
     benefits = clinic_curves.decision_curve(measured, place, card.as_calibration().prevalence)
     policies = [clinic_curves.MODEL, clinic_curves.ALL, clinic_curves.NONE]
-    below.altair_chart(
-        clinic_charts.decision_plot(benefits, policies, place.balance), key="benefit", alt="Decision curves."
-    )
-    below.caption(
+    plot = clinic_charts.decision_plot(benefits, policies, place.balance)
+    chart.draw(plot, key="benefit", alt="Decision curves.")
+    st.caption(
         "Whoever treats a child from some probability of pneumonia (right) does best with the highest curve: where the "
         "model's lies above both others, it is worth asking. The dashed upright line is where your two costs balance; "
         "the model's probability is corrected to your share of pneumonia."
@@ -163,4 +162,11 @@ st.caption(
 )
 
 st.subheader("Curves")
-curves(card, measured, place, best)
+sections.show(
+    {
+        "Predictive values": lambda: show_predictive(card, measured, place),
+        "Cost of a year": lambda: show_cost(card, measured, place, best),
+        "Net benefit": lambda: show_benefit(card, measured, place),
+    },
+    "curve",
+)

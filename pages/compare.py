@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import pneumo
-from pages.parts import first_visit, measured_models
+from pages.parts import chart, first_visit, measured_models, sections
 from pneumo import charts, curve_charts, leaderboard, model_comparison, model_curves, model_facts, model_store
+from pneumo.curve_charts import Axes
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
 from pneumo.model_card import ModelCard
@@ -17,6 +19,7 @@ from pneumo.model_facts import CURVES
 FEWEST, MOST = 2, 5
 # In pixels; three small charts fit beside each other on a desktop, two large ones, and one of either on a telephone.
 SMALL, LARGE = 330, 540
+BAND = "The shade around a curve is its pointwise 95 % band, from a bootstrap that redraws whole patients."
 OWN, SHARED = "Each model's own", "One for all"
 
 
@@ -49,49 +52,77 @@ def verdict(cards: list[ModelCard], split: str, states: dict[str, str]) -> None:
     )
 
 
-def curves(shown: list[ModelCurves], models: list[str]) -> None:
-    """Show the curves of all models over each other."""
-    plots = {
-        "roc": (
-            curve_charts.ROC,
-            "Every trade between pneumonias found (up) and false alarms (right); nearer to the upper left corner is "
-            "better, the dotted diagonal is chance.",
-        ),
-        "precision_recall": (
-            curve_charts.PRECISION_RECALL,
-            "How many of the films called pneumonia show it (up) where so many of the pneumonias are found (right); "
-            "it depends on the share of pneumonia in these films.",
-        ),
-        "risk_coverage": (
-            curve_charts.RISK_COVERAGE,
-            "How many calls are wrong (up) where a model calls only the films it is surest of (right) and leaves the "
-            "rest to a doctor; the diamond is what the Predict page does, which answers “cannot say” in between.",
-        ),
-    }
+def discrimination(shown: list[ModelCurves], models: list[str]) -> None:
+    """Show how well all models tell the classes apart, at every threshold."""
     places = st.container(horizontal=True)
-    for curve, (axes, meaning) in plots.items():
-        table = model_curves.stacked(shown, curve)
-        if table.empty:
-            places.caption(f"{axes.title}: these films show one class only, so there is no such curve.")
-            continue
-        points = model_curves.operating_points(shown, curve)
-        place = places.container(width=LARGE)
-        place.altair_chart(curve_charts.band_plot(table, points, models, axes), key=curve, alt=f"{axes.title}.")
-        place.caption(meaning)
+    draw_curve(
+        places,
+        shown,
+        models,
+        "roc",
+        curve_charts.ROC,
+        "Every trade between pneumonias found (up) and false alarms (right); nearer to the upper left corner is "
+        "better, the dotted diagonal is chance.",
+    )
+    draw_curve(
+        places,
+        shown,
+        models,
+        "precision_recall",
+        curve_charts.PRECISION_RECALL,
+        "How many of the films called pneumonia show it (up) where so many of the pneumonias are found (right); "
+        "it depends on the share of pneumonia in these films.",
+    )
+    st.caption(f"{BAND} Diamonds mark the decision threshold of each model.")
+
+
+def trust(shown: list[ModelCurves], models: list[str]) -> None:
+    """Show whether the probabilities of all models mean what they say, and what leaving out the unsure films gains."""
+    places = st.container(horizontal=True)
     place = places.container(width=LARGE)
     bins = model_curves.stacked(shown, "reliability")
-    place.altair_chart(curve_charts.reliability_plot(bins, models), key="reliability", alt="Reliability diagram.")
+    chart.draw(curve_charts.reliability_plot(bins, models), place, key="reliability", alt="Reliability diagram.")
     place.caption(
         "Whether a probability means what it says: below the dotted diagonal a model is too sure of pneumonia, above "
         "it not sure enough. Upright lines are Wilson's 95 % intervals; few films make them long."
     )
+    draw_curve(
+        places,
+        shown,
+        models,
+        "risk_coverage",
+        curve_charts.RISK_COVERAGE,
+        "How many calls are wrong (up) where a model calls only the films it is surest of (right) and leaves the "
+        "rest to a doctor; the diamond is what the Predict page does, which answers “cannot say” in between.",
+    )
+    st.caption(BAND)
+
+
+def draw_curve(
+    places: DeltaGenerator, shown: list[ModelCurves], models: list[str], curve: str, axes: Axes, meaning: str
+) -> None:
+    """Draw one of the curves of all models over each other, and say what it tells."""
+    table = model_curves.stacked(shown, curve)
+    if table.empty:
+        places.caption(f"{axes.title}: these films show one class only, so there is no such curve.")
+        return
+    points = model_curves.operating_points(shown, curve)
+    place = places.container(width=LARGE)
+    chart.draw(curve_charts.band_plot(table, points, models, axes), place, key=curve, alt=f"{axes.title}.")
+    place.caption(meaning)
+
+
+def scores(shown: list[ModelCurves]) -> None:
+    """Show the histograms of all models' probabilities."""
+    places = st.container(horizontal=True)
+    for each in shown:
+        plot = curve_charts.score_plot(each.scores, each.label)
+        chart.draw(plot, places, width=SMALL, key=f"scores_{each.label}")
     st.caption(
-        "The shade around a curve is its pointwise 95 % band, from a bootstrap that redraws whole patients. Diamonds "
-        "on the first two mark the decision threshold of each model."
+        "The probabilities that each model gave to normal films and to films with pneumonia; less overlap is better."
     )
 
 
-@st.fragment
 def calls(cards: list[ModelCard], labels: dict[str, str], split: str) -> None:
     """Show the confusion matrices at a threshold that the reader chooses."""
     chosen = st.segmented_control(
@@ -106,11 +137,10 @@ def calls(cards: list[ModelCard], labels: dict[str, str], split: str) -> None:
     for card in cards:
         table = leaderboard.confusion_table(model_curves.calls(card, split, shared))
         title = f"{labels[card.name]}, from {card.as_thresholds().decision if shared is None else shared:.3f}"
-        places.altair_chart(charts.confusion_plot(table, title), width=SMALL, key=f"confusion_{card.name}")
+        chart.draw(charts.confusion_plot(table, title), places, width=SMALL, key=f"confusion_{card.name}")
     st.caption("A row counts the films of one truth by what the model called them; its shares add up to 100 %.")
 
 
-@st.fragment
 def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) -> None:
     """Show the training curves over each other, on the films that the reader chooses."""
     try:
@@ -131,7 +161,7 @@ def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) 
         values = history[(history["figure"] == figure) & (history["films"] == films)]
         if not values.empty:
             plot = curve_charts.epochs_plot(values, models, title)
-            places.altair_chart(plot, width=SMALL, key=f"training_{figure}")
+            chart.draw(plot, places, width=SMALL, key=f"training_{figure}")
     st.caption("A curve that still rises at its end was stopped early; one that falls had begun to learn by heart.")
 
 
@@ -174,20 +204,13 @@ if len(shown) < FEWEST:
 st.subheader("Verdict")
 verdict(cards, split, states)
 
-st.subheader("Curves")
-curves(shown, list(labels.values()))
-
-st.subheader("Scores")
-places = st.container(horizontal=True)
-for each in shown:
-    plot = curve_charts.score_plot(each.scores, each.label)
-    places.altair_chart(plot, width=SMALL, key=f"scores_{each.label}")
-st.caption(
-    "The probabilities that each model gave to normal films and to films with pneumonia; less overlap is better."
+models = list(labels.values())
+sections.show(
+    {
+        "ROC and precision–recall": lambda: discrimination(shown, models),
+        "Reliability and risk": lambda: trust(shown, models),
+        "Scores": lambda: scores(shown),
+        "Calls": lambda: calls(cards, labels, split),
+        "Training": lambda: training(cards, labels, models),
+    }
 )
-
-st.subheader("Calls")
-calls(cards, labels, split)
-
-st.subheader("Training")
-training(cards, labels, list(labels.values()))

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 import pneumo
-from pages.parts import chart_with_table, data_folder, first_visit, measured_models
+from pages.parts import chart, chart_with_table, data_folder, first_visit, measured_models, sections
 from pneumo import charts, failures, film_gallery, leaderboard, model_store, pathogen, pathogen_tables
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.failures import ALARM, MISSED
@@ -54,7 +54,6 @@ def show_films(mistakes: pd.DataFrame, root: Path) -> None:
 
 def show_three_classes(card: ModelCard, split: str) -> None:
     """Show how well the model and the network for pathogens tell normal, bacterial and viral films apart."""
-    st.subheader("Normal, bacterial or viral")
     known = [SPLITS[each].title for each in SPLITS if each in model_store.measured_splits(pathogen.NAME)]
     if SPLITS[split].title not in known:
         chosen = (
@@ -87,6 +86,72 @@ def show_three_classes(card: ModelCard, split: str) -> None:
     )
 
 
+def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path | None) -> None:
+    """Show the films that the model calls wrong, the surest first."""
+    mistakes = failures.errors(films)
+    counts = mistakes["error"].value_counts()
+    st.write(
+        f"{len(mistakes):,} of {len(films):,} films are called wrong at the threshold "
+        f"{card.as_thresholds().decision:.3f}: {counts.get(MISSED, 0):,} missed pneumonias and "
+        f"{counts.get(ALARM, 0):,} false alarms."
+    )
+    if films["others"].max() > 0:
+        st.caption(f"{failures.by_everyone(films):,} of them are called wrong by every model that saw these films.")
+    chosen = st.segmented_control("Show", list(ERRORS), default="All", required=True, key="errors", bind="query-params")
+    mistakes = failures.errors(films, ERRORS[chosen])
+    if mistakes.empty:
+        st.write("There is no such mistake.")
+        return
+    if root is not None:
+        show_films(mistakes, root)
+        st.caption("The films as they lie in the data set, without what some splits do to them.")
+    shown = failures.readable(mistakes)
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={
+            "Probability": st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1),
+        },
+        key="mistakes",
+    )
+    st.caption(
+        "The surest mistakes come first. *Also wrong* counts the other models that call the same film wrong: where "
+        "all do, the film is hard or its label is."
+    )
+    st.download_button(
+        "Download the mistakes (CSV)",
+        shown.to_csv(index=False),
+        file_name=f"mistakes_{card.name}_{split}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key="download",
+        on_click="ignore",
+    )
+
+
+def show_groups(films: pd.DataFrame, facts: pd.DataFrame | None) -> None:
+    """Show in which groups of films the model is wrong most often."""
+    rates = failures.rates(films, facts)
+    with st.container(horizontal=True):
+        for grouping, group in rates.groupby("grouping", sort=False):
+            chart.draw(charts.rate_plot(group, str(grouping)), width=SMALL, key=f"rates_{grouping}")
+    st.dataframe(failures.readable_rates(rates), hide_index=True, key="rates")
+    st.caption(
+        "With Wilson's 95 % interval. Groups differ in more than their name: the bright films may hold more normal "
+        "ones, and on those a model is wrong in another way."
+    )
+    if facts is None:
+        st.caption("Size and brightness need the films: name the folder of the data set above.")
+    elif failures.BY_SIZE not in set(rates["grouping"]):
+        st.caption("All these films have one size, so they are not grouped by it.")
+
+
+def show_answers(card: ModelCard, split: str) -> None:
+    """Show what the Predict page would answer."""
+    st.table(leaderboard.answers(card, split), border="horizontal", hide_index=True)
+    st.caption("What the Predict page would answer: it says “cannot say” where the model is not sure enough.")
+
+
 first_visit.ensure_navigation(Path(__file__))
 
 st.title("Where it fails")
@@ -112,64 +177,11 @@ if root is not None:
     except DatasetError as error:
         st.caption(f":material/warning: {error}")
 
-st.subheader("Mistakes")
-mistakes = failures.errors(films)
-counts = mistakes["error"].value_counts()
-st.write(
-    f"{len(mistakes):,} of {len(films):,} films are called wrong at the threshold "
-    f"{card.as_thresholds().decision:.3f}: {counts.get(MISSED, 0):,} missed pneumonias and {counts.get(ALARM, 0):,} "
-    "false alarms."
+sections.show(
+    {
+        "Mistakes": lambda: show_mistakes(card, split, films, root if facts is not None else None),
+        "Groups of films": lambda: show_groups(films, facts),
+        "Normal, bacterial or viral": lambda: show_three_classes(card, split),
+        "Three answers": lambda: show_answers(card, split),
+    }
 )
-if films["others"].max() > 0:
-    st.caption(f"{failures.by_everyone(films):,} of them are called wrong by every model that saw these films.")
-chosen = st.segmented_control("Show", list(ERRORS), default="All", required=True, key="errors", bind="query-params")
-mistakes = failures.errors(films, ERRORS[chosen])
-if mistakes.empty:
-    st.write("There is no such mistake.")
-else:
-    if facts is not None and root is not None:
-        show_films(mistakes, root)
-        st.caption("The films as they lie in the data set, without what some splits do to them.")
-    shown = failures.readable(mistakes)
-    st.dataframe(
-        shown,
-        hide_index=True,
-        column_config={
-            "Probability": st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1),
-        },
-        key="mistakes",
-    )
-    st.caption(
-        "The surest mistakes come first. *Also wrong* counts the other models that call the same film wrong: where all "
-        "do, the film is hard or its label is."
-    )
-    st.download_button(
-        "Download the mistakes (CSV)",
-        shown.to_csv(index=False),
-        file_name=f"mistakes_{card.name}_{split}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        key="download",
-        on_click="ignore",
-    )
-
-st.subheader("Groups of films")
-rates = failures.rates(films, facts)
-with st.container(horizontal=True):
-    for grouping, group in rates.groupby("grouping", sort=False):
-        st.altair_chart(charts.rate_plot(group, str(grouping)), width=SMALL, key=f"rates_{grouping}")
-st.dataframe(failures.readable_rates(rates), hide_index=True, key="rates")
-st.caption(
-    "With Wilson's 95 % interval. Groups differ in more than their name: the bright films may hold more normal ones, "
-    "and on those a model is wrong in another way."
-)
-if facts is None:
-    st.caption("Size and brightness need the films: name the folder of the data set above.")
-elif failures.BY_SIZE not in set(rates["grouping"]):
-    st.caption("All these films have one size, so they are not grouped by it.")
-
-show_three_classes(card, split)
-
-st.subheader("Three answers")
-st.table(leaderboard.answers(card, split), border="horizontal", hide_index=True)
-st.caption("What the Predict page would answer: it says “cannot say” where the model is not sure enough.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import chart_with_table, data_folder, first_visit
+from pages.parts import chart_with_table, data_folder, first_visit, sections
 from pneumo import (
     dataset,
     dataset_charts,
@@ -20,6 +20,7 @@ from pneumo import (
     samples,
 )
 from pneumo.dataset_leaks import PARTS, Leaks
+from pneumo.dataset_summary import Summary
 from pneumo.dataset_tables import KINDS, SIZES, SPLITS
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.evaluation import Estimate
@@ -113,10 +114,8 @@ def show_floors(leaks: Leaks, model: tuple[str, Estimate] | None) -> None:
     )
 
 
-@st.fragment
 def show_traits(leaks: Leaks) -> None:
     """Show the trait that the reader chooses, by class and part of the data set."""
-    st.subheader("One trait by class")
     titles = leak_tables.traits(leaks)
     trait = st.selectbox(
         "Trait", list(titles), format_func=lambda key: titles[key], key="trait", bind="query-params", width=320
@@ -130,7 +129,6 @@ def show_traits(leaks: Leaks) -> None:
     )
 
 
-@st.fragment
 def show_embedding(leaks: Leaks) -> None:
     """Show where the films of each part or kind lie among the others."""
     by = st.segmented_control(
@@ -157,21 +155,10 @@ def show_embedding(leaks: Leaks) -> None:
     )
 
 
-first_visit.ensure_navigation(Path(__file__))
-
-st.title("What leaks")
-st.write(
-    "A model can be right for the wrong reason. Here is what tells the label of a film without its lungs, and how the "
-    "test films differ from those that models learn from."
-)
-data = data_folder.ask()
-leaks, own = choose(data)
-# The model's validation films are those of the shipped figures: beside other films its AUROC would compare nothing.
-show_floors(leaks, None if own else best_model())
-show_traits(leaks)
-
-if summary := data_folder.figures(data) if own else data_folder.shipped():
-    st.subheader("Sizes and grey values")
+def show_sizes(summary: Summary | None) -> None:
+    """Show how large and how bright the films of each class and split are."""
+    if summary is None:
+        return
     for place, (quantity, title) in zip(st.columns(len(SIZES)), SIZES.items(), strict=True):
         shares = dataset_tables.size_shares(summary.sizes, quantity)
         chart_with_table.show(
@@ -184,17 +171,41 @@ if summary := data_folder.figures(data) if own else data_folder.shipped():
     )
     st.caption("Where the lines of a class differ between splits, films were exposed or exported differently.")
 
-st.subheader("From training to test")
-shifts = leak_tables.shift_rows(leaks)
-if not shifts.empty:
-    chart_with_table.show(
-        leak_charts.shift_plot(shifts),
-        shifts,
-        "shifts",
-        "How far each trait of the test films lies from the training films.",
+
+def show_shifts(leaks: Leaks) -> None:
+    """Show how the test films differ from the training films."""
+    shifts = leak_tables.shift_rows(leaks)
+    if not shifts.empty:
+        chart_with_table.show(
+            leak_charts.shift_plot(shifts),
+            shifts,
+            "shifts",
+            "How far each trait of the test films lies from the training films.",
+        )
+    st.caption(
+        f"{leak_tables.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a "
+        "random validation split does not see it. The test films are described here; nothing was fitted to them."
     )
-st.caption(
-    f"{leak_tables.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a random "
-    "validation split does not see it. The test films are described here; nothing was fitted to them."
+
+
+first_visit.ensure_navigation(Path(__file__))
+
+st.title("What leaks")
+st.write(
+    "A model can be right for the wrong reason. Here is what tells the label of a film without its lungs, and how the "
+    "test films differ from those that models learn from."
 )
-show_embedding(leaks)
+data = data_folder.ask()
+leaks, own = choose(data)
+# The model's validation films are those of the shipped figures: beside other films its AUROC would compare nothing.
+show_floors(leaks, None if own else best_model())
+
+summary = data_folder.figures(data) if own else data_folder.shipped()
+sections.show(
+    {
+        "Traits by class": lambda: show_traits(leaks),
+        "Sizes and grey values": lambda: show_sizes(summary),
+        "From training to test": lambda: show_shifts(leaks),
+        "Map of the films": lambda: show_embedding(leaks),
+    }
+)

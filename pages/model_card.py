@@ -5,8 +5,9 @@ from pathlib import Path
 import streamlit as st
 
 import pneumo
-from pages.parts import first_visit, measured_models
+from pages.parts import chart, first_visit, measured_models
 from pneumo import card_sections, charts, checklist, model_facts, model_store
+from pneumo.checklist import Item
 from pneumo.errors import ModelError
 from pneumo.figures import SPLITS
 from pneumo.leaderboard import Measurement
@@ -45,11 +46,24 @@ def training(card: ModelCard) -> None:
         return
     for place, (key, title) in zip(st.columns(len(shown)), shown.items(), strict=True):
         plot = charts.training_plot(history[history["figure"] == key], title, card.training.get("epoch_kept"))
-        place.altair_chart(plot, key=f"training_{key}")
+        chart.draw(plot, place, key=f"training_{key}")
     st.caption(
         "Where training improves and validation does not, the model learns its films by heart; the dashed upright line "
         "marks the epoch that was kept."
     )
+
+
+@st.fragment
+def show_items(guideline: str, items: list[Item]) -> None:
+    """Show what a guideline asks for, once the reader unfolds it."""
+    folded = st.expander(
+        f"{guideline}: {checklist.summary(items)}",
+        icon=":material/checklist:",
+        key=f"items_{guideline}",
+        on_change="rerun",
+    )
+    if folded.open:
+        folded.table(checklist.readable(items).set_index("Item"), border="horizontal")
 
 
 first_visit.ensure_navigation(Path(__file__))
@@ -91,5 +105,4 @@ st.subheader("Reporting guidelines")
 st.caption("What CLAIM 2024 and TRIPOD+AI ask for, in our words, and where it is told, or why it is not.")
 for guideline in dict.fromkeys(item.guideline for item in items):
     listed = [item for item in items if item.guideline == guideline]
-    with st.expander(f"{guideline}: {checklist.summary(listed)}", icon=":material/checklist:"):
-        st.table(checklist.readable(listed).set_index("Item"), border="horizontal")
+    show_items(guideline, listed)

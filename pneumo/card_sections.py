@@ -95,13 +95,13 @@ def unbroken(text: str) -> str:
 
 def evaluation_table(measurements: Mapping[str, Measurement]) -> pd.DataFrame:
     """Return a model's figures for reading, a row a split that it was measured on, in the order of `figures.SPLITS`."""
-    rows = []
-    for split in (each for each in SPLITS if each in measurements):
-        shown = leaderboard.readable(leaderboard.table([measurements[split]]))
-        shown = shown.drop(columns=["Model", "Parameters", "Size", "Test opened", "Stands for"])
-        shown.insert(0, "Films", f"{SPLITS[split].title} ({measurements[split].metrics.films:,})")
-        rows.append(shown)
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+    splits = [split for split in SPLITS if split in measurements]
+    if not splits:
+        return pd.DataFrame()
+    numbers = pd.concat([leaderboard.table([measurements[split]]) for split in splits], ignore_index=True)
+    shown = leaderboard.readable(numbers).drop(columns=["Model", "Parameters", "Size", "Test opened", "Stands for"])
+    shown.insert(0, "Films", [f"{SPLITS[split].title} ({measurements[split].metrics.films:,})" for split in splits])
+    return shown
 
 
 def _details(card: ModelCard, facts: Mapping[str, str]) -> str:
@@ -148,7 +148,8 @@ def _limits(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:
 
 def _start(card: ModelCard) -> str:
     command = _COMMANDS.get(card.task, f"predict film.png --model {card.name}")
-    return f"```sh\npython -m pneumo {command}\n```"
+    # A page loads a highlighter for every language there is when it meets a block of code.
+    return f"`python -m pneumo {command}`"
 
 
 def _evaluation(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:

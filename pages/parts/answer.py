@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from pages.parts import readers
+from pages.parts import chart, readers
 from pages.parts.language import _, current, many, told
 from pneumo import DISCLAIMER
 from pneumo.calibration import Answer, as_percent, at_prevalence
@@ -71,7 +71,7 @@ def show_answer(assessment: "Assessment") -> None:
             asked = ask_clinic(held_at)
         if scores:
             limits = card.as_thresholds()
-            drawn.altair_chart(
+            chart.draw(
                 probability_scale(
                     assessment.probability,
                     limits,
@@ -79,6 +79,7 @@ def show_answer(assessment: "Assessment") -> None:
                     dark=st.context.theme.type == "dark",
                     language=current(),
                 ),
+                drawn,
                 alt=told(scale_in_words(assessment.probability, limits)),
             )
             drawn.caption(

@@ -83,6 +83,19 @@ def test_a_link_to_a_view_of_the_leaderboard_shows_it_and_exports_it(opened):
     assert_sound(visit)
 
 
+def test_a_link_to_a_section_of_the_comparison_shows_it_and_another_tab_changes_the_address(opened):
+    visit = opened("compare", section=["Calls"], thresholds=["One for all"], threshold=["0.9"])
+    expect(visit.page.get_by_text("A row counts the films of one truth")).to_be_visible()
+    expect(visit.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    expect(visit.page.get_by_role("slider", name="Called pneumonia from")).to_have_value("0.9")
+
+    visit.page.get_by_role("tab", name="Scores").click()
+
+    expect(visit.page.get_by_text("less overlap is better")).to_be_visible()
+    expect(visit.page).to_have_url(re.compile(r"section=Scores(&|$)"))
+    assert_sound(visit)
+
+
 def test_a_link_to_a_clinic_shows_it_and_a_preset_changes_the_address(opened):
     visit = opened("clinic", share=["7"], films=["700"])
     expect(visit.page.get_by_text("Of 100 films, 7 show pneumonia.")).to_be_visible()

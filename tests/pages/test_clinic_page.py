@@ -34,7 +34,18 @@ def test_the_page_opens_with_triage_on_the_test_split(models):
     assert expected(models, "good", "test", PRESETS["triage"].values) in text(app)
     assert PRESETS["triage"].description in text(app)
     assert "an example and no measurement" in text(app)
-    assert len(app.get("vega_lite_chart")) == 3
+
+
+@pytest.mark.parametrize(
+    ("curve", "said"),
+    [("Predictive values", "all-clear"), ("Cost of a year", "false alarms, a high one"), ("Net benefit", "treats")],
+)
+def test_the_address_opens_a_curve_that_explains_itself(models, curve, said):
+    app = run({"curve": curve})
+
+    assert not app.exception
+    assert len(app.get("vega_lite_chart")) == 1
+    assert said in text(app)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -30,8 +30,17 @@ def test_the_two_best_models_are_compared_on_the_test_split(models):
     assert app.multiselect(key="models").value == ["good", "middling"]
     assert str(model_comparison.compare("good", "middling", "test", models)) in text(app)
     assert "Not measured on these films: POOR." in text(app)
-    # Four curves, two histograms, two confusion matrices, three training curves.
-    assert len(titles(app)) == 11
+
+
+@pytest.mark.parametrize(
+    ("section", "charts"),
+    [(None, 2), ("Reliability and risk", 2), ("Scores", 2), ("Calls", 2), ("Training", 3)],
+)
+def test_the_address_opens_a_section_and_no_other_is_drawn(models, section, charts):
+    app = run({"section": section} if section else {})
+
+    assert not app.exception
+    assert len(titles(app)) == charts
 
 
 def test_the_address_holds_films_and_models(models):
@@ -60,7 +69,7 @@ def test_one_model_is_not_enough(models):
 
 
 def test_a_shared_threshold_changes_the_calls(models):
-    app = run()
+    app = run({"section": "Calls"})
     own = titles(app)
 
     app.segmented_control(key="thresholds").set_value("One for all").run()
@@ -72,7 +81,7 @@ def test_a_shared_threshold_changes_the_calls(models):
 
 
 def test_the_training_curves_follow_the_films(models):
-    app = run()
+    app = run({"section": "Training"})
     before = titles(app)
 
     app.segmented_control(key="curve_films").set_value("Training").run()
@@ -85,7 +94,7 @@ def test_the_training_curves_follow_the_films(models):
 def test_a_broken_history_costs_a_sentence(models):
     (models / "good" / "history.csv").write_text("")
 
-    app = run()
+    app = run({"section": "Training"})
 
     assert not app.exception
     assert "history.csv is damaged" in text(app)

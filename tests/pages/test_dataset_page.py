@@ -14,8 +14,12 @@ PAGE = ROOT / "pages" / "dataset.py"
 pytestmark = pytest.mark.usefixtures("shipped")
 
 
-def run():
-    return AppTest.from_file(PAGE, default_timeout=60).run()
+def run(*opened):
+    """Open the page with the figures of some charts unfolded."""
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for chart in opened:
+        app.session_state[f"{chart}_figures"] = True
+    return app.run()
 
 
 def text(app):
@@ -43,7 +47,7 @@ def test_the_counts_are_those_of_the_summary(shipped):
 
 
 def test_films_or_patients_are_drawn_with_a_table_and_a_file(shipped):
-    app = run()
+    app = run("counts", "films_per_patient")
     films = app.get("vega_lite_chart")[0].proto.spec
     app.segmented_control(key="count").set_value("patients").run()
 

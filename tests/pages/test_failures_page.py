@@ -13,6 +13,9 @@ from pneumo.model_card import PATHOGEN
 PAGE = Path(__file__).parents[2] / "pages" / "failures.py"
 
 
+THREE = {"section": "Normal, bacterial or viral"}
+
+
 def run(query=()):
     app = AppTest.from_file(PAGE, default_timeout=60)
     for key, value in dict(query).items():
@@ -43,7 +46,6 @@ def test_the_mistakes_are_those_of_the_predictions(models, cards):
     assert app.dataframe[0].value["File"].tolist() == expected["File"].tolist() != []
     assert f"{len(expected)} of 40 films are called wrong" in text(app)
     assert f"{failures.by_everyone(films)} of them are called wrong by every model" in text(app)
-    assert "name the folder of the data set" in text(app)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,16 @@ def test_films_are_shown_and_measured_where_the_data_set_is(models, toy_data, mo
 
     assert not app.exception
     assert len(app.get("image")) == sick.count(False)
-    assert failures.BY_BRIGHTNESS in set(app.dataframe[1].value["Films by"])
+    groups = run({"section": "Groups of films"})
+    assert failures.BY_BRIGHTNESS in set(groups.dataframe[0].value["Films by"])
+
+
+def test_the_groups_ask_for_the_films_that_they_need(models):
+    app = run({"section": "Groups of films"})
+
+    assert not app.exception
+    assert len(app.get("vega_lite_chart")) == app.dataframe[0].value["Films by"].nunique()
+    assert "name the folder of the data set" in text(app)
 
 
 def test_another_data_set_costs_a_sentence(models, toy_data):
@@ -116,15 +127,14 @@ def test_the_download_holds_the_mistakes(models, monkeypatch):
 def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
     write_model(models, "pathogen", noise=2.0, task=PATHOGEN)
 
-    app = run({"model": "MIDDLING"})
+    app = run({"model": "MIDDLING"} | THREE)
 
     card = model_store.read_card("middling", models)
     told = pathogen.classes(card, "test", models)
     assert not app.exception
     assert pathogen_tables.reading(told) in text(app)
-    shown = {each.value.columns[0]: each.value for each in (*app.dataframe, *app.table)}
-    assert shown["Labelled"].to_numpy().tolist() == pathogen_tables.readable(told).to_numpy().tolist()
-    assert shown["truth"]["films"].sum() == 40
+    assert app.table[0].value.to_numpy().tolist() == pathogen_tables.readable(told).to_numpy().tolist()
+    assert len(app.get("vega_lite_chart")) == 1
 
 
 @pytest.mark.parametrize(
@@ -134,14 +144,14 @@ def test_films_without_a_call_of_the_cause_cost_a_sentence(models, write_model, 
     if splits:
         write_model(models, "pathogen", splits=splits, task=PATHOGEN)
 
-    app = run({"split": "Official test"})
+    app = run({"split": "Official test"} | THREE)
 
     assert not app.exception
     assert said in text(app)
 
 
 def test_the_three_answers_are_counted(models):
-    assert run().table[-1].value["All"].sum() == 40
+    assert run({"section": "Three answers"}).table[0].value["All"].sum() == 40
 
 
 def test_broken_predictions_cost_a_sentence(models):

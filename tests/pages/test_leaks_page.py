@@ -9,10 +9,16 @@ from pneumo import dataset_leaks, leak_tables, samples
 PAGE = Path(__file__).parents[2] / "pages" / "leaks.py"
 
 
-def run(**query):
+FLOORS, TRAITS, SHIFTS, EMBEDDING = "floors", "traits", "shifts", "embedding"
+
+
+def run(*opened, **query):
+    """Open the page by its address, with the figures of some charts unfolded."""
     app = AppTest.from_file(PAGE, default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
+    for chart in opened:
+        app.session_state[f"{chart}_figures"] = True
     return app.run()
 
 
@@ -25,7 +31,7 @@ def table(app, column):
 
 
 def test_the_floor_is_told_beside_the_best_model(no_data_set):
-    app = run()
+    app = run(FLOORS)
     leaks = dataset_leaks.load(samples.FOLDER)
 
     assert not app.exception
@@ -33,23 +39,40 @@ def test_the_floor_is_told_beside_the_best_model(no_data_set):
     floors = table(app, "sees")
     assert len(floors) == len(leaks.floors) + 1
     assert floors["value"].iloc[-1] > floors["value"].iloc[0]
-    assert {button.key for button in app.download_button} >= {"floors_csv", "traits_csv", "shifts_csv", "embedding_csv"}
+    assert {button.key for button in app.download_button} == {"floors_csv"}
+
+
+@pytest.mark.parametrize(
+    ("section", "charts"),
+    [
+        ("Traits by class", [TRAITS]),
+        ("Sizes and grey values", ["size_width", "size_height", "size_aspect_ratio", "intensity"]),
+        ("From training to test", [SHIFTS]),
+        ("Map of the films", [EMBEDDING]),
+    ],
+)
+def test_every_section_draws_its_charts_and_gives_their_figures(no_data_set, section, charts):
+    app = run(*charts, section=section)
+
+    assert not app.exception
+    assert len(app.get("vega_lite_chart")) == 1 + len(charts)
+    assert {button.key for button in app.download_button} == {f"{chart}_csv" for chart in charts}
 
 
 @pytest.mark.parametrize("trait", ["brightness", "lung_height", "marks_above"])
 def test_a_trait_is_chosen_by_hand_or_in_the_address(no_data_set, trait):
-    app = run()
+    app = run(TRAITS)
     app.selectbox(key="trait").set_value(trait).run()
     by_hand = table(app, "q1")
 
     assert not app.exception
     assert by_hand.equals(leak_tables.trait_rows(dataset_leaks.load(samples.FOLDER), trait))
     title = leak_tables.traits(dataset_leaks.load(samples.FOLDER))[trait]
-    assert table(run(trait=title), "q1").equals(by_hand)
+    assert table(run(TRAITS, trait=title), "q1").equals(by_hand)
 
 
 def test_the_map_is_coloured_by_split_or_by_kind(no_data_set):
-    app = run()
+    app = run(EMBEDDING, section="Map of the films")
     app.segmented_control(key="by").set_value("kind").run()
 
     assert not app.exception
@@ -59,14 +82,14 @@ def test_the_map_is_coloured_by_split_or_by_kind(no_data_set):
 def test_without_models_the_floors_stand_alone(no_data_set, tmp_path, monkeypatch):
     monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
 
-    app = run()
+    app = run(FLOORS)
 
     assert not app.exception
     assert list(table(app, "sees")["name"]) == list(dataset_leaks.FLOORS)
 
 
 def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
-    app = run()
+    app = run(FLOORS, EMBEDDING, section="Map of the films")
     app.text_input(key="data_folder").set_value(str(toy_data)).run()
     shipped = dataset_leaks.load(samples.FOLDER)
     assert len(table(app, "sees")) == len(shipped.floors) + 1

@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import pytest
 import streamlit as st
 import synthetic
 from streamlit.testing.v1 import AppTest
 
-from pneumo import leaderboard, model_store
+from pneumo import checklist, leaderboard, model_store
 
 PAGE = Path(__file__).parents[2] / "pages" / "model_card.py"
 
@@ -31,7 +32,20 @@ def test_the_card_of_the_best_model_is_shown(models):
     assert "good".rjust(64, "0") in text(app)
     assert str(leaderboard.measure(card, "test", folder=models).metrics.auroc) in text(app)
     assert len(app.get("vega_lite_chart")) == 3
-    assert len(app.table) == 2
+    assert not app.table
+
+
+@pytest.mark.parametrize("guideline", ["CLAIM 2024", "TRIPOD+AI"])
+def test_a_guideline_unfolds_its_items(models, guideline):
+    listed = [
+        each for each in checklist.items(model_store.read_card("good", models), models) if each.guideline == guideline
+    ]
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    app.session_state[f"items_{guideline}"] = True
+    app.run()
+
+    assert not app.exception
+    assert len(app.table[0].value) == len(listed) > 10
 
 
 def test_the_address_and_the_list_choose_the_model(models):
@@ -76,7 +90,7 @@ def test_a_broken_history_costs_a_sentence(models):
 
     assert not app.exception
     assert "history.csv is damaged" in text(app)
-    assert len(app.table) == 2
+    assert app.subheader[-1].value == "Reporting guidelines"
 
 
 def test_a_damaged_card_costs_a_sentence(models):
