@@ -213,31 +213,43 @@ def _weighted_statistics(
     labels: np.ndarray, probability: np.ndarray, threshold: float, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Compute each figure for all rows of ``weights`` (samples, films) at once; NaN where a class is missing."""
-    order = np.argsort(-probability, kind="stable")
-    labels, probability, weights = labels[order], probability[order], weights[:, order]
-    # Films with equal probabilities are one point of the curves.
-    last = np.flatnonzero(np.append(np.diff(probability) != 0, True))
-    true_positive = np.cumsum(weights * labels, axis=1)[:, last]
-    false_positive = np.cumsum(weights * (1 - labels), axis=1)[:, last]
-    positives, negatives = true_positive[:, -1:], false_positive[:, -1:]
-    bins = np.minimum((probability * ECE_BINS).astype(int), ECE_BINS - 1)
-    in_bin = np.eye(ECE_BINS)[bins]
     called = probability >= threshold
+    in_bin = np.eye(ECE_BINS)[np.minimum((probability * ECE_BINS).astype(int), ECE_BINS - 1)]
+    total, positives = weights.sum(axis=1), weights @ labels
     with np.errstate(divide="ignore", invalid="ignore"):
-        recall, fallout = true_positive / positives, false_positive / negatives
-        precision = true_positive / (true_positive + false_positive)
-        rises = np.diff(recall, axis=1, prepend=0)
-        auroc = np.sum(np.diff(fallout, axis=1, prepend=0) * (recall - rises / 2), axis=1)
-        auprc = np.sum(np.where(rises > 0, rises * precision, 0), axis=1)
-        total = weights.sum(axis=1)
         hits = weights[:, called] @ labels[called]
-        f1 = 2 * hits / (weights[:, called].sum(axis=1) + positives[:, 0])
-        gaps = (weights * (probability - labels)) @ in_bin
-    both = (positives[:, 0] > 0) & (negatives[:, 0] > 0)
+        f1 = 2 * hits / (weights[:, called].sum(axis=1) + positives)
+        auroc, auprc = _areas(labels, probability, weights)
     return {
-        "auroc": np.where(both, auroc, np.nan),
-        "auprc": np.where(positives[:, 0] > 0, auprc, np.nan),
+        "auroc": auroc,
+        "auprc": auprc,
         "f1": f1,
         "brier": weights @ (probability - labels) ** 2 / total,
-        "ece": np.abs(gaps).sum(axis=1) / total,
+        "ece": np.abs((weights * (probability - labels)) @ in_bin).sum(axis=1) / total,
     }
+
+
+def _areas(labels: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the AUROC and the average precision of each row of ``weights``; NaN where a class is missing."""
+    order = np.argsort(-probability, kind="stable")
+    sick, normal = order[labels[order] == 1], order[labels[order] != 1]
+    found, alarms = _running_sums(weights[:, sick]), _running_sums(weights[:, normal])
+    positives, negatives = found[:, -1], alarms[:, -1]
+    # A pneumonia above a normal film counts once, beside it by half; films with equal probabilities stand side by side.
+    above, with_equals = (np.searchsorted(-probability[sick], -probability[normal], side) for side in ("left", "right"))
+    ahead = (found[:, above] + found[:, with_equals]) / 2
+    auroc = np.einsum("ij,ij->i", weights[:, normal], ahead) / (positives * negatives)
+    true, false = (
+        sums[:, np.searchsorted(-probability[films], -probability[sick], "right")]
+        for sums, films in ((found, sick), (alarms, normal))
+    )
+    # A film that was not drawn, and none above it, has no precision and no part in the mean.
+    precision = true / np.maximum(true + false, 1)
+    return auroc, np.einsum("ij,ij->i", weights[:, sick], precision) / positives
+
+
+def _running_sums(values: np.ndarray) -> np.ndarray:
+    """Return the sums along each row, from none of its values to all of them."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums
