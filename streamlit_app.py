@@ -1,30 +1,56 @@
 """The app: ``streamlit run streamlit_app.py``."""
 
+import importlib
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import streamlit as st
 
 from pages.parts import style
 from pages.parts.language import _
 
-st.set_page_config(page_title="pneumo", page_icon="docs/icon.png", layout="wide")
-style.style_app()
-st.session_state.navigated = True
-st.navigation(
-    {
-        "": [st.Page("pages/predict.py", title=_("Predict"), icon=":material/radiology:", default=True)],
-        _("Models"): [
-            st.Page("pages/leaderboard.py", title=_("Leaderboard"), icon=":material/leaderboard:"),
-            st.Page("pages/compare.py", title=_("Compare"), icon=":material/compare_arrows:"),
-            st.Page("pages/clinic.py", title=_("At your clinic"), icon=":material/local_hospital:"),
-            st.Page("pages/failures.py", title=_("Where it fails"), icon=":material/error_med:"),
-            st.Page("pages/model_card.py", title=_("Model card"), icon=":material/description:"),
-        ],
-        _("Data set"): [
-            st.Page("pages/dataset.py", title=_("Dataset"), icon=":material/dataset:"),
-            st.Page("pages/leaks.py", title=_("What leaks"), icon=":material/troubleshoot:"),
-            st.Page("pages/gallery.py", title=_("Gallery"), icon=":material/photo_library:"),
-            st.Page("pages/augmentation.py", title=_("Augmentation"), icon=":material/transform:"),
-            st.Page("pages/own_data.py", title=_("Bring your own"), icon=":material/drive_folder_upload:"),
-        ],
-    },
-    position="top",
-).run()
+# What most pages need and what takes long to load; TensorFlow takes seconds, and only the Predict page needs it.
+LIBRARIES = ("pandas", "pyarrow", "altair", "pneumo.leaderboard")
+
+
+def load_libraries() -> None:
+    """Load what the first visitor would wait for."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+
+
+@asynccontextmanager
+async def start(_app: st.App) -> AsyncIterator[None]:
+    """Load libraries while the first browser fetches Streamlit's programs."""
+    threading.Thread(target=load_libraries, daemon=True).start()
+    yield
+
+
+app = st.App(__file__, lifespan=start)
+
+# The server imports this file to find the app; each visit runs it as its main script.
+if __name__ == "__main__":
+    st.set_page_config(page_title="pneumo", page_icon="docs/icon.png", layout="wide")
+    style.style_app()
+    st.session_state.navigated = True
+    st.navigation(
+        {
+            "": [st.Page("pages/predict.py", title=_("Predict"), icon=":material/radiology:", default=True)],
+            _("Models"): [
+                st.Page("pages/leaderboard.py", title=_("Leaderboard"), icon=":material/leaderboard:"),
+                st.Page("pages/compare.py", title=_("Compare"), icon=":material/compare_arrows:"),
+                st.Page("pages/clinic.py", title=_("At your clinic"), icon=":material/local_hospital:"),
+                st.Page("pages/failures.py", title=_("Where it fails"), icon=":material/error_med:"),
+                st.Page("pages/model_card.py", title=_("Model card"), icon=":material/description:"),
+            ],
+            _("Data set"): [
+                st.Page("pages/dataset.py", title=_("Dataset"), icon=":material/dataset:"),
+                st.Page("pages/leaks.py", title=_("What leaks"), icon=":material/troubleshoot:"),
+                st.Page("pages/gallery.py", title=_("Gallery"), icon=":material/photo_library:"),
+                st.Page("pages/augmentation.py", title=_("Augmentation"), icon=":material/transform:"),
+                st.Page("pages/own_data.py", title=_("Bring your own"), icon=":material/drive_folder_upload:"),
+            ],
+        },
+        position="top",
+    ).run()

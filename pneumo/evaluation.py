@@ -213,19 +213,18 @@ def _weighted_statistics(
     labels: np.ndarray, probability: np.ndarray, threshold: float, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Compute each figure for all rows of ``weights`` (samples, films) at once; NaN where a class is missing."""
-    called = probability >= threshold
+    called, gaps = probability >= threshold, probability - labels
     in_bin = np.eye(ECE_BINS)[np.minimum((probability * ECE_BINS).astype(int), ECE_BINS - 1)]
     total, positives = weights.sum(axis=1), weights @ labels
     with np.errstate(divide="ignore", invalid="ignore"):
-        hits = weights[:, called] @ labels[called]
-        f1 = 2 * hits / (weights[:, called].sum(axis=1) + positives)
+        f1 = 2 * (weights @ (labels * called)) / (weights @ called + positives)
         auroc, auprc = _areas(labels, probability, weights)
     return {
         "auroc": auroc,
         "auprc": auprc,
         "f1": f1,
-        "brier": weights @ (probability - labels) ** 2 / total,
-        "ece": np.abs((weights * (probability - labels)) @ in_bin).sum(axis=1) / total,
+        "brier": weights @ gaps**2 / total,
+        "ece": np.abs(weights @ (in_bin * gaps[:, np.newaxis])).sum(axis=1) / total,
     }
 
 
@@ -233,19 +232,20 @@ def _areas(labels: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> 
     """Return the AUROC and the average precision of each row of ``weights``; NaN where a class is missing."""
     order = np.argsort(-probability, kind="stable")
     sick, normal = order[labels[order] == 1], order[labels[order] != 1]
-    found, alarms = _running_sums(weights[:, sick]), _running_sums(weights[:, normal])
+    of_sick, of_normal = weights[:, sick], weights[:, normal]
+    found, alarms = _running_sums(of_sick), _running_sums(of_normal)
     positives, negatives = found[:, -1], alarms[:, -1]
     # A pneumonia above a normal film counts once, beside it by half; films with equal probabilities stand side by side.
     above, with_equals = (np.searchsorted(-probability[sick], -probability[normal], side) for side in ("left", "right"))
     ahead = (found[:, above] + found[:, with_equals]) / 2
-    auroc = np.einsum("ij,ij->i", weights[:, normal], ahead) / (positives * negatives)
+    auroc = np.einsum("ij,ij->i", of_normal, ahead) / (positives * negatives)
     true, false = (
         sums[:, np.searchsorted(-probability[films], -probability[sick], "right")]
         for sums, films in ((found, sick), (alarms, normal))
     )
     # A film that was not drawn, and none above it, has no precision and no part in the mean.
     precision = true / np.maximum(true + false, 1)
-    return auroc, np.einsum("ij,ij->i", weights[:, sick], precision) / positives
+    return auroc, np.einsum("ij,ij->i", of_sick, precision) / positives
 
 
 def _running_sums(values: np.ndarray) -> np.ndarray:

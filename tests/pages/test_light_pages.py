@@ -26,3 +26,14 @@ def test_pages_that_do_not_predict_do_not_import_what_takes_long(page):
     )
 
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, timeout=100)
+
+
+def test_the_server_loads_at_its_start_what_pages_need_and_nothing_that_takes_long():
+    script = (
+        "import sys, streamlit_app\n"
+        "streamlit_app.load_libraries()\n"
+        "assert set(streamlit_app.LIBRARIES) <= set(sys.modules)\n"
+        f"assert not {SLOW | {'tensorflow', 'keras'}!r} & set(sys.modules)\n"
+    )
+
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, timeout=100)
