@@ -20,6 +20,9 @@ def explain_benchmark(
     model: Annotated[str | None, typer.Option(help="Name of a model; the best on validation if left out.")] = None,
     films: Annotated[int, typer.Option(min=2, help="At the most this many in each part.")] = 100,
     methods: Annotated[str, typer.Option(help="Which ways to draw a map, with commas between.")] = ",".join(METHODS),
+    measures: Annotated[
+        str, typer.Option(help="Which parts to measure, with commas between; --write keeps the figures of the others.")
+    ] = "likely,unlikely,lungs,boxes,opacities",
     references_only: Annotated[
         bool,
         typer.Option(
@@ -49,6 +52,7 @@ def explain_benchmark(
             models,
             films=films,
             methods=[method.strip() for method in methods.split(",")],
+            measures=[measure.strip() for measure in measures.split(",")],
             references_only=references_only,
             progress=lambda stage: cli_output.show_stage(show, stage),
         )

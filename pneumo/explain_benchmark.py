@@ -23,6 +23,14 @@ from pneumo.heat_metrics import BASELINES
 from pneumo.model_card import ModelCard
 
 FILMS = 100
+# What may be measured on its own, and what it is in words.
+MEASURES = {
+    "likely": "films answered “likely”",
+    "unlikely": "films answered “unlikely”",
+    "lungs": "lungs on the official test films",
+    "boxes": "boxes around pneumonia",
+    "opacities": "drawn opacities",
+}
 COLUMNS = ["part", "method", "figure", "value", "low", "high", "films"]
 # What the table calls its parts and figures, in words.
 PARTS = {
@@ -72,6 +80,7 @@ def run(
     *,
     films: int = FILMS,
     methods: Sequence[str] = tuple(METHODS),
+    measures: Sequence[str] = tuple(MEASURES),
     references_only: bool = False,
     progress: Callable[[Stage], None] = lambda _: None,
 ) -> Benchmark:
@@ -84,6 +93,7 @@ def run(
         folder: the folder of model folders.
         films: at the most this many in each part, drawn with a fixed seed.
         methods: keys of `METHODS`.
+        measures: keys of `MEASURES`.
         references_only: measure only what the model's card keeps, `heat_references`.
         progress: called as the work goes on.
 
@@ -91,30 +101,33 @@ def run(
         ModelError: if the model cannot be loaded.
         ExplanationError: if it has no feature maps.
         DatasetError: if there is no film for any part.
-        ValueError: if there is no such method.
+        ValueError: if there is no such method or measure.
     """
     if unknown := [method for method in methods if method not in METHODS]:
         raise ValueError(f"There is no method {unknown[0]!r}. Choose among: {', '.join(METHODS)}.")
+    if unknown := [measure for measure in measures if measure not in MEASURES]:
+        raise ValueError(f"There is no measure {unknown[0]!r}. Choose among: {', '.join(MEASURES)}.")
     bench = Bench(name, folder, list(dict.fromkeys(methods)), progress)
     card = bench.classifier.card
     root, beside = _places(data)
     # The first part measures the references that the second and the last need.
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "films answered “likely”": lambda: explain_parts.likely(bench, root(), films),
-        "films answered “unlikely”": lambda: explain_parts.unlikely(bench, root(), films),
-        "lungs on the official test films": lambda: explain_parts.lungs(bench, root(), beside / "lung_masks", films),
-        "boxes around pneumonia": lambda: explain_parts.boxes(bench, beside / "external_nih", films),
-        "drawn opacities": lambda: explain_parts.opacities(bench, beside / "opacity_masks", films),
+        "likely": lambda: explain_parts.likely(bench, root(), films),
+        "unlikely": lambda: explain_parts.unlikely(bench, root(), films),
+        "lungs": lambda: explain_parts.lungs(bench, root(), beside / "lung_masks", films),
+        "boxes": lambda: explain_parts.boxes(bench, beside / "external_nih", films),
+        "opacities": lambda: explain_parts.opacities(bench, beside / "opacity_masks", films),
     }
+    parts = {measure: part for measure, part in parts.items() if measure in measures}
     if references_only:
-        parts = {"films answered “likely”": lambda: heat_references.measure(bench, root(), films)}
+        parts = {"likely": lambda: heat_references.measure(bench, root(), films)}
     rows: list[dict[str, Any]] = []
     left_out = []
-    for what, part in parts.items():
+    for measure, part in parts.items():
         try:
             rows += part()
         except (DatasetError, ModelError) as error:
-            left_out.append(f"Not measured: {what}. {error}")
+            left_out.append(f"Not measured: {MEASURES[measure]}. {error}")
     if not rows:
         raise DatasetError(f"There is nothing to measure heat maps on. {' '.join(left_out)}")
     likely = [each["films"] for each in rows if each["figure"] == "reference"]
@@ -127,15 +140,26 @@ def run(
         if bench.agreement:
             heat["agreement"] = bench.agreement
         card = dataclasses.replace(card, heat=provenance.tidy(heat))
-    return Benchmark(card, pd.DataFrame(rows, columns=COLUMNS), tuple(left_out))
+    return Benchmark(card, _in_order(pd.DataFrame(rows, columns=COLUMNS)), tuple(left_out))
 
 
 def write(benchmark: Benchmark, folder: Path | None = None) -> Path:
-    """Store the table in the model's folder and the references in its card; return the table's path."""
+    """Store the table in the model's folder and the references in its card; return the table's path.
+
+    Of a table that is there, the figures that were not measured now are kept.
+    """
     path = (folder or model_store.models_folder()) / benchmark.card.name / model_store.EXPLANATION
-    benchmark.table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    table = benchmark.table
+    if path.is_file():
+        table = pd.concat([pd.read_csv(path), table]).drop_duplicates(["part", "method", "figure"], keep="last")
+    _in_order(table).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
     model_store.write_card(benchmark.card, folder)
     return path
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    place = {name: number for number, name in enumerate((*PARTS, *FIGURES, *METHODS, *BASELINES))}
+    return table.sort_values(["part", "figure", "method"], key=lambda names: names.map(place), ignore_index=True)
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

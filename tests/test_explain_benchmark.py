@@ -266,6 +266,24 @@ def test_what_is_written_is_read_again_and_goes_with_the_weights(benchmark, plac
     assert not path.exists()
 
 
+def test_what_is_measured_anew_takes_its_own_place_only(benchmark, place, tmp_path):
+    shutil.copytree(place / "models", tmp_path / "models")
+    explain_benchmark.write(benchmark, tmp_path / "models")
+    anew = explain_benchmark.run(
+        "toy", place / "chest_xray", place / "models", films=2, methods=["gradcam"], measures=["lungs"]
+    )
+
+    written = pd.read_csv(explain_benchmark.write(anew, tmp_path / "models"))
+
+    keys = ["part", "method", "figure"]
+    assert set(anew.table["part"]) == {"lungs"}
+    assert written[keys].equals(benchmark.table[keys])
+    measured = written.set_index(keys)["films"]
+    assert (measured.loc["lungs", "gradcam"] == 2).all()
+    assert (measured.loc["lungs", "smoothgrad"] == 3).all()
+    assert (measured.loc["boxes", "gradcam"] == 3).all()
+
+
 def test_the_markdown_table_has_a_column_for_each_method(benchmark):
     lines = explain_benchmark.markdown(benchmark.table).splitlines()
 
@@ -326,6 +344,7 @@ def test_the_command_prints_a_table(place, option, shown):
     [
         ([], "--data"),
         (["--data", "DATA", "--methods", "gradcam,gradcan"], "'gradcan'. Choose among: gradcam, gradcam++"),
+        (["--data", "DATA", "--measures", "lung"], "'lung'. Choose among: likely, unlikely, lungs"),
         (["--data", "DATA", "--films", "1"], "films"),
         (["--data", "DATA", "--model", "nobody"], "no model 'nobody'"),
     ],
