@@ -278,7 +278,7 @@ def test_what_is_measured_anew_takes_its_own_place_only(benchmark, place, tmp_pa
     keys = ["part", "method", "figure"]
     assert set(anew.table["part"]) == {"lungs"}
     assert written[keys].equals(benchmark.table[keys])
-    measured = written.set_index(keys)["films"]
+    measured = written.set_index(keys)["films"].sort_index()
     assert (measured.loc["lungs", "gradcam"] == 2).all()
     assert (measured.loc["lungs", "smoothgrad"] == 3).all()
     assert (measured.loc["boxes", "gradcam"] == 3).all()
