@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from pages.parts import chart_with_table, data_folder, first_visit
 from pneumo import dataset, dataset_charts, dataset_tables
 from pneumo.dataset_summary import Summary
-from pneumo.dataset_tables import KINDS, SPLITS
+from pneumo.dataset_tables import SPLITS
 from pneumo.film_gallery import Catalogue
 
-# A thousand and more films read better in groups of three digits.
-COUNTS = {name: st.column_config.NumberColumn(format="localized") for name in (*KINDS.values(), "All films")}
+
+def show_table(table: pd.DataFrame) -> None:
+    """Show a small table; a thousand and more films read better in groups of three digits."""
+    st.table(
+        table.map(lambda cell: f"{cell:,}" if isinstance(cell, int) else cell), border="horizontal", hide_index=True
+    )
 
 
 @st.fragment
@@ -33,9 +38,7 @@ def show_counts(summary: Summary) -> None:
         "counts",
         f"{quantity.capitalize()} of each split by kind; the table has the figures.",
     )
-    st.dataframe(
-        dataset_tables.readable_counts(summary.counts), hide_index=True, column_config=COUNTS, key="counts_by_split"
-    )
+    show_table(dataset_tables.readable_counts(summary.counts))
     st.caption(
         "The share of pneumonia differs between the splits, so a probability learned from one is off on another."
     )
@@ -50,7 +53,7 @@ def show_identical(summary: Summary, data: Catalogue | None) -> None:
         "sides of a split."
     )
     if not summary.identical.empty:
-        st.dataframe(dataset_tables.readable_identical(summary.identical), hide_index=True, key="identical")
+        show_table(dataset_tables.readable_identical(summary.identical))
     if data and summary.identical_groups:
         with st.expander("Which files these are", icon=":material/list:"):
             st.dataframe(dataset_tables.identical_files(data.films), hide_index=True, key="identical_files")
@@ -64,7 +67,7 @@ def show_split(summary: Summary) -> None:
         "tells the child; person numbers are reused, so a number with *bacteria* and the same with *virus* are two "
         "children."
     )
-    st.dataframe(dataset_tables.key_examples(), hide_index=True, key="key_examples")
+    show_table(dataset_tables.key_examples())
     st.write(
         f"For validation, each series of film numbers is cut into {dataset.BLOCKS} contiguous blocks, and "
         f"{dataset.BLOCKS // dataset.FOLDS} of them are held out: neighbouring numbers were taken at neighbouring "
@@ -73,12 +76,7 @@ def show_split(summary: Summary) -> None:
     if summary.development.empty:
         st.caption("This data set is too small to be divided in this way.")
         return
-    st.dataframe(
-        dataset_tables.readable_development(summary.development),
-        hide_index=True,
-        column_config=COUNTS,
-        key="development",
-    )
+    show_table(dataset_tables.readable_development(summary.development))
     st.caption(
         "The official training and validation films, divided anew. No patient stands in two splits: pneumo checks."
     )
@@ -117,7 +115,7 @@ show_identical(summary, data)
 show_split(summary)
 
 st.subheader("Where the labels come from")
-st.table(dataset_tables.label_sources(), border="horizontal", hide_index=True)
+show_table(dataset_tables.label_sources())
 
 st.subheader("Source and licence")
 st.write(
