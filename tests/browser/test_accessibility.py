@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import expect
-from test_app import SAMPLE, Visit
+from test_app import NARROW, SAMPLE, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +65,8 @@ def test_a_page_can_be_used_by_everyone(visit, app_url, path):
     expect(visit.page.get_by_role("heading", name=PAGES[path], level=1)).to_be_visible()
 
     found = violations(visit)
-    for tab in visit.page.get_by_role("tab").all()[1:]:
+    # What is in a section is checked once, on the narrow and dark page.
+    for tab in visit.page.get_by_role("tab").all()[1:] if visit.page.viewport_size["width"] < NARROW else ():
         tab.click()
         found += violations(visit)
 
