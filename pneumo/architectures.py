@@ -198,6 +198,16 @@ _ALL = (
         pretrained=True,
     ),
     Architecture(
+        "mobilenetv2_192",
+        "MobileNetV2 at 192 px",
+        "transfer",
+        None,
+        192,
+        "out_relu",
+        _transfer(keras.applications.MobileNetV2, "tf"),
+        pretrained=True,
+    ),
+    Architecture(
         "densenet121_lungs",
         "Lungs-only DenseNet121",
         "transfer",

@@ -11,6 +11,7 @@ from pneumo.model_card import ModelCard
 SPLITS = {
     "val": "Validation",
     "val_shifted": "Validation, shifted",
+    "val_hard": "Validation, shifted hard",
     "val_lungs_only": "Validation, all but the lungs black",
     "val_without_lungs": "Validation, lungs black",
     "test": "Official test split",

@@ -4,58 +4,83 @@ The members stay whole inside the network, each under its own name, so that heat
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 from keras import layers
 
+from pneumo.calibration import Calibration
 from pneumo.model_card import ModelCard
 
 
-def build(members: Sequence[tuple[ModelCard, keras.Model]]) -> keras.Model:
-    """Join loaded models.
+@dataclass(frozen=True)
+class Member:
+    """One of the models that are joined.
+
+    Attributes:
+        name: its name inside the network.
+        view: what it sees of a film, a key of `views.CROPS`.
+        model: from (side, side, 1) float32 in 0…1 to (1,) float32, the output of a sigmoid unit.
+        calibration: of that output; its logit counts as it is where none is given.
+    """
+
+    name: str
+    view: str
+    model: keras.Model
+    calibration: Calibration = field(default_factory=Calibration)
+
+    @classmethod
+    def of(cls, card: ModelCard, model: keras.Model) -> "Member":
+        """Return a loaded model of one view as a member."""
+        return cls(card.name, card.input["views"][0], model, card.as_calibration())
+
+
+def build(members: Sequence[Member], unit: str = "pneumonia", name: str = "ensemble") -> keras.Model:
+    """Join models.
 
     Args:
-        members: card and model of each, with one view each.
+        members: one or more.
+        unit: name of the sigmoid unit that ends the network.
+        name: of the network.
 
     Returns:
         A model from (size, size, views) float32 in 0…1, the views in the order of `views_of` and the size the largest
-        of the members', to (1,) float32, the probability of pneumonia.
+        of the members', to (1,) float32, the probability.
 
     Raises:
-        ValueError: if there are fewer than two.
+        ValueError: if there is none to join.
     """
-    if len(members) < 2:
-        raise ValueError("An ensemble takes two models or more.")
-    seen = views_of([card for card, _ in members])
-    size = max(card.input["size"] for card, _ in members)
+    if not members:
+        raise ValueError("An ensemble takes at least one model.")
+    seen = views_of(members)
+    size = max(member.model.input_shape[1] for member in members)
     film = keras.Input((size, size, len(seen)), name="film")
     logits = []
-    for card, model in members:
-        channel = seen.index(card.input["views"][0])
+    for member in members:
+        channel = seen.index(member.view)
         picture = film[..., channel : channel + 1]
-        side = card.input["size"]
+        side = member.model.input_shape[1]
         if side < size:
-            picture = layers.Resizing(side, side, antialias=True, name=f"{card.name}_resized")(picture)
-        member = logit_model(model, card.name)
+            picture = layers.Resizing(side, side, antialias=True, name=f"{member.name}_resized")(picture)
+        network = logit_model(member.model, member.name)
         mirrored = keras.ops.flip(picture, axis=2)
-        logits.append(layers.Average(name=f"{card.name}_both_ways")([member(picture), member(mirrored)]))
-    joined = layers.Concatenate(name="logits")(logits)
-    unit = layers.Dense(1, activation="sigmoid", dtype="float32", name="pneumonia")
-    ensemble = keras.Model(film, unit(joined), name="ensemble")
-    calibrations = [card.as_calibration() for card, _ in members]
-    unit.set_weights(
+        logits.append(layers.Average(name=f"{member.name}_both_ways")([network(picture), network(mirrored)]))
+    joined = layers.Concatenate(name="logits")(logits) if len(logits) > 1 else logits[0]
+    mean = layers.Dense(1, activation="sigmoid", dtype="float32", name=unit)
+    ensemble = keras.Model(film, mean(joined), name=name)
+    mean.set_weights(
         [
-            np.array([[each.slope / len(members)] for each in calibrations], np.float32),
-            np.array([np.mean([each.intercept for each in calibrations])], np.float32),
+            np.array([[member.calibration.slope / len(members)] for member in members], np.float32),
+            np.array([np.mean([member.calibration.intercept for member in members])], np.float32),
         ]
     )
     return ensemble
 
 
-def views_of(cards: Sequence[ModelCard]) -> list[str]:
+def views_of(members: Sequence[Member]) -> list[str]:
     """Return the views that the members need, each once."""
-    return list(dict.fromkeys(card.input["views"][0] for card in cards))
+    return list(dict.fromkeys(member.view for member in members))
 
 
 def logit_model(model: keras.Model, name: str) -> keras.Model:

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
-
 from pneumo import dataset, ensemble, experiment, model_store, provenance, screening, shipping
+from pneumo.ensemble import Member
 from pneumo.experiment import Stage
 from pneumo.model_card import CLASSIFICATION, ModelCard
 from pneumo.recipes import ENSEMBLE
 
 NAME = "ensemble"
+# So many views of each validation film calibrate the whole.
+HARD_DRAWS = 3
 
 
 def train(
@@ -32,18 +33,19 @@ def train(
         DatasetError: if the data set is not complete enough.
         ModelError: if a member is missing or damaged, or was trained on other patients.
     """
-    members = [model_store.load(name, screening.holder(name, out), CLASSIFICATION) for name in ENSEMBLE]
-    cards = [card for card, _ in members]
+    loaded = [model_store.load(name, screening.holder(name, out), CLASSIFICATION) for name in ENSEMBLE]
+    cards, members = [card for card, _ in loaded], [Member.of(*each) for each in loaded]
     root = dataset.find_root(data)
     table = dataset.scan(root)
     parts = dataset.development_split(table, fold)
-    fingerprint = dataset.fingerprint(pd.concat(parts))
     for card in cards:
         provenance.require_same_split(card, parts, fold)
-    seen = ensemble.views_of(cards)
-    judged = experiment.load_films(
-        root, parts.validation, progress, seen, experiment.segmenter_for(seen, out), shifted=True
-    )
+    seen = ensemble.views_of(members)
+    segmenter = experiment.segmenter_for(seen, out)
+    judged = experiment.load_films(root, parts.validation, progress, seen, segmenter, shifted=True)
+    hard = [
+        experiment.hard_films(root, parts.validation, progress, seen, segmenter, draw) for draw in range(HARD_DRAWS)
+    ]
     origin = shipping.Origin(
         title=f"Ensemble of {len(cards)} models",
         family="ensemble",
@@ -54,10 +56,7 @@ def train(
         cam_layer=None,
         training={
             "data": dataset.describe(table),
-            "data_fingerprint": fingerprint,
-            "split_rule": provenance.SPLIT_RULE,
-            "fold": fold,
-            "films": {"train": len(parts.train), "validation": len(parts.validation)},
+            **provenance.split_facts(parts, fold),
             "rule": "mean of the members' calibrated logits, each the mean of the view and its mirror image",
             "seconds": round(sum(card.training["seconds"] for card in cards), 1),
             **provenance.machine(),
@@ -70,8 +69,9 @@ def train(
                 "cam_layer": card.cam_layer,
                 "weight": round(card.calibration["slope"] / len(cards), 6),
                 "sha256": card.sha256,
+                "training": card.training,
             }
             for card in cards
         ],
     )
-    return shipping.ship(NAME, ensemble.build(members), origin, judged, parts.validation, out)
+    return shipping.ship(NAME, ensemble.build(members), origin, judged, parts.validation, out, hard=hard)

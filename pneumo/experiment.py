@@ -29,7 +29,7 @@ from pneumo import (
 from pneumo.errors import DatasetError
 from pneumo.lungs import Segmenter
 from pneumo.model_card import CLASSIFICATION, ModelCard
-from pneumo.model_store import SELECTION_SPLIT
+from pneumo.model_store import HARD_SPLIT, SELECTION_SPLIT
 from pneumo.probe import Probe
 from pneumo.recipes import RECIPES
 from pneumo.shipping import VALIDATION_SPLITS, Origin
@@ -38,7 +38,7 @@ from pneumo.training import Films, Progress, Recipe
 EXTERNAL_SPLIT = "external_nih"
 # Validation films on which a part is black: what a model still tells then it did not read there.
 HIDDEN = {"val_without_lungs": views.LUNGS, "val_lungs_only": views.SURROUNDINGS}
-EVALUATION_SPLITS = (*VALIDATION_SPLITS, *HIDDEN, "test", EXTERNAL_SPLIT)
+EVALUATION_SPLITS = (*VALIDATION_SPLITS, HARD_SPLIT, *HIDDEN, "test", EXTERNAL_SPLIT)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,10 @@ def evaluate(
     hidden = HIDDEN.get(split)
     segmenter = screening.open_segmenter(out) if hidden else segmenter_for(seen, out)
     shifted = split == SELECTION_SPLIT
-    films = load_films(root, table, progress, seen, segmenter, shifted=shifted, hidden=hidden)
+    if split == HARD_SPLIT:
+        films = hard_films(root, table, progress, seen, segmenter)
+    else:
+        films = load_films(root, table, progress, seen, segmenter, shifted=shifted, hidden=hidden)
     raw = training.predict(model, films, shifted=shifted)
     if split == "test":
         card = provenance.with_test_opened(card)
@@ -210,6 +213,23 @@ def load_films(
     return Films(drawn(squares), labels, files, drawn(views.shifted_squares(squares, files)) if shifted else None)
 
 
+def hard_films(
+    root: Path,
+    table: pd.DataFrame,
+    progress: Callable[[Stage], None] = lambda _: None,
+    seen: Sequence[str] = (views.FILM,),
+    segmenter: Segmenter | None = None,
+    draw: int = 0,
+) -> Films:
+    """Read films as `preprocessing.HARD_SHIFT` leaves them; arguments as of `load_films`, and which of their views."""
+    squares = preprocessing.load_squares(root, table, lambda done, total: progress(Stage("reading films", done, total)))
+    labels, files = (table["label"] == "PNEUMONIA").to_numpy(np.float32), tuple(table["file"])
+    shifted = views.shifted_squares(squares, files, preprocessing.HARD_SHIFT, draw)
+    if segmenter is None:
+        return Films(shifted, labels, files)
+    return Films(views.all_stacked(shifted, seen, segmenter), labels, files)
+
+
 def segmenter_for(seen: Sequence[str], folder: Path | None) -> Segmenter | None:
     """Open the lung network if one of the views needs it.
 
@@ -229,7 +249,7 @@ def films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
         return external.scan(root)
     table = dataset.scan(root)
     parts = dataset.development_split(table, fold)
-    if split in {*VALIDATION_SPLITS, *HIDDEN}:
+    if split in {*VALIDATION_SPLITS, HARD_SPLIT, *HIDDEN}:
         return parts.validation
     test = table[table["split"] == "test"]
     if test.empty:

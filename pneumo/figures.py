@@ -35,6 +35,11 @@ SPLITS = {
         "The validation films, cropped and exposed as another hospital might have done; models, epochs and "
         "thresholds are chosen here.",
     ),
+    "val_hard": Split(
+        "Validation, shifted hard",
+        "The validation films, cropped and exposed as roughly as in training; the ensemble is chosen and calibrated "
+        "here.",
+    ),
     "val_lungs_only": Split(
         "Lungs only",
         "The validation films with all but the lungs made black: what a model still tells it reads in the lungs.",

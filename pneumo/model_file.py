@@ -13,8 +13,8 @@ from pneumo.errors import ModelError
 if TYPE_CHECKING:
     import keras
 
-# Above this a file is written again with kernels of half as many digits.
-LARGEST = 50_000_000
+# Above this a file is written again with kernels of fewer digits.
+LARGEST = 8_000_000
 # Bits of the significand behind the leading one: of float16, and what a large model keeps.
 BITS, FEWER_BITS = 10, 7
 

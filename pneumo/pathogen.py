@@ -99,7 +99,7 @@ class Differentiator:
         square = preprocessing.film_square(assessment.radiograph.pixels)
         picture = preprocessing.model_input(square, self.card.input["size"])
         with self._lock:
-            raw = np.asarray(self._model.predict_on_batch(picture[np.newaxis, ..., np.newaxis])[0, 0])
+            raw = np.asarray(self._model.predict_on_batch(picture[np.newaxis])[0, 0])
         return leaning(self.card, float(self._calibration.apply(raw)))
 
 

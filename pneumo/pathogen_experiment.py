@@ -1,6 +1,7 @@
 """Train the network that tells bacterial from viral pneumonia and ship it as ``pathogen``; measure it.
 
 The counterpart of `pneumo.experiment`. It learns from films with pneumonia only, and starts from a shipped classifier.
+What ships sees each film both ways, as `pneumo.ensemble` does.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ import pandas as pd
 from pneumo import (
     calibration,
     dataset,
+    ensemble,
     evaluation,
     experiment,
     model_store,
@@ -23,12 +25,13 @@ from pneumo import (
     training,
     views,
 )
+from pneumo.ensemble import Member
 from pneumo.experiment import Stage
 from pneumo.model_card import CLASSIFICATION, PATHOGEN, ModelCard
 from pneumo.model_store import SELECTION_SPLIT
 from pneumo.pathogen import BACTERIAL, LEANING, NAME
 from pneumo.recipes import PATHOGEN as RECIPE
-from pneumo.recipes import PATHOGEN_START
+from pneumo.recipes import PATHOGEN_SIZE, PATHOGEN_START
 from pneumo.shipping import VALIDATION_SPLITS
 from pneumo.training import Films
 
@@ -68,12 +71,12 @@ def train(
     start, model = model_store.load(PATHOGEN_START, screening.holder(PATHOGEN_START, out), CLASSIFICATION)
     provenance.require_same_split(start, whole, fold)
     keras.utils.set_random_seed(recipe.seed)
-    _forget_answer(model)
+    network = _beginner(model, PATHOGEN_SIZE)
 
     parts = dataset.Development(*(part[part["pathogen"] != ""].reset_index(drop=True) for part in whole))
     films, judged = (_load(root, part, progress) for part in parts)
     history = training.fit(
-        model,
+        network,
         films,
         judged,
         recipe,
@@ -82,7 +85,8 @@ def train(
         progress=lambda now: progress(Stage.training(now)),
     )
 
-    shipped, stored = shipping.store(NAME, model, out)
+    both_ways = ensemble.build([Member(start.name, views.FILM, network)], unit=BACTERIAL, name=NAME)
+    shipped, stored = shipping.store(NAME, both_ways, out)
     raw = {split: training.predict(shipped, judged, shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
     fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
     card = ModelCard(
@@ -93,7 +97,7 @@ def train(
         architecture=start.architecture,
         initial_weights=f"{start.name} (sha256 {start.sha256})",
         input=shipping.input_facts(shipped, [views.FILM]),
-        cam_layer=start.cam_layer,
+        cam_layer=None,
         labels=["VIRUS", "BACTERIA"],
         training={
             "data": f"{dataset.describe(table)}; films with pneumonia",
@@ -168,14 +172,20 @@ def summarise(predictions: pd.DataFrame, threshold: float) -> dict[str, object]:
     return shipping.metrics_record(metrics)
 
 
-def _forget_answer(model: keras.Model) -> None:
-    """Give the last unit random weights; what the layers below know is kept, with their batch-norm statistics."""
-    unit = model.layers[-1]
+def _beginner(model: keras.Model, size: int) -> keras.Model:
+    """Return a classifier for inputs of another size whose last unit has random weights.
+
+    What the layers below know is kept, with their batch-norm statistics.
+    """
+    network = keras.models.clone_model(model, input_tensors=keras.Input((size, size, 1), name="film"))
+    network.set_weights(model.get_weights())
+    unit = network.layers[-1]
     kernel, bias = unit.get_weights()
     unit.set_weights([np.asarray(keras.initializers.GlorotUniform(seed=0)(kernel.shape)), np.zeros_like(bias)])
-    for layer in model.layers:
+    for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
+    return network
 
 
 def _load(root: Path, table: pd.DataFrame, progress: Callable[[Stage], None]) -> Films:

@@ -59,16 +59,23 @@ def training_facts(
     """
     best = max(range(len(history)), key=lambda row: (history[row][judged_by], row))
     return {
-        "data_fingerprint": dataset.fingerprint(pd.concat(parts)),
-        "split_rule": SPLIT_RULE,
-        "fold": fold,
-        "films": {"train": len(parts.train), "validation": len(parts.validation)},
+        **split_facts(parts, fold),
         "epochs_run": len(history),
         "epoch_kept": best + 1,
         "kept_by": kept_by,
         "recipe": recipe,
         "seconds": round(sum(row["seconds"] for row in history), 1),
         **machine(),
+    }
+
+
+def split_facts(parts: dataset.Development, fold: int) -> dict[str, Any]:
+    """Return the facts of the films of a `dataset.development_split`."""
+    return {
+        "data_fingerprint": dataset.fingerprint(pd.concat(parts)),
+        "split_rule": SPLIT_RULE,
+        "fold": fold,
+        "films": {"train": len(parts.train), "validation": len(parts.validation)},
     }
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 
 from pneumo import leaderboard, model_comparison, model_store
 from pneumo.evaluation import Estimate, wilson
-from pneumo.model_store import SELECTION_SPLIT
+from pneumo.model_store import HARD_SPLIT, SELECTION_SPLIT
 
-SPLITS = {"val": "validation", SELECTION_SPLIT: "shifted validation"}
+SPLITS = {"val": "validation", SELECTION_SPLIT: "shifted validation", HARD_SPLIT: "validation shifted hard"}
 TOP = 5
 
 

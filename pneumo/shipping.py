@@ -12,7 +12,7 @@ import pandas as pd
 
 from pneumo import calibration, dataset, evaluation, model_file, model_store, preprocessing, provenance, training, views
 from pneumo.model_card import ModelCard
-from pneumo.model_store import SELECTION_SPLIT
+from pneumo.model_store import HARD_SPLIT, SELECTION_SPLIT
 from pneumo.training import Films
 
 VALIDATION_SPLITS = ("val", SELECTION_SPLIT)
@@ -45,6 +45,7 @@ def ship(
     table: pd.DataFrame,
     out: Path,
     history: Sequence[dict[str, float]] = (),
+    hard: Sequence[Films] = (),
 ) -> ModelCard:
     """Write ``<out>/<name>/``: everything but the test split's predictions.
 
@@ -58,10 +59,18 @@ def ship(
         table: the same as `dataset.scan` lists them.
         out: the folder of model folders.
         history: one row an epoch.
+        hard: the validation films as `preprocessing.HARD_SHIFT` leaves them, once a draw: what the model is calibrated
+            on in place of `SELECTION_SPLIT`.
     """
     shipped, stored = store(name, model, out)
     raw = {split: training.predict(shipped, judged, shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
-    fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
+    fitted_on = HARD_SPLIT if hard else SELECTION_SPLIT
+    if hard:
+        draws = [training.predict(shipped, films) for films in hard]
+        raw[HARD_SPLIT] = draws[0]
+        fitted = calibration.fit(np.concatenate([films.labels for films in hard]), np.concatenate(draws))
+    else:
+        fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
     shifted = fitted.apply(raw[SELECTION_SPLIT])
     limits = calibration.choose_thresholds(judged.labels, shifted)
     card = ModelCard(
@@ -75,11 +84,11 @@ def ship(
         cam_layer=origin.cam_layer,
         labels=list(dataset.LABELS),
         training=origin.training,
-        calibration={**dataclasses.asdict(fitted), "fitted_on": SELECTION_SPLIT},
+        calibration={**dataclasses.asdict(fitted), "fitted_on": fitted_on},
         thresholds={
             **dataclasses.asdict(limits),
             "chosen_on": {
-                "decision": f"one half of the probability calibrated on {SELECTION_SPLIT}",
+                "decision": f"one half of the probability calibrated on {fitted_on}",
                 "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {SELECTION_SPLIT} (interval)",
                 "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {SELECTION_SPLIT} (interval)",
             },
@@ -88,7 +97,7 @@ def ship(
         members=origin.members,
         **stored,
     )
-    for split in VALIDATION_SPLITS:
+    for split in raw:
         card = record(card, table, raw[split], split, out)
     if history:
         model_store.write_history(history, name, out)

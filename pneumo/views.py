@@ -11,7 +11,7 @@ import numpy as np
 
 from pneumo import preprocessing
 from pneumo.lungs import LungMask, Segmenter, of_probability
-from pneumo.preprocessing import SQUARE
+from pneumo.preprocessing import SHIFT, SQUARE, Augmentation
 
 FILM, LUNGS = "film", "lungs"
 SURROUNDINGS = "surroundings"
@@ -113,18 +113,22 @@ def all_stacked(
     return pictures
 
 
-def shifted_squares(squares: np.ndarray, files: Sequence[str]) -> np.ndarray:
+def shifted_squares(
+    squares: np.ndarray, files: Sequence[str], shift: Augmentation = SHIFT, draw: int = 0
+) -> np.ndarray:
     """Return films as another hospital might have framed and exposed them, see `preprocessing.shifted_input`.
 
     Args:
         squares: (films, `SQUARE`, `SQUARE`) uint8.
         files: the name of each film, which decides on its view.
+        shift: how far a view may stray.
+        draw: which of a film's views.
 
     Returns:
         (films, `SQUARE`, `SQUARE`) uint8.
     """
     shifted = (
-        preprocessing.shifted_input(square / np.float32(255), SQUARE, file)[..., 0]
+        preprocessing.shifted_input(square / np.float32(255), SQUARE, file, shift, draw)[..., 0]
         for square, file in zip(squares, files, strict=True)
     )
     return np.stack([np.rint(square * 255).astype(np.uint8) for square in shifted])

@@ -4,12 +4,12 @@ import pytest
 import synthetic
 
 from pneumo import ensemble, model_file, preprocessing, views
+from pneumo.calibration import Calibration
+from pneumo.ensemble import Member
 
 
 def member(name, seed, view, slope=1.0, intercept=0.0, size=32):
-    calibration = {"slope": slope, "intercept": intercept, "prevalence": 0.5, "fitted_on": "val_shifted"}
-    given = {**synthetic.card().input, "views": [view], "size": size}
-    return synthetic.card(name=name, calibration=calibration, input=given), synthetic.small_model(seed, size=size)
+    return Member(name, view, synthetic.small_model(seed, size=size), Calibration(slope, intercept))
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def logit(probability):
 
 def by_hand(members, pictures):
     total = 0.0
-    for card, model in members:
-        channel = 0 if card.input["views"] == [views.FILM] else 1
+    for each in members:
+        channel = 0 if each.view == views.FILM else 1
         seen = pictures[..., channel : channel + 1]
-        both = [logit(model.predict_on_batch(each)[:, 0]) for each in (seen, seen[:, :, ::-1])]
-        total = total + card.calibration["slope"] * np.mean(both, axis=0) + card.calibration["intercept"]
+        both = [logit(each.model.predict_on_batch(way)[:, 0]) for way in (seen, seen[:, :, ::-1])]
+        total = total + each.calibration.slope * np.mean(both, axis=0) + each.calibration.intercept
     return 1 / (1 + np.exp(-total / len(members)))
 
 
@@ -44,7 +44,7 @@ def test_it_gives_the_mean_of_its_members_calibrated_logits_both_ways(members, p
     joined = ensemble.build(members)
 
     np.testing.assert_allclose(joined.predict_on_batch(pictures)[:, 0], by_hand(members, pictures), atol=1e-5)
-    assert ensemble.views_of([card for card, _ in members]) == [views.FILM, views.LUNGS]
+    assert ensemble.views_of(members) == [views.FILM, views.LUNGS]
 
 
 def test_it_is_stored_and_loaded_like_any_other_model(members, pictures, tmp_path):
@@ -59,17 +59,26 @@ def test_it_is_stored_and_loaded_like_any_other_model(members, pictures, tmp_pat
 
 
 def test_the_members_are_left_as_they_are(members, pictures):
-    before = [model.predict_on_batch(pictures[..., :1]) for _, model in members]
+    before = [each.model.predict_on_batch(pictures[..., :1]) for each in members]
 
     ensemble.build(members)
 
-    for (_, model), expected in zip(members, before, strict=True):
-        np.testing.assert_array_equal(model.predict_on_batch(pictures[..., :1]), expected)
+    for each, expected in zip(members, before, strict=True):
+        np.testing.assert_array_equal(each.model.predict_on_batch(pictures[..., :1]), expected)
 
 
-def test_one_model_is_no_ensemble(members):
-    with pytest.raises(ValueError, match="two models or more"):
-        ensemble.build(members[:1])
+def test_one_model_alone_sees_each_film_both_ways(members, pictures):
+    alone = ensemble.build(members[:1], unit="bacterial", name="alone")
+
+    np.testing.assert_allclose(
+        alone.predict_on_batch(pictures[..., :1])[:, 0], by_hand(members[:1], pictures), atol=1e-5
+    )
+    assert (alone.name, alone.layers[-1].name) == ("alone", "bacterial")
+
+
+def test_no_model_is_no_ensemble():
+    with pytest.raises(ValueError, match="at least one"):
+        ensemble.build([])
 
 
 def test_a_member_of_a_smaller_input_sees_the_view_shrunk(members, pictures):
@@ -79,8 +88,8 @@ def test_a_member_of_a_smaller_input_sees_the_view_shrunk(members, pictures):
 
     shrunk = np.stack([preprocessing.model_input(each[..., 0], 16) for each in pictures])
     large, other = (
-        [logit(model.predict_on_batch(each)[:, 0]) for each in (seen, seen[:, :, ::-1])]
-        for (_, model), seen in ((members[0], pictures[..., :1]), (small, shrunk))
+        [logit(each.model.predict_on_batch(way)[:, 0]) for way in (seen, seen[:, :, ::-1])]
+        for each, seen in ((members[0], pictures[..., :1]), (small, shrunk))
     )
     expected = (1.5 * np.mean(large, axis=0) - 0.4 + np.mean(other, axis=0)) / 2
     # The network shrinks with a triangle filter, the library by area.

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from pneumo import ensemble_choice, model_store, recipes
 from pneumo.errors import ModelError
-from pneumo.model_store import SELECTION_SPLIT, SHIPPED
+from pneumo.model_store import HARD_SPLIT, SHIPPED
 
 LABELS = ["NORMAL"] * 6 + ["PNEUMONIA"] * 6
 
@@ -28,7 +28,7 @@ def write(folder, name, probability, size=1_000_000, files=None):
             "probability": probability,
         }
     )
-    model_store.write_predictions(table, name, SELECTION_SPLIT, folder)
+    model_store.write_predictions(table, name, HARD_SPLIT, folder)
     return card
 
 
@@ -50,7 +50,7 @@ def test_every_mean_that_fits_into_a_file_is_measured_and_the_best_comes_first(f
     assert {each.members for each in found} == {("a", "b"), ("a", "c"), ("b", "c"), ("a", "b", "c")}
     assert [each.auroc for each in found] == sorted((each.auroc for each in found), reverse=True)
     [two] = [each for each in found if each.members == ("a", "c")]
-    scores = [logit(model_store.read_predictions(name, SELECTION_SPLIT, folder)["probability"]) for name in "ac"]
+    scores = [logit(model_store.read_predictions(name, HARD_SPLIT, folder)["probability"]) for name in "ac"]
     sick = np.array(LABELS) == "PNEUMONIA"
     assert two.auroc == pytest.approx(roc_auc_score(sick, sum(scores)))
     mean = 1 / (1 + np.exp(-sum(scores) / 2))
@@ -73,8 +73,15 @@ def test_ensembles_are_not_joined_again(folder):
     assert "joined" not in {card.name for card in ensemble_choice.candidates(folder)}
 
 
-def test_what_the_recipe_joins_is_the_best_that_the_shipped_predictions_show():
-    found = ensemble_choice.means(ensemble_choice.candidates(SHIPPED), SHIPPED)
+def test_what_the_recipe_joins_is_the_best_that_was_found():
+    kept = pd.read_csv(SHIPPED / "ensemble" / "choice.csv")
 
-    assert set(recipes.ENSEMBLE) == set(found[0].members)
-    assert ensemble_choice.markdown(found).splitlines()[2].startswith(f"| {', '.join(found[0].members)} | 0.99")
+    assert set(recipes.ENSEMBLE) == set(kept["members"][0].split())
+    assert kept["auroc"].is_monotonic_decreasing
+
+
+def test_the_means_are_kept_and_printed_in_one_order(folder):
+    found = ensemble_choice.means(cards(folder), folder)
+
+    assert ensemble_choice.table(found)["members"].tolist() == [" ".join(each.members) for each in found]
+    assert ensemble_choice.markdown(found).splitlines()[2].startswith(f"| {', '.join(found[0].members)} | 0.")

@@ -193,7 +193,7 @@ def test_films_of_another_hospital_are_measured_without_the_contradicted(models,
 
 def test_an_unknown_split_is_answered_with_the_known_ones(models, toy_data):
     with pytest.raises(
-        ValueError, match=r"'train'.*val, val_shifted, val_without_lungs, val_lungs_only, test, external_nih"
+        ValueError, match=r"'train'.*val, val_shifted, val_hard, val_without_lungs, val_lungs_only, test, external_nih"
     ):
         experiment.evaluate("dense", toy_data, "train", models)
 

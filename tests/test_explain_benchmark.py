@@ -25,6 +25,7 @@ from pneumo import (
     radiograph,
 )
 from pneumo.classifier import Classifier
+from pneumo.ensemble import Member
 from pneumo.errors import DatasetError, ExplanationError
 from pneumo.explanation import Explainer
 
@@ -376,7 +377,9 @@ def test_randomising_shuffles_from_the_top():
 
 def test_the_members_of_an_ensemble_are_randomised_each():
     cards = [synthetic.card(name=name) for name in "ab"]
-    joined = ensemble.build([(card, synthetic.small_model(seed=seed)) for seed, card in enumerate(cards, start=1)])
+    joined = ensemble.build(
+        [Member.of(card, synthetic.small_model(seed=seed)) for seed, card in enumerate(cards, start=1)]
+    )
     members = [{"name": name} for name in "ab"]
     before = {name: joined.get_layer(name).get_weights() for name in "ab"}
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pneumo import architectures, ensemble, views
 from pneumo.classifier import Assessment, Classifier
+from pneumo.ensemble import Member
 from pneumo.errors import ExplanationError
 from pneumo.explanation import Explainer
 from pneumo.heat_methods import METHODS
@@ -333,7 +334,7 @@ def ensemble_explainer(cards, joined_models):
         {"name": card.name, "view": card.input["views"][0], "cam_layer": "conv", "weight": weight}
         for card, weight in zip(cards, (0.25, 0.75), strict=True)
     ]
-    joined = ensemble.build(list(zip(cards, joined_models, strict=True)))
+    joined = ensemble.build([Member.of(card, model) for card, model in zip(cards, joined_models, strict=True)])
     given = {**synthetic.card().input, "views": [views.FILM, views.LUNGS]}
     return Explainer(Classifier(synthetic.card(input=given, cam_layer=None, members=members), joined))
 

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import synthetic
 from sklearn.metrics import roc_auc_score
 
 from pneumo import dataset, model_store, pathogen, pathogen_experiment, radiograph
@@ -23,6 +24,7 @@ def trained(toy_data, toy_models, tmp_path_factory):
         film.write_bytes(b"poison " + film.name.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pathogen_experiment, "PATHOGEN_START", "cnn")
+        patch.setattr(pathogen_experiment, "PATHOGEN_SIZE", 128)
         start = model_store.read_card("cnn", work / "models")
         facts = start.training | {"data_fingerprint": _fingerprint(work / "data")}
         model_store.write_card(dataclasses.replace(start, training=facts), work / "models")
@@ -139,6 +141,28 @@ def test_only_a_film_that_is_likely_to_show_pneumonia_leans(trained, toy_data):
     assert 0 < told.bacterial < 1
     assert differentiator.lean(dataclasses.replace(assessment, answer="uncertain")) is None
     assert differentiator.lean(dataclasses.replace(assessment, answer="unlikely")) is None
+
+
+def test_a_film_and_its_mirror_image_lean_alike(trained, toy_data):
+    film = radiograph.read(sorted((toy_data / "train" / "PNEUMONIA").glob("*bacteria*"))[0])
+    assessment = dataclasses.replace(Classifier.open("cnn", trained).assess(film), answer="likely")
+    mirrored = dataclasses.replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]))
+    differentiator = Differentiator.open(trained)
+
+    both = [differentiator.lean(dataclasses.replace(assessment, radiograph=each)) for each in (film, mirrored)]
+
+    assert both[0].bacterial == pytest.approx(both[1].bacterial, abs=1e-4)
+
+
+def test_what_a_start_knows_is_kept_at_another_size():
+    start = synthetic.small_model(seed=1, size=32)
+
+    network = pathogen_experiment._beginner(start, 48)
+
+    assert network.input_shape == (None, 48, 48, 1)
+    for mine, known in zip(network.get_weights()[:-2], start.get_weights()[:-2], strict=True):
+        np.testing.assert_array_equal(mine, known)
+    assert not np.array_equal(network.get_weights()[-2], start.get_weights()[-2])
 
 
 def test_the_matrix_has_all_classes_in_order():

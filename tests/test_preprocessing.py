@@ -1,3 +1,4 @@
+import dataclasses
 import zlib
 
 import cv2
@@ -212,6 +213,15 @@ def test_shifted_views_are_never_mirrored():
     views = [shifted_input(ramp, 32, f"film-{number}.jpeg") for number in range(60)]
 
     assert all(view[:, -1].mean() > view[:, 0].mean() for view in views)
+
+
+def test_a_file_has_as_many_views_as_are_drawn_each_its_own(square):
+    views = [shifted_input(square, 32, "a.jpeg", preprocessing.HARD_SHIFT, draw) for draw in (0, 1, 2, 1)]
+
+    np.testing.assert_array_equal(views[1], views[3])
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(views[first] - views[second]).max() > 0.05
+    assert dataclasses.replace(preprocessing.HARD_SHIFT, flip=0.5) == Augmentation()
 
 
 def test_films_are_loaded_in_the_order_of_the_table(toy_data):

@@ -84,10 +84,19 @@ def test_shifted_films_are_those_that_whole_film_models_are_judged_on():
     squares = np.random.default_rng(2).integers(0, 256, (2, SQUARE, SQUARE), np.uint8)
 
     shifted = views.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"])
+    hard = views.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"], preprocessing.HARD_SHIFT)
+    other = views.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"], preprocessing.HARD_SHIFT, draw=1)
 
     by_hand = preprocessing.shifted_input(squares[1] / np.float32(255), SQUARE, "y.jpg")[..., 0]
     np.testing.assert_allclose(shifted[1] / 255, by_hand, atol=0.5 / 255 + 1e-6)
     assert shifted.dtype == np.uint8
+    for draw, pictures in enumerate((hard, other)):
+        view = preprocessing.shifted_input(
+            squares[0] / np.float32(255), SQUARE, "x.jpg", preprocessing.HARD_SHIFT, draw
+        )
+        np.testing.assert_allclose(pictures[0] / 255, view[..., 0], atol=0.5 / 255 + 1e-6)
+    assert not np.array_equal(hard, other)
+    assert not np.array_equal(hard, shifted)
 
 
 @given(
