@@ -199,10 +199,9 @@ def load_films(
         hidden: see `views.all_stacked`.
         shifted: also draw each film as another hospital might have taken it, find its lungs anew, and keep that.
     """
-    squares = preprocessing.load_squares(root, table, lambda done, total: progress(Stage("reading films", done, total)))
-    labels, files = (table["label"] == "PNEUMONIA").to_numpy(np.float32), tuple(table["file"])
+    films = _read(root, table, progress)
     if segmenter is None:
-        return Films(squares, labels, files)
+        return films
 
     def told(done: int, total: int) -> None:
         progress(Stage("finding the lungs", done, total))
@@ -210,7 +209,8 @@ def load_films(
     def drawn(pictures: np.ndarray) -> np.ndarray:
         return views.all_stacked(pictures, seen, segmenter, told, hidden)
 
-    return Films(drawn(squares), labels, files, drawn(views.shifted_squares(squares, files)) if shifted else None)
+    elsewhere = drawn(views.shifted_squares(films.squares, films.files)) if shifted else None
+    return dataclasses.replace(films, squares=drawn(films.squares), shifted=elsewhere)
 
 
 def hard_films(
@@ -222,12 +222,14 @@ def hard_films(
     draw: int = 0,
 ) -> Films:
     """Read films as `preprocessing.HARD_SHIFT` leaves them; arguments as of `load_films`, and which of their views."""
+    films = _read(root, table, progress)
+    shifted = views.shifted_squares(films.squares, films.files, preprocessing.HARD_SHIFT, draw)
+    return dataclasses.replace(films, squares=views.all_stacked(shifted, seen, segmenter) if segmenter else shifted)
+
+
+def _read(root: Path, table: pd.DataFrame, progress: Callable[[Stage], None]) -> Films:
     squares = preprocessing.load_squares(root, table, lambda done, total: progress(Stage("reading films", done, total)))
-    labels, files = (table["label"] == "PNEUMONIA").to_numpy(np.float32), tuple(table["file"])
-    shifted = views.shifted_squares(squares, files, preprocessing.HARD_SHIFT, draw)
-    if segmenter is None:
-        return Films(shifted, labels, files)
-    return Films(views.all_stacked(shifted, seen, segmenter), labels, files)
+    return Films(squares, (table["label"] == "PNEUMONIA").to_numpy(np.float32), tuple(table["file"]))
 
 
 def segmenter_for(seen: Sequence[str], folder: Path | None) -> Segmenter | None:
