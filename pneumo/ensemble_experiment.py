@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pneumo import dataset, ensemble, experiment, model_store, provenance, screening, shipping
 from pneumo.ensemble import Member
+from pneumo.errors import ModelError
 from pneumo.experiment import Stage
 from pneumo.model_card import CLASSIFICATION, ModelCard
 from pneumo.recipes import ENSEMBLE
@@ -33,6 +34,11 @@ def train(
         DatasetError: if the data set is not complete enough.
         ModelError: if a member is missing or damaged, or was trained on other patients.
     """
+    for name in ENSEMBLE:
+        if not (screening.holder(name, out) / name / "card.json").is_file():
+            raise ModelError(
+                f"The ensemble joins {name}, which {out} lacks. Train it: `python -m pneumo train {name}`."
+            )
     loaded = [model_store.load(name, screening.holder(name, out), CLASSIFICATION) for name in ENSEMBLE]
     cards, members = [card for card, _ in loaded], [Member.of(*each) for each in loaded]
     root = dataset.find_root(data)

@@ -45,8 +45,7 @@ class Augmentation:
 # What another hospital does to a film: other framing and exposure. Milder than the training views, and never
 # mirrored, because a clinic's films are not.
 SHIFT = Augmentation(min_area=0.6, max_stretch=1.2, brightness=0.15, contrast=0.25, gamma=0.3, flip=0.0)
-# The worst that training itself shows a network. So far from the training films it calls as many as at a new hospital
-# wrong, which `SHIFT` does not.
+# As far as training itself goes: on such views models differ by more than on those of `SHIFT`.
 HARD_SHIFT = Augmentation(flip=0.0)
 
 

@@ -78,6 +78,15 @@ def test_what_the_recipe_joins_is_the_best_that_was_found():
 
     assert set(recipes.ENSEMBLE) == set(kept["members"][0].split())
     assert kept["auroc"].is_monotonic_decreasing
+    alone = {card.name: card for card in model_store.catalogue(SHIPPED).cards if not card.members}
+    named = [members.split() for members in kept["members"]]
+    shipped = kept[[set(each) <= set(alone) for each in named]].reset_index(drop=True)
+    candidates = {name for each in named for name in each} & set(alone)
+    again = ensemble_choice.table(ensemble_choice.means([alone[name] for name in alone if name in candidates], SHIPPED))
+    assert len(shipped) > 1
+    pd.testing.assert_frame_equal(
+        again[again["members"].isin(shipped["members"])].reset_index(drop=True), shipped, atol=2e-6
+    )
 
 
 def test_the_means_are_kept_and_printed_in_one_order(folder):
