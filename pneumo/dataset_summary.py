@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pneumo import dataset
+from pneumo import dataset, framing
 from pneumo.errors import DatasetError
 from pneumo.film_statistics import LEVELS_A_BIN, measure
 
@@ -114,15 +114,8 @@ def summarise(
 
 
 def _original_sizes(table: pd.DataFrame, masks_table: Path) -> pd.DataFrame:
-    columns = {"kermany_file": "name", "orig_width": "width", "orig_height": "height"}
-    try:
-        known = pd.read_csv(masks_table, usecols=list(columns)).rename(columns=columns)
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{masks_table} is no table of lung masks ({error}). Point to the masks' labels.csv or to none."
-        ) from error
     names = pd.DataFrame({"label": table["label"], "name": table["file"].str.rsplit("/", n=1).str[-1]})
-    return names.merge(known.drop_duplicates("name"), on="name")
+    return names.merge(framing.original_sizes(masks_table), on="name")
 
 
 def _films_per_patient(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from pneumo import (
     architectures,
     dataset,
     external,
+    framing,
     model_store,
     preprocessing,
     probe,
@@ -38,7 +39,9 @@ from pneumo.training import Films, Progress, Recipe
 EXTERNAL_SPLIT = "external_nih"
 # Validation films on which a part is black: what a model still tells then it did not read there.
 HIDDEN = {"val_without_lungs": views.LUNGS, "val_lungs_only": views.SURROUNDINGS}
-EVALUATION_SPLITS = (*VALIDATION_SPLITS, HARD_SPLIT, *HIDDEN, "test", EXTERNAL_SPLIT)
+# Validation films in the frame of the other class: what a model tells from the frame it now gets wrong.
+REFRAMED_SPLIT = "val_reframed"
+EVALUATION_SPLITS = (*VALIDATION_SPLITS, HARD_SPLIT, REFRAMED_SPLIT, *HIDDEN, "test", EXTERNAL_SPLIT)
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,11 @@ def train(
     segmenter = segmenter_for([architecture.view], out)
     films = load_films(root, parts.train, progress, [architecture.view], segmenter)
     judged = load_films(root, parts.validation, progress, [architecture.view], segmenter, shifted=True)
+    frames = {}
+    if isinstance(recipe, Recipe) and recipe.frames:
+        ratios = framing.aspect_ratios(root, parts.train)
+        films = dataclasses.replace(films, aspect_ratios=ratios)
+        frames = {"films_of_known_frame": int(np.isfinite(ratios).sum())}
     if isinstance(recipe, Probe):
         history = probe.fit(
             model, films, judged, recipe, lambda done, total: progress(Stage("looking at films", done, total))
@@ -125,6 +133,7 @@ def train(
         cam_layer=architecture.cam_layer,
         training={
             "data": dataset.describe(table),
+            **frames,
             **provenance.training_facts(
                 parts, fold, dataclasses.asdict(recipe), history, "shifted_auroc", f"AUROC on {SELECTION_SPLIT}"
             ),
@@ -166,6 +175,8 @@ def evaluate(
     shifted = split == SELECTION_SPLIT
     if split == HARD_SPLIT:
         films = hard_films(root, table, progress, seen, segmenter)
+    elif split == REFRAMED_SPLIT:
+        films = reframed_films(root, table, progress, seen, segmenter)
     else:
         films = load_films(root, table, progress, seen, segmenter, shifted=shifted, hidden=hidden)
     raw = training.predict(model, films, shifted=shifted)
@@ -227,6 +238,23 @@ def hard_films(
     return dataclasses.replace(films, squares=views.all_stacked(shifted, seen, segmenter) if segmenter else shifted)
 
 
+def reframed_films(
+    root: Path,
+    table: pd.DataFrame,
+    progress: Callable[[Stage], None] = lambda _: None,
+    seen: Sequence[str] = (views.FILM,),
+    segmenter: Segmenter | None = None,
+) -> Films:
+    """Read films in the frame of the other class, see `framing.swapped`; arguments as of `load_films`.
+
+    Raises:
+        DatasetError: if it is not known how wide and how high the films were.
+    """
+    films = _read(root, table, progress)
+    cropped = framing.swapped(films.squares, films.files, films.labels, framing.aspect_ratios(root, table))
+    return dataclasses.replace(films, squares=views.all_stacked(cropped, seen, segmenter) if segmenter else cropped)
+
+
 def _read(root: Path, table: pd.DataFrame, progress: Callable[[Stage], None]) -> Films:
     squares = preprocessing.load_squares(root, table, lambda done, total: progress(Stage("reading films", done, total)))
     return Films(squares, (table["label"] == "PNEUMONIA").to_numpy(np.float32), tuple(table["file"]))
@@ -251,7 +279,7 @@ def films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
         return external.scan(root)
     table = dataset.scan(root)
     parts = dataset.development_split(table, fold)
-    if split in {*VALIDATION_SPLITS, HARD_SPLIT, *HIDDEN}:
+    if split in {*VALIDATION_SPLITS, HARD_SPLIT, REFRAMED_SPLIT, *HIDDEN}:
         return parts.validation
     test = table[table["split"] == "test"]
     if test.empty:

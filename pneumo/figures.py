@@ -40,6 +40,11 @@ SPLITS = {
         "The validation films, cropped and exposed as roughly as in training; the ensemble is chosen and calibrated "
         "here.",
     ),
+    "val_reframed": Split(
+        "Frames swapped",
+        "The validation films, each cropped to the width and height of a film of the other class: what a model tells "
+        "from the frame of a film it gets wrong here.",
+    ),
     "val_lungs_only": Split(
         "Lungs only",
         "The validation films with all but the lungs made black: what a model still tells it reads in the lungs.",

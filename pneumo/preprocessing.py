@@ -6,6 +6,7 @@ training files underwent, so a 224 px training file and its full-size original m
 matter less. Everything here is NumPy and OpenCV: a Keras backend is free to choose.
 """
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,18 +80,35 @@ def model_input(square: np.ndarray, size: int) -> np.ndarray:
     return _resized(square, size).reshape(size, size, -1)
 
 
-def augmented_input(square: np.ndarray, size: int, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+def augmented_input(
+    square: np.ndarray,
+    size: int,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    stretches: tuple[float, float] | None = None,
+) -> np.ndarray:
     """Draw a random view of a `film_square`: random resized crop, gamma, contrast, brightness, flip.
 
     The random resized crop is that of Szegedy et al. (arXiv:1409.4842): a share of the area and an aspect
     ratio are drawn, and the crop is stretched to the input.
+
+    Args:
+        square: (`SQUARE`, `SQUARE`) float32 in 0…1.
+        size: side of the view in pixels.
+        augmentation: how far it may stray.
+        rng: draws it.
+        stretches: the least and the greatest width:height of a crop, in place of those of `augmentation`; such a crop
+            is made smaller until it fits.
 
     Returns:
         (size, size, 1) float32 in 0…1.
     """
     side = square.shape[0]
     area = rng.uniform(augmentation.min_area, 1.0) * side * side
-    stretch = np.exp(rng.uniform(-1.0, 1.0) * np.log(augmentation.max_stretch))
+    least, most = stretches or (1 / augmentation.max_stretch, augmentation.max_stretch)
+    stretch = math.exp(rng.uniform(math.log(least), math.log(most)))
+    if stretches:
+        area = min(area, min(stretch, 1 / stretch) * side * side)
     width = min(side, max(1, round(float(np.sqrt(area * stretch)))))
     height = min(side, max(1, round(float(np.sqrt(area / stretch)))))
     left = int(rng.integers(0, side - width + 1))

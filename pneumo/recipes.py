@@ -26,6 +26,6 @@ RECIPES: dict[str, Recipe | Probe] = {
     "densenet121": Recipe(epochs=8),
     "mobilenetv2": Recipe(),
     "mobilenetv2_lungs": Recipe(),
-    "mobilenetv2_192": Recipe(epochs=20, seed=1),
+    "mobilenetv2_192": Recipe(epochs=16, seed=1, frames=(1.0, 2.0)),
     "densenet121_lungs": Recipe(epochs=8, precision="mixed_bfloat16"),
 }

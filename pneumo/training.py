@@ -41,6 +41,9 @@ class Recipe:
         precision: of the multiplications, a Keras dtype policy. ``mixed_bfloat16`` saves time on processors that
             know it; weights are float32 either way.
         augmentation: the random views of training.
+        frames: the least and the greatest width:height of the frame of a view. Where the film's own is known, that of
+            the view is drawn between them, evenly on a logarithmic scale, so that the frame tells nothing of the
+            label; None leaves the frames as they are.
     """
 
     epochs: int = 12
@@ -53,6 +56,7 @@ class Recipe:
     seed: int = 0
     precision: str = "float32"
     augmentation: Augmentation = field(default_factory=Augmentation)
+    frames: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +70,15 @@ class Films:
         files: the name of each film.
         shifted: the same views of the films as another hospital might have taken them; None where those are drawn from
             `squares` by `pneumo.preprocessing.shifted_input`.
+        aspect_ratios: (films,) width:height of the films before they were squashed, NaN where unknown; None where
+            nothing asks for it.
     """
 
     squares: np.ndarray
     labels: np.ndarray
     files: tuple[str, ...]
     shifted: np.ndarray | None = None
+    aspect_ratios: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -106,11 +113,21 @@ class _Views(keras.utils.PyDataset):
         chosen = self._order[index * self._recipe.batch : (index + 1) * self._recipe.batch]
         views = [
             preprocessing.augmented_input(
-                self._films.squares[film] / np.float32(255), self._size, self._recipe.augmentation, rng
+                self._films.squares[film] / np.float32(255),
+                self._size,
+                self._recipe.augmentation,
+                rng,
+                self._stretches(film),
             )
             for film in chosen
         ]
         return np.stack(views), self._films.labels[chosen, np.newaxis]
+
+    def _stretches(self, film: int) -> tuple[float, float] | None:
+        frames, ratios = self._recipe.frames, self._films.aspect_ratios
+        if frames is None or ratios is None or np.isnan(ratios[film]):
+            return None
+        return frames[0] / ratios[film], frames[1] / ratios[film]
 
 
 def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.ndarray]:

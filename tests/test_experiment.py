@@ -1,6 +1,7 @@
 import datetime
 import shutil
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
@@ -8,9 +9,19 @@ import pytest
 import synthetic
 from sklearn.metrics import roc_auc_score
 
-from pneumo import dataset, evaluation, experiment, model_file, model_store, preprocessing, radiograph, shipping
+from pneumo import (
+    dataset,
+    evaluation,
+    experiment,
+    framing,
+    model_file,
+    model_store,
+    preprocessing,
+    radiograph,
+    shipping,
+)
 from pneumo.errors import DatasetError, ModelError
-from pneumo.training import Progress
+from pneumo.training import Progress, Recipe
 
 
 @pytest.fixture
@@ -191,10 +202,58 @@ def test_films_of_another_hospital_are_measured_without_the_contradicted(models,
     assert len(card.test_openings) == 1
 
 
+def originals(toy_data, folder):
+    """The toy films, squashed, and the table of masks that tells how wide and how high they were."""
+    shutil.copytree(toy_data, folder / "chest_xray")
+    rng, rows = np.random.default_rng(0), []
+    for film in (folder / "chest_xray" / file for file in dataset.scan(toy_data)["file"]):
+        cv2.imwrite(str(film), cv2.resize(cv2.imread(str(film)), (224, 224)))
+        width = 1230 if film.parent.name == "NORMAL" else 1510
+        rows.append((film.name, f"masks224/{film.stem}.png", width + int(rng.integers(-100, 100)), 1000))
+    (folder / framing.MASKS).mkdir()
+    columns = ["kermany_file", "mask", "orig_width", "orig_height"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / framing.MASKS / framing.TABLE, index=False)
+    return folder / "chest_xray"
+
+
+def test_films_in_the_frame_of_the_other_class_are_measured(models, toy_data, tmp_path):
+    data = originals(toy_data, tmp_path)
+
+    card = experiment.evaluate("dense", data, "val_reframed", models)
+
+    plain = experiment.evaluate("dense", data, "val", models).metrics["val"]
+    assert card.metrics["val_reframed"]["films"] == plain["films"]
+    assert card.metrics["val_reframed"]["auroc"] != plain["auroc"]
+    assert card.test_openings == model_store.read_card("dense", models).test_openings
+    assert experiment.evaluate("dense", data, "val_reframed", models).metrics == {
+        **card.metrics,
+        "val": plain,
+    }
+
+
+def test_squashed_films_of_unknown_frame_cannot_be_reframed(models, toy_data, tmp_path):
+    data = originals(toy_data, tmp_path)
+    shutil.rmtree(tmp_path / framing.MASKS)
+
+    with pytest.raises(DatasetError, match=r"put lung_masks/labels\.csv"):
+        experiment.evaluate("dense", data, "val_reframed", models)
+
+
+def test_a_recipe_that_evens_the_frames_is_told_how_many_are_known(toy_data, tmp_path, monkeypatch):
+    data = originals(toy_data, tmp_path)
+    recipe = Recipe(epochs=1, frames=(1.0, 2.0))
+    monkeypatch.setitem(experiment.RECIPES, "cnn", recipe)
+
+    card = experiment.train("cnn", data, tmp_path / "models", checkpoints=tmp_path / "runs")
+
+    assert card.training["films_of_known_frame"] == card.training["films"]["train"]
+    assert card.training["recipe"]["frames"] == (1.0, 2.0)
+
+
 def test_an_unknown_split_is_answered_with_the_known_ones(models, toy_data):
-    with pytest.raises(
-        ValueError, match=r"'train'.*val, val_shifted, val_hard, val_without_lungs, val_lungs_only, test, external_nih"
-    ):
+    known = "val, val_shifted, val_hard, val_reframed, val_without_lungs, val_lungs_only, test, external_nih"
+
+    with pytest.raises(ValueError, match=f"'train'.*{known}"):
         experiment.evaluate("dense", toy_data, "train", models)
 
 

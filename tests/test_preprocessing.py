@@ -150,19 +150,24 @@ def test_a_flip_mirrors_left_and_right(square):
     np.testing.assert_allclose(view, model_input(square, 64)[:, ::-1], atol=1e-6)
 
 
-def test_a_crop_keeps_the_area_and_the_stretch_that_it_may():
-    # The grey values of a ramp tell how much of each side a crop kept.
+def crops(cropping, count, **film):
+    """Return the heights and the widths, in pixels of 224, that random crops keep of a film."""
+    # The grey values of a ramp tell how much of a side a crop kept.
     ramp = np.linspace(0, 1, 224, dtype=np.float32)[:, None].repeat(224, axis=1)
-    cropping = Augmentation(min_area=0.5, max_stretch=1.25, brightness=0, contrast=0, gamma=0, flip=0)
-    heights, widths = (
+    return (
         np.array(
             [
-                np.ptp(augmented_input(picture, 224, cropping, np.random.default_rng(seed))) * 223 + 1
-                for seed in range(60)
+                np.ptp(augmented_input(picture, 224, cropping, np.random.default_rng(seed), **film)) * 223 + 1
+                for seed in range(count)
             ]
         )
         for picture in (ramp, np.ascontiguousarray(ramp.T))
     )
+
+
+def test_a_crop_keeps_the_area_and_the_stretch_that_it_may():
+    cropping = Augmentation(min_area=0.5, max_stretch=1.25, brightness=0, contrast=0, gamma=0, flip=0)
+    heights, widths = crops(cropping, 60)
 
     areas, ratios = heights * widths / 224**2, widths / heights
     assert areas.min() > 0.49
@@ -170,6 +175,19 @@ def test_a_crop_keeps_the_area_and_the_stretch_that_it_may():
     assert areas.min() < 0.65
     assert 1 / 1.27 < ratios.min() < 0.95
     assert 1.05 < ratios.max() < 1.27
+
+
+@pytest.mark.parametrize("aspect_ratio", [0.9, 1.23, 1.51, 2.4])
+def test_a_crop_of_given_shape_keeps_it_and_fits(aspect_ratio):
+    cropping = dataclasses.replace(IDENTITY, min_area=0.5)
+
+    heights, widths = crops(cropping, 60, stretches=(1 / aspect_ratio, 2 / aspect_ratio))
+
+    frames = aspect_ratio * widths / heights
+    assert 0.98 < frames.min() < 1.1
+    assert 1.85 < frames.max() < 2.05
+    assert np.log(frames).mean() == pytest.approx(np.log(2) / 2, abs=0.08)
+    assert max(widths.max(), heights.max()) <= 225
 
 
 def test_brightness_contrast_and_gamma_change_what_they_are_named_for(square):

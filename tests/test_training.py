@@ -196,6 +196,22 @@ def test_an_epoch_shows_as_many_different_films_of_the_rare_class_as_there_are()
     assert sorted(times[4:]) == [0] * 6 + [1] * 10
 
 
+@pytest.mark.parametrize(("ratios", "evened"), [(None, False), ([np.nan] * 20, False), ([1.5] * 20, True)])
+def test_frames_are_evened_where_they_are_known(ratios, evened):
+    # The grey values of a ramp tell how much of the width a view kept.
+    squares = np.tile(np.arange(0, 240, 4, dtype=np.uint8), (20, 60, 1))
+    films = Films(squares, (np.arange(20) < 10).astype(np.float32), ("x",) * 20)
+    films = dataclasses.replace(films, aspect_ratios=None if ratios is None else np.array(ratios))
+    still = Augmentation(min_area=1, max_stretch=1, brightness=0, contrast=0, gamma=0, flip=0)
+    # All views take the frame of a film that is half as wide.
+    recipe = dataclasses.replace(RECIPE, augmentation=still, frames=(0.75, 0.75))
+    views = training._Views(films, 60, recipe, epoch=1)
+
+    shown = np.concatenate([np.ptp(views[index][0], axis=(1, 2, 3)) for index in range(len(views))])
+
+    assert shown * 255 == pytest.approx(4 * (29 if evened else 59), abs=5)
+
+
 def test_the_views_depend_on_seed_and_epoch_alone():
     train = toy_films(20, seed=3)
 

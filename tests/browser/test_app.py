@@ -76,6 +76,8 @@ class Visit:
             quiet = 0 if self.unanswered else quiet + 100
 
     def assert_sound(self) -> None:
+        """Say that nothing went wrong, once the page has come to rest."""
+        self.rest()
         expect(self.page.get_by_test_id("stException")).to_have_count(0)
         assert self.errors == []
         # None is the host of data: and blob: addresses.
@@ -99,6 +101,7 @@ def test_a_film_is_uploaded_answered_and_explained_and_the_other_pages_open(visi
     expect(page.get_by_text("not a medical device").first).to_be_visible()
     overlay = page.get_by_role("img", name="The film under its Grad-CAM heat map. Answer: Pneumonia likely.")
     expect(overlay).to_be_visible()
+    visit.rest()
     page.get_by_text("Outline of the lungs").click()
     visit.assert_sound()
     expect(page.get_by_text("of the heat lies inside the lungs")).to_be_visible()
@@ -153,6 +156,8 @@ def test_an_inverted_film_is_righted_only_when_the_user_asks(visit, tmp_path):
     cv2.imwrite(str(inverted), 255 - cv2.imread(str(SAMPLE), cv2.IMREAD_GRAYSCALE))
 
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([inverted])
+    expect(page.get_by_role("button", name="Invert and assess")).to_be_visible()
+    visit.rest()
     page.get_by_role("button", name="Invert and assess").click()
 
     expect(page.get_by_text("corrected at the user's request: invert").first).to_be_visible()
@@ -210,10 +215,12 @@ def test_the_answer_is_restated_for_a_clinic_and_compared_with_another_models(vi
     page.get_by_role("button", name="At your clinic").click()
     share = page.get_by_role("spinbutton", name="Share of children with pneumonia")
     share.fill("10")
+    visit.rest()
     share.press("Enter")
     expect(page.get_by_text("At your clinic, where 10% of the children have pneumonia:")).to_be_visible()
     page.keyboard.press("Escape")
 
+    visit.rest()
     page.get_by_text("Compare with another model").click()
     expect(
         page.get_by_text("They were trained on the same films.").or_(page.get_by_text("The models differ"))

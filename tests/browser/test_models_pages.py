@@ -47,6 +47,7 @@ def opened(request, chromium, app_url):
 
 
 def assert_sound(visit):
+    visit.rest()
     # Streamlit asks for its health at the address of the page, and is told that there is none.
     visit.errors = [error for error in visit.errors if "status of 404" not in error]
     visit.assert_sound()

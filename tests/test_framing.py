@@ -1,0 +1,90 @@
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumo import framing
+from pneumo.errors import DatasetError
+
+LABELS = np.array([0, 0, 1, 1])
+FILES = ("train/NORMAL/a.jpeg", "train/NORMAL/b.jpeg", "train/PNEUMONIA/c.jpeg", "train/PNEUMONIA/d.jpeg")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Four films, the last of which is a square."""
+    sizes = [(120, 100), (130, 100), (150, 100), (100, 100)]
+    for file, (width, height) in zip(FILES, sizes, strict=True):
+        path = tmp_path / "chest_xray" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.full((height, width), 90, np.uint8))
+    return tmp_path / "chest_xray"
+
+
+def masks_table(folder, rows):
+    path = folder / framing.MASKS / framing.TABLE
+    path.parent.mkdir()
+    pd.DataFrame(rows, columns=["kermany_file", "orig_width", "orig_height"]).to_csv(path, index=False)
+    return path
+
+
+def test_the_ratio_is_that_of_the_pixels_and_unknown_in_a_square(data):
+    ratios = framing.aspect_ratios(data, pd.DataFrame({"file": FILES}))
+
+    assert ratios.tolist()[:3] == pytest.approx([1.2, 1.3, 1.5])
+    assert np.isnan(ratios[3])
+
+
+def test_the_table_of_the_masks_beside_the_data_knows_better(data):
+    masks_table(data.parent, [("a.jpeg", 800, 400), ("d.jpeg", 900, 600), ("d.jpeg", 1, 1)])
+
+    ratios = framing.aspect_ratios(data, pd.DataFrame({"file": FILES}))
+
+    assert ratios.tolist() == pytest.approx([2.0, 1.3, 1.5, 1.5])
+
+
+def test_a_film_that_cannot_be_read_has_no_ratio(data):
+    (data / FILES[0]).write_bytes(b"no picture")
+    (data / FILES[1]).unlink()
+
+    ratios = framing.aspect_ratios(data, pd.DataFrame({"file": FILES}))
+
+    assert np.isnan(ratios).tolist() == [True, True, False, True]
+
+
+def test_a_table_without_the_columns_is_named(data, tmp_path):
+    table = tmp_path / "other.csv"
+    table.write_text("file,label\na,NORMAL\n", "utf-8")
+
+    with pytest.raises(DatasetError, match=r"other\.csv is no table of lung masks"):
+        framing.aspect_ratios(data, pd.DataFrame({"file": FILES}), table)
+
+
+def test_films_take_the_frame_of_the_other_class():
+    columns = np.stack([np.tile(np.arange(200, dtype=np.uint8), (200, 1))] * 4)
+
+    swapped = framing.swapped(columns, FILES, LABELS, np.array([1.0, 1.0, 2.0, 2.0]))
+
+    # A normal film half as wide as those with pneumonia keeps its width and half its height, and the other way round.
+    shown = np.ptp(swapped.reshape(4, -1).astype(int), axis=1)
+    assert shown.tolist() == pytest.approx([199, 199, 100, 100], abs=3)
+    rows = framing.swapped(columns.transpose(0, 2, 1), FILES, LABELS, np.array([1.0, 1.0, 2.0, 2.0]))
+    assert np.ptp(rows.reshape(4, -1).astype(int), axis=1).tolist() == pytest.approx([100, 100, 199, 199], abs=3)
+
+
+def test_a_film_of_unknown_ratio_stays_as_it_is_and_the_views_are_the_same_each_time():
+    squares, ratios = (
+        np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8),
+        np.array([1.1, np.nan, 1.5, 1.6]),
+    )
+
+    swapped = framing.swapped(squares, FILES, LABELS, ratios)
+
+    np.testing.assert_array_equal(swapped[1], squares[1])
+    assert all((swapped[film] != squares[film]).any() for film in (0, 2, 3))
+    np.testing.assert_array_equal(swapped, framing.swapped(squares, FILES, LABELS, ratios))
+
+
+def test_frames_cannot_be_swapped_where_those_of_one_class_are_unknown():
+    with pytest.raises(DatasetError, match=r"put lung_masks/labels\.csv"):
+        framing.swapped(np.zeros((4, 8, 8), np.uint8), FILES, LABELS, np.array([np.nan, np.nan, 1.5, 1.6]))
