@@ -219,6 +219,17 @@ _ALL = (
         view=views.LUNGS,
     ),
     Architecture(
+        "mobilenetv2_192_lungs",
+        "Lungs-only MobileNetV2 at 192 px",
+        "transfer",
+        None,
+        192,
+        "out_relu",
+        _transfer(keras.applications.MobileNetV2, "tf"),
+        pretrained=True,
+        view=views.LUNGS,
+    ),
+    Architecture(
         "mobilenetv2_lungs",
         "Lungs-only MobileNetV2",
         "transfer",

@@ -30,6 +30,12 @@ RANGES = {
     "contrast": Range("Contrast ±", 0.0, 0.9, "Grey values are scaled about their mean by 1 ± this."),
     "gamma": Range("Gamma ±", 0.0, 0.9, "Grey values are raised to the power of 1 ± this."),
     "flip": Range("Share mirrored", 0.0, 1.0, "How often a view is flipped left to right."),
+    "detail": Range(
+        "Least detail",
+        0.1,
+        1.0,
+        "The smallest share of a crop's rows, and of its columns, that it is shrunk to first; 1 keeps all detail.",
+    ),
 }
 
 

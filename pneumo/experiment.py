@@ -232,9 +232,13 @@ def hard_films(
     segmenter: Segmenter | None = None,
     draw: int = 0,
 ) -> Films:
-    """Read films as `preprocessing.HARD_SHIFT` leaves them; arguments as of `load_films`, and which of their views."""
+    """Read films as `preprocessing.HARD_SHIFT` leaves them, in frames that tell nothing of the label where known.
+
+    Arguments as of `load_films`, and which of the films' views.
+    """
     films = _read(root, table, progress)
-    shifted = views.shifted_squares(films.squares, films.files, preprocessing.HARD_SHIFT, draw)
+    shapes = [framing.stretches(ratio) for ratio in framing.aspect_ratios(root, table)]
+    shifted = views.shifted_squares(films.squares, films.files, preprocessing.HARD_SHIFT, draw, shapes)
     return dataclasses.replace(films, squares=views.all_stacked(shifted, seen, segmenter) if segmenter else shifted)
 
 

@@ -17,6 +17,8 @@ from pneumo.errors import DatasetError
 
 # The folder of lung masks beside a data set, and its table.
 MASKS, TABLE = "lung_masks", "labels.csv"
+# Between these lie nearly all of the data set's films: views that are drawn from here tell nothing of the label.
+EVEN = (1.0, 2.0)
 _COLUMNS = {"kermany_file": "name", "orig_width": "width", "orig_height": "height"}
 
 
@@ -64,6 +66,19 @@ def aspect_ratios(root: Path, table: pd.DataFrame, masks_table: Path | None = No
     for film in np.flatnonzero(np.isnan(ratios)):
         ratios[film] = _own_ratio(root / table["file"].iloc[film])
     return ratios
+
+
+def stretches(ratio: float, frames: tuple[float, float] = EVEN) -> tuple[float, float] | None:
+    """Return the shapes that crops of a squashed film may have, for its views to have one of some frames.
+
+    Args:
+        ratio: the film's own width:height, NaN where that is not known.
+        frames: the least and the greatest width:height of a view.
+
+    Returns:
+        See `preprocessing.augmented_input`; None where the ratio is not known.
+    """
+    return None if np.isnan(ratio) else (frames[0] / ratio, frames[1] / ratio)
 
 
 def swapped(squares: np.ndarray, files: Sequence[str], labels: np.ndarray, ratios: np.ndarray) -> np.ndarray:

@@ -33,6 +33,8 @@ class Augmentation:
         contrast: grey values are scaled about their mean by 1 ± this.
         gamma: grey values are raised to 1 ± this.
         flip: probability of a left-right flip.
+        detail: the smallest share of a crop's rows, and of its columns, that it is shrunk to before it is stretched to
+            the input, 0…1; each is drawn on its own, and 1 keeps all.
     """
 
     min_area: float = 0.2
@@ -41,6 +43,7 @@ class Augmentation:
     contrast: float = 0.3
     gamma: float = 0.3
     flip: float = 0.5
+    detail: float = 1.0
 
 
 # What another hospital does to a film: other framing and exposure. Milder than the training views, and never
@@ -87,7 +90,7 @@ def augmented_input(
     rng: np.random.Generator,
     stretches: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """Draw a random view of a `film_square`: random resized crop, gamma, contrast, brightness, flip.
+    """Draw a random view of a `film_square`: random resized crop, detail, gamma, contrast, brightness, flip.
 
     The random resized crop is that of Szegedy et al. (arXiv:1409.4842): a share of the area and an aspect
     ratio are drawn, and the crop is stretched to the input.
@@ -113,7 +116,11 @@ def augmented_input(
     height = min(side, max(1, round(float(np.sqrt(area / stretch)))))
     left = int(rng.integers(0, side - width + 1))
     top = int(rng.integers(0, side - height + 1))
-    view = _resized(square[top : top + height, left : left + width], size)
+    crop = square[top : top + height, left : left + width]
+    if augmentation.detail < 1:
+        rows, columns = (max(1, round(length * rng.uniform(augmentation.detail, 1.0))) for length in (height, width))
+        crop = cv2.resize(crop, (columns, rows), interpolation=cv2.INTER_AREA)
+    view = _resized(crop, size)
 
     view = view ** (1.0 + rng.uniform(-augmentation.gamma, augmentation.gamma))
     mean = float(view.mean())
@@ -124,7 +131,14 @@ def augmented_input(
     return np.clip(view, 0.0, 1.0).astype(np.float32)[..., np.newaxis]
 
 
-def shifted_input(square: np.ndarray, size: int, file: str, shift: Augmentation = SHIFT, draw: int = 0) -> np.ndarray:
+def shifted_input(
+    square: np.ndarray,
+    size: int,
+    file: str,
+    shift: Augmentation = SHIFT,
+    draw: int = 0,
+    stretches: tuple[float, float] | None = None,
+) -> np.ndarray:
     """Draw a shifted view that belongs to a file, the same on every machine and in every run.
 
     Args:
@@ -133,13 +147,14 @@ def shifted_input(square: np.ndarray, size: int, file: str, shift: Augmentation 
         file: whose view it is.
         shift: how far it may stray.
         draw: which of its views.
+        stretches: see `augmented_input`.
 
     Returns:
         (size, size, 1) float32 in 0…1.
     """
     own = zlib.crc32(Path(file).name.encode())
     rng = np.random.default_rng((own, draw) if draw else own)
-    return augmented_input(square, size, shift, rng)
+    return augmented_input(square, size, shift, rng, stretches)
 
 
 def fit_within(pixels: np.ndarray, side: int) -> np.ndarray:

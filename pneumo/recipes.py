@@ -1,5 +1,6 @@
 """The frozen configuration that each shipped model is trained with."""
 
+from pneumo import framing
 from pneumo.preprocessing import Augmentation
 from pneumo.probe import Probe
 from pneumo.training import Recipe
@@ -26,6 +27,7 @@ RECIPES: dict[str, Recipe | Probe] = {
     "densenet121": Recipe(epochs=8),
     "mobilenetv2": Recipe(),
     "mobilenetv2_lungs": Recipe(),
-    "mobilenetv2_192": Recipe(epochs=16, seed=1, frames=(1.0, 2.0)),
+    "mobilenetv2_192": Recipe(epochs=16, seed=1, frames=framing.EVEN),
+    "mobilenetv2_192_lungs": Recipe(seed=2, augmentation=Augmentation(detail=0.4)),
     "densenet121_lungs": Recipe(epochs=8, precision="mixed_bfloat16"),
 }

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pneumo import checkpoints, preprocessing
+from pneumo import checkpoints, framing, preprocessing
 from pneumo.preprocessing import Augmentation
 
 
@@ -125,9 +125,7 @@ class _Views(keras.utils.PyDataset):
 
     def _stretches(self, film: int) -> tuple[float, float] | None:
         frames, ratios = self._recipe.frames, self._films.aspect_ratios
-        if frames is None or ratios is None or np.isnan(ratios[film]):
-            return None
-        return frames[0] / ratios[film], frames[1] / ratios[film]
+        return None if frames is None or ratios is None else framing.stretches(ratios[film], frames)
 
 
 def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.ndarray]:

@@ -114,7 +114,11 @@ def all_stacked(
 
 
 def shifted_squares(
-    squares: np.ndarray, files: Sequence[str], shift: Augmentation = SHIFT, draw: int = 0
+    squares: np.ndarray,
+    files: Sequence[str],
+    shift: Augmentation = SHIFT,
+    draw: int = 0,
+    stretches: Sequence[tuple[float, float] | None] | None = None,
 ) -> np.ndarray:
     """Return films as another hospital might have framed and exposed them, see `preprocessing.shifted_input`.
 
@@ -123,13 +127,14 @@ def shifted_squares(
         files: the name of each film, which decides on its view.
         shift: how far a view may stray.
         draw: which of a film's views.
+        stretches: of each film, see `preprocessing.augmented_input`.
 
     Returns:
         (films, `SQUARE`, `SQUARE`) uint8.
     """
     shifted = (
-        preprocessing.shifted_input(square / np.float32(255), SQUARE, file, shift, draw)[..., 0]
-        for square, file in zip(squares, files, strict=True)
+        preprocessing.shifted_input(square / np.float32(255), SQUARE, file, shift, draw, shapes)[..., 0]
+        for square, file, shapes in zip(squares, files, stretches or [None] * len(files), strict=True)
     )
     return np.stack([np.rint(square * 255).astype(np.uint8) for square in shifted])
 

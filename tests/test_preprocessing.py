@@ -190,6 +190,23 @@ def test_a_crop_of_given_shape_keeps_it_and_fits(aspect_ratio):
     assert max(widths.max(), heights.max()) <= 225
 
 
+def test_detail_is_lost_along_rows_and_columns_apart():
+    # Stripes two pixels wide: gone where the side across them is shrunk to a quarter.
+    stripes = np.tile(np.repeat([0.2, 0.8], 2).astype(np.float32), (224, 56))
+    coarse = dataclasses.replace(IDENTITY, detail=0.25)
+
+    def contrasts(picture):
+        return np.array(
+            [augmented_input(picture, 224, coarse, np.random.default_rng(seed)).std() for seed in range(40)]
+        )
+
+    across, along = contrasts(stripes), contrasts(np.ascontiguousarray(stripes.T))
+    for contrast in (across, along):
+        assert contrast.min() < 0.06
+        assert contrast.max() > 0.2
+    assert np.corrcoef(across, along)[0, 1] < 0.5
+
+
 def test_brightness_contrast_and_gamma_change_what_they_are_named_for(square):
     plain = model_input(square, 64)
     inner = (plain > 0.35) & (plain < 0.65)

@@ -8,7 +8,16 @@ from streamlit.testing.v1 import AppTest
 from pneumo import model_store
 
 PAGE = Path(__file__).parents[2] / "pages" / "augmentation.py"
-RECIPE = {"min_area": 0.7, "max_stretch": 1.2, "brightness": 0.1, "contrast": 0.2, "gamma": 0.0, "flip": 0.0}
+# The card of the model was written before there was a choice of detail.
+RECIPE = {
+    "min_area": 0.7,
+    "max_stretch": 1.2,
+    "brightness": 0.1,
+    "contrast": 0.2,
+    "gamma": 0.0,
+    "flip": 0.0,
+    "detail": 1.0,
+}
 
 pytestmark = pytest.mark.usefixtures("shipped", "called_models")
 
@@ -45,7 +54,7 @@ def test_a_composite_is_drawn_with_the_recipe_of_the_model():
 def test_every_slider_changes_the_views_and_is_told(name):
     app = run()
     before = pictures(app)
-    value = app.slider(key=name).max if name not in ("min_area",) else app.slider(key=name).min
+    value = app.slider(key=name).max if name not in ("min_area", "detail") else app.slider(key=name).min
 
     app.slider(key=name).set_value(value).run()
 
