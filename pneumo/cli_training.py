@@ -16,7 +16,7 @@ MasksOption = Annotated[
     Path | None,
     typer.Option(
         "--masks",
-        help="For lungs: the drawn masks, a folder with labels.csv and masks224/.",
+        help="Lung masks: a folder with labels.csv, which tells the original sizes of squashed films, and masks224/.",
         show_default="DATA/../lung_masks",
     ),
 ]
@@ -40,7 +40,7 @@ class Target:
 def _train_classifier(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
     from pneumo import experiment
 
-    return experiment.train(name, data, out, **options)
+    return experiment.train(name, data, out, masks=masks, **options)
 
 
 def _evaluate_classifier(
@@ -48,7 +48,7 @@ def _evaluate_classifier(
 ) -> ModelCard:
     from pneumo import experiment
 
-    return experiment.evaluate(name, data, split, folder, progress)
+    return experiment.evaluate(name, data, split, folder, progress, masks)
 
 
 def _train_lungs(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
@@ -84,7 +84,7 @@ def _evaluate_gate(
 def _train_ensemble(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
     from pneumo import ensemble_experiment
 
-    return ensemble_experiment.train(data, out, fold=options["fold"], progress=options["progress"])
+    return ensemble_experiment.train(data, out, fold=options["fold"], masks=masks, progress=options["progress"])
 
 
 def _train_pathogen(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:

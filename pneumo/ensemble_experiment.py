@@ -20,6 +20,7 @@ def train(
     out: Path,
     *,
     fold: int = 0,
+    masks: Path | None = None,
     progress: Callable[[Stage], None] = lambda _: None,
 ) -> ModelCard:
     """Join the models named in `recipes.ENSEMBLE`, calibrate the whole on validation films, and write its folder.
@@ -28,6 +29,7 @@ def train(
         data: a data set in the Kaggle layout.
         out: the folder of model folders; a member that it lacks is taken from those shipped with pneumo.
         fold: which patients validate; the members must have been trained without them.
+        masks: see `framing.aspect_ratios`.
         progress: called as the work goes on.
 
     Raises:
@@ -50,7 +52,8 @@ def train(
     segmenter = experiment.segmenter_for(seen, out)
     judged = experiment.load_films(root, parts.validation, progress, seen, segmenter, shifted=True)
     hard = [
-        experiment.hard_films(root, parts.validation, progress, seen, segmenter, draw) for draw in range(HARD_DRAWS)
+        experiment.hard_films(root, parts.validation, progress, seen, segmenter, draw, masks)
+        for draw in range(HARD_DRAWS)
     ]
     origin = shipping.Origin(
         title=f"Ensemble of {len(cards)} models",

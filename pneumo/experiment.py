@@ -30,7 +30,7 @@ from pneumo import (
 from pneumo.errors import DatasetError
 from pneumo.lungs import Segmenter
 from pneumo.model_card import CLASSIFICATION, ModelCard
-from pneumo.model_store import HARD_SPLIT, SELECTION_SPLIT
+from pneumo.model_store import HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
 from pneumo.probe import Probe
 from pneumo.recipes import RECIPES
 from pneumo.shipping import VALIDATION_SPLITS, Origin
@@ -39,8 +39,6 @@ from pneumo.training import Films, Progress, Recipe
 EXTERNAL_SPLIT = "external_nih"
 # Validation films on which a part is black: what a model still tells then it did not read there.
 HIDDEN = {"val_without_lungs": views.LUNGS, "val_lungs_only": views.SURROUNDINGS}
-# Validation films in the frame of the other class: what a model tells from the frame it now gets wrong.
-REFRAMED_SPLIT = "val_reframed"
 EVALUATION_SPLITS = (*VALIDATION_SPLITS, HARD_SPLIT, REFRAMED_SPLIT, *HIDDEN, "test", EXTERNAL_SPLIT)
 
 
@@ -70,6 +68,7 @@ def train(
     fold: int = 0,
     checkpoints: Path | None = None,
     resume: bool = False,
+    masks: Path | None = None,
     progress: Callable[[Stage], None] = lambda _: None,
 ) -> ModelCard:
     """Train an architecture by its recipe and write ``<out>/<name>/``.
@@ -83,6 +82,7 @@ def train(
         fold: which patients validate, see `dataset.development_split`.
         checkpoints: where they go; ``runs/<name>`` in the working folder where None.
         resume: go on from the checkpoints.
+        masks: see `framing.aspect_ratios`; asked by a recipe that evens the films' frames.
         progress: called as the work goes on.
 
     Raises:
@@ -105,7 +105,7 @@ def train(
     judged = load_films(root, parts.validation, progress, [architecture.view], segmenter, shifted=True)
     frames = {}
     if isinstance(recipe, Recipe) and recipe.frames:
-        ratios = framing.aspect_ratios(root, parts.train)
+        ratios = framing.aspect_ratios(root, parts.train, masks)
         films = dataclasses.replace(films, aspect_ratios=ratios)
         frames = {"films_of_known_frame": int(np.isfinite(ratios).sum())}
     if isinstance(recipe, Probe):
@@ -148,6 +148,7 @@ def evaluate(
     split: str = "test",
     folder: Path | None = None,
     progress: Callable[[Stage], None] = lambda _: None,
+    masks: Path | None = None,
 ) -> ModelCard:
     """Measure a model on a split, rewrite its predictions and its card; of `EXTERNAL_SPLIT` also on its parts.
 
@@ -157,10 +158,12 @@ def evaluate(
         split: one of `EVALUATION_SPLITS`.
         folder: the folder of model folders.
         progress: called as the work goes on.
+        masks: see `framing.aspect_ratios`; asked for `HARD_SPLIT` and `REFRAMED_SPLIT`.
 
     Raises:
         ModelError: if the model cannot be loaded.
-        DatasetError: if the data set lacks the split, or test patients were trained on.
+        DatasetError: if the data set lacks the split, or test patients were trained on, or frames are asked for and
+            not known.
         ValueError: if there is no such split.
     """
     if split not in EVALUATION_SPLITS:
@@ -174,9 +177,9 @@ def evaluate(
     segmenter = screening.open_segmenter(out) if hidden else segmenter_for(seen, out)
     shifted = split == SELECTION_SPLIT
     if split == HARD_SPLIT:
-        films = hard_films(root, table, progress, seen, segmenter)
+        films = hard_films(root, table, progress, seen, segmenter, masks=masks)
     elif split == REFRAMED_SPLIT:
-        films = reframed_films(root, table, progress, seen, segmenter)
+        films = reframed_films(root, table, progress, seen, segmenter, masks)
     else:
         films = load_films(root, table, progress, seen, segmenter, shifted=shifted, hidden=hidden)
     raw = training.predict(model, films, shifted=shifted)
@@ -231,13 +234,14 @@ def hard_films(
     seen: Sequence[str] = (views.FILM,),
     segmenter: Segmenter | None = None,
     draw: int = 0,
+    masks: Path | None = None,
 ) -> Films:
     """Read films as `preprocessing.HARD_SHIFT` leaves them, in frames that tell nothing of the label where known.
 
-    Arguments as of `load_films`, and which of the films' views.
+    Arguments as of `load_films`; which of the films' views; and the masks of `framing.aspect_ratios`.
     """
     films = _read(root, table, progress)
-    shapes = [framing.stretches(ratio) for ratio in framing.aspect_ratios(root, table)]
+    shapes = [framing.stretches(ratio) for ratio in framing.aspect_ratios(root, table, masks)]
     shifted = views.shifted_squares(films.squares, films.files, preprocessing.HARD_SHIFT, draw, shapes)
     return dataclasses.replace(films, squares=views.all_stacked(shifted, seen, segmenter) if segmenter else shifted)
 
@@ -248,14 +252,15 @@ def reframed_films(
     progress: Callable[[Stage], None] = lambda _: None,
     seen: Sequence[str] = (views.FILM,),
     segmenter: Segmenter | None = None,
+    masks: Path | None = None,
 ) -> Films:
-    """Read films in the frame of the other class, see `framing.swapped`; arguments as of `load_films`.
+    """Read films in the frame of the other class, see `framing.swapped`; arguments as of `hard_films`.
 
     Raises:
         DatasetError: if it is not known how wide and how high the films were.
     """
     films = _read(root, table, progress)
-    cropped = framing.swapped(films.squares, films.files, films.labels, framing.aspect_ratios(root, table))
+    cropped = framing.swapped(films.squares, films.files, films.labels, framing.aspect_ratios(root, table, masks))
     return dataclasses.replace(films, squares=views.all_stacked(cropped, seen, segmenter) if segmenter else cropped)
 
 

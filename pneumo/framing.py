@@ -40,28 +40,29 @@ def original_sizes(masks_table: Path) -> pd.DataFrame:
     return known.drop_duplicates("name")
 
 
-def aspect_ratios(root: Path, table: pd.DataFrame, masks_table: Path | None = None) -> np.ndarray:
+def aspect_ratios(root: Path, table: pd.DataFrame, masks: Path | None = None) -> np.ndarray:
     """Return the width:height of each film as it was taken.
 
     Args:
         root: the folder that the table's files are relative to.
         table: as `dataset.scan` returns it, or a part of it.
-        masks_table: see `original_sizes`; the table beside the data set where None, if there is one.
+        masks: the folder of lung masks, whose table tells the sizes of the originals; the one beside the data set where
+            None, if there is one.
 
     Returns:
         (films,) float64: by the masks' table where it names the film, else by the film's own pixels; NaN where those
         are a square, as in a copy that was squashed.
 
     Raises:
-        DatasetError: if `masks_table` was given and is no such table.
+        DatasetError: if there is a folder of masks without such a table.
     """
-    beside = root.parent / MASKS / TABLE
-    if masks_table is None and beside.is_file():
-        masks_table = beside
+    beside = root.parent / MASKS
+    if masks is None and beside.is_dir():
+        masks = beside
     names = table["file"].str.rsplit("/", n=1).str[-1]
     ratios = np.full(len(table), np.nan)
-    if masks_table is not None:
-        known = original_sizes(masks_table).set_index("name")
+    if masks is not None:
+        known = original_sizes(masks / TABLE).set_index("name")
         ratios = names.map(known["width"] / known["height"]).to_numpy(np.float64, copy=True)
     for film in np.flatnonzero(np.isnan(ratios)):
         ratios[film] = _own_ratio(root / table["file"].iloc[film])

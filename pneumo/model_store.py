@@ -24,8 +24,11 @@ SHIPPED = Path(__file__).resolve().parents[1] / "models"
 PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
 # The split whose films imitate another hospital; models are compared and chosen on it, never on test.
 SELECTION_SPLIT = "val_shifted"
-# The validation films shifted further (`preprocessing.HARD_SHIFT`): what an ensemble is chosen and calibrated on.
+# The validation films shifted further (`preprocessing.HARD_SHIFT`), in frames that tell nothing of the label: what an
+# ensemble is chosen and calibrated on.
 HARD_SPLIT = "val_hard"
+# The validation films in the frame of the other class (`framing.swapped`): what the frame tells is wrong there.
+REFRAMED_SPLIT = "val_reframed"
 # What the model's heat maps were measured to be worth, in the model's folder.
 EXPLANATION = "explanation.csv"
 # Where the validation films lie in the model's embedding, in its folder.

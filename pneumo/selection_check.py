@@ -12,9 +12,14 @@ import pandas as pd
 
 from pneumo import leaderboard, model_comparison, model_store
 from pneumo.evaluation import Estimate, wilson
-from pneumo.model_store import HARD_SPLIT, SELECTION_SPLIT
+from pneumo.model_store import HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
 
-SPLITS = {"val": "validation", SELECTION_SPLIT: "shifted validation", HARD_SPLIT: "validation shifted hard"}
+SPLITS = {
+    "val": "validation",
+    SELECTION_SPLIT: "shifted validation",
+    HARD_SPLIT: "validation shifted hard",
+    REFRAMED_SPLIT: "validation, frames swapped",
+}
 TOP = 5
 
 

@@ -53,11 +53,11 @@ def test_a_film_that_cannot_be_read_has_no_ratio(data):
 
 
 def test_a_table_without_the_columns_is_named(data, tmp_path):
-    table = tmp_path / "other.csv"
-    table.write_text("file,label\na,NORMAL\n", "utf-8")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / framing.TABLE).write_text("file,label\na,NORMAL\n", "utf-8")
 
-    with pytest.raises(DatasetError, match=r"other\.csv is no table of lung masks"):
-        framing.aspect_ratios(data, pd.DataFrame({"file": FILES}), table)
+    with pytest.raises(DatasetError, match=r"labels\.csv is no table of lung masks"):
+        framing.aspect_ratios(data, pd.DataFrame({"file": FILES}), tmp_path / "other")
 
 
 def test_films_take_the_frame_of_the_other_class():
