@@ -8,6 +8,7 @@ from pneumo.ensemble import Member
 from pneumo.errors import ModelError
 from pneumo.experiment import Stage
 from pneumo.model_card import CLASSIFICATION, ModelCard
+from pneumo.preprocessing import SHARP_SHIFT
 from pneumo.recipes import ENSEMBLE
 
 NAME = "ensemble"
@@ -51,8 +52,8 @@ def train(
     seen = ensemble.views_of(members)
     segmenter = experiment.segmenter_for(seen, out)
     judged = experiment.load_films(root, parts.validation, progress, seen, segmenter, shifted=True)
-    hard = [
-        experiment.hard_films(root, parts.validation, progress, seen, segmenter, draw, masks)
+    sharp = [
+        experiment.hard_films(root, parts.validation, progress, seen, segmenter, draw, masks, SHARP_SHIFT)
         for draw in range(HARD_DRAWS)
     ]
     origin = shipping.Origin(
@@ -83,4 +84,4 @@ def train(
             for card in cards
         ],
     )
-    return shipping.ship(NAME, ensemble.build(members), origin, judged, parts.validation, out, hard=hard)
+    return shipping.ship(NAME, ensemble.build(members), origin, judged, parts.validation, out, sharp=sharp)

@@ -31,6 +31,7 @@ from pneumo.errors import DatasetError
 from pneumo.lungs import Segmenter
 from pneumo.model_card import CLASSIFICATION, ModelCard
 from pneumo.model_store import HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
+from pneumo.preprocessing import Augmentation
 from pneumo.probe import Probe
 from pneumo.recipes import RECIPES
 from pneumo.shipping import VALIDATION_SPLITS, Origin
@@ -235,14 +236,15 @@ def hard_films(
     segmenter: Segmenter | None = None,
     draw: int = 0,
     masks: Path | None = None,
+    shift: Augmentation = preprocessing.HARD_SHIFT,
 ) -> Films:
-    """Read films as `preprocessing.HARD_SHIFT` leaves them, in frames that tell nothing of the label where known.
+    """Read films shifted hard, in frames that tell nothing of the label where known.
 
-    Arguments as of `load_films`; which of the films' views; and the masks of `framing.aspect_ratios`.
+    Arguments as of `load_films`; which of the films' views; the masks of `framing.aspect_ratios`; how far views stray.
     """
     films = _read(root, table, progress)
     shapes = [framing.stretches(ratio) for ratio in framing.aspect_ratios(root, table, masks)]
-    shifted = views.shifted_squares(films.squares, films.files, preprocessing.HARD_SHIFT, draw, shapes)
+    shifted = views.shifted_squares(films.squares, films.files, shift, draw, shapes)
     return dataclasses.replace(films, squares=views.all_stacked(shifted, seen, segmenter) if segmenter else shifted)
 
 

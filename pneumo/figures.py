@@ -37,8 +37,8 @@ SPLITS = {
     ),
     "val_hard": Split(
         "Validation, shifted hard",
-        "The validation films, cropped and exposed as roughly as in training; the ensemble is chosen and calibrated "
-        "here.",
+        "The validation films, cropped, exposed and blurred as roughly as in training, in frames drawn alike for both "
+        "classes; the ensemble is chosen and calibrated here.",
     ),
     "val_reframed": Split(
         "Frames swapped",

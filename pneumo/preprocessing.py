@@ -6,6 +6,7 @@ training files underwent, so a 224 px training file and its full-size original m
 matter less. Everything here is NumPy and OpenCV: a Keras backend is free to choose.
 """
 
+import dataclasses
 import math
 import zlib
 from collections.abc import Callable
@@ -50,7 +51,9 @@ class Augmentation:
 # mirrored, because a clinic's films are not.
 SHIFT = Augmentation(min_area=0.6, max_stretch=1.2, brightness=0.15, contrast=0.25, gamma=0.3, flip=0.0)
 # As far as training itself goes: on such views models differ by more than on those of `SHIFT`.
-HARD_SHIFT = Augmentation(flip=0.0)
+HARD_SHIFT = Augmentation(flip=0.0, detail=0.4)
+# The same with all detail: who takes a film does not blur it along one side.
+SHARP_SHIFT = dataclasses.replace(HARD_SHIFT, detail=1.0)
 
 
 def film_square(pixels: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from pneumo.training import Recipe
 # A network that sees positions, not shapes, learns nothing from a film that is cropped at random.
 _SCRATCH = Recipe(epochs=20, learning_rate=1e-3, patience=8)
 
-# What `ensemble` joins: the first of `pneumo.ensemble_choice`. The one at 192 px ships inside it alone.
-ENSEMBLE = ("mobilenetv2_192", "mobilenetv2_lungs")
+# What `ensemble` joins: the first of `pneumo.ensemble_choice`. They ship inside it alone.
+ENSEMBLE = ("mobilenetv2_192", "mobilenetv2_192_lungs")
 
 # What tells bacterial from viral pneumonia starts from this classifier, which knows pneumonia already. The pattern of
 # the opacities is finer than whether there are any, hence the larger input and crops.
