@@ -12,6 +12,7 @@ SPLITS = {
     "val": "Validation",
     "val_shifted": "Validation, shifted",
     "val_hard": "Validation, shifted hard",
+    "val_evened": "Validation, frames evened",
     "val_reframed": "Validation, frames swapped",
     "val_lungs_only": "Validation, all but the lungs black",
     "val_without_lungs": "Validation, lungs black",

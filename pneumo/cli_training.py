@@ -172,8 +172,8 @@ def evaluate(
     split: Annotated[
         str,
         typer.Option(
-            help="val, val_shifted, test or external_nih; val_hard, val_reframed, val_lungs_only and "
-            "val_without_lungs for classifiers; opacity_masks for lungs, out_of_distribution for gate."
+            help="val, val_shifted, test or external_nih; val_hard, val_evened, val_reframed, val_lungs_only "
+            "and val_without_lungs for classifiers; opacity_masks for lungs, out_of_distribution for gate."
         ),
     ] = "test",
     as_json: JsonOption = False,

@@ -52,7 +52,7 @@ def train(
     seen = ensemble.views_of(members)
     segmenter = experiment.segmenter_for(seen, out)
     judged = experiment.load_films(root, parts.validation, progress, seen, segmenter, shifted=True)
-    sharp = [
+    evened = [
         experiment.hard_films(root, parts.validation, progress, seen, segmenter, draw, masks, SHARP_SHIFT)
         for draw in range(HARD_DRAWS)
     ]
@@ -84,4 +84,4 @@ def train(
             for card in cards
         ],
     )
-    return shipping.ship(NAME, ensemble.build(members), origin, judged, parts.validation, out, sharp=sharp)
+    return shipping.ship(NAME, ensemble.build(members), origin, judged, parts.validation, out, evened=evened)

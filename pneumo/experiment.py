@@ -30,7 +30,7 @@ from pneumo import (
 from pneumo.errors import DatasetError
 from pneumo.lungs import Segmenter
 from pneumo.model_card import CLASSIFICATION, ModelCard
-from pneumo.model_store import HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
+from pneumo.model_store import EVENED_SPLIT, HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
 from pneumo.preprocessing import Augmentation
 from pneumo.probe import Probe
 from pneumo.recipes import RECIPES
@@ -40,7 +40,9 @@ from pneumo.training import Films, Progress, Recipe
 EXTERNAL_SPLIT = "external_nih"
 # Validation films on which a part is black: what a model still tells then it did not read there.
 HIDDEN = {"val_without_lungs": views.LUNGS, "val_lungs_only": views.SURROUNDINGS}
-EVALUATION_SPLITS = (*VALIDATION_SPLITS, HARD_SPLIT, REFRAMED_SPLIT, *HIDDEN, "test", EXTERNAL_SPLIT)
+# How far the films of a split stray whose frames tell nothing of the label.
+EVEN_FRAMES = {HARD_SPLIT: preprocessing.HARD_SHIFT, EVENED_SPLIT: preprocessing.SHARP_SHIFT}
+EVALUATION_SPLITS = (*VALIDATION_SPLITS, *EVEN_FRAMES, REFRAMED_SPLIT, *HIDDEN, "test", EXTERNAL_SPLIT)
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def evaluate(
         split: one of `EVALUATION_SPLITS`.
         folder: the folder of model folders.
         progress: called as the work goes on.
-        masks: see `framing.aspect_ratios`; asked for `HARD_SPLIT` and `REFRAMED_SPLIT`.
+        masks: see `framing.aspect_ratios`; asked for `EVEN_FRAMES` and `REFRAMED_SPLIT`.
 
     Raises:
         ModelError: if the model cannot be loaded.
@@ -177,8 +179,8 @@ def evaluate(
     hidden = HIDDEN.get(split)
     segmenter = screening.open_segmenter(out) if hidden else segmenter_for(seen, out)
     shifted = split == SELECTION_SPLIT
-    if split == HARD_SPLIT:
-        films = hard_films(root, table, progress, seen, segmenter, masks=masks)
+    if shift := EVEN_FRAMES.get(split):
+        films = hard_films(root, table, progress, seen, segmenter, masks=masks, shift=shift)
     elif split == REFRAMED_SPLIT:
         films = reframed_films(root, table, progress, seen, segmenter, masks)
     else:
@@ -290,7 +292,7 @@ def films_of(split: str, root: Path, fold: int) -> pd.DataFrame:
         return external.scan(root)
     table = dataset.scan(root)
     parts = dataset.development_split(table, fold)
-    if split in {*VALIDATION_SPLITS, HARD_SPLIT, REFRAMED_SPLIT, *HIDDEN}:
+    if split in {*VALIDATION_SPLITS, *EVEN_FRAMES, REFRAMED_SPLIT, *HIDDEN}:
         return parts.validation
     test = table[table["split"] == "test"]
     if test.empty:

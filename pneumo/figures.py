@@ -38,7 +38,12 @@ SPLITS = {
     "val_hard": Split(
         "Validation, shifted hard",
         "The validation films, cropped, exposed and blurred as roughly as in training, in frames drawn alike for both "
-        "classes; the ensemble is chosen and calibrated here.",
+        "classes; the ensemble is chosen here.",
+    ),
+    "val_evened": Split(
+        "Frames evened",
+        "The validation films, cropped and exposed as roughly as in training, in frames drawn alike for both classes "
+        "and with all detail; the ensemble is calibrated here.",
     ),
     "val_reframed": Split(
         "Frames swapped",

@@ -25,8 +25,9 @@ PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
 # The split whose films imitate another hospital; models are compared and chosen on it, never on test.
 SELECTION_SPLIT = "val_shifted"
 # The validation films shifted further (`preprocessing.HARD_SHIFT`), in frames that tell nothing of the label: what an
-# ensemble is chosen and calibrated on.
+# ensemble is chosen on; and the same with all detail, which it is calibrated on.
 HARD_SPLIT = "val_hard"
+EVENED_SPLIT = "val_evened"
 # The validation films in the frame of the other class (`framing.swapped`): what the frame tells is wrong there.
 REFRAMED_SPLIT = "val_reframed"
 # What the model's heat maps were measured to be worth, in the model's folder.

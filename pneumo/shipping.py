@@ -12,12 +12,10 @@ import pandas as pd
 
 from pneumo import calibration, dataset, evaluation, model_file, model_store, preprocessing, provenance, training, views
 from pneumo.model_card import ModelCard
-from pneumo.model_store import SELECTION_SPLIT
+from pneumo.model_store import EVENED_SPLIT, SELECTION_SPLIT
 from pneumo.training import Films
 
 VALIDATION_SPLITS = ("val", SELECTION_SPLIT)
-# What a card calls the films of `preprocessing.SHARP_SHIFT`.
-SHARP = "val_hard with all detail"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def ship(
     table: pd.DataFrame,
     out: Path,
     history: Sequence[dict[str, float]] = (),
-    sharp: Sequence[Films] = (),
+    evened: Sequence[Films] = (),
 ) -> ModelCard:
     """Write ``<out>/<name>/``: everything but the test split's predictions.
 
@@ -61,15 +59,15 @@ def ship(
         table: the same as `dataset.scan` lists them.
         out: the folder of model folders.
         history: one row an epoch.
-        sharp: the validation films as `preprocessing.SHARP_SHIFT` leaves them, once a draw: what the model is
-            calibrated on in place of `SELECTION_SPLIT`.
+        evened: the films of `EVENED_SPLIT`, once a draw: what the model is calibrated on in place of `SELECTION_SPLIT`.
     """
     shipped, stored = store(name, model, out)
     raw = {split: training.predict(shipped, judged, shifted=split == SELECTION_SPLIT) for split in VALIDATION_SPLITS}
-    fitted_on = SHARP if sharp else SELECTION_SPLIT
-    if sharp:
-        draws = [training.predict(shipped, films) for films in sharp]
-        fitted = calibration.fit(np.concatenate([films.labels for films in sharp]), np.concatenate(draws))
+    fitted_on = EVENED_SPLIT if evened else SELECTION_SPLIT
+    if evened:
+        draws = [training.predict(shipped, films) for films in evened]
+        raw[EVENED_SPLIT] = draws[0]
+        fitted = calibration.fit(np.concatenate([films.labels for films in evened]), np.concatenate(draws))
     else:
         fitted = calibration.fit(judged.labels, raw[SELECTION_SPLIT])
     shifted = fitted.apply(raw[SELECTION_SPLIT])

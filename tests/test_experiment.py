@@ -251,7 +251,9 @@ def test_a_recipe_that_evens_the_frames_is_told_how_many_are_known(toy_data, tmp
 
 
 def test_an_unknown_split_is_answered_with_the_known_ones(models, toy_data):
-    known = "val, val_shifted, val_hard, val_reframed, val_without_lungs, val_lungs_only, test, external_nih"
+    known = (
+        "val, val_shifted, val_hard, val_evened, val_reframed, val_without_lungs, val_lungs_only, test, external_nih"
+    )
 
     with pytest.raises(ValueError, match=f"'train'.*{known}"):
         experiment.evaluate("dense", toy_data, "train", models)

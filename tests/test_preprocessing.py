@@ -203,7 +203,7 @@ def test_detail_is_lost_along_rows_and_columns_apart():
     across, along = contrasts(stripes), contrasts(np.ascontiguousarray(stripes.T))
     for contrast in (across, along):
         assert contrast.min() < 0.06
-        assert contrast.max() > 0.2
+        assert contrast.max() > 0.15
     assert np.corrcoef(across, along)[0, 1] < 0.5
 
 
@@ -256,7 +256,7 @@ def test_a_file_has_as_many_views_as_are_drawn_each_its_own(square):
     np.testing.assert_array_equal(views[1], views[3])
     for first, second in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(views[first] - views[second]).max() > 0.05
-    assert dataclasses.replace(preprocessing.HARD_SHIFT, flip=0.5) == Augmentation()
+    assert dataclasses.replace(preprocessing.SHARP_SHIFT, flip=0.5) == Augmentation()
 
 
 def test_films_are_loaded_in_the_order_of_the_table(toy_data):
