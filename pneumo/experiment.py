@@ -258,13 +258,13 @@ def reframed_films(
     segmenter: Segmenter | None = None,
     masks: Path | None = None,
 ) -> Films:
-    """Read films in the frame of the other class, see `framing.swapped`; arguments as of `hard_films`.
+    """Read films in the frame of the other class, see `views.swapped_frames`; arguments as of `hard_films`.
 
     Raises:
         DatasetError: if it is not known how wide and how high the films were.
     """
     films = _read(root, table, progress)
-    cropped = framing.swapped(films.squares, films.files, films.labels, framing.aspect_ratios(root, table, masks))
+    cropped = views.swapped_frames(films.squares, films.files, films.labels, framing.aspect_ratios(root, table, masks))
     return dataclasses.replace(films, squares=views.all_stacked(cropped, seen, segmenter) if segmenter else cropped)
 
 

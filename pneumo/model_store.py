@@ -28,7 +28,7 @@ SELECTION_SPLIT = "val_shifted"
 # ensemble is chosen on; and the same with all detail, which it is calibrated on.
 HARD_SPLIT = "val_hard"
 EVENED_SPLIT = "val_evened"
-# The validation films in the frame of the other class (`framing.swapped`): what the frame tells is wrong there.
+# The validation films in the frame of the other class (`views.swapped_frames`): what the frame tells is wrong there.
 REFRAMED_SPLIT = "val_reframed"
 # What the model's heat maps were measured to be worth, in the model's folder.
 EXPLANATION = "explanation.csv"

@@ -4,12 +4,15 @@ The box keeps framing, letters, arms and the width of the film from the model. I
 would tell the box's aspect ratio, which in the training films tells the label.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from pneumo import preprocessing
+from pneumo import framing, preprocessing
+from pneumo.errors import DatasetError
 from pneumo.lungs import LungMask, Segmenter, of_probability
 from pneumo.preprocessing import SHIFT, SQUARE, Augmentation
 
@@ -137,6 +140,45 @@ def shifted_squares(
         for square, file, shapes in zip(squares, files, stretches or [None] * len(files), strict=True)
     )
     return np.stack([np.rint(square * 255).astype(np.uint8) for square in shifted])
+
+
+def swapped_frames(squares: np.ndarray, files: Sequence[str], labels: np.ndarray, ratios: np.ndarray) -> np.ndarray:
+    """Crop each film to the width:height of a film of the other class, and squash what is left.
+
+    The largest such part is kept, from a place that the film's name decides on, as it decides on the other film.
+
+    Args:
+        squares: (films, side, side) uint8, squashed films.
+        files: the name of each film.
+        labels: (films,) 1 for pneumonia and 0 for normal.
+        ratios: (films,) as `framing.aspect_ratios` returns them; a film of unknown ratio stays as it is.
+
+    Returns:
+        (films, side, side) uint8.
+
+    Raises:
+        DatasetError: if no ratio of one class is known.
+    """
+    known = {label: ratios[(labels == label) & ~np.isnan(ratios)] for label in (0, 1)}
+    if not all(len(some) for some in known.values()):
+        raise DatasetError(
+            "How wide and how high the films were is not known: they are squashed to squares. Point to the original "
+            f"films, or put {framing.MASKS}/{framing.TABLE} with the columns {', '.join(framing.COLUMNS)} beside the "
+            "data set."
+        )
+    cropped = np.empty_like(squares)
+    for film, (square, file, label, ratio) in enumerate(zip(squares, files, labels, ratios, strict=True)):
+        rng = np.random.default_rng(zlib.crc32(Path(file).name.encode()))
+        other = rng.choice(known[1 - int(label)])
+        cropped[film] = cut(square, WHOLE if np.isnan(ratio) else _part(other / ratio, rng))
+    return cropped
+
+
+def _part(stretch: float, rng: np.random.Generator) -> Box:
+    """Return the largest part that is `stretch` times as wide for its height as the whole, anywhere in it."""
+    across, down = min(stretch, 1.0), min(1 / stretch, 1.0)
+    left, top = rng.uniform(0, 1 - across), rng.uniform(0, 1 - down)
+    return left, top, left + across, top + down
 
 
 def onto_film(picture: np.ndarray, part: Box, shape: tuple[int, int]) -> np.ndarray:

@@ -6,7 +6,6 @@ import pytest
 from pneumo import framing
 from pneumo.errors import DatasetError
 
-LABELS = np.array([0, 0, 1, 1])
 FILES = ("train/NORMAL/a.jpeg", "train/NORMAL/b.jpeg", "train/PNEUMONIA/c.jpeg", "train/PNEUMONIA/d.jpeg")
 
 
@@ -58,33 +57,3 @@ def test_a_table_without_the_columns_is_named(data, tmp_path):
 
     with pytest.raises(DatasetError, match=r"labels\.csv is no table of lung masks"):
         framing.aspect_ratios(data, pd.DataFrame({"file": FILES}), tmp_path / "other")
-
-
-def test_films_take_the_frame_of_the_other_class():
-    columns = np.stack([np.tile(np.arange(200, dtype=np.uint8), (200, 1))] * 4)
-
-    swapped = framing.swapped(columns, FILES, LABELS, np.array([1.0, 1.0, 2.0, 2.0]))
-
-    # A normal film half as wide as those with pneumonia keeps its width and half its height, and the other way round.
-    shown = np.ptp(swapped.reshape(4, -1).astype(int), axis=1)
-    assert shown.tolist() == pytest.approx([199, 199, 100, 100], abs=3)
-    rows = framing.swapped(columns.transpose(0, 2, 1), FILES, LABELS, np.array([1.0, 1.0, 2.0, 2.0]))
-    assert np.ptp(rows.reshape(4, -1).astype(int), axis=1).tolist() == pytest.approx([100, 100, 199, 199], abs=3)
-
-
-def test_a_film_of_unknown_ratio_stays_as_it_is_and_the_views_are_the_same_each_time():
-    squares, ratios = (
-        np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8),
-        np.array([1.1, np.nan, 1.5, 1.6]),
-    )
-
-    swapped = framing.swapped(squares, FILES, LABELS, ratios)
-
-    np.testing.assert_array_equal(swapped[1], squares[1])
-    assert all((swapped[film] != squares[film]).any() for film in (0, 2, 3))
-    np.testing.assert_array_equal(swapped, framing.swapped(squares, FILES, LABELS, ratios))
-
-
-def test_frames_cannot_be_swapped_where_those_of_one_class_are_unknown():
-    with pytest.raises(DatasetError, match=r"put lung_masks/labels\.csv"):
-        framing.swapped(np.zeros((4, 8, 8), np.uint8), FILES, LABELS, np.array([np.nan, np.nan, 1.5, 1.6]))

@@ -39,6 +39,7 @@ FLOORS = {
     "film_statistics": 1.7,
     "opacity_groups": 1.7,
     "composites": 1.9,
+    "framing": 1.5,
     "dataset_summary": 1.9,
     "dataset_tables": 2.1,
     "film_gallery": 2.4,

@@ -1,6 +1,8 @@
 """The shipped classifiers are those of their cards."""
 
+import dataclasses
 import itertools
+import json
 
 import pandas as pd
 import pytest
@@ -181,10 +183,11 @@ def test_the_ensemble_joins_what_its_recipe_names_as_it_is_shipped():
     card = model_store.read_card(ensemble_experiment.NAME, SHIPPED)
 
     assert [each["name"] for each in card.members] == [*recipes.ENSEMBLE]
-    shipped_alone = [member for member in card.members if member["name"] in NAMES]
-    assert shipped_alone
-    for member in shipped_alone:
-        assert member["sha256"] == model_store.read_card(member["name"], SHIPPED).sha256
+    for member in card.members:
+        recipe = json.loads(json.dumps(dataclasses.asdict(recipes.RECIPES[member["name"]])))
+        assert member["training"]["recipe"] == recipe
+        if member["name"] in NAMES:
+            assert member["sha256"] == model_store.read_card(member["name"], SHIPPED).sha256
 
 
 @pytest.mark.skipif(search_space.NAME not in NAMES, reason="cnn_search is not shipped yet")

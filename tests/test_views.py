@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumo import lungs, preprocessing, views
+from pneumo.errors import DatasetError
 from pneumo.lungs import Segmenter
 from pneumo.preprocessing import SQUARE
 
@@ -135,3 +136,37 @@ def test_a_part_of_a_film_is_made_black_and_the_rest_stays(hidden, stays):
     np.testing.assert_array_equal(film, np.where(lung == stays, squares[0], 0))
     np.testing.assert_array_equal(lung_part, views.cut(film, views.box(views.LUNGS, MASK)))
     np.testing.assert_array_equal(squares, given)
+
+
+LABELS = np.array([0, 0, 1, 1])
+FILES = ("train/NORMAL/a.jpeg", "train/NORMAL/b.jpeg", "train/PNEUMONIA/c.jpeg", "train/PNEUMONIA/d.jpeg")
+
+
+def test_films_take_the_frame_of_the_other_class():
+    columns = np.stack([np.tile(np.arange(200, dtype=np.uint8), (200, 1))] * 4)
+
+    swapped = views.swapped_frames(columns, FILES, LABELS, np.array([1.0, 1.0, 2.0, 2.0]))
+
+    # A normal film half as wide as those with pneumonia keeps its width and half its height, and the other way round.
+    shown = np.ptp(swapped.reshape(4, -1).astype(int), axis=1)
+    assert shown.tolist() == pytest.approx([199, 199, 100, 100], abs=3)
+    rows = views.swapped_frames(columns.transpose(0, 2, 1), FILES, LABELS, np.array([1.0, 1.0, 2.0, 2.0]))
+    assert np.ptp(rows.reshape(4, -1).astype(int), axis=1).tolist() == pytest.approx([100, 100, 199, 199], abs=3)
+
+
+def test_a_film_of_unknown_ratio_stays_as_it_is_and_the_views_are_the_same_each_time():
+    squares, ratios = (
+        np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8),
+        np.array([1.1, np.nan, 1.5, 1.6]),
+    )
+
+    swapped = views.swapped_frames(squares, FILES, LABELS, ratios)
+
+    np.testing.assert_array_equal(swapped[1], squares[1])
+    assert all((swapped[film] != squares[film]).any() for film in (0, 2, 3))
+    np.testing.assert_array_equal(swapped, views.swapped_frames(squares, FILES, LABELS, ratios))
+
+
+def test_frames_cannot_be_swapped_where_those_of_one_class_are_unknown():
+    with pytest.raises(DatasetError, match=r"put lung_masks/labels\.csv"):
+        views.swapped_frames(np.zeros((4, 8, 8), np.uint8), FILES, LABELS, np.array([np.nan, np.nan, 1.5, 1.6]))
