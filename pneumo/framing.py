@@ -52,10 +52,10 @@ def aspect_ratios(root: Path, table: pd.DataFrame, masks: Path | None = None) ->
         are a square, as in a copy that was squashed.
 
     Raises:
-        DatasetError: if there is a folder of masks without such a table.
+        DatasetError: if `masks` was given and has no such table.
     """
     beside = root.parent / MASKS
-    if masks is None and beside.is_dir():
+    if masks is None and (beside / TABLE).is_file():
         masks = beside
     names = table["file"].str.rsplit("/", n=1).str[-1]
     ratios = np.full(len(table), np.nan)
