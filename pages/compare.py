@@ -2,14 +2,25 @@
 
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import pneumo
 from pages.parts import chart, first_visit, measured_models, sections
-from pneumo import charts, curve_charts, leaderboard, model_comparison, model_curves, model_facts, model_store
+from pneumo import (
+    charts,
+    curve_charts,
+    leaderboard,
+    model_comparison,
+    model_curves,
+    model_facts,
+    model_store,
+    operating_point,
+)
 from pneumo.curve_charts import Axes
 from pneumo.errors import ModelError
+from pneumo.evaluation import Estimate
 from pneumo.figures import SPLITS
 from pneumo.model_card import ModelCard
 from pneumo.model_comparison import Comparison
@@ -52,7 +63,9 @@ def verdict(cards: list[ModelCard], split: str, states: dict[str, str]) -> None:
     )
 
 
-def discrimination(shown: list[ModelCurves], models: list[str]) -> None:
+def discrimination(
+    shown: list[ModelCurves], models: list[str], cards: list[ModelCard], labels: dict[str, str], split: str
+) -> None:
     """Show how well all models tell the classes apart, at every threshold."""
     places = st.container(horizontal=True)
     draw_curve(
@@ -74,6 +87,43 @@ def discrimination(shown: list[ModelCurves], models: list[str]) -> None:
         "it depends on the share of pneumonia in these films.",
     )
     st.caption(f"{BAND} Diamonds mark the decision threshold of each model.")
+    if any(len(each.roc) for each in shown):
+        same_specificity(cards, labels, split)
+
+
+def same_specificity(cards: list[ModelCard], labels: dict[str, str], split: str) -> None:
+    """Show what all models find where each raises as few false alarms as the reader chooses."""
+    percent = st.slider(
+        "At a specificity of",
+        50,
+        99,
+        round(100 * operating_point.SPECIFICITY),
+        format="%d %%",
+        key="specificity",
+        bind="query-params",
+    )
+    try:
+        points = operating_point.table(cards, split, percent / 100, model_store.models_folder())
+    except ModelError as error:
+        st.write(str(error))
+        return
+    bounds = points[["sensitivity", "low", "high"]].itertuples(index=False, name=None)
+    st.table(
+        pd.DataFrame(
+            {
+                "Model": points["name"].map(labels),
+                "Sensitivity": [str(Estimate(*each)) for each in bounds],
+                "From a probability of": points["threshold"].map(lambda each: f"{each:.3f}" if each <= 1 else "–"),
+            }
+        ),
+        border="horizontal",
+        hide_index=True,
+    )
+    st.caption(
+        "The point of each ROC curve above: how many pneumonias a model finds where it calls at least so many of the "
+        "normal films normal, with a 95 % interval from a bootstrap that redraws whole patients. The probability "
+        "it takes is read from these very films; on others the same threshold gives another specificity."
+    )
 
 
 def trust(shown: list[ModelCurves], models: list[str]) -> None:
@@ -207,7 +257,7 @@ verdict(cards, split, states)
 models = list(labels.values())
 sections.show(
     {
-        "ROC and precision–recall": lambda: discrimination(shown, models),
+        "ROC and precision–recall": lambda: discrimination(shown, models, cards, labels, split),
         "Reliability and risk": lambda: trust(shown, models),
         "Scores": lambda: scores(shown),
         "Calls": lambda: calls(cards, labels, split),

@@ -35,7 +35,7 @@ def roc(
         ``threshold, x, y, low, high``: x is 1 − specificity, y sensitivity with its band at that x; from (0, 0),
         whose threshold is given as 1 as no probability lies above it, to (1, 1).
     """
-    threshold, hits, alarms = _by_threshold(labels, probability, evaluation.bootstrap_weights(patients, draws, seed))
+    threshold, hits, alarms = by_threshold(labels, probability, evaluation.bootstrap_weights(patients, draws, seed))
     with np.errstate(invalid="ignore"):
         x, y = (np.hstack([np.zeros((len(part), 1)), part / part[:, -1:]]) for part in (alarms, hits))
     corner = _corners(x[0], y[0])
@@ -55,7 +55,7 @@ def precision_recall(
         ``threshold, x, y, low, high``: x is recall (sensitivity), y the best precision of a threshold that is just
         low enough for it; one row a recall above 0.
     """
-    threshold, hits, alarms = _by_threshold(labels, probability, evaluation.bootstrap_weights(patients, draws, seed))
+    threshold, hits, alarms = by_threshold(labels, probability, evaluation.bootstrap_weights(patients, draws, seed))
     with np.errstate(invalid="ignore"):
         x, y = hits / hits[:, -1:], hits / (hits + alarms)
     first = np.flatnonzero(np.diff(x[0], prepend=0) > 0)
@@ -98,7 +98,7 @@ def risk_coverage(
     labels, probability = np.asarray(labels), np.asarray(probability, np.float64)
     weights = evaluation.bootstrap_weights(patients, draws, seed)
     wrong = (probability >= threshold) != (labels == 1)
-    _, errors, sound = _by_threshold(wrong, confidence(probability, threshold), weights)
+    _, errors, sound = by_threshold(wrong, confidence(probability, threshold), weights)
     x, y = (errors + sound) / weights.sum(axis=1)[:, None], errors / np.maximum(errors + sound, 1)
     shown = np.flatnonzero(x[0] >= LEAST_COVERAGE)
     shown = shown[np.unique(np.linspace(0, len(shown) - 1, MOST_POINTS).round().astype(int))]
@@ -149,10 +149,19 @@ def _logit(probability: np.ndarray | np.float64) -> np.ndarray:
     return np.log(clipped / (1 - clipped))
 
 
-def _by_threshold(
+def by_threshold(
     positive: np.ndarray, score: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct scores, highest first, and the weight of positive and of other films at or above each."""
+    """Return the distinct scores, highest first, and the weight of positive and of other films at or above each.
+
+    Args:
+        positive: (films,) whether a film counts as one to be found.
+        score: (films,) any numbers.
+        weights: (draws, films), as `evaluation.bootstrap_weights` returns them.
+
+    Returns:
+        (scores,) float64, and (draws, scores) float64 twice.
+    """
     score, positive = np.asarray(score, np.float64), np.asarray(positive).astype(np.float64)
     order = np.argsort(-score, kind="stable")
     score, positive, weights = score[order], positive[order], weights[:, order]

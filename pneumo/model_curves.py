@@ -41,7 +41,7 @@ def draw(card: ModelCard, split: str, label: str, folder: Path | None = None) ->
     Raises:
         ModelError: if the predictions are missing or damaged.
     """
-    labels, probability, patients = _arrays(card, split, folder)
+    labels, probability, patients = arrays(card, split, folder)
     limits = card.as_thresholds()
     cells = evaluation.confusion(labels, probability, limits.decision)
     both = 0 < labels.sum() < len(labels)
@@ -82,7 +82,7 @@ def calls(card: ModelCard, split: str, threshold: float | None = None, folder: P
     Raises:
         ModelError: if the predictions are missing or damaged.
     """
-    labels, probability, _ = _arrays(card, split, folder)
+    labels, probability, _ = arrays(card, split, folder)
     return evaluation.confusion(labels, probability, card.as_thresholds().decision if threshold is None else threshold)
 
 
@@ -105,7 +105,12 @@ def training(cards: Iterable[ModelCard], labels: dict[str, str], folder: Path | 
     return pd.concat(parts[1:], ignore_index=True)[parts[0].columns] if len(parts) > 1 else parts[0]
 
 
-def _arrays(card: ModelCard, split: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def arrays(card: ModelCard, split: str, folder: Path | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels (1 for pneumonia), probabilities 0…1 and patients of the films that a model was measured on.
+
+    Raises:
+        ModelError: if the predictions are missing or damaged.
+    """
     table = model_comparison.predictions(card, split, folder)
     labels = (table["label"] == "PNEUMONIA").to_numpy(int)
     return labels, table["probability"].to_numpy(float), table["patient"].to_numpy(str)

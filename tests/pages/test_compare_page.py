@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pneumo import model_comparison
+from pneumo import model_comparison, model_store, operating_point
+from pneumo.evaluation import Estimate
 
 PAGE = Path(__file__).parents[2] / "pages" / "compare.py"
 
@@ -66,6 +67,21 @@ def test_one_model_is_not_enough(models):
     assert not app.exception
     assert "Choose at least two models" in text(app)
     assert not titles(app)
+
+
+def test_the_reader_chooses_the_specificity_that_all_models_are_held_to(models):
+    app = run({"split": "Validation"})
+    told = app.table[0].value
+
+    app.slider(key="specificity").set_value(75).run()
+
+    assert not app.exception
+    held = app.table[0].value
+    points = operating_point.table([model_store.read_card("good", models)], "val", 0.75, models)
+    good = str(Estimate(*points[["sensitivity", "low", "high"]].iloc[0]))
+    assert held["Model"].tolist() == ["GOOD", "MIDDLING"]
+    assert held["Sensitivity"].iloc[0] == good
+    assert held["Sensitivity"].iloc[1] > told["Sensitivity"].iloc[1]
 
 
 def test_a_shared_threshold_changes_the_calls(models):
