@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 60
 BENCH_RUNS ?= 30
+# One a processor. The tests of a file share what was trained and served for them, so a file stays in one process.
+TEST_WORKERS ?= logical
 
 .PHONY: help app test fuzz bench lint format clean
 
@@ -13,7 +15,7 @@ app: $(VENV)/app-installed  ## Install what the app needs and serve it at http:/
 	$(BIN)/streamlit run streamlit_app.py
 
 test: $(VENV)/dev-installed lint  ## Install what the tests need and run them all
-	$(BIN)/python -m pytest --cov=pneumo --cov-report=term --cov-fail-under=85 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadfile --cov=pneumo --cov-report=term --cov-fail-under=85 $(PYTEST_ARGS)
 
 fuzz: $(VENV)/dev-installed  ## Look for inputs that break the reader, FUZZ_SECONDS=60 long (Linux on x86-64)
 	$(BIN)/python tests/fuzz_reader.py $(FUZZ_SECONDS)

@@ -24,7 +24,7 @@ def ablate(
 ) -> None:
     """Take the ingredients of MobileNetV2's recipe out one by one, and print what each was worth on validation."""
     data = required(data)
-    load_keras()
+    load_keras(whole_data_set=True)
     from pneumo import ablation
 
     with cli_output.progress_bar() as show:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pneumo import cli_output
+from pneumo import allocator, cli_output
 from pneumo.errors import PneumoError
 
 USAGE = 2
@@ -34,8 +34,14 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def load_keras() -> None:
-    """Import Keras, without the notices that TensorFlow prints meanwhile."""
+def load_keras(*, whole_data_set: bool = False) -> None:
+    """Import Keras, without the notices that TensorFlow prints meanwhile.
+
+    Args:
+        whole_data_set: whether thousands of films follow; freed memory is then kept for the next ones.
+    """
+    if whole_data_set:
+        allocator.keep_freed_memory()
     with cli_output.silenced_stderr():
         import keras  # noqa: F401
 

@@ -26,7 +26,7 @@ def search(
 ) -> None:
     """Compare small CNNs on validation, and train and ship the best as cnn_search; the test split stays closed."""
     data = required(data)
-    load_keras()
+    load_keras(whole_data_set=True)
     import optuna
 
     from pneumo import search_experiment

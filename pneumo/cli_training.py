@@ -139,7 +139,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in runs/.")] = False,
 ) -> None:
     """Train a model and write its folder; the test split stays closed."""
-    load_keras()
+    load_keras(whole_data_set=True)
     from pneumo import architectures
 
     known = [*architectures.REGISTRY, *TARGETS]
@@ -180,7 +180,7 @@ def evaluate(
     models: ModelsOption = None,
 ) -> None:
     """Measure a model on a split, rewrite its predictions, and print the metrics."""
-    load_keras()
+    load_keras(whole_data_set=True)
     with cli_output.progress_bar() as show:
         card = _target(name).evaluate(
             name, required(data), masks, split, models, lambda stage: cli_output.show_stage(show, stage)

@@ -15,6 +15,7 @@ from pneumo import (
     leaderboard,
     model_comparison,
     model_store,
+    operating_point,
     pathogen,
     published,
     selective,
@@ -28,6 +29,7 @@ ANSWERS = re.compile(r"<!-- answers: (\w+) (\w+) -->\n(.*?)\n<!-- end of answers
 COMPARISON = re.compile(r"<!-- comparison: ([\w ]+) -->\n(.*?)\n<!-- end of comparison -->", re.DOTALL)
 LADDER = re.compile(r"<!-- ladder: ([\w ]+) -->\n(.*?)\n<!-- end of ladder -->", re.DOTALL)
 DECIDED = re.compile(r"<!-- decided -->\n(.*?)\n<!-- end of decided -->", re.DOTALL)
+POINTS = re.compile(r"<!-- operating points: (\w+) -->\n(.*?)\n<!-- end of operating points -->", re.DOTALL)
 THREE_CLASSES = re.compile(r"<!-- three classes: (\w+) (\w+) -->\n(.*?)\n<!-- end of three classes -->", re.DOTALL)
 HEAT_MAPS = re.compile(r"<!-- heat maps: (\w+) -->\n(.*?)\n<!-- end of heat maps -->", re.DOTALL)
 ABLATION = re.compile(r"<!-- ablation -->\n(.*?)\n<!-- end of ablation -->", re.DOTALL)
@@ -78,6 +80,12 @@ def test_the_table_of_decided_films_is_what_the_predictions_give():
     [table] = DECIDED.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
 
     assert table == selective.markdown(), "run `python -m pneumo.selective`"
+
+
+def test_the_points_of_the_roc_curves_are_what_the_predictions_give():
+    [(split, table)] = POINTS.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+
+    assert table == operating_point.markdown(split), f"run `python -m pneumo.operating_point {split}`"
 
 
 def test_the_three_classes_are_what_the_predictions_give():
