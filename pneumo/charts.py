@@ -14,6 +14,8 @@ FILMS = {"Training": "#0072B2", "Validation": "#E69F00", "Validation, shifted": 
 RULE = "#8C8C8C"
 # A telephone held upright leaves a chart about 330 pixels.
 NARROW = "width < 420"
+# Two of these stand beside each other on a desktop.
+HALF = "width < 640"
 # The height is that of the axes alone: legends and titles come on top of it.
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 
@@ -117,7 +119,7 @@ def legend_below(symbol: str = "square") -> alt.Legend:
     """Return a legend that stays inside a narrow chart."""
     return alt.Legend(
         orient="bottom",
-        columns=alt.ExprRef(f"{NARROW} ? 1 : 3"),
+        columns=alt.ExprRef(f"{NARROW} ? 1 : {HALF} ? 2 : 3"),
         labelLimit=240,
         symbolType=symbol,
         symbolSize=160,
