@@ -1,7 +1,7 @@
 """Make the C library keep the memory that it was given back.
 
 A training step takes and frees hundreds of megabytes. By default glibc returns blocks of that size to the kernel each
-time, which hands them out again page by page; on virtual machines, where that is slow, it was a third of a step's time.
+time, which hands them out again page by page; on virtual machines that can take as long as the arithmetic.
 """
 
 import ctypes

@@ -121,17 +121,20 @@ def markdown(split: str, folder: Path | None = None) -> str:
     measured = [card for card in cards if split in model_store.measured_splits(card.name, folder)]
     if not measured:
         raise ModelError(f"No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.")
-    rows = []
-    for card in measured:
-        found = _measured(at_specificity, card, split, SPECIFICITY, folder).reached
-        spared = _measured(at_sensitivity, card, split, SENSITIVITY, folder)
-        rows.append([names[card.name], str(found), str(spared)])
+    points = [
+        (
+            names[card.name],
+            _measured(at_specificity, card, split, SPECIFICITY, folder).reached,
+            _measured(at_sensitivity, card, split, SENSITIVITY, folder),
+        )
+        for card in measured
+    ]
     head = [
         "Model",
         f"Sensitivity where specificity is {SPECIFICITY}",
         f"Specificity where sensitivity is {SENSITIVITY}",
     ]
-    ordered = sorted(rows, key=lambda row: row[1], reverse=True)
+    ordered = sorted(points, key=lambda point: -point[1].value)
     return leaderboard.markdown_table(pd.DataFrame(ordered, columns=head))
 
 

@@ -3,8 +3,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from pneumo import allocator
+from pneumo.cli import app
 
 COUNT = """
 import resource, sys
@@ -40,3 +42,24 @@ def test_other_systems_are_left_alone(monkeypatch):
     monkeypatch.setattr(allocator.sys, "platform", "linux")
     monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
     assert not allocator.keep_freed_memory()
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [
+        (["train", "nothing"], True),
+        (["evaluate", "nothing"], True),
+        (["search", "--data", "nowhere"], True),
+        (["ablate", "--data", "nowhere"], True),
+        (["latency", "nothing"], False),
+    ],
+)
+def test_the_commands_that_go_through_a_whole_data_set_keep_it(monkeypatch, command, kept):
+    called = []
+    monkeypatch.delenv("PNEUMO_DATA", raising=False)
+    monkeypatch.setattr(allocator, "keep_freed_memory", lambda: called.append(command))
+
+    told = CliRunner().invoke(app, command)
+
+    assert told.exit_code == 2
+    assert bool(called) == kept
