@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from pages.parts import style
-from pages.parts.language import _
+from pages.parts.shared import style
+from pages.parts.shared.language import _
 
 # What most pages need and what takes long to load; TensorFlow takes seconds, and only the Predict page needs it.
-LIBRARIES = ("pandas", "pyarrow", "altair", "pneumo.leaderboard")
+LIBRARIES = ("pandas", "pyarrow", "altair", "pneumo.results.leaderboard")
 
 
 def load_libraries() -> None:

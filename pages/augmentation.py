@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from pages.parts import data_folder, first_visit, lungs_on_request
-from pneumo import augmentation_draws, drawing, model_facts, model_store, radiograph
-from pneumo.augmentation_draws import RANGES
+from pages.parts.data import data_folder, lungs_on_request
+from pages.parts.shared import first_visit
+from pneumo import radiograph
 from pneumo.errors import ImageError, ModelError
-from pneumo.model_card import ModelCard
-from pneumo.preprocessing import Augmentation
+from pneumo.explanation import drawing
+from pneumo.model_store import store
+from pneumo.model_store.card import ModelCard
+from pneumo.preprocessing.network_input import Augmentation
+from pneumo.results import augmentation_draws, model_facts
+from pneumo.results.augmentation_draws import RANGES
 
 VIEWS = 12
 # In pixels; six fit beside each other on a desktop, two on a telephone.
@@ -25,7 +29,7 @@ def training_square(path: Path, changed: int) -> np.ndarray:
 
 def recipes() -> dict[str, tuple[ModelCard, Augmentation]]:
     """Return the models whose cards tell how their films were augmented, by title, the best first."""
-    cards = model_store.catalogue().cards
+    cards = store.catalogue().cards
     titles = model_facts.labels(cards)
     found = {}
     for card in cards:

@@ -5,14 +5,17 @@ from pathlib import Path
 import streamlit as st
 
 import pneumo
-from pages.parts import chart, first_visit, measured_models, sections
-from pneumo import clinic, clinic_charts, clinic_curves, model_store
-from pneumo.clinic import PRESETS, Clinic
-from pneumo.clinic_curves import Films
+from pages.parts.charts.clinic import cost_plot, decision_plot, predictive_plot
+from pages.parts.models import measured_models
+from pages.parts.shared import chart, first_visit, sections
 from pneumo.errors import ModelError
-from pneumo.figures import SPLITS
-from pneumo.model_card import ModelCard
-from pneumo.model_store import SELECTION_SPLIT
+from pneumo.evaluation.clinic import LEAST_SHARE, MOST_SHARE, PRESETS, Clinic, outcome, predictive_values
+from pneumo.labels import SPLITS
+from pneumo.model_store import store
+from pneumo.model_store.card import ModelCard
+from pneumo.model_store.store import SELECTION_SPLIT
+from pneumo.results import clinic_curves
+from pneumo.results.clinic_curves import Films
 
 START = PRESETS["triage"].values
 
@@ -29,8 +32,8 @@ def choose_clinic() -> Clinic:
     values = {
         "share": left.slider(
             "Children with pneumonia (%)",
-            clinic.LEAST_SHARE,
-            clinic.MOST_SHARE,
+            LEAST_SHARE,
+            MOST_SHARE,
             START["share"],
             key="share",
             bind="query-params",
@@ -92,8 +95,8 @@ def cheapest(card: ModelCard, place: Clinic) -> float | None:
 
 def show_predictive(card: ModelCard, measured: Films, place: Clinic) -> None:
     """Show how the predictive values hang on the share of pneumonia."""
-    values = clinic.predictive_values(measured.confusion(card.as_thresholds().decision))
-    chart.draw(clinic_charts.predictive_plot(values, place.prevalence), key="predictive", alt="Predictive values.")
+    values = predictive_values(measured.confusion(card.as_thresholds().decision))
+    chart.draw(predictive_plot(values, place.prevalence), key="predictive", alt="Predictive values.")
     st.caption(
         "The rarer pneumonia is, the more of the alarms are false (PPV falls) and the safer is an all-clear (NPV "
         "rises); the dashed upright line is your clinic."
@@ -103,7 +106,7 @@ def show_predictive(card: ModelCard, measured: Films, place: Clinic) -> None:
 def show_cost(card: ModelCard, measured: Films, place: Clinic, best: float | None) -> None:
     """Show how the cost of a year hangs on the threshold."""
     costs = clinic_curves.cost_curve(measured, place)
-    plot = clinic_charts.cost_plot(costs, card.as_thresholds().decision, best)
+    plot = cost_plot(costs, card.as_thresholds().decision, best)
     chart.draw(plot, key="cost", alt="The cost of a year by threshold.")
     st.caption(
         "A low threshold costs false alarms, a high one missed pneumonias; the cheapest threshold was chosen on the "
@@ -115,7 +118,7 @@ def show_benefit(card: ModelCard, measured: Films, place: Clinic) -> None:
     """Show what asking the model is worth against treating all children or none."""
     benefits = clinic_curves.decision_curve(measured, place, card.as_calibration().prevalence)
     policies = [clinic_curves.MODEL, clinic_curves.ALL, clinic_curves.NONE]
-    plot = clinic_charts.decision_plot(benefits, policies, place.balance)
+    plot = decision_plot(benefits, policies, place.balance)
     chart.draw(plot, key="benefit", alt="Decision curves.")
     st.caption(
         "Whoever treats a child from some probability of pneumonia (right) does best with the highest curve: where the "
@@ -140,7 +143,7 @@ place = choose_clinic()
 
 st.subheader("What to expect")
 try:
-    measured = clinic_curves.films(card, split, model_store.models_folder())
+    measured = clinic_curves.films(card, split, store.models_folder())
 except ModelError as error:
     st.write(str(error))
     st.stop()
@@ -149,11 +152,11 @@ except ValueError:
     st.stop()
 own = card.as_thresholds().decision
 best = cheapest(card, place)
-expected = clinic.outcome(measured.confusion(own), place)
+expected = outcome(measured.confusion(own), place)
 results = {f"At the model's threshold, {own:.3f}": expected}
 st.write(clinic_curves.sentence(expected, place))
 if best is not None:
-    results[f"At the cheapest threshold, {best:.3f}"] = clinic.outcome(measured.confusion(best), place)
+    results[f"At the cheapest threshold, {best:.3f}"] = outcome(measured.confusion(best), place)
 st.table(clinic_curves.readable(results), border="horizontal")
 st.caption(
     "In brackets the 95 % interval that the number of measured films allows. It does not tell how far your children, "

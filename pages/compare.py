@@ -7,25 +7,29 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import pneumo
-from pages.parts import chart, first_visit, measured_models, sections
-from pneumo import (
-    charts,
-    curve_charts,
-    leaderboard,
-    model_comparison,
-    model_curves,
-    model_facts,
-    model_store,
-    operating_point,
+from pages.parts.charts import style
+from pages.parts.charts.curves import (
+    PRECISION_RECALL,
+    RISK_COVERAGE,
+    ROC,
+    Axes,
+    band_plot,
+    epochs_plot,
+    reliability_plot,
+    score_plot,
 )
-from pneumo.curve_charts import Axes
+from pages.parts.models import measured_models
+from pages.parts.shared import chart, first_visit, sections
 from pneumo.errors import ModelError
-from pneumo.evaluation import Estimate
-from pneumo.figures import SPLITS
-from pneumo.model_card import ModelCard
-from pneumo.model_comparison import Comparison
-from pneumo.model_curves import ModelCurves
-from pneumo.model_facts import CURVES
+from pneumo.evaluation.metrics import Estimate
+from pneumo.labels import SPLITS
+from pneumo.model_store import store
+from pneumo.model_store.card import ModelCard
+from pneumo.results import comparison, leaderboard, model_facts, operating_point
+from pneumo.results import curves as model_curves
+from pneumo.results.comparison import Comparison
+from pneumo.results.curves import ModelCurves
+from pneumo.results.model_facts import CURVES
 
 FEWEST, MOST = 2, 5
 # In pixels; three small charts fit beside each other on a desktop, two large ones, and one of either on a telephone.
@@ -43,14 +47,14 @@ def drawn(name: str, split: str, label: str, folder: Path, state: str, _card: Mo
 @st.cache_data(show_spinner="Testing the differences…", max_entries=100)
 def tested(names: tuple[str, ...], split: str, folder: Path, states: tuple[str, ...]) -> list[Comparison]:
     """Keep the paired tests for as long as the models and their predictions are the same."""
-    return model_comparison.all_pairs(names, split, folder)
+    return comparison.all_pairs(names, split, folder)
 
 
 def verdict(cards: list[ModelCard], split: str, states: dict[str, str]) -> None:
     """Say which model beats which, and by how much."""
     names = tuple(card.name for card in cards)
     try:
-        pairs = tested(names, split, model_store.models_folder(), tuple(states[name] for name in names))
+        pairs = tested(names, split, store.models_folder(), tuple(states[name] for name in names))
     except ModelError as error:
         st.write(str(error))
         return
@@ -73,7 +77,7 @@ def discrimination(
         shown,
         models,
         "roc",
-        curve_charts.ROC,
+        ROC,
         "Every trade between pneumonias found (up) and false alarms (right); nearer to the upper left corner is "
         "better, the dotted diagonal is chance.",
     )
@@ -82,7 +86,7 @@ def discrimination(
         shown,
         models,
         "precision_recall",
-        curve_charts.PRECISION_RECALL,
+        PRECISION_RECALL,
         "How many of the films called pneumonia show it (up) where so many of the pneumonias are found (right); "
         "it depends on the share of pneumonia in these films.",
     )
@@ -103,7 +107,7 @@ def same_specificity(cards: list[ModelCard], labels: dict[str, str], split: str)
         bind="query-params",
     )
     try:
-        points = operating_point.table(cards, split, percent / 100, model_store.models_folder())
+        points = operating_point.table(cards, split, percent / 100, store.models_folder())
     except ModelError as error:
         st.write(str(error))
         return
@@ -131,7 +135,7 @@ def trust(shown: list[ModelCurves], models: list[str]) -> None:
     places = st.container(horizontal=True)
     place = places.container(width=LARGE)
     bins = model_curves.stacked(shown, "reliability")
-    chart.draw(curve_charts.reliability_plot(bins, models), place, key="reliability", alt="Reliability diagram.")
+    chart.draw(reliability_plot(bins, models), place, key="reliability", alt="Reliability diagram.")
     place.caption(
         "Whether a probability means what it says: below the dotted diagonal a model is too sure of pneumonia, above "
         "it not sure enough. Upright lines are Wilson's 95 % intervals; few films make them long."
@@ -141,7 +145,7 @@ def trust(shown: list[ModelCurves], models: list[str]) -> None:
         shown,
         models,
         "risk_coverage",
-        curve_charts.RISK_COVERAGE,
+        RISK_COVERAGE,
         "How many calls are wrong (up) where a model calls only the films it is surest of (right) and leaves the "
         "rest to a doctor; the diamond is what the Predict page does, which answers “cannot say” in between.",
     )
@@ -158,7 +162,7 @@ def draw_curve(
         return
     points = model_curves.operating_points(shown, curve)
     place = places.container(width=LARGE)
-    chart.draw(curve_charts.band_plot(table, points, models, axes), place, key=curve, alt=f"{axes.title}.")
+    chart.draw(band_plot(table, points, models, axes), place, key=curve, alt=f"{axes.title}.")
     place.caption(meaning)
 
 
@@ -166,7 +170,7 @@ def scores(shown: list[ModelCurves]) -> None:
     """Show the histograms of all models' probabilities."""
     places = st.container(horizontal=True)
     for each in shown:
-        plot = curve_charts.score_plot(each.scores, each.label)
+        plot = score_plot(each.scores, each.label)
         chart.draw(plot, places, width=SMALL, key=f"scores_{each.label}")
     st.caption(
         "The probabilities that each model gave to normal films and to films with pneumonia; less overlap is better."
@@ -187,7 +191,7 @@ def calls(cards: list[ModelCard], labels: dict[str, str], split: str) -> None:
     for card in cards:
         table = leaderboard.confusion_table(model_curves.calls(card, split, shared))
         title = f"{labels[card.name]}, from {card.as_thresholds().decision if shared is None else shared:.3f}"
-        chart.draw(charts.confusion_plot(table, title), places, width=SMALL, key=f"confusion_{card.name}")
+        chart.draw(style.confusion_plot(table, title), places, width=SMALL, key=f"confusion_{card.name}")
     st.caption("A row counts the films of one truth by what the model called them; its shares add up to 100 %.")
 
 
@@ -210,7 +214,7 @@ def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) 
     for figure, title in CURVES.items():
         values = history[(history["figure"] == figure) & (history["films"] == films)]
         if not values.empty:
-            plot = curve_charts.epochs_plot(values, models, title)
+            plot = epochs_plot(values, models, title)
             chart.draw(plot, places, width=SMALL, key=f"training_{figure}")
     st.caption("A curve that still rises at its end was stopped early; one that falls had begun to learn by heart.")
 
@@ -239,7 +243,7 @@ chosen = st.multiselect(
 )
 by_name = {card.name: card for card in available}
 cards, shown, states = [], [], {}
-folder = model_store.models_folder()
+folder = store.models_folder()
 for name in chosen:
     try:
         states[name] = leaderboard.state(by_name[name], split, folder)

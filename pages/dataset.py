@@ -5,11 +5,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from pages.parts import chart_with_table, data_folder, first_visit
-from pneumo import dataset, dataset_charts, dataset_tables
-from pneumo.dataset_summary import Summary
-from pneumo.dataset_tables import SPLITS
-from pneumo.film_gallery import Catalogue
+from pages.parts.charts import dataset
+from pages.parts.data import data_folder
+from pages.parts.data.catalogue import Catalogue
+from pages.parts.shared import chart_with_table, first_visit
+from pneumo.datasets import kaggle, tables
+from pneumo.datasets.summary import Summary
+from pneumo.datasets.tables import SPLITS
 
 
 def show_table(table: pd.DataFrame) -> None:
@@ -31,14 +33,14 @@ def show_counts(summary: Summary) -> None:
         key="count",
         bind="query-params",
     )
-    counts = dataset_tables.class_counts(summary.counts)
+    counts = tables.class_counts(summary.counts)
     chart_with_table.show(
-        dataset_charts.class_bars(counts, list(SPLITS.values()), quantity),
+        dataset.class_bars(counts, list(SPLITS.values()), quantity),
         counts,
         "counts",
         f"{quantity.capitalize()} of each split by kind; the table has the figures.",
     )
-    show_table(dataset_tables.readable_counts(summary.counts))
+    show_table(tables.readable_counts(summary.counts))
     st.caption(
         "The share of pneumonia differs between the splits, so a probability learned from one is off on another."
     )
@@ -53,10 +55,10 @@ def show_identical(summary: Summary, data: Catalogue | None) -> None:
         "sides of a split."
     )
     if not summary.identical.empty:
-        show_table(dataset_tables.readable_identical(summary.identical))
+        show_table(tables.readable_identical(summary.identical))
     if data and summary.identical_groups:
         with st.expander("Which files these are", icon=":material/list:"):
-            st.dataframe(dataset_tables.identical_files(data.films), hide_index=True, key="identical_files")
+            st.dataframe(tables.identical_files(data.films), hide_index=True, key="identical_files")
 
 
 def show_split(summary: Summary) -> None:
@@ -67,16 +69,16 @@ def show_split(summary: Summary) -> None:
         "tells the child; person numbers are reused, so a number with *bacteria* and the same with *virus* are two "
         "children."
     )
-    show_table(dataset_tables.key_examples())
+    show_table(tables.key_examples())
     st.write(
-        f"For validation, each series of film numbers is cut into {dataset.BLOCKS} contiguous blocks, and "
-        f"{dataset.BLOCKS // dataset.FOLDS} of them are held out: neighbouring numbers were taken at neighbouring "
+        f"For validation, each series of film numbers is cut into {kaggle.BLOCKS} contiguous blocks, and "
+        f"{kaggle.BLOCKS // kaggle.FOLDS} of them are held out: neighbouring numbers were taken at neighbouring "
         "times, so whole blocks are a truer trial than children drawn at random."
     )
     if summary.development.empty:
         st.caption("This data set is too small to be divided in this way.")
         return
-    show_table(dataset_tables.readable_development(summary.development))
+    show_table(tables.readable_development(summary.development))
     st.caption(
         "The official training and validation films, divided anew. No patient stands in two splits: pneumo checks."
     )
@@ -97,16 +99,16 @@ st.caption(
     if data
     else "The figures come with pneumo, computed from the whole data set; name its folder to see your own copy."
 )
-if data and (warning := dataset_tables.unnamed_text(data.films)):
+if data and (warning := tables.unnamed_text(data.films)):
     st.caption(f":material/warning: {warning}")
 
 st.subheader("Counts")
 show_counts(summary)
 
 st.subheader("Films per patient")
-shares = dataset_tables.films_per_patient(summary.films_per_patient)
+shares = tables.films_per_patient(summary.films_per_patient)
 chart_with_table.show(
-    dataset_charts.films_per_patient_bars(shares),
+    dataset.films_per_patient_bars(shares),
     shares,
     "films_per_patient",
     "How many films patients of each class have.",
@@ -115,7 +117,7 @@ show_identical(summary, data)
 show_split(summary)
 
 st.subheader("Where the labels come from")
-show_table(dataset_tables.label_sources())
+show_table(tables.label_sources())
 
 st.subheader("Source and licence")
 st.write(

@@ -7,12 +7,17 @@ import pandas as pd
 import streamlit as st
 
 import pneumo
-from pages.parts import chart, chart_with_table, data_folder, first_visit, measured_models, sections
-from pneumo import charts, failures, film_gallery, leaderboard, model_store, pathogen, pathogen_tables
+from pages.parts.charts import style
+from pages.parts.data import catalogue, data_folder
+from pages.parts.models import measured_models
+from pages.parts.shared import chart, chart_with_table, first_visit, sections
 from pneumo.errors import DatasetError, ImageError, ModelError
-from pneumo.failures import ALARM, MISSED
-from pneumo.figures import SPLITS
-from pneumo.model_card import ModelCard
+from pneumo.inference import pathogen, pathogen_tables
+from pneumo.labels import SPLITS
+from pneumo.model_store import store
+from pneumo.model_store.card import ModelCard
+from pneumo.results import failures, leaderboard
+from pneumo.results.failures import ALARM, MISSED
 
 # In pixels; three charts fit beside each other on a desktop, one on a telephone.
 SMALL = 340
@@ -32,7 +37,7 @@ def film_facts(root: Path, state: str, split: str, predictions: str, _films: pd.
 @st.cache_data(show_spinner=False, max_entries=500)
 def thumbnail(path: Path, changed: int) -> np.ndarray:
     """Keep the small picture of a film until its file changes."""
-    return film_gallery.thumbnail(path)
+    return catalogue.thumbnail(path)
 
 
 def show_films(mistakes: pd.DataFrame, root: Path) -> None:
@@ -54,7 +59,7 @@ def show_films(mistakes: pd.DataFrame, root: Path) -> None:
 
 def show_three_classes(card: ModelCard, split: str) -> None:
     """Show how well the model and the network for pathogens tell normal, bacterial and viral films apart."""
-    known = [SPLITS[each].title for each in SPLITS if each in model_store.measured_splits(pathogen.NAME)]
+    known = [SPLITS[each].title for each in SPLITS if each in store.measured_splits(pathogen.NAME)]
     if SPLITS[split].title not in known:
         chosen = (
             f"choose {' or '.join(known)} at the top" if known else "train it with `python -m pneumo train pathogen`"
@@ -73,7 +78,7 @@ def show_three_classes(card: ModelCard, split: str) -> None:
     cells = pathogen_tables.cells(told)
     with st.container(width=MATRIX):
         chart_with_table.show(
-            charts.confusion_plot(cells, "Films by label and call"),
+            style.confusion_plot(cells, "Films by label and call"),
             cells,
             "three_classes",
             "Films labelled normal, bacterial and viral, by what they are called; the table has the figures.",
@@ -134,7 +139,7 @@ def show_groups(films: pd.DataFrame, facts: pd.DataFrame | None) -> None:
     rates = failures.rates(films, facts)
     with st.container(horizontal=True):
         for grouping, group in rates.groupby("grouping", sort=False):
-            chart.draw(charts.rate_plot(group, str(grouping)), width=SMALL, key=f"rates_{grouping}")
+            chart.draw(style.rate_plot(group, str(grouping)), width=SMALL, key=f"rates_{grouping}")
     st.dataframe(failures.readable_rates(rates), hide_index=True, key="rates")
     st.caption(
         "With Wilson's 95 % interval. Groups differ in more than their name: the bright films may hold more normal "
@@ -173,7 +178,7 @@ facts = None
 if root is not None:
     try:
         state = leaderboard.state(card, split)
-        facts = film_facts(root, film_gallery.state(root), split, state, films)
+        facts = film_facts(root, catalogue.state(root), split, state, films)
     except DatasetError as error:
         st.caption(f":material/warning: {error}")
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from pages.parts import data_folder, film_view, first_visit
-from pneumo import film_calls, film_gallery, model_facts, model_store
-from pneumo.dataset_summary import Summary
-from pneumo.dataset_tables import KINDS
+from pages.parts.data import catalogue, data_folder, film_view
+from pages.parts.data.catalogue import SPLITS, Catalogue, Choice
+from pages.parts.shared import first_visit
+from pneumo.datasets.summary import PICTURES, Summary, class_difference, difference_text, full_contrast, signed_picture
+from pneumo.datasets.tables import KINDS
 from pneumo.errors import ImageError, ModelError
-from pneumo.film_gallery import SPLITS, Catalogue, Choice
-from pneumo.film_statistics import PICTURES, class_difference, difference_text, full_contrast, signed_picture
+from pneumo.model_store import store
+from pneumo.results import film_calls, model_facts
 
 # In pixels; six fit beside each other on a desktop, two on a telephone.
 PICTURE_WIDTH = 165
@@ -55,10 +56,10 @@ def choose(data: Catalogue) -> tuple[Choice, str | None]:
         width=210,
     )
     width = None
-    if limits := film_gallery.width_range(data.films):
+    if limits := catalogue.width_range(data.films):
         chosen = place.slider("Width (pixels)", *limits, limits, key="width", bind="query-params", on_change=first_page)
         width = chosen if chosen != limits else None
-    cards = model_store.catalogue().cards
+    cards = store.catalogue().cards
     titles = {NO_MODEL: ""} | {title: name for name, title in model_facts.labels(cards).items()}
     title = place.selectbox(
         "Model", list(titles), key="model", bind="query-params", on_change=first_page, width=230, index=0
@@ -85,7 +86,7 @@ def show_films(data: Catalogue) -> None:
     films = data.films
     if model:
         try:
-            calls = film_calls.read(model_store.read_card(model))
+            calls = film_calls.read(store.read_card(model))
         except ModelError as error:
             st.write(str(error))
             return
@@ -95,17 +96,17 @@ def show_films(data: Catalogue) -> None:
             st.dataframe(film_calls.readable(calls), hide_index=True, key="wrong_calls")
             st.caption("To see the films, name the folder of the data set above.")
             return
-    found = film_gallery.matching(films, choice)
+    found = catalogue.matching(films, choice)
     if found.empty:
         st.write("There is no such film. Choose another split or kind, or clear the patient.")
         return
-    pages = film_gallery.page_count(len(found))
+    pages = catalogue.page_count(len(found))
     number = 1
     if pages > 1:
         number = st.pagination(pages, key="page", bind="query-params")
     st.caption(f"{len(found):,} films" + (", those that the model is most wrong about first" if model else ""))
     with st.container(horizontal=True):
-        for row in film_gallery.page(found, number).to_dict("records"):
+        for row in catalogue.page(found, number).to_dict("records"):
             with st.container(width=PICTURE_WIDTH, gap="xsmall"):
                 show_thumbnail(data.root / row["file"], row["file"])
                 if model:

@@ -5,12 +5,14 @@ from pathlib import Path
 import streamlit as st
 
 import pneumo
-from pages.parts import first_visit, measured_models
-from pneumo import leaderboard, model_facts, published, scoreboard, scoreboard_html
+from pages.parts.charts import leaderboard_table
+from pages.parts.models import measured_models
+from pages.parts.shared import first_visit
 from pneumo.errors import PneumoError
-from pneumo.figures import SPLITS
-from pneumo.leaderboard import Measurement
-from pneumo.scoreboard import COLUMNS, EXTERNAL_SPLIT, SHOWN_FIRST, Latency
+from pneumo.labels import SPLITS
+from pneumo.results import leaderboard, model_facts, published, scoreboard
+from pneumo.results.leaderboard import Measurement
+from pneumo.results.scoreboard import COLUMNS, EXTERNAL_SPLIT, SHOWN_FIRST, Latency
 
 FEWEST, MOST = 2, 5
 
@@ -23,7 +25,7 @@ def latencies() -> dict[str, Latency]:
 
 def measure_latency(measurements: list[Measurement]) -> None:
     """Load each model and time it."""
-    from pneumo import latency
+    from pneumo.results import latency
 
     bar = st.progress(0.0, "Loading TensorFlow…")
     for place, each in enumerate(measurements):
@@ -115,7 +117,7 @@ else:
 if table.empty:
     st.write("No row holds this text. Clear the search.")
 else:
-    st.html(scoreboard_html.table(table, columns))
+    st.html(leaderboard_table.table(table, columns))
 st.caption(f"Sorted by {COLUMNS[order].title}: {COLUMNS[order].meaning}.")
 st.caption(
     f"On {leaderboard.extent(measurements)}. Under a figure stands its 95 % interval, and the bar draws it, from the "

@@ -4,27 +4,21 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import chart_with_table, data_folder, first_visit, sections
-from pneumo import (
-    dataset,
-    dataset_charts,
-    dataset_check,
-    dataset_leaks,
-    dataset_tables,
-    evaluation,
-    film_gallery,
-    leaderboard,
-    leak_charts,
-    leak_tables,
-    model_store,
-    samples,
-)
-from pneumo.dataset_leaks import PARTS, Leaks
-from pneumo.dataset_summary import Summary
-from pneumo.dataset_tables import KINDS, SIZES, SPLITS
+from pages.parts.charts import dataset
+from pages.parts.charts.shortcuts import embedding_plot, floor_plot, shift_plot, trait_plot
+from pages.parts.data import catalogue, data_folder
+from pages.parts.data.catalogue import Catalogue
+from pages.parts.shared import chart_with_table, first_visit, sections
+from pneumo.datasets import checks, kaggle, samples, shortcut_tables, tables
+from pneumo.datasets import shortcuts as dataset_leaks
+from pneumo.datasets.shortcuts import PARTS, Leaks
+from pneumo.datasets.summary import Summary
+from pneumo.datasets.tables import KINDS, SIZES, SPLITS
 from pneumo.errors import DatasetError, ImageError, ModelError
-from pneumo.evaluation import Estimate
-from pneumo.film_gallery import Catalogue
+from pneumo.evaluation import metrics
+from pneumo.evaluation.metrics import Estimate
+from pneumo.model_store import store
+from pneumo.results import leaderboard
 
 READING = "Measuring the films…"
 
@@ -32,15 +26,15 @@ READING = "Measuring the films…"
 @st.cache_data(show_spinner=False, max_entries=20)
 def measured(name: str, folder: Path, state: str) -> Estimate:
     """Keep a model's AUROC on validation for as long as ``state``, the model and its predictions, is the same."""
-    predictions = model_store.read_predictions(name, "val", folder)
-    return evaluation.evaluate_table(predictions, model_store.read_card(name, folder).as_thresholds().decision).auroc
+    predictions = store.read_predictions(name, "val", folder)
+    return metrics.evaluate_table(predictions, store.read_card(name, folder).as_thresholds().decision).auroc
 
 
 def best_model() -> tuple[str, Estimate] | None:
     """Return the best model's title and AUROC on validation; None where there is none that was measured on it."""
-    folder = model_store.models_folder()
+    folder = store.models_folder()
     try:
-        card = model_store.read_card(model_store.default_name(folder), folder)
+        card = store.read_card(store.default_name(folder), folder)
         return card.title, measured(card.name, folder, leaderboard.state(card, "val", folder))
     except (ModelError, ValueError):
         return None
@@ -49,7 +43,7 @@ def best_model() -> tuple[str, Estimate] | None:
 def measured_here(data: Catalogue | None) -> Leaks | None:
     """Return what was measured of a data set in this session; None where it was not, or films came or went since."""
     place, leaks = st.session_state.get("leaks_of_folder", (None, None))
-    return leaks if data and place == (data.root, film_gallery.state(data.root)) else None
+    return leaks if data and place == (data.root, catalogue.state(data.root)) else None
 
 
 def measure(data: Catalogue) -> None:
@@ -57,11 +51,11 @@ def measure(data: Catalogue) -> None:
     bar = st.progress(0.0, READING)
 
     def tell(done: int, total: int) -> None:
-        bar.progress(dataset_check.share_read(done, total), READING)
+        bar.progress(checks.share_read(done, total), READING)
 
     try:
         found = dataset_leaks.measure(data.root, progress=tell)
-        st.session_state["leaks_of_folder"] = (data.root, film_gallery.state(data.root)), found
+        st.session_state["leaks_of_folder"] = (data.root, catalogue.state(data.root)), found
     except (DatasetError, ImageError, OSError, ValueError) as error:
         st.error(f"These films cannot be measured: {error}", icon=":material/error:")
     bar.empty()
@@ -76,7 +70,7 @@ def choose(data: Catalogue | None) -> tuple[Leaks, bool]:
         st.caption(f":material/warning: {error}")
     if data is None:
         st.caption("The figures come with pneumo, computed from the whole data set; name a folder to measure your own.")
-    elif shipped and shipped.fingerprint == dataset.fingerprint(data.films):
+    elif shipped and shipped.fingerprint == kaggle.fingerprint(data.films):
         st.caption(
             f"The figures come with pneumo, and were computed from the {len(data.films):,} films in this folder."
         )
@@ -101,12 +95,10 @@ def choose(data: Catalogue | None) -> tuple[Leaks, bool]:
 def show_floors(leaks: Leaks, model: tuple[str, Estimate] | None) -> None:
     """Show what a regression without the lungs reaches, beside a model that sees the same films."""
     st.subheader("What any model must beat by far")
-    st.write(leak_tables.floors_text(leaks))
-    floors = leak_tables.floors(leaks, model)
-    chart_with_table.show(
-        leak_charts.floor_plot(floors), floors, "floors", "AUROC of each set of traits with its 95 % interval."
-    )
-    st.caption(leak_tables.measured_on(leaks))
+    st.write(shortcut_tables.floors_text(leaks))
+    floors = shortcut_tables.floors(leaks, model)
+    chart_with_table.show(floor_plot(floors), floors, "floors", "AUROC of each set of traits with its 95 % interval.")
+    st.caption(shortcut_tables.measured_on(leaks))
     st.caption(
         "An AUROC near 1 on this validation therefore does not prove that a model reads lungs. Tests that break these "
         "traits do better: films cropped and exposed anew, films with the lungs hidden, films of another hospital; the "
@@ -116,16 +108,14 @@ def show_floors(leaks: Leaks, model: tuple[str, Estimate] | None) -> None:
 
 def show_traits(leaks: Leaks) -> None:
     """Show the trait that the reader chooses, by class and part of the data set."""
-    titles = leak_tables.traits(leaks)
+    titles = shortcut_tables.traits(leaks)
     trait = st.selectbox(
         "Trait", list(titles), format_func=lambda key: titles[key], key="trait", bind="query-params", width=320
     )
-    rows = leak_tables.trait_rows(leaks, trait)
-    chart_with_table.show(
-        leak_charts.trait_plot(rows, titles[trait]), rows, "traits", f"{titles[trait]} of each class and part."
-    )
+    rows = shortcut_tables.trait_rows(leaks, trait)
+    chart_with_table.show(trait_plot(rows, titles[trait]), rows, "traits", f"{titles[trait]} of each class and part.")
     st.caption(
-        f"{leak_tables.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean."
+        f"{shortcut_tables.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean."
     )
 
 
@@ -142,7 +132,7 @@ def show_embedding(leaks: Leaks) -> None:
     )
     column, groups = ("part", list(PARTS)) if by == "split" else ("kind", list(KINDS.values()))
     chart_with_table.show(
-        leak_charts.embedding_plot(leaks.points, column, groups),
+        embedding_plot(leaks.points, column, groups),
         leaks.points,
         "embedding",
         "Films as points on two principal components, coloured by split or kind.",
@@ -160,30 +150,30 @@ def show_sizes(summary: Summary | None) -> None:
     if summary is None:
         return
     for place, (quantity, title) in zip(st.columns(len(SIZES)), SIZES.items(), strict=True):
-        shares = dataset_tables.size_shares(summary.sizes, quantity)
+        shares = tables.size_shares(summary.sizes, quantity)
         chart_with_table.show(
-            dataset_charts.size_histogram(shares, title), shares, f"size_{quantity}", f"{title} by class.", place
+            dataset.size_histogram(shares, title), shares, f"size_{quantity}", f"{title} by class.", place
         )
-    st.caption(dataset_tables.size_leak(summary.size_quartiles, summary.sizes_from))
-    shares = dataset_tables.intensity_shares(summary.intensity)
+    st.caption(tables.size_leak(summary.size_quartiles, summary.sizes_from))
+    shares = tables.intensity_shares(summary.intensity)
     chart_with_table.show(
-        dataset_charts.intensity_lines(shares, list(SPLITS.values())), shares, "intensity", "Grey values by class."
+        dataset.intensity_lines(shares, list(SPLITS.values())), shares, "intensity", "Grey values by class."
     )
     st.caption("Where the lines of a class differ between splits, films were exposed or exported differently.")
 
 
 def show_shifts(leaks: Leaks) -> None:
     """Show how the test films differ from the training films."""
-    shifts = leak_tables.shift_rows(leaks)
+    shifts = shortcut_tables.shift_rows(leaks)
     if not shifts.empty:
         chart_with_table.show(
-            leak_charts.shift_plot(shifts),
+            shift_plot(shifts),
             shifts,
             "shifts",
             "How far each trait of the test films lies from the training films.",
         )
     st.caption(
-        f"{leak_tables.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a "
+        f"{shortcut_tables.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a "
         "random validation split does not see it. The test films are described here; nothing was fitted to them."
     )
 

@@ -5,22 +5,25 @@ from pathlib import Path
 import streamlit as st
 
 import pneumo
-from pages.parts import chart, first_visit, measured_models
-from pneumo import card_sections, charts, checklist, model_facts, model_store
-from pneumo.checklist import Item
+from pages.parts.charts import style
+from pages.parts.models import measured_models
+from pages.parts.shared import chart, first_visit
 from pneumo.errors import ModelError
-from pneumo.figures import SPLITS
-from pneumo.leaderboard import Measurement
-from pneumo.model_card import CLASSIFICATION, ModelCard
+from pneumo.labels import SPLITS
+from pneumo.model_store import store
+from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.results import checklist, model_card, model_facts
+from pneumo.results.checklist import Item
+from pneumo.results.leaderboard import Measurement
 
 
 def every_card() -> list[ModelCard]:
     """Return the cards of all models: the classifiers, best first, then those that look at a film before them."""
-    catalogue = model_store.catalogue()
+    catalogue = store.catalogue()
     for problem in catalogue.problems.values():
         st.caption(f":material/warning: {problem}")
     known = {card.name for card in catalogue.cards}
-    others = [model_store.read_card(name) for name in model_store.names() if name not in known]
+    others = [store.read_card(name) for name in store.names() if name not in known]
     return [*catalogue.cards, *others]
 
 
@@ -31,7 +34,7 @@ def measurements_of(card: ModelCard) -> dict[str, Measurement]:
     labels = {card.name: card.title}
     found = {}
     for split in SPLITS:
-        if split in model_store.measured_splits(card.name):
+        if split in store.measured_splits(card.name):
             for measurement in measured_models.measure([card], split, labels):
                 found[split] = measurement
     return found
@@ -45,7 +48,7 @@ def training(card: ModelCard) -> None:
         st.caption("This model has no curves over epochs.")
         return
     for place, (key, title) in zip(st.columns(len(shown)), shown.items(), strict=True):
-        plot = charts.training_plot(history[history["figure"] == key], title, card.training.get("epoch_kept"))
+        plot = style.training_plot(history[history["figure"] == key], title, card.training.get("epoch_kept"))
         chart.draw(plot, place, key=f"training_{key}")
     st.caption(
         "Where training improves and validation does not, the model learns its films by heart; the dashed upright line "
@@ -78,14 +81,14 @@ if not cards:
     st.stop()
 card = measured_models.choose_model(cards)
 try:
-    parts = card_sections.sections(card, measurements_of(card))
+    parts = model_card.sections(card, measurements_of(card))
     items = checklist.items(card)
 except ModelError as error:
     st.write(str(error))
     st.stop()
 st.download_button(
     "Download the card (Markdown)",
-    card_sections.markdown(card, parts, items),
+    model_card.markdown(card, parts, items),
     file_name=f"{card.name}.md",
     mime="text/markdown",
     icon=":material/download:",
@@ -94,7 +97,7 @@ st.download_button(
 )
 for title, text in parts.items():
     st.subheader(title)
-    st.markdown(card_sections.unbroken(text))
+    st.markdown(model_card.unbroken(text))
     if title == "Training":
         try:
             training(card)

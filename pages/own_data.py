@@ -4,10 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import first_visit, own_films
-from pneumo import dataset_check, download, download_kagglehub, medmnist
-from pneumo.dataset_check import Check, Problem
-from pneumo.dataset_tables import CLASSES
+from pages.parts.data import own_films
+from pages.parts.shared import first_visit
+from pneumo.datasets import checks, download, download_kagglehub, medmnist
+from pneumo.datasets.checks import Check, Problem
+from pneumo.datasets.tables import CLASSES
 from pneumo.errors import DatasetError
 
 # In pixels; six fit beside each other on a desktop, two on a telephone.
@@ -24,11 +25,11 @@ def look_through(typed: str) -> None:
     bar = st.progress(0.0, READING)
 
     def tell(done: int, total: int) -> None:
-        bar.progress(dataset_check.share_read(done, total), READING)
+        bar.progress(checks.share_read(done, total), READING)
 
     try:
         path = Path(typed.strip()).expanduser()
-        found = dataset_check.check(path, tell)
+        found = checks.check(path, tell)
         st.session_state["checked"] = found
     except (DatasetError, RuntimeError) as error:
         st.session_state.pop("checked", None)
@@ -52,7 +53,7 @@ def show_check(found: Check) -> None:
         st.success("Nothing here stands in the way of training and measuring.", icon=":material/check_circle:")
     for problem in found.problems:
         show_problem(problem)
-    st.dataframe(dataset_check.readable_counts(found), hide_index=True, key="own_counts")
+    st.dataframe(checks.readable_counts(found), hide_index=True, key="own_counts")
     if medmnist.is_file_of(found.root):
         show_pictures(found.root)
         own_films.unpack(found.root)

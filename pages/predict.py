@@ -4,22 +4,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
-from pages.parts import about, agreement, comparison, film_batch, film_check, readers, research, similar_films
-from pages.parts.answer import show_answer, style_page
-from pages.parts.film_check import FilmCheck
-from pages.parts.keep import Kept, keep_answer
-from pages.parts.language import _, choose_language, told
-from pages.parts.pictures import Pictures, show_pictures
-from pages.parts.readers import Reader
-from pneumo import DISCLAIMER, batch, heat_findings, preprocessing, report
-from pneumo.batch import Entry
+from pages.parts.models import comparison
+from pages.parts.predict import about, agreement, gate, loaded_models, research, similar_cases, upload_list
+from pages.parts.predict.answer import show_answer, style_page
+from pages.parts.predict.gate import FilmCheck
+from pages.parts.predict.keep import Kept, keep_answer
+from pages.parts.predict.loaded_models import Reader
+from pages.parts.predict.pictures import Pictures, show_pictures
+from pages.parts.shared.language import _, choose_language, told
+from pneumo import DISCLAIMER
+from pneumo.datasets.samples import Sample, load_samples
 from pneumo.errors import DatasetError, ImageError, ModelError
-from pneumo.samples import Sample, load_samples
-from pneumo.screening import Screener
+from pneumo.explanation import heat_findings
+from pneumo.inference import batch
+from pneumo.inference.batch import Entry
+from pneumo.inference.gate import Screener
+from pneumo.preprocessing import network_input
+from pneumo.reports.record import error_record
 from pneumo.sentences import say
 
 if TYPE_CHECKING:
-    from pneumo.classifier import Assessment
+    from pneumo.inference.classifier import Assessment
 
 SCREEN_SIDE = 800
 UPLOAD = "Upload films"
@@ -69,9 +74,9 @@ def look_at(entry: Entry, screener: Screener | None, reader: Reader) -> View:
     """Read, check and assess a film once; the result lives in this session only."""
     source = entry.data or b""
     try:
-        checked = film_check.check(entry, screener)
+        checked = gate.check(entry, screener)
     except ImageError as error:
-        return View(None, report.error_record(entry.name, error, reader.classifier.card), None, source)
+        return View(None, error_record(entry.name, error, reader.classifier.card), None, source)
     asked = checked.film, reader.classifier.card, checked.forced
     known = st.session_state.get("judged")
     if known is None or any(was is not now for was, now in zip(known[0], asked, strict=True)):
@@ -90,17 +95,17 @@ def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
     film = checked.film
     size = f"{film.width} × {film.height} px"
     facts = " · ".join(filter(None, (film.name, film.format, size, caption)))
-    film_check.show_correction(checked)
-    shown = preprocessing.fit_within(film.pixels, SCREEN_SIDE)
+    gate.show_correction(checked)
+    shown = network_input.fit_within(film.pixels, SCREEN_SIDE)
     if assessment is None:
-        film_check.show_refusal(checked, facts)
+        gate.show_refusal(checked, facts)
         keep_answer(Kept(source, shown, record))
         return
-    film_check.show_findings(checked)
+    gate.show_findings(checked)
     show_answer(assessment)
     heat, extent = None, None
     if reader.explainer:
-        drawn = readers.heat_of(assessment, reader.explainer, method, shown.shape, "first")
+        drawn = loaded_models.heat_of(assessment, reader.explainer, method, shown.shape, "first")
         heat, absolute, lungs = drawn.values, drawn.absolute, checked.lungs
         found = heat_findings.examine(heat, lungs.zones(*heat.shape) if lungs else None, absolute)
         extent = found.extent
@@ -111,7 +116,7 @@ def show_film(view: View, reader: Reader, method: str, caption: str) -> None:
     keep_answer(Kept(source, shown, record, assessment, checked.findings, heat, method))
     agreement.show_agreement(assessment, reader, shown, method)
     comparison.show_comparison(assessment, reader, shown, method, checked.lungs)
-    similar_films.show_similar(assessment, reader)
+    similar_cases.show_similar(assessment, reader)
     research.show_research(assessment, extent, method)
     about.show_reasons(assessment)
     about.show_meaning(assessment.card)
@@ -136,15 +141,15 @@ with st.container(horizontal=True, vertical_alignment="center"):
         label_visibility="collapsed",
         width="content",
     )
-    card, method = readers.choose_model()
-films = film_batch.take_uploads() if where == UPLOAD else None
+    card, method = loaded_models.choose_model()
+films = upload_list.take_uploads() if where == UPLOAD else None
 chosen = choose_sample() if films is None else None
 try:
-    reader = readers.load_reader(card.name, card.sha256)
+    reader = loaded_models.load_reader(card.name, card.sha256)
 except ModelError as error:
     st.error(told(str(error)))
     st.stop()
-screener = film_check.load_screener()
+screener = gate.load_screener()
 if screener is None:
     introduction.warning(
         _(
@@ -165,7 +170,7 @@ if chosen is None and not (films and films.entries):
 listed = st.container()
 entry, caption = chosen or (None, "")
 if films:
-    film_batch.read_waiting(films, screener, reader.classifier, listed)
+    upload_list.read_waiting(films, screener, reader.classifier, listed)
     entry = films.entries.get(films.opened or "")
 if entry is not None and entry.data is not None:
     with st.spinner(_("Reading the film …")):
@@ -174,13 +179,13 @@ if entry is not None and entry.data is not None:
         films.record(entry, view.record)
 if films and len(films.entries) > 1:
     with listed:
-        film_batch.show_list(films, screener, reader, method)
+        upload_list.show_list(films, screener, reader, method)
         if entry:
             # Plain text: a file's name comes from a stranger.
             st.text(_("Open: {name}", name=entry.name))
 if entry is None:
     st.caption(f":material/info: {told(DISCLAIMER)}")
 elif entry.data is None:
-    film_batch.show_let_go()
+    upload_list.show_let_go()
 else:
     show_film(view, reader, method, caption)

@@ -16,31 +16,48 @@ LOCALE = ROOT / "pneumo" / "locale"
 CODES = ("zh", "es", "fr")
 
 # What the predict page is made of: here no text is left in English. A new part of the page is added to this list.
-PARTS = (
-    *(
-        "about",
-        "agreement",
-        "answer",
-        "comparison",
-        "film_batch",
-        "film_check",
-        "film_viewer",
-        "keep",
-        "language",
-        "pictures",
-    ),
-    *("readers", "research", "similar_films"),
+PAGE = (
+    "streamlit_app.py",
+    "pages/predict.py",
+    "pages/parts/models/comparison.py",
+    "pages/parts/predict/about.py",
+    "pages/parts/predict/agreement.py",
+    "pages/parts/predict/answer.py",
+    "pages/parts/predict/gate.py",
+    "pages/parts/predict/keep.py",
+    "pages/parts/predict/loaded_models.py",
+    "pages/parts/predict/pictures.py",
+    "pages/parts/predict/research.py",
+    "pages/parts/predict/similar_cases.py",
+    "pages/parts/predict/upload_list.py",
+    "pages/parts/predict/viewer.py",
+    "pages/parts/shared/language.py",
 )
-PAGE = ("streamlit_app.py", "pages/predict.py", *(f"pages/parts/{name}.py" for name in PARTS))
 # The modules whose sentences the page or its PDF tells.
-LIBRARY = tuple(
-    f"pneumo/{name}.py"
-    for name in (
-        *("__init__", "batch", "calibration", "case_agreement", "classifier", "codestream", "dicom", "dicom_greyscale"),
-        *("drawing", "explanation", "findings", "gate", "greyscale", "header_findings", "heat_agreement"),
-        *("heat_findings", "hot_regions", "pathogen", "probability_scale", "radiograph", "report"),
-        *("report_files", "report_pdf", "report_picture", "report_text", "similar_cases", "similar_scores"),
-    )
+LIBRARY = (
+    "pneumo/__init__.py",
+    "pneumo/evaluation/calibration.py",
+    "pneumo/explanation/agreement.py",
+    "pneumo/explanation/drawing.py",
+    "pneumo/explanation/explainer.py",
+    "pneumo/explanation/heat_findings.py",
+    "pneumo/explanation/regions.py",
+    "pneumo/inference/batch.py",
+    "pneumo/inference/classifier.py",
+    "pneumo/inference/findings.py",
+    "pneumo/inference/gate.py",
+    "pneumo/inference/pathogen.py",
+    "pneumo/inference/similar_cases.py",
+    "pneumo/inference/similar_scores.py",
+    "pages/parts/charts/probability_scale.py",
+    "pneumo/radiograph/decoder_limits.py",
+    "pneumo/radiograph/dicom.py",
+    "pneumo/radiograph/grayscale.py",
+    "pneumo/radiograph/reader.py",
+    "pneumo/reports/files.py",
+    "pneumo/reports/overlay_png.py",
+    "pneumo/reports/pdf.py",
+    "pneumo/reports/record.py",
 )
 ERRORS = ("UnreadableImageError", "UnsupportedImageError", "ImageSizeError", "ExplanationError")
 PLURAL_WORDS = ("say_many", "many")

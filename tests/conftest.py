@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-import synthetic
 from hypothesis import settings
+from toy import synthetic
 
 settings.register_profile("pneumo", deadline=None, max_examples=40)
 settings.load_profile("pneumo")
@@ -19,12 +19,12 @@ def toy_data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def toy_models(toy_data, tmp_path_factory) -> Path:
     """A folder with `cnn` and `dense`, really trained, and `lungs` and `gate`, written by hand; never change it."""
-    from pneumo import experiment
+    from pneumo.training import classifier
 
     out = tmp_path_factory.mktemp("models")
     for name in ("cnn", "dense"):
-        experiment.train(name, toy_data, out, epochs=2, checkpoints=tmp_path_factory.mktemp("runs"))
-        experiment.evaluate(name, toy_data, "test", out)
+        classifier.train(name, toy_data, out, epochs=2, checkpoints=tmp_path_factory.mktemp("runs"))
+        classifier.evaluate(name, toy_data, "test", out)
     synthetic.write_screening_models(out)
     return out
 

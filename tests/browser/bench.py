@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from conftest import FLAGS, ROOT, chromium_path, serve
+from browser.server import FLAGS, ROOT, chromium_path, serve
 from playwright.sync_api import Browser, Page, sync_playwright
 
 RUNS, WARM_UP = 30, 2

@@ -6,8 +6,8 @@ import axe_playwright_python
 import cv2
 import numpy as np
 import pytest
+from browser.visit import NARROW, SAMPLE, Visit
 from playwright.sync_api import expect
-from test_app import NARROW, SAMPLE, Visit
 
 pytestmark = pytest.mark.browser
 

@@ -1,6 +1,6 @@
-import bench
 import pytest
-from bench import Timing
+from browser import bench
+from browser.bench import Timing
 
 
 def test_a_line_gives_median_and_p95_and_marks_what_misses_its_target():

@@ -4,13 +4,14 @@ import csv
 import re
 
 import pytest
+from browser.visit import Visit
 from playwright.sync_api import expect
-from test_app import Visit
 
-from pneumo import model_facts, model_store
+from pneumo.model_store import store
+from pneumo.results import model_facts
 
 pytestmark = pytest.mark.browser
-CARDS = model_store.catalogue(model_store.SHIPPED).cards
+CARDS = store.catalogue(store.SHIPPED).cards
 TITLES = list(model_facts.labels(CARDS).values())
 SIZES = [(1280, "light"), (390, "dark")]
 

@@ -4,12 +4,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import serve
+from browser.server import serve
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from pneumo import DISCLAIMER, drawing, radiograph
-from pneumo.samples import FOLDER
+from pneumo import DISCLAIMER, radiograph
+from pneumo.datasets.samples import FOLDER
+from pneumo.explanation import drawing
 
 pytestmark = pytest.mark.browser
 

@@ -3,9 +3,11 @@
 import numpy as np
 import streamlit as st
 
-from pages.parts.pictures import Pictures, show_pictures
-from pneumo import heat_findings, lungs, radiograph
-from pneumo.samples import FOLDER
+from pages.parts.predict.pictures import Pictures, show_pictures
+from pneumo import radiograph
+from pneumo.datasets.samples import FOLDER
+from pneumo.explanation import heat_findings
+from pneumo.inference import lungs
 
 film = radiograph.read(FOLDER / ("normal_1.png" if st.toggle("Other film") else "bacterial_1.png")).pixels
 row, column = np.mgrid[:224, :224] / 224

@@ -3,9 +3,10 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
+from toy import synthetic
 
-from pneumo import dataset, dataset_summary, model_store, samples
+from pneumo.datasets import kaggle, samples, summary
+from pneumo.model_store import store
 
 HISTORY = "epoch,loss,accuracy,val_loss,val_accuracy,val_auroc,shifted_loss,shifted_accuracy,shifted_auroc,seconds\n"
 
@@ -24,11 +25,11 @@ def write_model():
             table["pathogen"] = np.where(sick, np.where(np.arange(films) % 4 == 1, "bacteria", "virus"), "")
             table["file"] = [f"{split}/{label}/{row:03}.jpeg" for row, label in enumerate(table["label"])]
             table["patient"] = [f"P{row // 2}" for row in range(films)]
-            model_store.write_predictions(table, name, split, folder)
+            store.write_predictions(table, name, split, folder)
         history = "1,.7,.6,.6,.7,.8,.6,.6,.7,9\n2,.5,.7,.6,.7,.8,.6,.7,.8,9\n"
         (folder / name / "history.csv").write_text(HISTORY + history)
         card = synthetic.card(name=name, **({"title": name.upper(), "sha256": name.rjust(64, "0")} | changes))
-        model_store.write_card(card, folder)
+        store.write_card(card, folder)
         return card
 
     return write
@@ -54,7 +55,7 @@ def no_data_set(monkeypatch):
 def shipped(tmp_path, toy_data, monkeypatch, no_data_set):
     """A folder of shipped figures and one composite, whatever the repository holds."""
     folder = tmp_path / "data_samples"
-    dataset_summary.write(dataset_summary.summarise(toy_data), folder)
+    summary.write(summary.summarise(toy_data), folder)
     shutil.copy(toy_data / "train" / "NORMAL" / "IM-0115-0001.jpeg", folder / "normal_1.png")
     sample = samples.Sample(folder / "normal_1.png", "NORMAL", "", 12, "Normal 1", "Drawn.")
     samples.save_index([sample], folder)
@@ -68,9 +69,9 @@ def called_models(tmp_path, toy_data, monkeypatch):
     folder = tmp_path / "models"
     (folder / "toy").mkdir(parents=True)
     augmentation = {"min_area": 0.7, "max_stretch": 1.2, "brightness": 0.1, "contrast": 0.2, "gamma": 0.0, "flip": 0.0}
-    model_store.write_card(synthetic.card(training={"fold": 0, "recipe": {"augmentation": augmentation}}), folder)
-    films = dataset.scan(toy_data)
+    store.write_card(synthetic.card(training={"fold": 0, "recipe": {"augmentation": augmentation}}), folder)
+    films = kaggle.scan(toy_data)
     test = films[films["split"] == "test"].assign(probability=0.9)
-    model_store.write_predictions(pd.DataFrame(test), "toy", "test", folder)
+    store.write_predictions(pd.DataFrame(test), "toy", "test", folder)
     monkeypatch.setenv("PNEUMO_MODELS", str(folder))
     return folder

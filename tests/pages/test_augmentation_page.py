@@ -2,10 +2,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import synthetic
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
-from pneumo import model_store
+from pneumo.model_store import store
 
 PAGE = Path(__file__).parents[2] / "pages" / "augmentation.py"
 # The card of the model was written before there was a choice of detail.
@@ -89,7 +89,7 @@ def test_another_model_brings_its_recipe_and_the_lungs_on_request(called_models)
         training={"recipe": {"augmentation": other}},
         input={"size": 40, "channels": 1, "views": ["lungs"]},
     )
-    model_store.write_card(card, called_models)
+    store.write_card(card, called_models)
     app = run(model="Toy model")
     assert not app.toggle
 
@@ -125,7 +125,7 @@ def test_a_damaged_film_costs_a_sentence(shipped):
 
 
 def test_models_without_a_recipe_cost_a_sentence(called_models):
-    model_store.write_card(synthetic.card(training={}), called_models)
+    store.write_card(synthetic.card(training={}), called_models)
 
     app = run()
 

@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pneumo import clinic, clinic_curves, model_store
-from pneumo.clinic import PRESETS, Clinic
+from pneumo.evaluation import clinic
+from pneumo.evaluation.clinic import PRESETS, Clinic
+from pneumo.model_store import store
+from pneumo.results import clinic_curves
 
 PAGE = Path(__file__).parents[2] / "pages" / "clinic.py"
 
@@ -21,7 +23,7 @@ def text(app):
 
 
 def expected(models, name, split, values):
-    card = model_store.read_card(name, models)
+    card = store.read_card(name, models)
     place = Clinic.of(values)
     cells = clinic_curves.films(card, split, models).confusion(card.thresholds["decision"])
     return clinic_curves.sentence(clinic.outcome(cells, place), place)
@@ -83,7 +85,7 @@ def test_the_address_holds_everything(models):
 
 
 def test_the_cheapest_threshold_is_chosen_on_validation_films(models):
-    card = model_store.read_card("good", models)
+    card = store.read_card("good", models)
     best = clinic_curves.cheapest_threshold(
         clinic_curves.films(card, "val_shifted", models), Clinic.of(PRESETS["triage"].values)
     )

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pneumo import model_comparison, model_store, operating_point
-from pneumo.evaluation import Estimate
+from pneumo.evaluation.metrics import Estimate
+from pneumo.model_store import store
+from pneumo.results import comparison, operating_point
 
 PAGE = Path(__file__).parents[2] / "pages" / "compare.py"
 
@@ -29,7 +30,7 @@ def test_the_two_best_models_are_compared_on_the_test_split(models):
 
     assert not app.exception
     assert app.multiselect(key="models").value == ["good", "middling"]
-    assert str(model_comparison.compare("good", "middling", "test", models)) in text(app)
+    assert str(comparison.compare("good", "middling", "test", models)) in text(app)
     assert "Not measured on these films: POOR." in text(app)
 
 
@@ -49,13 +50,13 @@ def test_the_address_holds_films_and_models(models):
 
     assert app.segmented_control(key="split").value == "val"
     assert app.multiselect(key="models").value == ["poor", "good"]
-    assert str(model_comparison.compare("poor", "good", "val", models)) in text(app)
+    assert str(comparison.compare("poor", "good", "val", models)) in text(app)
 
 
 def test_every_pair_gets_a_verdict(models):
     app = run({"split": "Validation", "models": ["GOOD", "MIDDLING", "POOR"]})
 
-    for pair in model_comparison.all_pairs(["good", "middling", "poor"], "val", models):
+    for pair in comparison.all_pairs(["good", "middling", "poor"], "val", models):
         assert str(pair) in text(app)
 
 
@@ -77,7 +78,7 @@ def test_the_reader_chooses_the_specificity_that_all_models_are_held_to(models):
 
     assert not app.exception
     held = app.table[0].value
-    points = operating_point.table([model_store.read_card("good", models)], "val", 0.75, models)
+    points = operating_point.table([store.read_card("good", models)], "val", 0.75, models)
     good = str(Estimate(*points[["sensitivity", "low", "high"]].iloc[0]))
     assert held["Model"].tolist() == ["GOOD", "MIDDLING"]
     assert held["Sensitivity"].iloc[0] == good

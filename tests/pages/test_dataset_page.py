@@ -2,10 +2,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import synthetic
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
-from pneumo import dataset, dataset_summary, dataset_tables, samples
+from pneumo.datasets import kaggle, samples, summary, tables
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "pages" / "dataset.py"
@@ -47,7 +47,7 @@ def test_without_a_data_set_the_shipped_figures_are_shown(shipped):
 def test_the_counts_are_those_of_the_summary(shipped):
     app = run()
 
-    expected = dataset_tables.readable_counts(dataset_summary.load(shipped).counts)
+    expected = tables.readable_counts(summary.load(shipped).counts)
     assert list(table(app, "All films")) == list(expected)
     for column in ("Normal", "All films"):
         assert numbers(app, column) == expected[column].to_list()
@@ -93,7 +93,7 @@ def test_a_typed_folder_is_counted(shipped, toy_data):
     app.text_input(key="data_folder").set_value(str(toy_data.parent)).run()
 
     assert not app.exception
-    assert f"{len(dataset.scan(toy_data)):,} films in {toy_data}" in text(app)
+    assert f"{len(kaggle.scan(toy_data)):,} films in {toy_data}" in text(app)
 
 
 def test_the_environment_presets_the_folder(shipped, toy_data, monkeypatch):
@@ -142,7 +142,7 @@ def test_a_data_set_too_small_to_divide_says_so(shipped, toy_data, tmp_path):
 
 
 def test_missing_figures_and_no_data_set_cost_a_sentence(shipped):
-    (shipped / dataset_summary.INDEX).unlink()
+    (shipped / summary.INDEX).unlink()
 
     app = run()
 
@@ -153,13 +153,13 @@ def test_missing_figures_and_no_data_set_cost_a_sentence(shipped):
 
 
 def test_missing_figures_do_not_matter_with_a_data_set(shipped, toy_data, monkeypatch):
-    (shipped / dataset_summary.INDEX).unlink()
+    (shipped / summary.INDEX).unlink()
     monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
 
     app = run()
 
     assert not app.exception
-    assert sum(numbers(app, "All films")) == len(dataset.scan(toy_data))
+    assert sum(numbers(app, "All films")) == len(kaggle.scan(toy_data))
 
 
 def test_the_repository_ships_what_the_page_shows(monkeypatch):

@@ -4,11 +4,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import streamlit as st
-import synthetic
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
-from pneumo import failures, model_store, pathogen, pathogen_tables
-from pneumo.model_card import PATHOGEN
+from pneumo.inference import pathogen, pathogen_tables
+from pneumo.model_store import store
+from pneumo.model_store.card import PATHOGEN
+from pneumo.results import failures
 
 PAGE = Path(__file__).parents[2] / "pages" / "failures.py"
 
@@ -34,7 +36,7 @@ def no_data(monkeypatch):
 
 @pytest.fixture
 def cards(models):
-    return [model_store.read_card(name, models) for name in ("middling", "good")]
+    return [store.read_card(name, models) for name in ("middling", "good")]
 
 
 def test_the_mistakes_are_those_of_the_predictions(models, cards):
@@ -84,7 +86,7 @@ def test_films_are_shown_and_measured_where_the_data_set_is(models, toy_data, mo
     sick = ["PNEUMONIA" in file for file in files]
     table = pd.DataFrame({"file": files, "patient": files, "pathogen": "", "probability": 0.9})
     table["label"] = ["PNEUMONIA" if each else "NORMAL" for each in sick]
-    model_store.write_predictions(table, "good", "test", models)
+    store.write_predictions(table, "good", "test", models)
 
     app = run()
 
@@ -129,7 +131,7 @@ def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
 
     app = run({"model": "MIDDLING"} | THREE)
 
-    card = model_store.read_card("middling", models)
+    card = store.read_card("middling", models)
     told = pathogen.classes(card, "test", models)
     assert not app.exception
     assert pathogen_tables.reading(told) in text(app)
@@ -165,7 +167,7 @@ def test_broken_predictions_cost_a_sentence(models):
 
 def test_an_unmeasured_model_says_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "toy").mkdir()
-    model_store.write_card(synthetic.card(), tmp_path)
+    store.write_card(synthetic.card(), tmp_path)
     monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
 
     app = run()

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pneumo import dataset, film_gallery, samples
+from pages.parts.data import catalogue
+from pneumo.datasets import kaggle, samples
 
 PAGE = Path(__file__).parents[2] / "pages" / "gallery.py"
 
@@ -44,7 +45,7 @@ def test_without_a_data_set_the_composites_are_shown():
 def test_a_typed_folder_shows_its_films_a_page_at_a_time(toy_data):
     app = run()
     app.text_input(key="data_folder").set_value(str(toy_data)).run()
-    films = dataset.scan(toy_data)["file"].to_list()
+    films = kaggle.scan(toy_data)["file"].to_list()
 
     assert not app.exception
     first = shown(app)
@@ -59,7 +60,7 @@ def test_split_kind_and_patient_choose_films_and_go_back_to_the_first_page(with_
     app.pagination(key="page").set_value(3).run()
 
     app.segmented_control(key="split").set_value("Training").run()
-    assert shown(app) == [file for file in film_gallery.of_data_set(with_data).films["file"] if "train" in file][:24]
+    assert shown(app) == [file for file in catalogue.of_data_set(with_data).films["file"] if "train" in file][:24]
     app.multiselect(key="kind").set_value(["Viral pneumonia"]).run()
     viral = shown(app)
     app.text_input(key="patient").set_value("person203").run()

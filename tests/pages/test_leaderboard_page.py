@@ -5,11 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import streamlit as st
-import synthetic
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
-from pneumo import figures, leaderboard, model_file, model_store, published
-from pneumo.scoreboard import COLUMNS
+from pneumo import labels
+from pneumo.model_store import store, weights
+from pneumo.results import leaderboard, published
+from pneumo.results.scoreboard import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +52,7 @@ def test_the_page_opens_on_the_test_split(models):
 def test_the_table_shows_what_evaluation_computes(models):
     shown = table(run())
 
-    card = model_store.read_card("good", models)
+    card = store.read_card("good", models)
     expected = leaderboard.measure(card, "test", folder=models).metrics
     for figure in (expected.auroc, expected.specificity, expected.brier):
         assert f"{figure.value:.3f}<small>{figure.low:.3f}–{figure.high:.3f}</small>" in shown
@@ -62,7 +64,7 @@ def test_every_split_can_be_shown_and_every_column_be_sorted_by(models):
     for split in ("val", "val_shifted", "test"):
         app.segmented_control(key="split").set_value(split).run()
         assert not app.exception
-        assert figures.SPLITS[split].description in text(app)
+        assert labels.SPLITS[split].description in text(app)
     for key, column in COLUMNS.items():
         app.selectbox(key="sort").set_value(key).run()
         assert not app.exception
@@ -77,7 +79,7 @@ def test_the_order_follows_the_column(models):
     app = run({"split": "Validation"})
     assert systems(app) == ["GOOD", "MIDDLING", "POOR"]
 
-    model_store.write_card(synthetic.card(name="poor", title="POOR", sha256="p" * 64, parameters=1), models)
+    store.write_card(synthetic.card(name="poor", title="POOR", sha256="p" * 64, parameters=1), models)
     app.selectbox(key="sort").set_value("parameters").run()
 
     assert systems(app)[0] == "POOR"
@@ -140,9 +142,9 @@ def test_two_to_five_chosen_models_can_be_taken_to_the_comparison(models):
 def test_latency_is_measured_where_it_is_asked_for(models):
     for name in ("good", "middling"):
         path = models / name / "model.keras"
-        model_file.save(synthetic.small_model(), path)
-        sha256 = model_file.sha256(path) if name == "good" else "0" * 64
-        model_store.write_card(synthetic.card(name=name, title=name.upper(), sha256=sha256), models)
+        weights.save(synthetic.small_model(), path)
+        sha256 = weights.sha256(path) if name == "good" else "0" * 64
+        store.write_card(synthetic.card(name=name, title=name.upper(), sha256=sha256), models)
     app = run()
     assert table(app).count("not measured here") == 4
 
@@ -164,7 +166,7 @@ def test_the_download_has_values_bounds_and_published_rows(models, monkeypatch):
     row = rows[rows["kind"] == "model"].iloc[0]
     assert options["file_name"] == "leaderboard_test.csv"
     assert row["auroc_low"] <= row["auroc"] <= row["auroc_high"]
-    assert {f"{figure}{end}" for figure in figures.FIGURES for end in ("", "_low", "_high")} <= set(row.index)
+    assert {f"{figure}{end}" for figure in labels.FIGURES for end in ("", "_low", "_high")} <= set(row.index)
     assert (rows["kind"] == "published").sum() == len(published.load())
 
 

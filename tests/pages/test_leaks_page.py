@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pneumo import dataset_leaks, leak_tables, samples
+from pneumo.datasets import samples, shortcut_tables, shortcuts
 
 PAGE = Path(__file__).parents[2] / "pages" / "leaks.py"
 
@@ -32,10 +32,10 @@ def table(app, column):
 
 def test_the_floor_is_told_beside_the_best_model(no_data_set):
     app = run(FLOORS)
-    leaks = dataset_leaks.load(samples.FOLDER)
+    leaks = shortcuts.load(samples.FOLDER)
 
     assert not app.exception
-    assert f"**{leak_tables.floor_text(leaks)}**" in text(app)
+    assert f"**{shortcut_tables.floor_text(leaks)}**" in text(app)
     floors = table(app, "sees")
     assert len(floors) == len(leaks.floors) + 1
     assert floors["value"].iloc[-1] > floors["value"].iloc[0]
@@ -66,8 +66,8 @@ def test_a_trait_is_chosen_by_hand_or_in_the_address(no_data_set, trait):
     by_hand = table(app, "q1")
 
     assert not app.exception
-    assert by_hand.equals(leak_tables.trait_rows(dataset_leaks.load(samples.FOLDER), trait))
-    title = leak_tables.traits(dataset_leaks.load(samples.FOLDER))[trait]
+    assert by_hand.equals(shortcut_tables.trait_rows(shortcuts.load(samples.FOLDER), trait))
+    title = shortcut_tables.traits(shortcuts.load(samples.FOLDER))[trait]
     assert table(run(TRAITS, trait=title), "q1").equals(by_hand)
 
 
@@ -76,7 +76,7 @@ def test_the_map_is_coloured_by_split_or_by_kind(no_data_set):
     app.segmented_control(key="by").set_value("kind").run()
 
     assert not app.exception
-    assert len(table(app, "x")) == len(dataset_leaks.load(samples.FOLDER).points)
+    assert len(table(app, "x")) == len(shortcuts.load(samples.FOLDER).points)
 
 
 def test_without_models_the_floors_stand_alone(no_data_set, tmp_path, monkeypatch):
@@ -85,22 +85,22 @@ def test_without_models_the_floors_stand_alone(no_data_set, tmp_path, monkeypatc
     app = run(FLOORS)
 
     assert not app.exception
-    assert list(table(app, "sees")["name"]) == list(dataset_leaks.FLOORS)
+    assert list(table(app, "sees")["name"]) == list(shortcuts.FLOORS)
 
 
 def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
     app = run(FLOORS, EMBEDDING, section="Map of the films")
     app.text_input(key="data_folder").set_value(str(toy_data)).run()
-    shipped = dataset_leaks.load(samples.FOLDER)
+    shipped = shortcuts.load(samples.FOLDER)
     assert len(table(app, "sees")) == len(shipped.floors) + 1
     assert "not of this folder" in text(app)
 
     app.button(key="measure").click().run()
 
-    leaks = dataset_leaks.measure(toy_data)
+    leaks = shortcuts.measure(toy_data)
     assert not app.exception
-    assert table(app, "sees").equals(leak_tables.floors(leaks))
-    assert leak_tables.floors_text(leaks) in text(app)
+    assert table(app, "sees").equals(shortcut_tables.floors(leaks))
+    assert shortcut_tables.floors_text(leaks) in text(app)
     assert f"All figures are of the {len(leaks.points)} films in {toy_data}" in text(app)
     assert len(table(app, "x")) == len(leaks.points)
     app.text_input(key="data_folder").set_value("").run()
@@ -108,7 +108,7 @@ def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
 
 
 def test_films_that_the_figures_are_of_need_no_measuring(shipped, toy_data, monkeypatch):
-    dataset_leaks.write(dataset_leaks.measure(toy_data), samples.FOLDER)
+    shortcuts.write(shortcuts.measure(toy_data), samples.FOLDER)
     monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
 
     app = run()

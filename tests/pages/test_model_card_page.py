@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-import synthetic
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
-from pneumo import checklist, leaderboard, model_store
+from pneumo.model_store import store
+from pneumo.results import checklist, leaderboard
 
 PAGE = Path(__file__).parents[2] / "pages" / "model_card.py"
 
@@ -26,7 +27,7 @@ def text(app):
 def test_the_card_of_the_best_model_is_shown(models):
     app = run()
 
-    card = model_store.read_card("good", models)
+    card = store.read_card("good", models)
     assert not app.exception
     assert app.subheader[0].value == "Model details"
     assert "good".rjust(64, "0") in text(app)
@@ -37,9 +38,7 @@ def test_the_card_of_the_best_model_is_shown(models):
 
 @pytest.mark.parametrize("guideline", ["CLAIM 2024", "TRIPOD+AI"])
 def test_a_guideline_unfolds_its_items(models, guideline):
-    listed = [
-        each for each in checklist.items(model_store.read_card("good", models), models) if each.guideline == guideline
-    ]
+    listed = [each for each in checklist.items(store.read_card("good", models), models) if each.guideline == guideline]
     app = AppTest.from_file(PAGE, default_timeout=60)
     app.session_state[f"items_{guideline}"] = True
     app.run()
@@ -62,7 +61,7 @@ def test_the_networks_before_the_classifiers_have_cards_too(models):
     (models / "lungs").mkdir()
     metrics = {"test": {"films": 3, "dice": {"value": 0.9, "low": 0.8, "high": 1.0}}}
     card = synthetic.card(name="lungs", title="LUNGS", task="segmentation", calibration={}, metrics=metrics)
-    model_store.write_card(card, models)
+    store.write_card(card, models)
 
     app = run({"model": "LUNGS"})
 
@@ -94,7 +93,7 @@ def test_a_broken_history_costs_a_sentence(models):
 
 
 def test_a_damaged_card_costs_a_sentence(models):
-    model_store.write_card(synthetic.card(name="good", title="GOOD", training={"seconds": "long"}), models)
+    store.write_card(synthetic.card(name="good", title="GOOD", training={"seconds": "long"}), models)
 
     app = run({"model": "GOOD"})
 
@@ -115,7 +114,7 @@ def test_every_shipped_model_has_a_card(monkeypatch):
     monkeypatch.delenv("PNEUMO_MODELS", raising=False)
     app = run()
 
-    for name in model_store.names():
+    for name in store.names():
         app.selectbox(key="model").set_value(name).run()
         assert not app.exception
-        assert model_store.read_card(name).sha256 in text(app)
+        assert store.read_card(name).sha256 in text(app)

@@ -9,10 +9,12 @@ import kagglehub
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from test_medmnist import arrays
+from toy.synthetic import arrays
 
-from pneumo import dataset, download, leaderboard, model_store, own_measurement
-from pneumo.classifier import Classifier
+from pneumo.datasets import download, kaggle
+from pneumo.inference.classifier import Classifier
+from pneumo.model_store import store
+from pneumo.results import leaderboard, own_films
 
 PAGE = Path(__file__).parents[2] / "pages" / "own_data.py"
 
@@ -83,7 +85,7 @@ def test_a_medmnist_file_is_written_as_films(tmp_path):
     root = tmp_path / "films" / "pneumoniamnist_64"
     assert not app.exception
     assert f"The films are in {root}" in told(app)
-    assert len(dataset.scan(root)) == 14
+    assert len(kaggle.scan(root)) == 14
     assert app.button(key="to_gallery")
     app.button(key="unpack").click().run()
     assert "is there already" in told(app)
@@ -99,11 +101,11 @@ def test_a_model_is_measured_on_the_test_films(toy_data, toy_models, tmp_path, m
     app.button(key="own_measure").click().run()
 
     name = app.selectbox(key="own_model").value
-    measured = own_measurement.measure(Classifier.open(name, toy_models), path)
-    official = leaderboard.measure(model_store.read_card(name, toy_models), "test", folder=toy_models).metrics
+    measured = own_films.measure(Classifier.open(name, toy_models), path)
+    official = leaderboard.measure(store.read_card(name, toy_models), "test", folder=toy_models).metrics
     assert not app.exception
     shown = next(table.value for table in app.table if "Figure" in table.value)
-    assert shown.equals(own_measurement.readable(measured.metrics, official))
+    assert shown.equals(own_films.readable(measured.metrics, official))
     assert app.download_button(key="own_csv")
 
 
@@ -190,8 +192,8 @@ def test_a_file_with_another_hash_is_refused(server, tmp_path, monkeypatch):
 
 
 def test_kagglehub_fetches_at_a_click(toy_data, monkeypatch):
-    counts = dataset.film_counts(dataset.scan(toy_data))
-    monkeypatch.setattr(dataset, "PUBLISHED_FILMS", counts)
+    counts = kaggle.film_counts(kaggle.scan(toy_data))
+    monkeypatch.setattr(kaggle, "PUBLISHED_FILMS", counts)
     monkeypatch.setattr(kagglehub, "dataset_download", lambda handle: str(toy_data))
     app = run()
     app.selectbox(key="source").set_value(own_data_source(app, "kagglehub")).run()

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import synthetic
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
-from pages.parts import film_viewer
-from pages.parts.pictures import EMPTY, Pictures, in_words
-from pneumo import DISCLAIMER, drawing, hot_regions, lungs
-from pneumo.heat_findings import HeatFindings, HeatInLungs
+from pages.parts.predict.pictures import EMPTY, Pictures, in_words
+from pages.parts.predict.viewer import FOLDER, MODULE
+from pneumo import DISCLAIMER
+from pneumo.explanation import drawing, regions
+from pneumo.explanation.heat_findings import HeatFindings, HeatInLungs
+from pneumo.inference import lungs
 
 MASK = lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
 FILM = np.linspace(0, 1, 60 * 80, dtype=np.float32).reshape(60, 80)
@@ -28,7 +30,7 @@ def pictures(**changes) -> Pictures:
 
 def run(*ready: Pictures) -> AppTest:
     def page(ready):
-        from pages.parts.pictures import show_pictures
+        from pages.parts.predict.pictures import show_pictures
 
         for one in ready:
             show_pictures(one)
@@ -60,7 +62,7 @@ def test_the_viewer_is_given_all_that_it_draws():
 
 
 def test_the_viewer_is_given_the_hot_regions_of_both_scales():
-    [region] = hot_regions.hot_regions(FILM)
+    [region] = regions.hot_regions(FILM)
     warm = dataclasses.replace(findings(), regions=(region, region), absolute_regions=(region,))
 
     [without], [data] = viewers(run(pictures())), viewers(run(pictures(findings=warm)))
@@ -127,9 +129,9 @@ def test_an_empty_map_is_said_to_be_empty():
 
 
 def test_the_viewer_fetches_nothing():
-    shipped = [*film_viewer.FOLDER.iterdir()]
+    shipped = [*FOLDER.iterdir()]
 
-    assert {file.name for file in shipped} == {*film_viewer.MODULE, "viewer.html", "viewer.css"}
+    assert {file.name for file in shipped} == {*MODULE, "viewer.html", "viewer.css"}
     for file in map(Path.read_text, shipped):
         for way_out in ("http:", "https:", "url(", "@import", "import ", "fetch(", "XMLHttpRequest", "localStorage"):
             assert way_out not in file

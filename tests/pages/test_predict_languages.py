@@ -8,12 +8,12 @@ import catalogue
 import cv2
 import numpy as np
 import pytest
-import synthetic
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
 from pneumo import DISCLAIMER
 from pneumo.language import LANGUAGES
-from pneumo.report import ANSWER_WORDS
+from pneumo.reports.record import ANSWER_WORDS
 
 ROOT = Path(__file__).parents[2]
 # Shorter ones are parts of names, such as those of models.

@@ -9,30 +9,22 @@ import numpy as np
 import pydicom
 import pytest
 import streamlit as st
-import synthetic
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
-from pages.parts import agreement, readers
-from pneumo import (
-    DISCLAIMER,
-    calibration,
-    classifier,
-    drawing,
-    explanation,
-    heat_findings,
-    model_store,
-    pathogen,
-    radiograph,
-    report,
-    samples,
-    screening,
-    similar_scores,
-)
-from pneumo.batch import FilmList
+from pages.parts.predict import agreement, keep, loaded_models, upload_list
+from pneumo import DISCLAIMER, radiograph
+from pneumo.datasets import samples
 from pneumo.errors import ModelError
-from pneumo.gate import Verdict
-from pneumo.heat_methods import METHODS
+from pneumo.evaluation import calibration
+from pneumo.explanation import drawing, explainer, heat_findings
+from pneumo.explanation.cam import METHODS
+from pneumo.inference import classifier, gate, pathogen, similar_scores
+from pneumo.inference.batch import FilmList
+from pneumo.inference.gate import Verdict
+from pneumo.model_store import store
+from pneumo.reports import record as report
 
 ROOT = Path(__file__).parents[2]
 TITLES = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "Pneumonia unlikely"}
@@ -69,7 +61,8 @@ def offered(monkeypatch) -> list[dict]:
     """The records that the page made up for download, the latest last."""
     records = []
     to_json = report.to_json
-    monkeypatch.setattr(report, "to_json", lambda record, **said: records.append(record) or to_json(record, **said))
+    for module in (report, upload_list, keep):
+        monkeypatch.setattr(module, "to_json", lambda record, **said: records.append(record) or to_json(record, **said))
     return records
 
 
@@ -135,7 +128,7 @@ def test_the_viewer_gets_the_film_and_its_heat_map(page, film, drawn):
 
 def test_a_sample_says_that_it_is_a_composite(page, monkeypatch):
     # The toy gate knows drawn films only.
-    monkeypatch.setattr(screening.Screener, "check", lambda *_: Verdict(()))
+    monkeypatch.setattr(gate.Screener, "check", lambda *_: Verdict(()))
     page.run()
     page.segmented_control(key="source").set_value("Try a sample").run()
     films = samples.load_samples()
@@ -190,9 +183,9 @@ def test_a_model_without_feature_maps_says_so_and_still_answers(page, film):
 def test_another_method_draws_another_map(page, film, monkeypatch):
     upload(page.run(), "film.png", film)
     asked = []
-    drawn = explanation.Explainer.heat_map
+    drawn = explainer.Explainer.heat_map
     monkeypatch.setattr(
-        explanation.Explainer,
+        explainer.Explainer,
         "heat_map",
         lambda self, assessment, method, shape: asked.append(method) or drawn(self, assessment, method, shape),
     )
@@ -354,8 +347,8 @@ def test_another_film_has_to_be_asked_for_anew(page, film, noise, drawn):
 def test_a_film_is_checked_once_whatever_is_moved(page, film, monkeypatch):
     page.run()
     checks = []
-    check = screening.Screener.check
-    monkeypatch.setattr(screening.Screener, "check", lambda self, film: checks.append(film.name) or check(self, film))
+    check = gate.Screener.check
+    monkeypatch.setattr(gate.Screener, "check", lambda self, film: checks.append(film.name) or check(self, film))
 
     upload(page, "film.png", film)
     page.selectbox(key="model").select("dense").run()
@@ -370,7 +363,7 @@ def test_without_the_networks_films_are_not_checked_and_it_says_so(page, noise, 
     def missing():
         raise ModelError("There is no model 'gate'.")
 
-    monkeypatch.setattr(screening, "network_cards", missing)
+    monkeypatch.setattr(gate, "network_cards", missing)
 
     upload(page.run(), "noise.png", noise)
 
@@ -426,7 +419,7 @@ def test_the_probability_is_restated_for_the_users_clinic_and_the_answer_stays(p
 
 
 def test_a_model_without_validation_predictions_answers_without_a_count(page, film, monkeypatch):
-    monkeypatch.setattr(readers, "validation_scores", lambda card: None)
+    monkeypatch.setattr(loaded_models, "validation_scores", lambda card: None)
 
     upload(page.run(), "film.png", film)
     page.number_input(key="prevalence").set_value(10).run()
@@ -600,9 +593,9 @@ def test_a_second_model_is_asked_only_when_the_comparison_is_opened(page, film, 
 
 def test_the_methods_are_compared_only_when_asked(page, film, monkeypatch):
     drawn = []
-    heat_map = explanation.Explainer.heat_map
+    heat_map = explainer.Explainer.heat_map
     monkeypatch.setattr(
-        explanation.Explainer,
+        explainer.Explainer,
         "heat_map",
         lambda self, assessment, method, shape: drawn.append(method) or heat_map(self, assessment, method, shape),
     )
@@ -634,11 +627,11 @@ def test_agreement_stands_beside_what_is_usual(page, film, toy_models, tmp_path,
         "overlap": {"value": 0.4, "low": 0.3, "high": 0.5},
     }
     heat = {"films": 48, "agreement": {"gradcam": {"layercam": figures}}}
-    model_store.write_card(dataclasses.replace(model_store.read_card("cnn", folder), heat=heat), folder)
+    store.write_card(dataclasses.replace(store.read_card("cnn", folder), heat=heat), folder)
     monkeypatch.setenv("PNEUMO_MODELS", str(folder))
     # Loaded models are known by their weights, which are those of another test.
-    readers._load_reader.clear()
-    request.addfinalizer(readers._load_reader.clear)
+    loaded_models._load_reader.clear()
+    request.addfinalizer(loaded_models._load_reader.clear)
     page.run()
     page.selectbox(key="model").select("cnn").run()
     page.session_state.agreement = True
@@ -737,9 +730,9 @@ def test_all_films_of_a_list_can_be_kept_as_one_pdf(page, film, noise, downloads
 def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(page, film, monkeypatch, toy_models):
     extent = heat_findings.Extent(0.25, (0.5, None, 0.1, 0.2, 0.3, 0.4))
     found = heat_findings.HeatFindings(None, (), 0.0, (), None, extent, ())
-    card = model_store.read_card("cnn", toy_models)
+    card = store.read_card("cnn", toy_models)
     monkeypatch.setattr(heat_findings, "examine", lambda *_: found)
-    monkeypatch.setattr(readers, "leaning_of", lambda _: pathogen.leaning(card, 0.9))
+    monkeypatch.setattr(loaded_models, "leaning_of", lambda _: pathogen.leaning(card, 0.9))
     monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
 
     upload(page.run(), "film.png", film)

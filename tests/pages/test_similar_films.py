@@ -4,21 +4,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import synthetic
 from streamlit.testing.v1 import AppTest
+from toy import synthetic
 
-from pneumo import (
-    case_agreement,
-    classifier,
-    film_index,
-    index_experiment,
-    model_store,
-    radiograph,
-    samples,
-    similar_cases,
-)
-from pneumo.embedding import Embedder
-from pneumo.similar_cases import KIND_WORDS, Cases
+from pneumo import radiograph
+from pneumo.datasets import samples
+from pneumo.inference import classifier
+from pneumo.inference import similar_cases as film_index
+from pneumo.inference.similar_cases import KIND_WORDS, Cases, Embedder, agreement, find, usual_distances
+from pneumo.model_store import store
+from pneumo.training.similar_cases import build
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def indexed_models(toy_models, toy_data, tmp_path_factory) -> Path:
     """The toy models, `cnn` with an index and `dense` without one; never change it."""
     folder = shutil.copytree(toy_models, tmp_path_factory.mktemp("indexed") / "models")
-    index_experiment.build("cnn", toy_data, folder)
+    build("cnn", toy_data, folder)
     return folder
 
 
@@ -50,7 +45,7 @@ def expected(indexed_models, film) -> Cases:
     reader = classifier.Classifier.open("cnn", indexed_models)
     index = film_index.read(reader.card, indexed_models)
     seen = reader.assess(radiograph.read(film, "film.png")).model_input
-    return similar_cases.find(index, similar_cases.usual_distances(index), Embedder(reader).embed(seen[None])[0])
+    return find(index, usual_distances(index), Embedder(reader).embed(seen[None])[0])
 
 
 def opened(page: AppTest, film: bytes, model: str = "cnn") -> AppTest:
@@ -144,8 +139,8 @@ def test_another_data_set_is_told_of_and_composites_are_shown(page, film, tmp_pa
 def test_how_far_the_likeness_can_be_trusted_is_measured_on_this_models_films(page, film, indexed_models):
     opened(page, film)
 
-    index = film_index.read(model_store.read_card("cnn", indexed_models), indexed_models)
-    assert str(case_agreement.agreement(index)) in texts(page)
+    index = film_index.read(store.read_card("cnn", indexed_models), indexed_models)
+    assert str(agreement(index)) in texts(page)
 
 
 def test_a_film_like_none_is_warned_of(page, film, monkeypatch):

@@ -1,0 +1,1 @@
+"""Every Altair chart of the pages."""

@@ -1,0 +1,186 @@
+"""Charts that lay the curves of several models over each other: tables in, charts out; nothing is computed here.
+
+A model keeps its colour and its dashes whichever models are drawn beside it; see `pages.parts.charts.style` for the
+palette.
+"""
+
+from dataclasses import dataclass
+
+import altair as alt
+import pandas as pd
+
+from pages.parts.charts.style import DASHES, FIT, PALETTE, RULE, legend_below
+
+CLASSES = {"Normal": "#0072B2", "Pneumonia": "#D55E00"}
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What a chart of curves is called and how its axes read.
+
+    Attributes:
+        title: of the chart.
+        x: title of the horizontal axis.
+        y: title of the vertical axis.
+        diagonal: whether to draw the line from (0, 0) to (1, 1).
+        whole: whether both axes show 0 to 1 whatever the curves cover.
+    """
+
+    title: str
+    x: str
+    y: str
+    diagonal: bool = False
+    whole: bool = True
+
+
+ROC = Axes("ROC curves", "1 − specificity", "Sensitivity", diagonal=True)
+PRECISION_RECALL = Axes("Precision–recall curves", "Recall (sensitivity)", "Precision", whole=False)
+RISK_COVERAGE = Axes("Risk–coverage curves", "Share of films called", "Share of these calls that is wrong", whole=False)
+RELIABILITY = Axes("Reliability", "Probability of pneumonia", "Share that has pneumonia", diagonal=True)
+
+
+def band_plot(
+    curves: pd.DataFrame, points: pd.DataFrame, models: list[str], axes: Axes
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw curves with their 95 % bands, and the point where each model works.
+
+    Args:
+        curves: ``model, x, y, low, high``, and ``threshold`` where there is one, point after point.
+        points: ``model, x, y, threshold``, at most one row a model.
+        models: every model there is, so that each keeps its colour and dashes whichever are drawn.
+        axes: titles and extent.
+    """
+    x, y = _x(axes), _y(axes, "y")
+    colour, dash = _series(curves, models)
+    tooltip = [
+        alt.Tooltip("model:N", title="Model"),
+        alt.Tooltip("x:Q", title=axes.x, format=".3f"),
+        alt.Tooltip("y:Q", title=axes.y, format=".3f"),
+    ]
+    interval = [alt.Tooltip("low:Q", title="Band from", format=".3f"), alt.Tooltip("high:Q", title="to", format=".3f")]
+    threshold = [alt.Tooltip("threshold:Q", title="Threshold", format=".3f")]
+    known = threshold if "threshold" in curves else []
+    base = alt.Chart(curves.assign(place=range(len(curves)))).encode(x, colour)
+    # An area that is given an order is not drawn.
+    band = base.mark_area(opacity=0.18, line=False).encode(_y(axes, "low"), alt.Y2("high:Q"))
+    lines = base.mark_line(strokeWidth=2).encode(y, alt.Order("place:Q"), strokeDash=dash)
+    # A line answers only at its middle; invisible corners answer along all of it.
+    corners = base.mark_point(size=90, opacity=0, filled=True).encode(y, tooltip=[*tooltip, *interval, *known])
+    chosen = alt.Chart(points).mark_point(filled=True, size=130, opacity=1, shape="diamond")
+    chosen = chosen.encode(x, y, colour, tooltip=[*tooltip, *(threshold if points["threshold"].notna().any() else [])])
+    layers = [_diagonal(x, y)] if axes.diagonal else []
+    return alt.layer(*layers, band, lines, corners, chosen).properties(autosize=FIT, height=340, title=axes.title)
+
+
+def reliability_plot(bins: pd.DataFrame, models: list[str]) -> alt.LayerChart | alt.FacetChart:
+    """Draw how often pneumonia came true at each probability, with 95 % intervals.
+
+    Args:
+        bins: ``model, x, y, low, high, films``.
+        models: every model there is.
+    """
+    x, y = _x(RELIABILITY), _y(RELIABILITY, "y")
+    colour, dash = _series(bins, models)
+    tooltip = [
+        alt.Tooltip("model:N", title="Model"),
+        alt.Tooltip("x:Q", title="Mean probability", format=".3f"),
+        alt.Tooltip("y:Q", title="Has pneumonia", format=".3f"),
+        alt.Tooltip("low:Q", title="Interval from", format=".3f"),
+        alt.Tooltip("high:Q", title="to", format=".3f"),
+        alt.Tooltip("films:Q", title="Films", format=","),
+    ]
+    base = alt.Chart(bins).encode(x, colour)
+    rules = base.mark_rule(opacity=0.6).encode(_y(RELIABILITY, "low"), alt.Y2("high:Q"))
+    lines = base.mark_line(strokeWidth=1.5).encode(y, strokeDash=dash)
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(y, tooltip=tooltip)
+    return alt.layer(_diagonal(x, y), rules, lines, dots).properties(autosize=FIT, height=340, title=RELIABILITY.title)
+
+
+def score_plot(shares: pd.DataFrame, title: str) -> alt.Chart:
+    """Draw how a model's probabilities are spread in each class, as overlapping histograms.
+
+    Args:
+        shares: ``class, low, high, films, share``.
+        title: the model's.
+    """
+    return (
+        alt.Chart(shares)
+        .mark_bar(opacity=0.6, binSpacing=0)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title="Probability of pneumonia", axis=alt.Axis(tickCount=5, format=".1f")),
+            x2="high:Q",
+            y=alt.Y("share:Q", stack=None, title="Share of the class", axis=alt.Axis(tickCount=4, format="%")),
+            color=alt.Color(
+                "class:N",
+                title=None,
+                scale=alt.Scale(domain=list(CLASSES), range=list(CLASSES.values())),
+                legend=legend_below(),
+            ),
+            tooltip=[
+                alt.Tooltip("class:N", title="Class"),
+                alt.Tooltip("low:Q", title="From", format=".2f"),
+                alt.Tooltip("high:Q", title="Below", format=".2f"),
+                alt.Tooltip("films:Q", title="Films", format=","),
+                alt.Tooltip("share:Q", title="Share", format=".1%"),
+            ],
+        )
+        .properties(autosize=FIT, height=170, title=title)
+    )
+
+
+def epochs_plot(values: pd.DataFrame, models: list[str], title: str) -> alt.Chart:
+    """Draw a figure of several models over their epochs.
+
+    Args:
+        values: ``model, epoch, value``.
+        models: every model there is.
+        title: of the figure.
+    """
+    colour, dash = _series(values, models)
+    return (
+        alt.Chart(values)
+        .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2)
+        .encode(
+            alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False)),
+            alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+            colour,
+            dash,
+            tooltip=[
+                alt.Tooltip("model:N", title="Model"),
+                alt.Tooltip("epoch:Q", title="Epoch"),
+                alt.Tooltip("value:Q", title=title, format=".4f"),
+            ],
+        )
+        .properties(autosize=FIT, height=240, title=f"{title} by epoch")
+    )
+
+
+def _series(rows: pd.DataFrame, models: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
+    drawn = set(rows["model"])
+    shown = [model for model in models if model in drawn]
+    places = [models.index(model) for model in shown]
+    count, legend = len(PALETTE), legend_below("stroke")
+    colours = [PALETTE[place % count] for place in places]
+    # The ninth model has the first one's colour, and so must not have its dashes.
+    dashes = [DASHES[(place + place // count) % len(DASHES)] for place in places]
+    return (
+        alt.Color("model:N", title=None, scale=alt.Scale(domain=shown, range=colours), legend=legend),
+        alt.StrokeDash("model:N", title=None, scale=alt.Scale(domain=shown, range=dashes), legend=legend),
+    )
+
+
+def _x(axes: Axes) -> alt.X:
+    return alt.X("x:Q", title=axes.x, scale=_scale(axes), axis=alt.Axis(tickCount=5))
+
+
+def _y(axes: Axes, column: str) -> alt.Y:
+    return alt.Y(f"{column}:Q", title=axes.y, scale=_scale(axes), axis=alt.Axis(tickCount=5))
+
+
+def _scale(axes: Axes) -> alt.Scale:
+    return alt.Scale(domain=[0, 1]) if axes.whole else alt.Scale(zero=False, nice=False)
+
+
+def _diagonal(x: alt.X, y: alt.Y) -> alt.Chart:
+    ends = pd.DataFrame({"x": [0, 1], "y": [0, 1]})
+    return alt.Chart(ends).mark_line(color=RULE, strokeDash=[3, 3], strokeWidth=1).encode(x, y)

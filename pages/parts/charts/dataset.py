@@ -1,0 +1,151 @@
+"""Charts of the data set, as Altair specifications: tables in, charts out; nothing is computed here."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from pages.parts.charts.style import DASHES, FIT, legend_below
+
+NORMAL, BACTERIAL, VIRAL, UNNAMED = "#0072B2", "#D55E00", "#E69F00", "#8C8C8C"
+KINDS = {
+    "Normal": NORMAL,
+    "Bacterial pneumonia": BACTERIAL,
+    "Viral pneumonia": VIRAL,
+    "Pneumonia, cause not named": UNNAMED,
+}
+CLASSES = {"Normal": NORMAL, "Pneumonia": BACTERIAL}
+
+
+def class_bars(counts: pd.DataFrame, splits: list[str], quantity: str = "films") -> alt.Chart:
+    """Draw the films or the patients of each split, stacked by kind; a click on the legend shows one kind alone.
+
+    Args:
+        counts: ``split, kind, films, patients, share``.
+        splits: from top to bottom.
+        quantity: ``films`` or ``patients``.
+    """
+    chosen = alt.selection_point(fields=["kind"], bind="legend")
+    return (
+        alt.Chart(counts)
+        .mark_bar()
+        .encode(
+            y=alt.Y("split:N", title=None, sort=splits),
+            x=alt.X(f"{quantity}:Q", title=quantity.capitalize(), axis=alt.Axis(tickCount=5, format=",d")),
+            color=classes(KINDS, counts, "kind"),
+            opacity=_dimmed(chosen),
+            order=alt.Order("place:Q"),
+            tooltip=[
+                alt.Tooltip("split:N", title="Split"),
+                alt.Tooltip("kind:N", title="Kind"),
+                alt.Tooltip("films:Q", title="Films", format=","),
+                alt.Tooltip("patients:Q", title="Patients", format=","),
+                alt.Tooltip("share:Q", title="Share of the split's films", format=".1%"),
+            ],
+        )
+        .add_params(chosen)
+        .transform_calculate(place=f"indexof({list(KINDS)}, datum.kind)")
+        .properties(autosize=FIT, height=alt.Step(48), title=f"{quantity.capitalize()} by split and kind")
+    )
+
+
+def films_per_patient_bars(shares: pd.DataFrame) -> alt.Chart:
+    """Draw how many films patients have; a click on the legend shows one class alone.
+
+    Args:
+        shares: ``class, films, patients, share``; ``films`` is text, the last one "… or more".
+    """
+    chosen = alt.selection_point(fields=["class"], bind="legend")
+    return (
+        alt.Chart(shares)
+        .mark_bar()
+        .encode(
+            x=alt.X("films:N", title="Films of a patient", sort=None, axis=alt.Axis(labelAngle=0)),
+            xOffset=alt.XOffset("class:N"),
+            y=alt.Y("share:Q", title="Share of patients", axis=alt.Axis(format="%")),
+            color=classes(CLASSES, shares, "class"),
+            opacity=_dimmed(chosen),
+            tooltip=[
+                alt.Tooltip("class:N", title="Class"),
+                alt.Tooltip("films:N", title="Films"),
+                alt.Tooltip("patients:Q", title="Patients", format=","),
+                alt.Tooltip("share:Q", title="Share of patients", format=".1%"),
+            ],
+        )
+        .add_params(chosen)
+        .properties(autosize=FIT, height=280, title="Films per patient")
+    )
+
+
+def size_histogram(shares: pd.DataFrame, title: str) -> alt.Chart:
+    """Draw how a size is spread in each class, as overlapping histograms.
+
+    Args:
+        shares: ``class, low, high, films, share``, a bin a row.
+        title: of the size, with its unit.
+    """
+    return (
+        alt.Chart(shares)
+        .mark_bar(opacity=0.55, binSpacing=0)
+        .encode(
+            x=alt.X("low:Q", title=title, bin="binned", axis=alt.Axis(tickCount=6)),
+            x2="high:Q",
+            y=alt.Y("share:Q", title="Share of films", stack=None, axis=alt.Axis(format="%")),
+            color=classes(CLASSES, shares, "class"),
+            tooltip=[
+                alt.Tooltip("class:N", title="Class"),
+                alt.Tooltip("low:Q", title="From"),
+                alt.Tooltip("high:Q", title="Below"),
+                alt.Tooltip("films:Q", title="Films", format=","),
+                alt.Tooltip("share:Q", title="Share", format=".1%"),
+            ],
+        )
+        .properties(autosize=FIT, height=260, title=title)
+    )
+
+
+def intensity_lines(shares: pd.DataFrame, splits: list[str]) -> alt.Chart:
+    """Draw how grey values are spread in each class and split; a click on the legend shows one class alone.
+
+    Args:
+        shares: ``split, class, low, high, share``, a bin a row.
+        splits: the order of the legend.
+    """
+    chosen = alt.selection_point(fields=["class"], bind="legend")
+    return (
+        alt.Chart(shares)
+        .mark_line(interpolate="step-after", strokeWidth=2)
+        .encode(
+            x=alt.X("low:Q", title="Grey value, 0 (black) to 255 (white)", scale=alt.Scale(domain=[0, 255])),
+            y=alt.Y("share:Q", title="Share of pixels", axis=alt.Axis(format=".1%")),
+            color=classes(CLASSES, shares, "class", "stroke"),
+            opacity=_dimmed(chosen),
+            strokeDash=alt.StrokeDash(
+                "split:N",
+                title=None,
+                scale=alt.Scale(domain=splits, range=DASHES[: len(splits)]),
+                legend=legend_below("stroke"),
+            ),
+            tooltip=[
+                alt.Tooltip("class:N", title="Class"),
+                alt.Tooltip("split:N", title="Split"),
+                alt.Tooltip("low:Q", title="From"),
+                alt.Tooltip("high:Q", title="To"),
+                alt.Tooltip("share:Q", title="Share of pixels", format=".2%"),
+            ],
+        )
+        .add_params(chosen)
+        .properties(autosize=FIT, height=340, title="Grey values by class and split")
+    )
+
+
+def classes(colours: dict[str, str], rows: pd.DataFrame, column: str, symbol: str = "square") -> alt.Color:
+    """Return the colours of the kinds or classes that a column of a table names, with their legend."""
+    known = set(rows[column])
+    shown = {name: colour for name, colour in colours.items() if name in known}
+    scale = alt.Scale(domain=list(shown), range=list(shown.values()))
+    return alt.Color(f"{column}:N", title=None, scale=scale, legend=legend_below(symbol))
+
+
+def _dimmed(chosen: alt.Parameter) -> Any:
+    return alt.when(chosen).then(alt.value(1.0)).otherwise(alt.value(0.12))

@@ -1,0 +1,92 @@
+"""The data set that the reader names, kept while the tab is open, and what is read of it once for all sessions."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts.data import catalogue
+from pages.parts.data.catalogue import Catalogue
+from pneumo.datasets import kaggle, samples, summary
+from pneumo.datasets.summary import Summary
+from pneumo.errors import DatasetError
+
+
+@st.cache_resource(show_spinner="Listing the films…", max_entries=4)
+def _listed(root: Path, state: str) -> Catalogue:
+    """Keep the list of a data set until films are added or removed, which changes ``state``."""
+    return catalogue.of_data_set(root)
+
+
+@st.cache_resource(show_spinner="Reading every film once; full-size films take a minute or two…", max_entries=2)
+def _summary(root: Path, state: str, _data: Catalogue, _shipped: Summary | None) -> Summary:
+    """Keep the figures of a data set for as long as its list."""
+    return catalogue.summary(_data, _shipped)
+
+
+@st.cache_data(show_spinner=False, max_entries=6000)
+def thumbnail_url(path: Path, changed: int) -> str:
+    """Keep the small picture of a film until its file changes; 6,000 of them take about 50 MB."""
+    return catalogue.thumbnail_url(path)
+
+
+HELP = "The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it."
+
+
+def locate(words: str = "Data set folder", help_text: str = HELP) -> Path | None:
+    """Ask for the folder of a data set and return its root; None, with a sentence, where there is none."""
+    folder = st.text_input(
+        words,
+        str(kaggle.default_folder() or ""),
+        key="data_folder",
+        persist_state="session",
+        max_chars=1000,
+        placeholder="/path/to/chest_xray",
+        help=help_text,
+    )
+    if not folder.strip():
+        return None
+    try:
+        return catalogue.locate(folder)
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+        return None
+
+
+def ask() -> Catalogue | None:
+    """Ask for the folder of a data set and list it; None, with a sentence, where there is none to be shown."""
+    root = locate()
+    try:
+        return _listed(root, catalogue.state(root)) if root else None
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+        return None
+
+
+def shipped() -> Summary | None:
+    """Return the figures that come with pneumo; None, with a sentence, where they are missing."""
+    try:
+        return summary.load(samples.FOLDER)
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+        return None
+
+
+def figures(data: Catalogue | None) -> Summary | None:
+    """Return the figures of a data set, or those that come with pneumo where there is none or it cannot be read."""
+    with_pneumo = shipped()
+    if data is None:
+        return with_pneumo
+    try:
+        return _summary(data.root, catalogue.state(data.root), data, with_pneumo)
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+        return None
+
+
+def composites() -> Catalogue | None:
+    """Return the composites that come with pneumo; None, with a sentence, where they are missing."""
+    try:
+        return catalogue.of_samples(samples.load_samples(samples.FOLDER), samples.FOLDER)
+    except DatasetError as error:
+        st.caption(f":material/warning: {error}")
+        return None

@@ -1,0 +1,36 @@
+"""The lungs of a film, drawn only when the reader asks: the network behind them brings TensorFlow with it."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pneumo import radiograph
+from pneumo.errors import ModelError
+from pneumo.inference import gate
+from pneumo.inference.lungs import LungMask, Segmenter
+from pneumo.preprocessing import network_input
+
+
+@st.cache_resource(show_spinner="Loading the lung network…", max_entries=2)
+def _segmenter(sha256: str) -> Segmenter:
+    """Load the network once for all sessions; ``sha256`` makes a retrained one a new one."""
+    return gate.open_segmenter()
+
+
+@st.cache_resource(show_spinner="Drawing the lungs…", max_entries=200)
+def _lungs(path: Path, changed: int, sha256: str) -> LungMask:
+    """Keep the lungs of a film until its file changes."""
+    return _segmenter(sha256).segment(network_input.film_square(radiograph.read(path).pixels))
+
+
+def lungs(path: Path) -> LungMask | None:
+    """Return the lungs of a film; None, with a sentence, where the network is missing.
+
+    Raises:
+        ImageError: if the film cannot be read.
+    """
+    try:
+        return _lungs(path, path.stat().st_mtime_ns, gate.network_cards()[0].sha256)
+    except ModelError as error:
+        st.caption(f":material/warning: {error}")
+        return None

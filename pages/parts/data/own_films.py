@@ -1,0 +1,116 @@
+"""What can be done with a data set that was looked through: write a MedMNIST file as films, and measure a model."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pneumo.datasets import checks, medmnist
+from pneumo.datasets.checks import Check
+from pneumo.errors import DatasetError, ModelError
+from pneumo.evaluation.metrics import Metrics
+from pneumo.model_store import store
+from pneumo.results import leaderboard, model_facts, own_films
+from pneumo.results.own_films import OwnMeasurement
+
+MEASURED = "own_measured"
+
+
+def leaf_through(root: Path) -> None:
+    """Offer the other pages for the films of a folder."""
+    if st.button("Leaf through these films in the gallery", icon=":material/photo_library:", key="to_gallery"):
+        st.session_state["data_folder"] = str(root)
+        st.switch_page("pages/gallery.py")
+    st.caption("Dataset, What leaks and Augmentation then show the same folder.")
+
+
+def unpack(path: Path) -> None:
+    """Offer to write a MedMNIST file as a folder of films, which all pages and commands can read."""
+    st.write("Written as films, its pictures can be counted, leafed through and trained on like any data set.")
+    out = st.text_input("Write the films into", "data", key="unpack_out", max_chars=1000, width=420)
+    if st.button("Write as films", icon=":material/folder_open:", key="unpack"):
+        bar, tell = _progress("Writing the films…")
+        try:
+            root = medmnist.unpack(path, Path(out.strip() or "data").expanduser(), tell)
+            st.session_state["unpacked"] = (path, root)
+        except (DatasetError, RuntimeError) as error:
+            st.error(str(error), icon=":material/error:")
+        bar.empty()
+    source, root = st.session_state.get("unpacked", (None, None))
+    if source == path and root:
+        st.success(f"The films are in {root}.", icon=":material/check_circle:")
+        leaf_through(root)
+
+
+def measure(found: Check) -> None:
+    """Offer to measure a model on the test films, and show the figures."""
+    st.subheader("Measure a model on these test films")
+    st.write(own_films.origin(found.counts))
+    cards = store.catalogue().cards
+    if not cards:
+        st.caption("There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`.")
+        return
+    by_name, labels = {card.name: card for card in cards}, model_facts.labels(cards)
+    card = by_name[st.selectbox("Model", list(by_name), format_func=labels.__getitem__, key="own_model", width=420)]
+    if st.button("Measure", icon=":material/speed:", key="own_measure"):
+        bar, tell = _progress("Assessing the films…")
+        try:
+            # It takes long to import, and is needed only now.
+            from pages.parts.predict import loaded_models
+
+            classifier = loaded_models.load_reader(card.name, card.sha256).classifier
+            measured = own_films.measure(classifier, found.root, tell)
+            st.session_state[MEASURED] = (found.root, card.sha256, measured)
+        except (DatasetError, ModelError, OSError) as error:
+            st.session_state.pop(MEASURED, None)
+            st.error(str(error), icon=":material/error:")
+        bar.empty()
+    root, sha256, measured = st.session_state.get(MEASURED, (None, None, None))
+    if measured and (root, sha256) == (found.root, card.sha256):
+        _show(measured, card.name, _official(card.name))
+    else:
+        st.caption("Each test film is assessed as on the Predict page, without the gate.")
+
+
+def _progress(words: str) -> tuple[DeltaGenerator, Callable[[int, int], None]]:
+    """Show a bar, and return it with what moves it on."""
+    bar = st.progress(0.0, words)
+
+    def tell(done: int, total: int) -> None:
+        bar.progress(checks.share_read(done, total), words)
+
+    return bar, tell
+
+
+def _official(name: str) -> Metrics | None:
+    """Return a model's figures on the official test films; None where it was not measured on them."""
+    try:
+        return leaderboard.measure(store.read_card(name), "test").metrics
+    except ModelError:
+        return None
+
+
+def _show(measured: OwnMeasurement, name: str, official: Metrics | None) -> None:
+    """Show the figures of a measurement, and offer the calls behind them."""
+    metrics = measured.metrics
+    st.write(
+        f"{metrics.films:,} films were measured; a film is called pneumonia from a probability of "
+        f"{metrics.threshold:.3f} on."
+    )
+    if measured.unreadable:
+        st.warning(f"Left out, for they cannot be read: {len(measured.unreadable):,} films.", icon=":material/warning:")
+    st.table(own_films.readable(metrics, official), border="horizontal", hide_index=True)
+    st.caption(
+        "In brackets the 95 % interval: Wilson's for shares of films, a bootstrap over patients for the rest. Where "
+        "names tell no patient each film counts as a patient, and the intervals are too narrow."
+    )
+    st.download_button(
+        "Download the probabilities (CSV)",
+        measured.predictions.to_csv(index=False),
+        file_name=f"{name}_own_films.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key="own_csv",
+        on_click="ignore",
+    )

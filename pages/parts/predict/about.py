@@ -1,0 +1,107 @@
+"""What stands behind an answer, folded away: its reasons, what the number means, the film's privacy, the model."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts.shared.language import _, current, told
+from pneumo.language import ENGLISH
+from pneumo.model_store.card import ModelCard
+from pneumo.sentences import say
+
+if TYPE_CHECKING:
+    from pneumo.inference.classifier import Assessment
+
+FIGURES = {
+    "auroc": say("AUROC"),
+    "accuracy": say("Accuracy"),
+    "sensitivity": say("Sensitivity"),
+    "specificity": say("Specificity"),
+}
+
+
+def show_reasons(assessment: "Assessment") -> None:
+    """Show why the model gave this answer."""
+    with st.expander(_("Why this answer?"), icon=":material/rule:"):
+        for reason in assessment.reasons:
+            st.markdown(f"- {told(reason)}")
+
+
+def show_meaning(card: ModelCard) -> None:
+    """Say what the probability and the count of films mean."""
+    held_at = card.calibration["prevalence"]
+    with st.expander(_("What do the numbers mean?"), icon=":material/percent:"):
+        st.markdown(
+            "\n".join(
+                f"- {meaning}"
+                for meaning in (
+                    _(
+                        "**The probability** holds where {held_at:.0%} of the films show pneumonia. Where fewer do it "
+                        "is too high; “At your clinic” restates it.",
+                        held_at=held_at,
+                    ),
+                    _(
+                        "**“Of 100 films that score like this”** was counted: it looks up the validation films with "
+                        "the nearest scores and says how many of them showed pneumonia. The interval is where the "
+                        "true number lies 95 times in 100, as far as chance goes."
+                    ),
+                    _(
+                        "**Likely and unlikely** are given only beyond limits at which few validation films were on "
+                        "the wrong side. Between them the model cannot say. Unlikely does not rule pneumonia out."
+                    ),
+                    _(
+                        "**All of it** comes from films of children of one to five years at one hospital, retouched "
+                        "as if another had made them. Other ages, machines and diseases are unknown to the models, "
+                        "and there the numbers may be wrong."
+                    ),
+                )
+            )
+        )
+
+
+def show_privacy() -> None:
+    """Say where a film goes."""
+    with st.expander(_("Does my film leave this machine?"), icon=":material/lock:"):
+        st.markdown(
+            _(
+                "It goes to the machine that runs pneumo and no further: your own, if the address of this page starts "
+                "with localhost. There it stays in memory while this page is open, and for about two minutes after. "
+                "It is not stored, not logged, not sent on and not learned from. What you download is a file on your "
+                "own machine; it carries the film's file name."
+            )
+        )
+        if current() is not ENGLISH:
+            st.caption(_("This page was translated from English. No clinician who speaks the language has checked it."))
+
+
+def show_model(card: ModelCard) -> None:
+    """Show the figures of the model that answered."""
+    with st.expander(_("About the model: {title}", title=card.title), icon=":material/model_training:"):
+        figures = card.metrics.get("test")
+        if figures:
+            st.markdown(
+                "\n".join(
+                    (
+                        _(
+                            "On the {films} films of the official test split (children of one hospital):",
+                            films=figures["films"],
+                        ),
+                        "",
+                        *(
+                            _(
+                                "- {words}: **{value:.3f}** (95 % interval {low:.3f}–{high:.3f})",
+                                words=words,
+                                **{end: figures[key][end] for end in ("value", "low", "high")},
+                            )
+                            for key, words in FIGURES.items()
+                        ),
+                    )
+                )
+            )
+        st.caption(
+            _(
+                "`{name}` · SHA-256 `{sha256}` · {parameters:,} weights · from {initial}",
+                **{"name": card.name, "sha256": card.sha256},
+                **{"parameters": card.parameters, "initial": card.initial_weights},
+            )
+        )

@@ -1,0 +1,1 @@
+"""The command line: ``python -m pneumo …``, and ``pneumo …`` where the package is installed."""

@@ -1,0 +1,93 @@
+"""``python -m pneumo data …``: count and fetch the data set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumo.cli import output
+from pneumo.cli.options import DataOption, JsonOption, reports_errors, required
+from pneumo.cli.output import say
+from pneumo.datasets import kaggle
+
+app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)
+
+
+@app.command()
+@reports_errors
+def summary(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Count films and patients, and check that no patient stands in two splits."""
+    films = kaggle.scan(required(data))
+    parts = kaggle.development_split(films)
+    if as_json:
+        output.print_json(
+            {
+                "films": len(films),
+                "patients": int(films["patient"].nunique()),
+                "identical_groups": len(kaggle.duplicate_groups(films)),
+                "fingerprint": kaggle.fingerprint(films),
+                "development": {"train": len(parts.train), "validation": len(parts.validation)},
+                "counts": kaggle.counts(films).to_dict("records"),
+            }
+        )
+        return
+    output.print_data_summary(films, parts)
+
+
+@app.command()
+@reports_errors
+def download(
+    out: Annotated[Path, typer.Option(help="Where to put the data set.")] = Path("data"),
+    url: Annotated[str | None, typer.Option(help="Another address of the zip archive.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Its hash, to be checked.")] = None,
+) -> None:
+    """Fetch the data set (2.3 GB) and check that it is complete."""
+    from pneumo.datasets import download as fetcher
+
+    root = fetcher.download(out, url or fetcher.URL, sha256, say)
+    print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
+
+
+@app.command()
+@reports_errors
+def leaks(
+    data: DataOption = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Lung masks: a folder with labels.csv and masks224/, for original sizes and framing."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("data_samples"),
+) -> None:
+    """Measure what tells the label without the lungs, for the page “What leaks”."""
+    from pneumo.datasets import shortcuts
+
+    with output.progress_bar() as show:
+        found = shortcuts.measure(required(data), masks, lambda done, total: show("measuring films", done, total))
+    path = shortcuts.write(found, out)
+    output.print_table(found.floors, "AUROC on validation of a logistic regression")
+    say(f"Wrote {path}.")
+
+
+@app.command()
+@reports_errors
+def check(
+    path: Annotated[Path, typer.Argument(help="A folder in the Kaggle layout, or a MedMNIST .npz file.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is missing, corrupt, duplicated or shared between splits; exit code 1 if anything is wrong."""
+    from pneumo.datasets import checks
+
+    with output.progress_bar() as show:
+        found = checks.check(path, lambda done, total: show("reading films", done, total))
+    if as_json:
+        output.print_json(found.as_record())
+    else:
+        output.print_table(found.counts, f"{found.films:,} films in {found.root}")
+        for problem in found.problems:
+            print(f"{problem.severity}: {problem.message} {problem.remedy}")
+            for file in problem.files:
+                print(f"  {file}")
+        if not found.problems:
+            print("Nothing is wrong with this data set.")
+    if not found.is_sound:
+        raise typer.Exit(1)

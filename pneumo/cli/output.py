@@ -1,0 +1,159 @@
+"""What the command line prints: results on stdout, progress and complaints on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pneumo.datasets import kaggle
+from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.results import card_figures
+
+if TYPE_CHECKING:
+    from pneumo.training.classifier import Stage
+
+# What the history of a run calls a figure, and how an epoch's line names it.
+_EPOCH_FIGURES = {
+    "loss": "loss",
+    "val_auroc": "validation AUROC",
+    "shifted_auroc": "shifted",
+    "val_dice": "validation Dice",
+}
+# A pipe has no width; a table cut to 80 columns would lose its intervals.
+_PIPED_WIDTH = 160
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console on the stream as it is now, wide where no terminal sets a width."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else _PIPED_WIDTH)
+
+
+def say(text: str) -> None:
+    """Print a sentence on stderr, as it stands."""
+    console(stderr=True).print(text, markup=False)
+
+
+def complain(text: str) -> None:
+    """Print what went wrong on stderr."""
+    console(stderr=True).print(f"Error: {text}", markup=False, style="red")
+
+
+def print_json(data: Any) -> None:
+    """Print a value as JSON, for people and machines."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Drop what native code writes to stderr meanwhile.
+
+    TensorFlow logs two notices while it is imported, before any of its own log settings take effect.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar on stderr where that is a terminal; yields a function of (what, done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def show_stage(show: Callable[[str, int, int], None], stage: "Stage") -> None:
+    """Move the bar on, and print a line for each epoch that is done."""
+    epoch = stage.epoch
+    show(f"epoch {epoch.epoch} of {epoch.epochs}" if epoch else stage.what, stage.done, stage.total)
+    if epoch and epoch.row:
+        known = [(name, epoch.row[key]) for key, name in _EPOCH_FIGURES.items() if key in epoch.row]
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in known)
+        say(f"epoch {epoch.epoch}: {figures}, {epoch.row['seconds']:.0f} s")
+
+
+def record_line(record: dict[str, Any]) -> str:
+    """Return a film's record as one line of text: file, answer, probability, findings; or file, status, reasons."""
+    if record["status"] == "ok":
+        findings = [finding["message"] for finding in record["findings"] or ()]
+        if record["forced"]:
+            findings.insert(0, "Assessed in spite of a refusal:")
+        cells = (record["file"], record["answer"], f"{record['probability']:.3f}", " ".join(findings))
+        return "\t".join(filter(None, cells))
+    return f"{record['file']}\t{record['status']}\t{' '.join(record['reasons'])}"
+
+
+def check_line(record: dict[str, Any]) -> str:
+    """Return what the gate found in a film as one line of text: file, verdict and findings."""
+    messages = " ".join(finding["message"] for finding in record["findings"])
+    return "\t".join(filter(None, (record["file"], "accepted" if record["accepted"] else "refused", messages)))
+
+
+def print_leaderboard(cards: list[ModelCard], split: str) -> None:
+    """Print one row a model."""
+    table = Table("model", "AUROC", "accuracy", "sensitivity", "specificity", "parameters", title=f"Split: {split}")
+    for card in cards:
+        figures = card.metrics.get(split, {})
+        cells = [_interval(figures.get(key)) for key in ("auroc", "accuracy", "sensitivity", "specificity")]
+        table.add_row(card.name, *cells, f"{card.parameters:,}")
+    console().print(table)
+
+
+def print_metrics(card: ModelCard, split: str) -> None:
+    """Print a model's figures on one split."""
+    figures = card.metrics[split]
+    table = Table("figure", "value (95 % interval)", title=f"{card.title} on {split}, {figures['films']} films")
+    for name, figure in card_figures.figures(figures):
+        table.add_row(name, card_figures.cell(figure))
+    out = console()
+    out.print(table)
+    if card.task == CLASSIFICATION and (cells := figures.get("confusion")):
+        out.print(_confusion_line(cells, figures["threshold"]))
+    if figures.get("failed"):
+        out.print(f"On {figures['failed']} of the films nothing was found.")
+
+
+def _confusion_line(cells: dict[str, int], threshold: float) -> str:
+    return (
+        f"At threshold {threshold:g}: of {cells['true_positive'] + cells['false_negative']} films with "
+        f"pneumonia {cells['false_negative']} missed, of {cells['true_negative'] + cells['false_positive']} normal "
+        f"films {cells['false_positive']} false alarms."
+    )
+
+
+def print_table(rows: pd.DataFrame, title: str) -> None:
+    """Print a table as it stands."""
+    table = Table(*rows.columns, title=title)
+    for row in rows.itertuples(index=False):
+        table.add_row(*(str(cell) for cell in row))
+    console().print(table)
+
+
+def print_data_summary(films: pd.DataFrame, parts: kaggle.Development) -> None:
+    """Print the counts of a data set."""
+    print_table(kaggle.counts(films), f"{len(films):,} films of {films['patient'].nunique():,} patients")
+    console().print(
+        f"{len(kaggle.duplicate_groups(films))} groups of identical films. Development split by patient: "
+        f"{len(parts.train):,} films train, {len(parts.validation):,} validate. No patient stands in two splits."
+    )
+
+
+def _interval(figure: dict[str, float | None] | None) -> str:
+    if not figure or figure["value"] is None:
+        return "–"
+    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"

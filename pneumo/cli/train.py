@@ -1,0 +1,319 @@
+"""The commands ``python -m pneumo train …`` and ``evaluate …``.
+
+The command ``python -m pneumo search …``.
+
+The command ``python -m pneumo similar …``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from pneumo.cli import output
+from pneumo.cli.options import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required
+from pneumo.cli.output import say
+from pneumo.datasets import kaggle
+from pneumo.model_store.card import ModelCard
+
+if TYPE_CHECKING:
+    from pneumo.training.search import Trial
+
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from pneumo.training.similar_cases import Indexed
+
+
+MasksOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--masks",
+        help="Lung masks: a folder with labels.csv, which tells the original sizes of squashed films, and masks224/.",
+        show_default="DATA/../lung_masks",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Target:
+    """How one kind of model is trained and measured.
+
+    Attributes:
+        train: given (name, data, masks, out) and the options of `classifier.train`.
+        evaluate: given (name, data, masks, split, folder, progress).
+        pretrained: whether training starts from ImageNet weights where none are named.
+    """
+
+    train: Callable[..., ModelCard]
+    evaluate: Callable[..., ModelCard]
+    pretrained: bool
+
+
+def _train_classifier(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
+    from pneumo.training import classifier
+
+    return classifier.train(name, data, out, masks=masks, **options)
+
+
+def _evaluate_classifier(
+    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
+) -> ModelCard:
+    from pneumo.training import classifier
+
+    return classifier.evaluate(name, data, split, folder, progress, masks)
+
+
+def _train_lungs(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
+    from pneumo.training import lungs
+
+    return lungs.train(data, masks, out, **options)
+
+
+def _evaluate_lungs(
+    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
+) -> ModelCard:
+    from pneumo.training import lungs
+
+    return lungs.evaluate(data, masks, split, folder, progress)
+
+
+def _train_gate(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
+    from pneumo.training import gate
+
+    # Nothing is learned epoch by epoch, so there is nothing to count or resume.
+    used = {key: options[key] for key in ("weights", "fold", "progress")}
+    return gate.train(data, None, out, **used)
+
+
+def _evaluate_gate(
+    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
+) -> ModelCard:
+    from pneumo.training import gate
+
+    return gate.evaluate(data, split, folder, progress)
+
+
+def _train_ensemble(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
+    from pneumo.training import ensemble
+
+    return ensemble.train(data, out, fold=options["fold"], masks=masks, progress=options["progress"])
+
+
+def _train_pathogen(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
+    from pneumo.training import pathogen
+
+    # It starts from a classifier of ours, not from ImageNet.
+    used = {key: options[key] for key in ("epochs", "fold", "resume", "progress")}
+    return pathogen.train(data, out, **used)
+
+
+def _evaluate_pathogen(
+    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
+) -> ModelCard:
+    from pneumo.training import pathogen
+
+    return pathogen.evaluate(data, split, folder, progress)
+
+
+# The networks that look at a film before or after it is classified, and the models joined. Every other name is an
+# architecture.
+TARGETS = {
+    "ensemble": Target(_train_ensemble, _evaluate_classifier, pretrained=False),
+    "lungs": Target(_train_lungs, _evaluate_lungs, pretrained=True),
+    "gate": Target(_train_gate, _evaluate_gate, pretrained=True),
+    "pathogen": Target(_train_pathogen, _evaluate_pathogen, pretrained=False),
+}
+
+
+def _target(name: str) -> Target:
+    from pneumo.networks import classifiers
+
+    if name in TARGETS:
+        return TARGETS[name]
+    architecture = classifiers.REGISTRY.get(name)
+    return Target(_train_classifier, _evaluate_classifier, pretrained=bool(architecture and architecture.pretrained))
+
+
+@reports_errors
+def train(
+    name: Annotated[
+        str, typer.Argument(help="Architecture, such as cnn or mobilenetv2; or ensemble, lungs, gate, pathogen.")
+    ],
+    data: DataOption = None,
+    masks: MasksOption = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A weights file, `imagenet` or `none`.", show_default="imagenet for transfer models"),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of model folders.")] = Path("models"),
+    fold: Annotated[int, typer.Option(min=0, max=kaggle.FOLDS - 1, help="Which patients validate.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in runs/.")] = False,
+) -> None:
+    """Train a model and write its folder; the test split stays closed."""
+    load_keras()
+    from pneumo.networks import classifiers
+
+    known = [*classifiers.REGISTRY, *TARGETS]
+    if name not in known:
+        raise ValueError(f"There is no architecture {name!r}. Choose one of: {', '.join(known)}.")
+    target = _target(name)
+    if weights is None and target.pretrained:
+        weights = "imagenet"
+    with output.progress_bar() as show:
+        card = target.train(
+            name,
+            required(data),
+            masks,
+            out,
+            weights=None if weights == "none" else weights,
+            epochs=epochs,
+            fold=fold,
+            resume=resume,
+            progress=lambda stage: output.show_stage(show, stage),
+        )
+    output.print_metrics(card, "val")
+    say(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test`.")
+
+
+@reports_errors
+def evaluate(
+    name: Annotated[str, typer.Argument(help="Name of a model.")],
+    data: DataOption = None,
+    masks: MasksOption = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="val, val_shifted, test or external_nih; val_hard, val_evened, val_reframed, val_lungs_only "
+            "and val_without_lungs for classifiers; opacity_masks for lungs, out_of_distribution for gate."
+        ),
+    ] = "test",
+    as_json: JsonOption = False,
+    models: ModelsOption = None,
+) -> None:
+    """Measure a model on a split, rewrite its predictions, and print the metrics."""
+    load_keras()
+    with output.progress_bar() as show:
+        card = _target(name).evaluate(
+            name, required(data), masks, split, models, lambda stage: output.show_stage(show, stage)
+        )
+    if as_json:
+        output.print_json({"model": name, "split": split, **card.metrics[split]})
+    else:
+        output.print_metrics(card, split)
+
+
+@reports_errors
+def search(
+    data: DataOption = None,
+    trials: Annotated[int, typer.Option(min=1, help="How many networks to compare.")] = 12,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each trial; the best network is then trained in full.")] = 4,
+    fold: Annotated[int, typer.Option(min=0, max=kaggle.FOLDS - 1, help="Which patients validate.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of model folders.")] = Path("models"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in runs/.")] = False,
+    seed: Annotated[int, typer.Option(min=0, max=1_000_000, help="Of everything random.")] = 0,
+) -> None:
+    """Compare small CNNs on validation, and train and ship the best as cnn_search; the test split stays closed."""
+    data = required(data)
+    load_keras()
+    import optuna
+
+    from pneumo.training.search import run
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with output.progress_bar() as show:
+        outcome = run(
+            data,
+            out,
+            trials=trials,
+            epochs=epochs,
+            fold=fold,
+            seed=seed,
+            resume=resume,
+            progress=lambda stage: output.show_stage(show, stage),
+            told=lambda trial: say(_line(trial)),
+        )
+    _print_trials(outcome.trials, outcome.winner.number)
+    output.print_metrics(outcome.card, "val")
+    name = outcome.card.name
+    say(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test`.")
+
+
+def _line(trial: "Trial") -> str:
+    return (
+        f"trial {trial.number}: {trial.state}, {_count(trial.parameters)} parameters, shifted AUROC "
+        f"{_figure(trial.shifted_auroc)}, {trial.epochs} epochs, {trial.seconds:.0f} s"
+    )
+
+
+def _print_trials(trials: "list[Trial]", winner: int) -> None:
+    """Print one row a trial, best first, and which of them won."""
+    table = Table("trial", "state", "shifted AUROC", "parameters", "epochs", "seconds", "network", title="Trials")
+    for trial in sorted(trials, key=lambda trial: (trial.state != "complete", -(trial.shifted_auroc or 0.0))):
+        table.add_row(
+            str(trial.number),
+            trial.state,
+            _figure(trial.shifted_auroc),
+            _count(trial.parameters),
+            str(trial.epochs),
+            f"{trial.seconds:.0f}",
+            str(trial.configuration or "–"),
+        )
+    out = output.console()
+    out.print(table)
+    [best] = [trial for trial in trials if trial.number == winner]
+    out.print(f"Winner: trial {winner}, {best.configuration}.", markup=False)
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+@reports_errors
+def similar(
+    names: Annotated[list[str], typer.Argument(help="One classifier or more.", metavar="NAME...")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+    models: ModelsOption = None,
+) -> None:
+    """Write where the validation films lie in a classifier's embedding, so that cases like a film can be looked up.
+
+    Prints how often the films nearest to a validation film, all of other children, are labelled as it is.
+    """
+    data = required(data)
+    load_keras()
+    from pneumo.training import similar_cases
+
+    made: dict[str, Indexed] = {}
+    for name in dict.fromkeys(names):
+        with output.progress_bar() as show:
+            made[name] = similar_cases.build(name, data, models, progress=lambda stage: output.show_stage(show, stage))
+        path = made[name].path
+        say(f"Wrote {path}, {path.stat().st_size / 1e6:.2f} MB.")
+    if as_json:
+        output.print_json([similar_cases.record(name, indexed) for name, indexed in made.items()])
+    else:
+        _print(made)
+
+
+def _print(made: "dict[str, Indexed]") -> None:
+    found = {name: indexed.agreement for name, indexed in made.items()}
+    first = next(iter(found.values()))
+    table = pd.DataFrame(
+        {name: {"Same label": each.label, "Same kind": each.kind, **each.kinds} for name, each in found.items()}
+    )
+    # Which films are held out is the same for all models of one fold, and so is chance.
+    chance = pd.Series({"Same label": first.label_by_chance, "Same kind": first.kind_by_chance}).map("{:.3f}".format)
+    table = table.assign(**{"By chance": chance}).fillna("–").rename_axis("Nearest films").reset_index()
+    output.print_table(table, f"Of the {first.count} films nearest to each of {first.films:,} validation films")

@@ -1,0 +1,1 @@
+"""Films with labels: the Kaggle layout, other hospitals, MedMNIST; their checks, summary and shortcuts."""

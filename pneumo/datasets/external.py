@@ -1,0 +1,136 @@
+"""Pictures from elsewhere, each folder described by its ``labels.csv``, as tables like that of
+`pneumo.datasets.kaggle`.
+
+Never pixels.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pneumo.datasets import kaggle
+from pneumo.errors import DatasetError
+
+TABLE = "labels.csv"
+# Parts of another hospital's films that are measured apart, by a column of the table that is 1 there.
+CHILDREN = "external_nih_under18"
+RELIABLE = "external_nih_reliable"
+_COLUMNS = {CHILDREN: "paediatric_under18", RELIABLE: "box_or_adjudicated"}
+
+
+def scan(folder: Path | str) -> pd.DataFrame:
+    """List the films of another hospital, described by a ``labels.csv``.
+
+    The table needs the columns ``file`` (path below the folder) and ``label`` (NORMAL or PNEUMONIA), and may
+    have ``patient_id`` and ``label_contradicted`` (1 leaves the film out).
+
+    Returns:
+        The columns of `kaggle.scan`, with split ``external``.
+
+    Raises:
+        DatasetError: if the table is missing or lacks a column.
+    """
+    root = Path(folder)
+    listed = _listed(root, "label")
+    if not listed["label"].isin(kaggle.LABELS).all():
+        raise DatasetError(f"{root / TABLE} needs each label to be NORMAL or PNEUMONIA.")
+    if "label_contradicted" in listed:
+        listed = listed[listed["label_contradicted"].astype(int) != 1]
+    if missing := [file for file in listed["file"] if not (root / file).is_file()]:
+        raise DatasetError(f"{root / TABLE} lists {len(missing)} films that are not there, such as {missing[0]}.")
+    patients = listed["patient_id"].astype(str) if "patient_id" in listed else listed["file"].map(kaggle.patient_key)
+    table = pd.DataFrame(
+        {
+            "file": listed["file"],
+            "split": "external",
+            "label": listed["label"],
+            "pathogen": "",
+            "patient": patients,
+            "sha256": [hashlib.sha256((root / file).read_bytes()).hexdigest() for file in listed["file"]],
+        }
+    )
+    table["patient"] = kaggle.merge_identical(table["patient"], table["sha256"])
+    return table.sort_values("file", ignore_index=True)
+
+
+def parts(folder: Path | str, films: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Tell which films of another hospital belong to a part that is measured apart, as far as its table knows.
+
+    Args:
+        folder: as in `scan`.
+        films: as `scan` returns them.
+
+    Returns:
+        For `CHILDREN` (under 18 years) and `RELIABLE` (normal films, and of those with pneumonia the ones that a
+        person drew or confirmed) a (films,) bool; parts without films are left out.
+
+    Raises:
+        DatasetError: if the table is missing.
+    """
+    listed = _listed(Path(folder)).set_index("file").loc[films["file"]]
+    normal = (films["label"] == "NORMAL").to_numpy()
+    found = {
+        name: (listed[column].fillna(0).astype(int) == 1).to_numpy() | (normal & (name == RELIABLE))
+        for name, column in _COLUMNS.items()
+        if column in listed
+    }
+    return {name: chosen for name, chosen in found.items() if chosen.any()}
+
+
+def unlabelled(folder: Path | str) -> pd.DataFrame:
+    """List the frontal chest films of a folder whose ``labels.csv`` has a column ``file``.
+
+    Raises:
+        DatasetError: if the table is missing or lacks the column.
+    """
+    return _listed(Path(folder))
+
+
+def strangers(folder: Path | str) -> pd.DataFrame:
+    """List pictures that are no frontal chest film, described by a ``labels.csv`` with ``file, category, near_ood``.
+
+    Returns:
+        Columns ``file, patient`` (each picture its own), ``label`` (the category) and ``near_ood`` (1: a radiograph).
+
+    Raises:
+        DatasetError: if the table is missing or lacks a column.
+    """
+    listed = _listed(Path(folder), "category", "near_ood")
+    return pd.DataFrame(
+        {
+            "file": listed["file"],
+            "patient": listed["file"],
+            "label": listed["category"],
+            "near_ood": listed["near_ood"].astype(int),
+        }
+    ).sort_values("file", ignore_index=True)
+
+
+def with_lungs(folder: Path | str) -> pd.DataFrame:
+    """List chest radiographs whose lungs were drawn, described by a ``labels.csv`` with ``file, label, lung_mask``.
+
+    Returns:
+        Columns ``file, patient, label, mask``; films and masks are paths below the folder.
+
+    Raises:
+        DatasetError: if the table is missing or lacks a column.
+    """
+    listed = _listed(Path(folder), "label", "lung_mask")
+    table = listed[["file", "label"]].assign(
+        patient=listed["file"].map(kaggle.patient_key), mask=listed["lung_mask"].map(str)
+    )
+    return table.sort_values("file", ignore_index=True)
+
+
+def _listed(folder: Path, *columns: str) -> pd.DataFrame:
+    path = folder / TABLE
+    if not path.is_file():
+        raise DatasetError(
+            f"{path} is missing: the folder needs a table with the columns {', '.join(('file', *columns))}."
+        )
+    listed = pd.read_csv(path, keep_default_na=False)
+    if missing := [column for column in ("file", *columns) if column not in listed]:
+        raise DatasetError(f"{path} lacks {', '.join(missing)}.")
+    return listed

@@ -1,0 +1,86 @@
+"""The sample radiographs that the app can show with no data set on the machine.
+
+`research.composites.composites` makes them; this module only lists them, so that a page needs no registration code.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumo.datasets.kaggle import LABELS, PATHOGENS
+from pneumo.errors import DatasetError
+
+INDEX = "samples.json"
+FOLDER = Path(__file__).parents[2] / "data_samples"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A composite radiograph.
+
+    Attributes:
+        path: the picture, PNG or DICOM.
+        label: ``"NORMAL"`` or ``"PNEUMONIA"``, the label of every film in it.
+        pathogen: ``"bacteria"``, ``"virus"``, or ``""`` for normal films.
+        composite_of: how many films of different patients were averaged.
+        title: a short name, e.g. ``"Bacterial pneumonia 1"``.
+        description: one or two sentences on how it was made, fit for a caption.
+    """
+
+    path: Path
+    label: str
+    pathogen: str
+    composite_of: int
+    title: str
+    description: str
+
+
+def load_samples(folder: Path = FOLDER) -> list[Sample]:
+    """List the samples of a folder, in the order of its ``samples.json``.
+
+    Raises:
+        DatasetError: if the list is missing or damaged, or names a picture that is not in the folder.
+    """
+    index = folder / INDEX
+    remedy = "Run `python -m research.composites --help` to see how the samples are made anew."
+    try:
+        rows = json.loads(index.read_text(encoding="utf-8"))
+        samples = [
+            Sample(
+                path=folder / row["file"],
+                label=row["label"],
+                pathogen=row["pathogen"],
+                composite_of=int(row["composite_of"]),
+                title=row["title"],
+                description=row["description"],
+            )
+            for row in rows
+        ]
+    except OSError as error:
+        raise DatasetError(f"There is no list of samples at {index}. {remedy}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"The list of samples {index} is damaged ({error!r}). {remedy}") from error
+    for sample in samples:
+        if sample.label not in LABELS or sample.pathogen not in ("", *PATHOGENS):
+            raise DatasetError(f"{index} gives {sample.path.name} an unknown label or pathogen. {remedy}")
+        if sample.path.parent != folder or not sample.path.is_file():
+            raise DatasetError(f"{index} names {sample.path.name}, which is not in {folder}. {remedy}")
+    return samples
+
+
+def save_index(samples: list[Sample], folder: Path) -> Path:
+    """Write ``samples.json`` for pictures that lie in `folder`, and return its path."""
+    rows = [
+        {
+            "file": sample.path.name,
+            "label": sample.label,
+            "pathogen": sample.pathogen,
+            "composite_of": sample.composite_of,
+            "title": sample.title,
+            "description": sample.description,
+        }
+        for sample in samples
+    ]
+    index = folder / INDEX
+    index.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return index

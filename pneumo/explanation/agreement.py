@@ -1,0 +1,121 @@
+"""How far two ways to draw a heat map agree on a film, and how far they usually do."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from scipy.stats import rankdata
+
+from pneumo.evaluation import segmentation
+from pneumo.evaluation.metrics import Estimate
+from pneumo.explanation.regions import hottest
+from pneumo.sentences import Sentence, say
+
+if TYPE_CHECKING:
+    from pneumo.model_store.card import ModelCard
+
+# Maps are compared on as many cells as the finest feature maps of the shipped models have.
+_GRID = 32
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How alike two maps of one film are.
+
+    Attributes:
+        correlation: Spearman's rank correlation of their cells over the whole film, −1…1.
+        overlap: what the hottest tenths of both share, of what either has, 0…1.
+    """
+
+    correlation: float
+    overlap: float
+
+
+@dataclass(frozen=True)
+class UsualAgreement:
+    """How alike the maps of two methods are on films that a model answers “likely”, each a mean with its interval.
+
+    Attributes:
+        correlation: as in `Agreement`.
+        overlap: as in `Agreement`.
+    """
+
+    correlation: Estimate
+    overlap: Estimate
+
+
+def compare(first: np.ndarray, second: np.ndarray) -> Agreement | None:
+    """Return how far two maps of a film agree; None where one of them is flat, so that none of its places is hotter.
+
+    Args:
+        first: (height, width) float, zero or more.
+        second: (height, width) float, not necessarily of the same shape.
+    """
+    correlation = rank_correlation(first, second)
+    if correlation is None:
+        return None
+    return Agreement(correlation, segmentation.iou(hottest(cells(first)), hottest(cells(second))))
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return Spearman's rank correlation of two maps of a film, −1…1, on `_GRID` x `_GRID` cells; None if one is flat.
+
+    Args:
+        first: (height, width) float.
+        second: (height, width) float, not necessarily of the same shape.
+    """
+    grids = [cells(first), cells(second)]
+    if any(np.ptp(grid) == 0 for grid in grids):
+        return None
+    return float(np.corrcoef(np.stack([rankdata(grid).ravel() for grid in grids]))[0, 1])
+
+
+def cells(heat: np.ndarray) -> np.ndarray:
+    """Return a map on the `_GRID` x `_GRID` cells that maps are compared on, float32."""
+    return cv2.resize(heat.astype(np.float32), (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+
+
+def usual(card: "ModelCard", first: str, second: str) -> UsualAgreement | None:
+    """Return how far two methods agree on validation films that the model answers “likely”; None if not measured.
+
+    Args:
+        card: of the model.
+        first: key of `cam.METHODS`.
+        second: another.
+    """
+    by_method = card.heat.get("agreement", {})
+    figures = by_method.get(first, {}).get(second) or by_method.get(second, {}).get(first)
+    if not figures:
+        return None
+    return UsualAgreement(Estimate(**figures["correlation"]), Estimate(**figures["overlap"]))
+
+
+def in_words(found: Agreement, typical: UsualAgreement | None = None) -> Sentence:
+    """Say how far two maps agree, beside what is usual where that was measured.
+
+    As in ``rank correlation 0.81 (usually 0.80, 0.77 to 0.83); their hottest tenths overlap by 46 % (usually 45 %, 41
+    to 49 %).``
+    """
+    parts = {"correlation": _signed(found.correlation), "overlap": 100 * found.overlap}
+    if typical is None:
+        return say(
+            "rank correlation {correlation}; their hottest tenths overlap by {overlap:.0f} %.",
+            **parts,
+        )
+    usual_correlation = {f"c_{end}": _signed(value) for end, value in vars(typical.correlation).items()}
+    usual_overlap = {f"o_{end}": 100 * value for end, value in vars(typical.overlap).items()}
+    return say(
+        "rank correlation {correlation} (usually {c_value}, {c_low} to {c_high}); their hottest tenths overlap by "
+        "{overlap:.0f} % (usually {o_value:.0f} %, {o_low:.0f} to {o_high:.0f} %).",
+        **parts,
+        **usual_correlation,
+        **usual_overlap,
+    )
+
+
+def _signed(figure: float) -> Sentence:
+    """Write a correlation with a minus sign, not a hyphen."""
+    if round(figure, 2) < 0:
+        return say("−{figure:.2f}", figure=-figure)
+    return say("{figure:.2f}", figure=abs(figure))

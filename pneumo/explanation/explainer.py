@@ -1,0 +1,168 @@
+"""Heat maps: which parts of a film raised a model's score, on the film's own scale and on one that films share."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pneumo.errors import ExplanationError
+from pneumo.explanation.cam import INPUT, Drawer, drawer
+from pneumo.preprocessing import crops, network_input
+
+if TYPE_CHECKING:
+    from pneumo.inference.classifier import Assessment, Classifier
+    from pneumo.model_store.card import ModelCard
+
+DEFAULT_METHOD = "gradcam"
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """Where the evidence for pneumonia lies on a film.
+
+    Attributes:
+        values: (height, width) float32 in 0…1 over the whole film, 1 at the hottest place; all zero
+            where nothing on the film raises the score.
+        method: key of `METHODS`.
+        layer: the layer that it was drawn from, or `cam.INPUT`.
+        density: (height, width) float32, zero or more: the same before it was divided by the film's hottest place, in
+            logits per film.
+        reference: the density of the hottest place on a film that this model typically answers “likely”: the median
+            over validation films; None where it was not measured.
+    """
+
+    values: np.ndarray
+    method: str
+    layer: str
+    density: np.ndarray
+    reference: float | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing on the film raises the score."""
+        return not self.values.any()
+
+    @property
+    def absolute(self) -> np.ndarray | None:
+        """The heat on a scale that films share, (height, width) float32 in 0…1, 1 at `reference` and above.
+
+        None without a reference.
+        """
+        if self.reference is None:
+            return None
+        return np.minimum(self.density / np.float32(self.reference), 1)
+
+
+class Explainer:
+    """Draws heat maps for one classifier; one object may serve many threads.
+
+    Raises:
+        ExplanationError: if the model has no feature maps.
+    """
+
+    def __init__(self, classifier: "Classifier") -> None:
+        self._networks = _networks(classifier.card, classifier.model)
+        self._references = classifier.card.heat_references
+        self._drawers: dict[tuple[int, str], Drawer] = {}
+        self._lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Build what the default method needs, so that the first film does not wait for it."""
+        for index, network in enumerate(self._networks):
+            self._maps(index, np.zeros((1, *network.model.input_shape[1:]), np.float32), DEFAULT_METHOD)
+
+    def feature_map(self, model_input: np.ndarray, method: str = DEFAULT_METHOD) -> np.ndarray:
+        """Return the map of the first network as the method gives it, unscaled.
+
+        Args:
+            model_input: (size, size, views) float32, as in `Assessment`.
+            method: key of `METHODS`.
+
+        Returns:
+            (rows, columns) float32, zero or more, in the resolution of the feature maps; of SmoothGrad in that of the
+            input.
+
+        Raises:
+            ValueError: if there is no such method.
+        """
+        view, side = self._networks[0].view, self._networks[0].model.input_shape[1]
+        return self._maps(0, network_input.model_input(model_input[..., view], side)[np.newaxis], method)[0]
+
+    def heat_map(
+        self, assessment: "Assessment", method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None
+    ) -> HeatMap:
+        """Draw the heat map of an assessment: that of the model, or the sum of its members' by their weights.
+
+        Args:
+            assessment: of the classifier that this explainer was made for.
+            method: key of `METHODS`.
+            shape: (height, width) of the map, those of the film where None.
+
+        Raises:
+            ValueError: if there is no such method.
+        """
+        return self.heat_maps([assessment], method, shape)[0]
+
+    def heat_maps(
+        self, assessments: Sequence["Assessment"], method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None
+    ) -> list[HeatMap]:
+        """Draw the heat maps of several assessments at once, which takes less time; see `heat_map`."""
+        sizes = [shape or (each.radiograph.height, each.radiograph.width) for each in assessments]
+        densities = [np.zeros(size, np.float32) for size in sizes]
+        for index, network in enumerate(self._networks):
+            side = network.model.input_shape[1]
+            pictures = np.stack(
+                [network_input.model_input(each.model_input[..., network.view], side) for each in assessments]
+            )
+            for mirrored in (False, True) if network.both_ways else (False,):
+                maps = self._maps(index, pictures[:, :, ::-1] if mirrored else pictures, method)
+                for number, (cam, assessment) in enumerate(zip(maps, assessments, strict=True)):
+                    part = assessment.parts[network.view]
+                    # The same share of the logit is hotter on a smaller part of the film.
+                    scale = network.weight * cam.size / crops.share(part)
+                    upright = cam[:, ::-1] if mirrored else cam
+                    densities[number] += scale * crops.onto_film(upright, part, sizes[number])
+        layer = INPUT if method == "smoothgrad" else ", ".join(network.layer for network in self._networks)
+        reference = self._references.get(method)
+        return [_heat_map(density.clip(0), method, layer, reference) for density in densities]
+
+    def _maps(self, index: int, pictures: np.ndarray, method: str) -> np.ndarray:
+        network = self._networks[index]
+        with self._lock:
+            if (index, method) not in self._drawers:
+                self._drawers[index, method] = drawer(network.model, network.layer, method)
+            return self._drawers[index, method](pictures)
+
+
+def _heat_map(density: np.ndarray, method: str, layer: str, reference: float | None) -> HeatMap:
+    peak = density.max()
+    values = density / peak if peak > 0 else density
+    return HeatMap(values.astype(np.float32), method, layer, density, reference)
+
+
+class _Network(NamedTuple):
+    """A flat network that ends in one unit: the model itself, or a member of an ensemble."""
+
+    model: Any
+    layer: str
+    view: int
+    weight: float
+    both_ways: bool
+
+
+def _networks(card: "ModelCard", model: Any) -> list[_Network]:
+    if card.members:
+        seen = card.input["views"]
+        return [
+            _Network(model.get_layer(member["name"]), member["cam_layer"], seen.index(member["view"]), weight, True)
+            for member in card.members
+            if member["cam_layer"] and (weight := member["weight"]) > 0
+        ]
+    if card.cam_layer is None:
+        raise ExplanationError(
+            "{title} has no feature maps, so it cannot show where it looked. Choose a convolutional model.",
+            title=card.title,
+        )
+    return [_Network(model, card.cam_layer, 0, 1.0, False)]

@@ -1,0 +1,128 @@
+"""The whole path from a `Radiograph` to an `Assessment`."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pneumo.evaluation.calibration import Answer, as_percent
+from pneumo.inference import gate
+from pneumo.inference.lungs import LungMask, Segmenter
+from pneumo.model_store import store
+from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.preprocessing import crops, network_input
+from pneumo.preprocessing.crops import Box
+from pneumo.radiograph import Radiograph
+from pneumo.sentences import say
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What a model says of one film.
+
+    Attributes:
+        radiograph: the film.
+        answer: ``likely``, ``uncertain`` or ``unlikely``.
+        probability: calibrated probability of pneumonia, 0…1.
+        reasons: why this answer, in plain sentences.
+        card: the model that gave it.
+        model_input: (size, size, views) float32, what the model saw; heat maps are drawn from it.
+        parts: of the film that each view shows.
+    """
+
+    radiograph: Radiograph
+    answer: Answer
+    probability: float
+    reasons: tuple[str, ...]
+    card: ModelCard
+    model_input: np.ndarray = field(repr=False)
+    parts: tuple[Box, ...] = (crops.WHOLE,)
+
+
+class Classifier:
+    """A loaded model; one object may serve many threads.
+
+    Attributes:
+        card: the model's card.
+        model: the Keras model; shared, so never change it.
+    """
+
+    def __init__(self, card: ModelCard, model: keras.Model, segmenter: Segmenter | None = None) -> None:
+        self.card, self.model, self._segmenter = card, model, segmenter
+        self._views: list[str] = card.input["views"]
+        self._calibration, self._thresholds = card.as_calibration(), card.as_thresholds()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, name: str | None = None, folder: Path | None = None) -> "Classifier":
+        """Load a model by name; the best on validation where none is given.
+
+        Raises:
+            ModelError: if there is no such model, it is damaged, or it is no classifier; or if it sees the lungs alone
+                and there is no network that finds them.
+        """
+        card, model = store.load(name or store.default_name(folder), folder, CLASSIFICATION)
+        sees_lungs = crops.LUNGS in card.input["views"]
+        return cls(card, model, gate.open_segmenter(folder) if sees_lungs else None)
+
+    def warm_up(self) -> None:
+        """Run the model once on a black picture, so that the first film does not wait for its graph."""
+        self._score(np.zeros(self.model.input_shape[1:], np.float32))
+
+    def assess(self, radiograph: Radiograph, lungs: LungMask | None = None) -> Assessment:
+        """Assess one film.
+
+        Args:
+            radiograph: the film.
+            lungs: its lungs where they are known; else the classifier finds them if the model needs them.
+        """
+        square = network_input.film_square(radiograph.pixels)
+        notes = radiograph.notes
+        if self._segmenter:
+            lungs = lungs or self._segmenter.segment(square)
+            if lungs.box is None:
+                notes = (*notes, say("No lungs were found on the film; the model saw all of it."))
+        box = lungs.box if lungs else None
+        model_input = network_input.model_input(crops.stacked(square, self._views, box), self.card.input["size"])
+        probability = float(self._calibration.apply(self._score(model_input)))
+        answer = self._thresholds.answer(probability)
+        reasons = (*self._reasons(answer, probability), *notes)
+        parts = tuple(crops.box(view, box) for view in self._views)
+        return Assessment(radiograph, answer, probability, reasons, self.card, model_input, parts)
+
+    def _score(self, model_input: np.ndarray) -> np.ndarray:
+        # Keras builds the prediction function on the first call and does not guard that.
+        with self._lock:
+            return np.asarray(self.model.predict_on_batch(model_input[np.newaxis])[0, 0])
+
+    def _reasons(self, answer: Answer, probability: float) -> tuple[str, ...]:
+        low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)
+        found = say("The model's probability of pneumonia is {probability}", probability=as_percent(probability))
+        seen = self.card.thresholds["evidence"]
+        if answer == "likely":
+            return (
+                say(
+                    "{found}, at or above its limit of {high} for “likely”: of {films} normal validation films {wrong} "
+                    "came that high.",
+                    **{"found": found, "high": high},
+                    **{"films": seen["normal_films"], "wrong": seen["normal_at_or_above_high"]},
+                ),
+            )
+        if answer == "unlikely":
+            return (
+                say(
+                    "{found}, below its limit of {low} for “unlikely”: of {films} validation films with pneumonia "
+                    "{wrong} came that low.",
+                    **{"found": found, "low": low},
+                    **{"films": seen["pneumonia_films"], "wrong": seen["pneumonia_below_low"]},
+                ),
+            )
+        return (
+            say(
+                "{found}, between its limits of {low} for “unlikely” and {high} for “likely”: validation films with "
+                "and without pneumonia come out like this.",
+                **{"found": found, "low": low, "high": high},
+            ),
+        )

@@ -1,0 +1,202 @@
+"""What the gate tells of a film: findings, and the corrections that it offers.
+
+How bright, how rich in contrast and how sharp a film is.
+
+What a file says of itself against judging its film: kind of picture, part of the body, view, age, size.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from pneumo.preprocessing import network_input
+from pneumo.radiograph import Radiograph
+from pneumo.sentences import Sentence, say
+
+Severity = Literal["refuse", "warn"]
+# By quarters clockwise.
+TURNS = {1: say("turn by 90° clockwise"), 2: say("turn by 180°"), 3: say("turn by 90° anticlockwise")}
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What would put a film right; applied only when a user asks for it.
+
+    Attributes:
+        quarter_turns: clockwise turns by 90°, 0…3.
+        invert: whether black and white are to change places.
+    """
+
+    quarter_turns: int = 0
+    invert: bool = False
+
+    def __str__(self) -> Sentence:
+        """Say what is done, as in ``turn by 90° clockwise and invert``."""
+        if not self.quarter_turns:
+            return say("invert") if self.invert else say("do nothing")
+        turn = TURNS[self.quarter_turns]
+        return say("{turn} and invert", turn=turn) if self.invert else turn
+
+    def apply(self, pixels: np.ndarray) -> np.ndarray:
+        """Return corrected grey values, (height, width) float32 in 0…1."""
+        turned = np.rot90(pixels, -self.quarter_turns)
+        return np.ascontiguousarray(1 - turned if self.invert else turned)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason for or against judging a film.
+
+    Attributes:
+        code: for programs, such as ``lateral``.
+        severity: ``refuse`` or ``warn``.
+        message: what is wrong and what to do, for a user.
+        correction: what would put it right, where pneumo can do that.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    correction: Correction | None = None
+
+
+def refusals(findings: list[Finding]) -> list[Finding]:
+    """Return those that refuse the film."""
+    return [finding for finding in findings if finding.severity == "refuse"]
+
+
+def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return findings with the refusals first."""
+    return tuple(sorted(findings, key=lambda finding: finding.severity != "refuse"))
+
+
+def refuse(code: str, message: str, correction: Correction | None = None) -> Finding:
+    """Return a finding that keeps the models from judging the film."""
+    return Finding(code, "refuse", message, correction)
+
+
+def warn(code: str, message: str) -> Finding:
+    """Return a finding that is told beside the answer."""
+    return Finding(code, "warn", message)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Measured on a film squashed to `network_input.SQUARE`, so that a copy of another size measures alike.
+
+    Attributes:
+        brightness: mean grey value, 0…1.
+        contrast: the range of grey values from the 1st to the 99th percentile, 0…1.
+        sharpness: standard deviation of the fine detail (below a Gaussian of 2 pixels) over that of the coarser detail
+            (between Gaussians of 2 and 8 pixels). A blur takes the fine detail first; exposure changes neither.
+    """
+
+    brightness: float
+    contrast: float
+    sharpness: float
+
+
+def measure(pixels: np.ndarray) -> Quality:
+    """Measure a film, (height, width) float32 in 0…1."""
+    small = network_input.squashed(pixels)
+    low, high = np.percentile(small, network_input.WINDOW)
+    fine, coarse = (cv2.GaussianBlur(small, (0, 0), sigma) for sigma in (2.0, 8.0))
+    coarse_detail = float((fine - coarse).std())
+    sharpness = float((small - fine).std()) / coarse_detail if coarse_detail > 0 else 0.0
+    return Quality(float(small.mean()), float(high - low), sharpness)
+
+
+ADULT_YEARS = 18.0
+SEEN_YEARS = (1.0, 6.0)
+# Below this side a film is less than half of what the models look at; below `network_input.SQUARE` it is blurred by
+# enlarging it.
+SMALLEST_SIDE = network_input.SQUARE // 2
+
+_RADIOGRAPHS = frozenset({"CR", "DX", "DR", "RG", "SC", "OT", "PX"})
+_CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO", "TRUNK", "BODY", "HEART", "MEDIASTIN", "BABYGRAM")
+_OTHER_PARTS = (
+    *("ABDOMEN", "PELVI", "HIP", "SPINE", "SKULL", "HEAD", "NECK", "JAW", "TEETH", "SINUS", "BREAST", "KIDNEY"),
+    *("HAND", "WRIST", "FINGER", "THUMB", "ELBOW", "FOREARM", "ARM", "HUMERUS", "SHOULDER", "CLAVICLE", "SCAPULA"),
+    *("LEG", "KNEE", "ANKLE", "FOOT", "TOE", "FEMUR", "TIBIA", "FIBULA", "CALCANEUS", "EXTREMITY", "BLADDER", "COLON"),
+)
+_LATERAL_VIEWS = frozenset({"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT"})
+
+
+def of_file(film: Radiograph) -> list[Finding]:
+    """Return what the file says of itself that speaks against judging it."""
+    findings = []
+    modality, part, view = (
+        (text or "").strip().upper() for text in (film.modality, film.body_part, film.view_position)
+    )
+    if modality and modality not in _RADIOGRAPHS:
+        findings.append(
+            refuse(
+                "not_radiograph",
+                say(
+                    "The file says that it is no plain radiograph (modality {modality}). "
+                    "Give a chest film from CR or DX.",
+                    modality=modality,
+                ),
+            )
+        )
+    if part and any(name in part for name in _OTHER_PARTS) and not any(name in part for name in _CHEST):
+        findings.append(
+            refuse(
+                "other_body_part",
+                say("The file says that it shows another part of the body ({part}), not the chest.", part=part),
+            )
+        )
+    if view in _LATERAL_VIEWS:
+        findings.append(
+            refuse(
+                "lateral",
+                say("The file says that it is a side view ({view}). Give the frontal film, PA or AP.", view=view),
+            )
+        )
+    return findings + _age_findings(film.age_years)
+
+
+def _age_findings(years: float | None) -> list[Finding]:
+    if years is None:
+        return []
+    if years >= ADULT_YEARS:
+        return [
+            warn(
+                "adult",
+                say(
+                    "The file says that the patient is {years} years old. The models saw children of one to five "
+                    "years only; on adults they were no better than chance.",
+                    years=int(years),
+                ),
+            )
+        ]
+    if not SEEN_YEARS[0] <= years < SEEN_YEARS[1]:
+        if years >= SEEN_YEARS[1]:
+            age = say("{years} years", years=int(years))
+        else:
+            age = say("{months} months", months=min(round(years * 12), 11))
+        return [
+            warn(
+                "unusual_age",
+                say(
+                    "The file says that the patient is {age} old. The models saw children of one to five years only.",
+                    age=age,
+                ),
+            )
+        ]
+    return []
+
+
+def of_size(film: Radiograph) -> list[Finding]:
+    """Return whether a film has too few pixels."""
+    side = min(film.width, film.height)
+    size = say("The picture has only {width} × {height} pixels", width=film.width, height=film.height)
+    if side < SMALLEST_SIDE:
+        told = say("{size}; a film needs {least} on each side. Give the original.", size=size, least=SMALLEST_SIDE)
+        return [refuse("too_small", told)]
+    if side < network_input.SQUARE:
+        fewer = say("{size}, fewer than the models look at. Give the original if there is one.", size=size)
+        return [warn("too_small", fewer)]
+    return []

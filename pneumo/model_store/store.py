@@ -1,0 +1,230 @@
+"""``models/<name>/`` ↔ a loaded model: the card, the weights, the predictions that every figure comes from.
+
+Everything but `load` works without importing TensorFlow.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pneumo.errors import ModelError
+from pneumo.model_store import weights
+from pneumo.model_store.card import CLASSIFICATION, ModelCard
+
+if TYPE_CHECKING:
+    import keras
+
+SHIPPED = Path(__file__).resolve().parents[2] / "models"
+PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
+# The split whose films imitate another hospital; models are compared and chosen on it, never on test.
+SELECTION_SPLIT = "val_shifted"
+# The validation films shifted further (`network_input.HARD_SHIFT`), in frames that tell nothing of the label: what an
+# ensemble is chosen on; and the same with all detail, which it is calibrated on.
+HARD_SPLIT = "val_hard"
+EVENED_SPLIT = "val_evened"
+# The validation films in the frame of the other class (`films.swapped_frames`): what the frame tells is wrong there.
+REFRAMED_SPLIT = "val_reframed"
+# What the model's heat maps were measured to be worth, in the model's folder.
+EXPLANATION = "explanation.csv"
+# Where the validation films lie in the model's embedding, in its folder.
+SIMILAR = "similar.npz"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The classifiers in a folder, best first, and a sentence for each sub-folder that holds no sound model."""
+
+    cards: list[ModelCard]
+    problems: dict[str, str]
+
+
+def models_folder() -> Path:
+    """Return the folder of models: ``PNEUMO_MODELS`` where it is set, else the one shipped with pneumo."""
+    value = os.environ.get("PNEUMO_MODELS", "").strip()
+    return Path(value).expanduser() if value else SHIPPED
+
+
+def catalogue(folder: Path | None = None) -> Catalogue:
+    """List the classifiers; a broken folder costs only itself.
+
+    They are ordered by their AUROC on `SELECTION_SPLIT`, ensembles after single networks: an ensemble answers several
+    times slower, and is for those who ask for it.
+    """
+    cards, problems = [], {}
+    root = folder or models_folder()
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        try:
+            cards.append(read_card(path.name, root))
+        except ModelError as error:
+            problems[path.name] = str(error)
+    classifiers = [card for card in cards if card.task == CLASSIFICATION]
+    return Catalogue(sorted(classifiers, key=lambda card: (bool(card.members), -_selection_auroc(card))), problems)
+
+
+def _selection_auroc(card: ModelCard) -> float:
+    figure = card.metrics.get(SELECTION_SPLIT, {}).get("auroc") or {}
+    return figure.get("value") or 0.0
+
+
+def default_name(folder: Path | None = None) -> str:
+    """Return the model to use where none is named: the first of the `catalogue`.
+
+    Raises:
+        ModelError: if there is no sound model.
+    """
+    cards = catalogue(folder).cards
+    if not cards:
+        raise ModelError(f"There is no model in {folder or models_folder()}. Train one with `python -m pneumo train`.")
+    return cards[0].name
+
+
+def names(folder: Path | None = None, task: str | None = None) -> list[str]:
+    """Return the models with a sound card, of one task or of all, by name."""
+    found = []
+    for path in (folder or models_folder()).glob("*/card.json"):
+        try:
+            card = read_card(path.parent.name, folder)
+        except ModelError:
+            continue
+        if task in (None, card.task):
+            found.append(path.parent.name)
+    return sorted(found)
+
+
+def read_card(name: str, folder: Path | None = None, task: str | None = None) -> ModelCard:
+    """Read a model's card.
+
+    Args:
+        name: of the model folder.
+        folder: the folder of model folders.
+        task: what the model must be for; any task where None.
+
+    Raises:
+        ModelError: if there is no such model, it is for another task, or its card is damaged or incomplete.
+    """
+    root = folder or models_folder()
+    path = root / name / "card.json"
+    if not path.is_file():
+        raise ModelError(f"There is no model {name!r} in {root}. {_choice(root, task)}")
+    card = _parsed_card(path)
+    if task not in (None, card.task):
+        raise ModelError(f"The model {name!r} is for {card.task}, not for {task}. {_choice(root, task)}")
+    return card
+
+
+def _choice(root: Path, task: str | None) -> str:
+    return f"Choose one of: {', '.join(names(root, task)) or '(none)'}."
+
+
+def _parsed_card(path: Path) -> ModelCard:
+    try:
+        card = ModelCard(**json.loads(path.read_text("utf-8")))
+        if card.task == CLASSIFICATION:
+            # Whoever lists or opens a model relies on these.
+            card.as_calibration()
+            card.as_thresholds()
+            float(_selection_auroc(card))
+            card.input["views"]
+            if not all(density > 0 for density in card.heat_references.values()):
+                raise ValueError("a heat reference is not above 0")
+        return card
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{path} is no complete model card ({error}). Restore or retrain the model.") from error
+
+
+def write_card(card: ModelCard, folder: Path | None = None) -> None:
+    """Write a model's card into its folder."""
+    path = (folder or models_folder()) / card.name / "card.json"
+    path.write_text(json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_predictions(
+    name: str, split: str, folder: Path | None = None, columns: Sequence[str] = PREDICTION_COLUMNS
+) -> pd.DataFrame:
+    """Read ``predictions/<split>.csv``.
+
+    Args:
+        name: of the model folder.
+        split: that was measured.
+        folder: the folder of model folders.
+        columns: what it must have; models of another task than classification have columns of their own.
+
+    Raises:
+        ModelError: if the model was not measured on that split, or the file lacks a column.
+    """
+    path = (folder or models_folder()) / name / "predictions" / f"{split}.csv"
+    if not path.is_file():
+        raise ModelError(f"{name} was not measured on {split}; run `python -m pneumo evaluate {name} --split {split}`.")
+    table = pd.read_csv(path, dtype={"patient": str}, keep_default_na=False)
+    if missing := [column for column in columns if column not in table]:
+        raise ModelError(f"{path} lacks {', '.join(missing)}; evaluate the model anew.")
+    return table[list(columns)]
+
+
+def measured_splits(name: str, folder: Path | None = None) -> list[str]:
+    """Return the splits that a model has predictions for."""
+    return sorted(path.stem for path in ((folder or models_folder()) / name / "predictions").glob("*.csv"))
+
+
+def write_predictions(
+    table: pd.DataFrame,
+    name: str,
+    split: str,
+    folder: Path | None = None,
+    columns: Sequence[str] = PREDICTION_COLUMNS,
+) -> None:
+    """Write ``predictions/<split>.csv``; `table` has the columns of `read_predictions`, among others."""
+    path = (folder or models_folder()) / name / "predictions" / f"{split}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered = table.sort_values("file", kind="stable")[list(columns)]
+    ordered.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
+    """Make room for new weights: drop what was measured of the old ones, and return how often test was opened.
+
+    A retrained model must not stand on the leaderboard with its predecessor's predictions, nor with a test split that
+    looks unopened.
+    """
+    path = (folder or models_folder()) / name
+    for measured in (*(path / "predictions").glob("*.csv"), path / EXPLANATION, path / SIMILAR):
+        measured.unlink(missing_ok=True)
+    try:
+        return read_card(name, folder).test_openings
+    except ModelError:
+        return []
+
+
+def write_history(history: Sequence[dict[str, float]], name: str, folder: Path | None = None) -> None:
+    """Write ``history.csv``, one row an epoch."""
+    path = (folder or models_folder()) / name / "history.csv"
+    pd.DataFrame(history).round(6).to_csv(path, index=False, lineterminator="\n")
+
+
+def read_history(name: str, folder: Path | None = None) -> pd.DataFrame:
+    """Read ``history.csv``, one row an epoch; empty where the model has none."""
+    path = (folder or models_folder()) / name / "history.csv"
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+
+def load(name: str, folder: Path | None = None, task: str | None = None) -> "tuple[ModelCard, keras.Model]":
+    """Load a model whose file is the one that its card describes; `task` is what it must be for, if it matters.
+
+    Raises:
+        ModelError: if the card or the file is missing, they do not belong together, or the model is for another task.
+    """
+    card = read_card(name, folder, task)
+    path = (folder or models_folder()) / name / "model.keras"
+    if not path.is_file():
+        raise ModelError(f"{path} is missing. Restore it (`git checkout -- {path.name}`) or retrain the model.")
+    if weights.sha256(path) != card.sha256:
+        raise ModelError(f"{path} is not the file that its card describes. Restore it or retrain the model.")
+    return card, weights.load(path)

@@ -1,0 +1,268 @@
+"""The only door for images: bytes or a path become a `Radiograph`, or a typed error that says why not.
+
+What a file is, its content decides and never its extension. Sizes are checked before anything is decoded.
+"""
+
+import hashlib
+import io
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, TiffImagePlugin
+
+from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
+from pneumo.radiograph import decoder_limits, grayscale
+from pneumo.radiograph.grayscale import of_image
+from pneumo.sentences import say
+
+MAX_BYTES = 50 * 1024**2
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 64
+
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "DICOM")
+
+# A damaged file is answered by an error or read; what Pillow thinks of its EXIF is for nobody.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"BM", "BMP"),
+)
+_STRANGERS = (
+    (b"%PDF", say("a PDF document")),
+    (b"PK\x03\x04", say("a ZIP archive")),
+    (b"\x1f\x8b", say("a gzip archive")),
+    (b"GIF8", say("a GIF picture")),
+    (b"\0\0\0\x0cjP  ", say("a bare JPEG 2000 picture")),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Radiograph:
+    """A film as pneumo sees it, and what its file said of itself; nothing that names the patient.
+
+    Attributes:
+        pixels: (height, width) float32, 0…1, bright is dense tissue (bones are white); square, read-only,
+            C-contiguous.
+        name: the file's name as given, without its folder.
+        sha256: of the file's bytes, in hexadecimal.
+        format: one of `FORMATS`.
+        bits: bits a sample that the file stored.
+        modality: from a DICOM header, such as ``"CR"`` or ``"DX"``.
+        body_part: from a DICOM header, such as ``"CHEST"``.
+        view_position: from a DICOM header, such as ``"PA"``.
+        age_years: from a DICOM header: the patient's age, or the time from birth to study.
+        pixel_aspect: height of a stored pixel over its width, from a DICOM header; where it is not 1,
+            `pixels` have been resampled.
+        notes: what the reader did to the picture, in plain sentences.
+    """
+
+    pixels: np.ndarray
+    name: str
+    sha256: str
+    format: str
+    bits: int
+    modality: str | None = None
+    body_part: str | None = None
+    view_position: str | None = None
+    age_years: float | None = None
+    pixel_aspect: float = 1.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        """Rows of `pixels`."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of `pixels`."""
+        return int(self.pixels.shape[1])
+
+
+def read(source: bytes | bytearray | memoryview | str | Path, name: str | None = None) -> Radiograph:
+    """Read a film.
+
+    Args:
+        source: the bytes of a file, or the path of one.
+        name: what to call it in messages; by default the path's last part.
+
+    Raises:
+        UnreadableImageError: if there is no such file, or it is empty, damaged, or no known picture.
+        UnsupportedImageError: if it is sound, but has several frames, no picture, or needs a missing decoder.
+        ImageSizeError: if it exceeds `MAX_BYTES` or `MAX_PIXELS`, or a side has fewer than `MIN_SIDE` pixels.
+        TypeError: if the source is neither bytes nor a path.
+    """
+    if isinstance(source, str | Path):
+        name = _last_part(name or str(source))
+        data = _bytes_of(source, name)
+    else:
+        name = _last_part(name or "picture")
+        if memoryview(source).nbytes > MAX_BYTES:
+            raise _too_many_bytes(name)
+        data = bytes(source)
+    kind = _format_of(data, name)
+    try:
+        pixels, said = _read_dicom(data, name) if kind == "DICOM" else _read_picture(data, kind, name)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        # The decoders document no common error: damaged files raise IndexError, struct.error, …
+        raise UnreadableImageError(
+            "{name} is damaged, or a kind of {kind} that cannot be decoded here. Export the film again, "
+            "as an 8-bit PNG if nothing else works.",
+            name=name,
+            kind=kind,
+        ) from error
+    pixels = np.ascontiguousarray(pixels, np.float32)
+    pixels.flags.writeable = False
+    return Radiograph(pixels, name, hashlib.sha256(data).hexdigest(), kind, **said)
+
+
+def _last_part(name: str) -> str:
+    # Browsers on Windows send backslashes, which Path leaves alone elsewhere.
+    last = re.split(r"[\\/]", name.rstrip("\\/"))[-1]
+    return last if last.strip() else "picture"
+
+
+def _bytes_of(path: str | Path, name: str) -> bytes:
+    try:
+        file = Path(path)
+        if file.is_dir():
+            raise UnreadableImageError("{name} is a folder. Name the image files inside it.", name=name)
+        if not file.is_file():
+            raise UnreadableImageError("There is no file {name}. Check the path and its spelling.", name=name)
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise UnreadableImageError(
+            "{name} cannot be opened. Check its path and your permission to read it.", name=name
+        ) from error
+    if len(data) > MAX_BYTES:
+        raise _too_many_bytes(name)
+    return data
+
+
+def _too_many_bytes(name: str) -> ImageSizeError:
+    return ImageSizeError(
+        "{name} is larger than {limit} MiB. Export the film in a smaller size.", name=name, limit=MAX_BYTES // 1024**2
+    )
+
+
+def _format_of(data: bytes, name: str) -> str:
+    if not data:
+        raise UnreadableImageError("{name} is empty. Send or export it again.", name=name)
+    # DICOM first: a file may carry a TIFF header in its preamble.
+    if data[128:132] == b"DICM":
+        return "DICOM"
+    for signature, kind in _SIGNATURES:
+        if data.startswith(signature):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if _may_be_bare_dicom(data):
+        return "DICOM"
+    stranger = next((kind for signature, kind in _STRANGERS if data.startswith(signature)), None)
+    raise UnreadableImageError(
+        "{name} is {stranger}. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file.",
+        name=name,
+        stranger=stranger or say("not a picture that pneumo knows"),
+    )
+
+
+def _may_be_bare_dicom(data: bytes) -> bool:
+    # Without the prefix a file begins with an element of group 0002 or 0008, in either byte order.
+    return len(data) > 16 and data[:2] in (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08")
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageSizeError(
+            "{name} has {width} × {height} pixels, more than {limit} million. Export the film in a smaller size.",
+            **{"name": name, "width": width, "height": height, "limit": MAX_PIXELS // 10**6},
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ImageSizeError(
+            "{name} has {width} × {height} pixels; a film needs {limit} on each side. "
+            "Upload the original rather than a thumbnail.",
+            **{"name": name, "width": width, "height": height, "limit": MIN_SIDE},
+        )
+
+
+def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    # pydicom takes a quarter of a second to load, and most films are no DICOM.
+    from pneumo.radiograph import dicom, dicom_header, grayscale
+
+    dataset = dicom.parse(data, name)
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    _check_size(columns, rows, name)
+    aspect = dicom_header.pixel_aspect(dataset)
+    # The shorter sides of the pixels set the grid, so that no detail is lost.
+    width, height = round(columns * max(1, 1 / aspect)), round(rows * max(1, aspect))
+    _check_size(width, height, name)
+    pixels, notes = grayscale.of_dataset(dataset, name)
+    if (width, height) != (columns, rows):
+        pixels = of_image(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+        notes.append(say("The file's pixels are not square ({aspect:.3g} : 1); it was resampled.", aspect=aspect))
+    return pixels, {
+        "bits": dicom_header.bits_stored(dataset),
+        "modality": dicom_header.header_text(dataset, "Modality"),
+        "body_part": dicom_header.header_text(dataset, "BodyPartExamined"),
+        "view_position": dicom_header.header_text(dataset, "ViewPosition"),
+        "age_years": dicom_header.age_years(dataset),
+        "pixel_aspect": aspect,
+        "notes": tuple(notes),
+    }
+
+
+def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    decoder_limits.refuse_laborious(data, kind, name)
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=[kind])
+    except Image.DecompressionBombError as error:
+        raise ImageSizeError(
+            "{name} has more than {limit} million pixels. Export the film in a smaller size.",
+            name=name,
+            limit=MAX_PIXELS // 10**6,
+        ) from error
+    _check_size(image.width, image.height, name)
+    # A camera's JPEG may hold previews after the picture proper; only the other formats have true frames.
+    if kind != "JPEG" and getattr(image, "is_animated", False):
+        raise UnsupportedImageError(
+            "{name} holds several pictures. pneumo reads one film at a time: export one of them.", name=name
+        )
+    decoder_limits.refuse_slow(data, image, name)
+    bits, notes = _bits_of(data, image), list[str]()
+    image.load()
+    stores_white_as_zero = (
+        isinstance(image, TiffImagePlugin.TiffImageFile)
+        and image.mode.startswith("I;16")
+        and image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    )
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # As many kinds as a file can be damaged in, and none of them in the picture itself.
+        notes.append(say("The EXIF block in the file is damaged; it was left out."))
+    pixels = grayscale.of_picture(image, bits, name, notes)
+    if stores_white_as_zero:
+        # Pillow turns 8-bit pictures of this kind itself and leaves 16-bit ones as they are.
+        np.subtract(1, pixels, out=pixels)
+        notes.append(grayscale.turned_over(say("white is zero")))
+    return pixels, {"bits": bits, "notes": tuple(notes)}
+
+
+def _bits_of(data: bytes, image: Image.Image) -> int:
+    if image.format == "PNG":
+        return data[24]
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return int(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))[0])
+    return 1 if image.mode == "1" else 8

@@ -1,0 +1,185 @@
+"""Models against each other on the films of one split, computed from ``models/<name>/predictions/<split>.csv``."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pneumo.datasets import kaggle
+from pneumo.errors import ModelError
+from pneumo.evaluation import comparison
+from pneumo.evaluation.comparison import Difference
+from pneumo.model_store import store
+from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.results import leaderboard, model_facts
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same films; each difference is the first model's figure less the second's.
+
+    Attributes:
+        first: name of the first model.
+        second: name of the second.
+        first_title: the first for people, told apart from the second where both have one title.
+        second_title: the second for people.
+        split: that both were measured on.
+        films: how many they share.
+        patients: of how many patients these are.
+        auroc: difference in AUROC; only patients are taken for independent.
+        auroc_by_film: the same as if every film were of another patient.
+        accuracy: difference in accuracy, each model at its own decision threshold; only patients are independent.
+        accuracy_by_film: the same as if every film were of another patient.
+        only_first_right: films that the first calls right and the second wrong.
+        only_second_right: films that the second calls right and the first wrong.
+    """
+
+    first: str
+    second: str
+    first_title: str
+    second_title: str
+    split: str
+    films: int
+    patients: int
+    auroc: Difference
+    auroc_by_film: Difference
+    accuracy: Difference
+    accuracy_by_film: Difference
+    only_first_right: int
+    only_second_right: int
+
+    def __str__(self) -> str:
+        """Return the result as one sentence, as in ``A beats B in AUROC by 0.012 (0.004–0.021, p = 0.003); in …``."""
+        both = f"{self.first_title} and {self.second_title}"
+        one, other = self._clause("AUROC", self.auroc, both), self._clause("accuracy", self.accuracy, "they")
+        if self.auroc.told_apart and self.accuracy.told_apart and self.auroc.value * self.accuracy.value > 0:
+            other = f"in accuracy by {self.accuracy if self.accuracy.value > 0 else -self.accuracy}"
+        return f"{one[0].upper()}{one[1:]}; {other}."
+
+    def _clause(self, figure: str, difference: Difference, both: str) -> str:
+        if not difference.told_apart:
+            cells = str(difference).replace(" (", ", ", 1)
+            return f"in {figure} {both} cannot be told apart (difference {cells}"
+        winner, loser = self.first_title, self.second_title
+        if difference.value < 0:
+            winner, loser, difference = loser, winner, -difference
+        return f"{winner} beats {loser} in {figure} by {difference}"
+
+
+def compare(first: str, second: str, split: str = "test", folder: Path | None = None) -> Comparison:
+    """Compare two models on a split that both were measured on, each at the decision threshold of its card.
+
+    Args:
+        first: name of a model folder.
+        second: name of another.
+        split: that both were measured on.
+        folder: the folder of model folders.
+
+    Raises:
+        ModelError: if there is no such model, one was not measured on the split or on other films than the other, its
+            predictions are damaged, or the films are all normal or all of pneumonia.
+    """
+    cards = [store.read_card(name, folder, CLASSIFICATION) for name in (first, second)]
+    titles = model_facts.labels({card.name: card for card in cards}.values())
+    one, other = (predictions(card, split, folder) for card in cards)
+    _check_same_films(one, other, cards, split)
+    labels, patients = (one["label"] == "PNEUMONIA").to_numpy(int), one["patient"].to_numpy(str)
+    score, other_score = (table["probability"].to_numpy(float) for table in (one, other))
+    called, other_called = (
+        values >= card.as_thresholds().decision for values, card in zip((score, other_score), cards, strict=True)
+    )
+    try:
+        auroc, auroc_by_film = (comparison.delong(labels, score, other_score, each) for each in (patients, None))
+        mcnemar, mcnemar_by_film = (comparison.mcnemar(labels, called, other_called, each) for each in (patients, None))
+    except ValueError as error:
+        raise ModelError(f"{first} and {second} cannot be compared on {split}: {error}.") from error
+    return Comparison(
+        first=first,
+        second=second,
+        first_title=titles[cards[0].name],
+        second_title=titles[cards[1].name],
+        split=split,
+        films=len(one),
+        patients=one["patient"].nunique(),
+        auroc=auroc,
+        auroc_by_film=auroc_by_film,
+        accuracy=mcnemar.accuracy,
+        accuracy_by_film=mcnemar_by_film.accuracy,
+        only_first_right=mcnemar.only_first_right,
+        only_second_right=mcnemar.only_second_right,
+    )
+
+
+def all_pairs(names: Sequence[str], split: str = "test", folder: Path | None = None) -> list[Comparison]:
+    """Compare each of the models with each other one, the first with all others first.
+
+    Raises:
+        ModelError: as `compare` does.
+    """
+    return [compare(one, other, split, folder) for one, other in itertools.combinations(names, 2)]
+
+
+def predictions(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataFrame:
+    """Read a model's predictions in the order of the files' names, as `store.read_predictions` returns them.
+
+    Raises:
+        ModelError: if the model was not measured on the split, or a row cannot be right.
+    """
+    try:
+        table = store.read_predictions(card.name, split, folder).astype({"probability": float})
+        if table["file"].duplicated().any() or not table["label"].isin(kaggle.LABELS).all():
+            raise ValueError("a file stands there twice, or a label is unknown")
+        if not table["probability"].between(0, 1).all():
+            raise ValueError("a probability is missing or not in 0…1")
+    except ValueError as error:
+        raise ModelError(
+            f"The predictions of {card.name} on {split} are damaged ({error}). "
+            f"Run `python -m pneumo evaluate {card.name} --split {split}`."
+        ) from error
+    return table.sort_values("file", ignore_index=True)
+
+
+def readable(comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """Return one row a comparison, in their order, for reading.
+
+    Returns:
+        ``Against``, the second model; ``AUROC`` and ``Accuracy``, the differences, as ``0.012 (−0.004–0.028, p =
+        0.134)``; ``Right alone``, films that only the first calls right : that only the second does; ``AUROC, by film``
+        and ``Accuracy, by film``, the differences as if every film were of another patient.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "Against": each.second_title,
+                "AUROC": str(each.auroc),
+                "Accuracy": str(each.accuracy),
+                "Right alone": f"{each.only_first_right} : {each.only_second_right}",
+                "AUROC, by film": comparison.interval(each.auroc_by_film),
+                "Accuracy, by film": comparison.interval(each.accuracy_by_film),
+            }
+            for each in comparisons
+        ]
+    )
+
+
+def markdown(first: str, seconds: Sequence[str], split: str = "test", folder: Path | None = None) -> str:
+    """Return a model against others as a Markdown table, as it stands in MODEL_CARD.md.
+
+    Raises:
+        ModelError: as `compare` does.
+    """
+    return leaderboard.markdown_table(readable(compare(first, second, split, folder) for second in seconds))
+
+
+def _check_same_films(one: pd.DataFrame, other: pd.DataFrame, cards: Sequence[ModelCard], split: str) -> None:
+    columns = ["file", "patient", "label"]
+    shared = len(one.merge(other, on=columns))
+    if not shared == len(one) == len(other):
+        names = [card.name for card in cards]
+        raise ModelError(
+            f"{names[0]} and {names[1]} were not measured on the same films of {split}: of {len(one)} and {len(other)} "
+            f"films they share {shared} with the same patient and label. Evaluate both on one data set, with "
+            f"`python -m pneumo evaluate NAME --split {split}`."
+        )

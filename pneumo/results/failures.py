@@ -1,0 +1,185 @@
+"""The films that a model calls wrong, and the groups of films in which it does so most.
+
+Computed from ``models/<name>/predictions/<split>.csv``, and from the films themselves where they are on the machine.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pneumo.datasets import summary
+from pneumo.datasets.tables import KINDS
+from pneumo.errors import DatasetError, ModelError
+from pneumo.evaluation import curves, metrics
+from pneumo.model_store.card import ModelCard
+from pneumo.results import comparison
+
+MISSED, ALARM = "Missed pneumonia", "False alarm"
+BY_KIND, BY_AGREEMENT = "Kind of film", "Agreement of the models"
+BY_SIZE, BY_BRIGHTNESS = "Film size", "Brightness"
+AGREEMENT = ("All call it alike", "One differs", "Two or more differ")
+
+
+def calls(card: ModelCard, split: str, others: Iterable[ModelCard] = (), folder: Path | None = None) -> pd.DataFrame:
+    """Return every film of a split with what a model and the others call it, each at its own decision threshold.
+
+    Args:
+        card: of the model.
+        split: that it was measured on.
+        others: models to set beside it; those measured on other films are left out.
+        folder: the folder of model folders.
+
+    Returns:
+        ``file, patient, label, pathogen, probability, kind`` (of `tables.KINDS`), ``wrong`` (bool), ``error``
+        (`MISSED`, `ALARM` or empty), ``confidence`` (`curves.confidence`), ``others`` (how many models are set beside
+        it), ``others_wrong`` (how many of them are wrong), ``differ`` (how many models are in the minority).
+
+    Raises:
+        ModelError: if the model's predictions are missing or damaged.
+    """
+    table = comparison.predictions(card, split, folder)
+    threshold, probability = card.as_thresholds().decision, table["probability"].to_numpy(float)
+    sick, called = (table["label"] == "PNEUMONIA").to_numpy(), probability >= threshold
+    beside = _calls_of_others(card, others, split, table, folder)
+    positive = beside.sum(axis=0) + called
+    return table.assign(
+        kind=[KINDS.get(pair, pair[0].capitalize()) for pair in zip(table["label"], table["pathogen"], strict=True)],
+        wrong=called != sick,
+        error=np.select([sick & ~called, ~sick & called], [MISSED, ALARM], ""),
+        confidence=curves.confidence(probability, threshold),
+        others=len(beside),
+        others_wrong=(beside != sick).sum(axis=0),
+        differ=np.minimum(positive, len(beside) + 1 - positive),
+    )
+
+
+def errors(films: pd.DataFrame, error: str | None = None) -> pd.DataFrame:
+    """Return the films that were called wrong, the surest mistakes first; all kinds of `error`, or one.
+
+    Args:
+        films: as `calls` returns them.
+        error: `MISSED` or `ALARM`.
+    """
+    chosen = films[films["wrong"] & ((films["error"] == error) if error else True)]
+    return chosen.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
+
+
+def readable(films: pd.DataFrame) -> pd.DataFrame:
+    """Return `errors` for reading: ``Error, Probability, Film, Also wrong, File``."""
+    return pd.DataFrame(
+        {
+            "Error": films["error"],
+            "Probability": films["probability"],
+            "Film": films["kind"],
+            "Also wrong": [
+                f"{wrong} of {others} models"
+                for wrong, others in zip(films["others_wrong"], films["others"], strict=True)
+            ],
+            "File": films["file"],
+        }
+    )
+
+
+def by_everyone(films: pd.DataFrame) -> int:
+    """Return how many films are called wrong by the model and by all others."""
+    return int((films["wrong"] & (films["others_wrong"] == films["others"])).sum())
+
+
+def film_facts(films: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """Read the films and return their ``size`` (pixels, width × height) and ``brightness`` (mean grey value, 0…255).
+
+    Args:
+        films: as `calls` returns them; a row a film.
+        root: the folder that ``file`` is relative to.
+
+    Raises:
+        DatasetError: if a film is not there, or cannot be read.
+    """
+    if missing := [file for file in films["file"] if not (root / file).is_file()]:
+        raise DatasetError(
+            f"{len(missing):,} of these {len(films):,} films are not in {root}, among them {missing[0]}. Name the "
+            "folder of the data set that the model was measured on."
+        )
+    measured = summary.measure(films.assign(split=""), root)
+    return pd.DataFrame({"size": measured.width * measured.height, "brightness": measured.brightness}, films.index)
+
+
+def rates(films: pd.DataFrame, facts: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return how often a model is wrong in each group of films, with Wilson's 95 % interval.
+
+    Args:
+        films: as `calls` returns them.
+        facts: as `film_facts` returns them for the same films.
+
+    Returns:
+        ``grouping, group, films, errors, share, low, high``: by kind of film, by agreement of the models where there
+        are several, by thirds of size and of brightness where the facts are known and differ.
+    """
+    groupings = {BY_KIND: _ordered(films["kind"], list(KINDS.values()))}
+    if films["others"].max() > 0:
+        differ = films["differ"].clip(upper=len(AGREEMENT) - 1).map(dict(enumerate(AGREEMENT)))
+        groupings[BY_AGREEMENT] = _ordered(differ, list(AGREEMENT))
+    if facts is not None:
+        groupings[BY_SIZE] = thirds(facts["size"] / 1e6, "{:.2f} megapixels")
+        groupings[BY_BRIGHTNESS] = thirds(facts["brightness"], "{:.0f} of 255")
+    rows = []
+    for grouping, groups in groupings.items():
+        present = [group for group in groups.cat.categories if (groups == group).any()]
+        if grouping in (BY_SIZE, BY_BRIGHTNESS) and len(present) < 2:
+            continue
+        for group in present:
+            wrong = films["wrong"][groups == group]
+            share = metrics.wilson(int(wrong.sum()), len(wrong))
+            rows.append((grouping, group, len(wrong), int(wrong.sum()), share.value, share.low, share.high))
+    return pd.DataFrame(rows, columns=["grouping", "group", "films", "errors", "share", "low", "high"])
+
+
+def thirds(values: pd.Series, unit: str) -> pd.Series:
+    """Return for each value which third it lies in, in words; fewer groups where many values are equal.
+
+    Args:
+        values: of the films.
+        unit: how a limit is written, as in ``{:.0f} of 255``.
+    """
+    first, second = (float(limit) for limit in np.quantile(values, [1 / 3, 2 / 3]))
+    names = [f"Up to {unit.format(first)}", f"Up to {unit.format(second)}", f"Above {unit.format(second)}"]
+    return _ordered(pd.Series(np.select([values <= first, values <= second], names[:2], names[2]), values.index), names)
+
+
+def readable_rates(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `rates` for reading: ``Films by, Group, Films, Called wrong, Share``."""
+    shares = [
+        f"{100 * share:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+        for share, low, high in zip(table["share"], table["low"], table["high"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "Films by": table["grouping"],
+            "Group": table["group"],
+            "Films": table["films"],
+            "Called wrong": table["errors"],
+            "Share": shares,
+        }
+    )
+
+
+def _calls_of_others(
+    card: ModelCard, others: Iterable[ModelCard], split: str, table: pd.DataFrame, folder: Path | None
+) -> np.ndarray:
+    """Return what each of the other models calls the films, (models, films) bool."""
+    found = []
+    for other in others:
+        try:
+            theirs = comparison.predictions(other, split, folder)
+        except ModelError:
+            # A damaged neighbour is told of where the models are listed, and must not hide this model's errors.
+            continue
+        if other.name != card.name and theirs["file"].equals(table["file"]):
+            found.append(theirs["probability"].to_numpy(float) >= other.as_thresholds().decision)
+    return np.array(found, bool).reshape(len(found), len(table))
+
+
+def _ordered(groups: pd.Series, order: list[str]) -> pd.Series:
+    return groups.astype(pd.CategoricalDtype(list(dict.fromkeys([*order, *groups])), ordered=True))

@@ -1,0 +1,142 @@
+"""What a model's folder tells of its making, in words and curves: the card's facts and the training history."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pneumo.errors import ModelError
+from pneumo.labels import SPLITS
+from pneumo.model_store import store
+from pneumo.model_store.card import CLASSIFICATION, SCREENING, ModelCard
+
+CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
+_FILMS = {"": "Training", "val_": "Validation", "shifted_": "Validation, shifted"}
+
+
+def labels(cards: Iterable[ModelCard]) -> dict[str, str]:
+    """Return each model's title by its name; models that share a title get their name behind it."""
+    cards = list(cards)
+    titles = Counter(card.title for card in cards)
+    return {card.name: card.title if titles[card.title] == 1 else f"{card.title} ({card.name})" for card in cards}
+
+
+def training_curves(history: pd.DataFrame) -> pd.DataFrame:
+    """Return ``epoch, figure, films, value`` from a ``history.csv``, in long form.
+
+    ``figure`` is a key of `CURVES`; ``films`` says which films it was measured on. Columns that the history
+    lacks are left out.
+    """
+    parts = [
+        pd.DataFrame({"epoch": history["epoch"], "figure": figure, "films": films, "value": history[prefix + figure]})
+        for figure in CURVES
+        for prefix, films in _FILMS.items()
+        if {"epoch", prefix + figure} <= set(history)
+    ]
+    columns = ["epoch", "figure", "films", "value"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def read_curves(card: ModelCard, folder: Path | None = None) -> pd.DataFrame:
+    """Return the `training_curves` of a model; empty where it has no history.
+
+    Raises:
+        ModelError: if its history is damaged.
+    """
+    try:
+        history = store.read_history(card.name, folder).apply(pd.to_numeric)
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{card.name}/history.csv is damaged ({error}). Restore it or retrain the model.") from error
+    return training_curves(history)
+
+
+def card_facts(card: ModelCard) -> dict[str, str]:
+    """Return what a card says of a model's making, name → text; what it does not say is left out.
+
+    Raises:
+        ModelError: if the card holds something else than it should.
+    """
+    try:
+        facts = {**_making(card), **_thresholds(card)}
+        facts |= {
+            "Stands for": card.seed_system or "",
+            "Test split opened": ", ".join(opening["date"] for opening in card.test_openings) or "never",
+            "SHA-256 of model.keras": card.sha256,
+        }
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"The card of {card.name} is damaged ({error!r}). Restore or retrain the model.") from error
+    return {name: text for name, text in facts.items() if text}
+
+
+def openings(cards: Iterable[ModelCard]) -> str:
+    """Return a sentence on how many times each model opened the official test split."""
+    by_count: dict[int, list[str]] = {}
+    names = labels(cards := list(cards))
+    for card in cards:
+        by_count.setdefault(len(card.test_openings), []).append(names[card.name])
+    parts = [f"{times(count)} by {', '.join(sorted(models))}" for count, models in sorted(by_count.items())]
+    return f"It was opened {'; '.join(parts)}." if parts else ""
+
+
+def times(count: int) -> str:
+    """Return how often, in words: never, once, twice, 3 times."""
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _making(card: ModelCard) -> dict[str, str]:
+    training, size = card.training, card.input["size"]
+    recipe, films = training.get("recipe") or {}, training.get("films")
+    numbers = {key: value for key, value in recipe.items() if isinstance(value, int | float) and key != "epochs"}
+    return {
+        "Architecture": f"{card.architecture}, input {size} × {size} pixels",
+        "Preparation of a film": ", ".join(filter(None, [card.input.get("crop"), card.input.get("scaling")])),
+        "Initial weights": card.initial_weights,
+        "Members": ", ".join(f"{member['title']} (weight {member['weight']:.2f})" for member in card.members),
+        "Rule": training.get("rule", ""),
+        "Recipe": _listed(numbers),
+        "Augmentation": _listed(recipe.get("augmentation") or {}),
+        "Epochs": _epochs(training),
+        "Films": f"{films['train']:,} for training, {films['validation']:,} for validation" if films else "",
+        "Split rule": training.get("split_rule", ""),
+        "Training time": _duration(training["seconds"]) if "seconds" in training else "",
+        "Hardware": training.get("hardware", ""),
+        "Data fingerprint": training.get("data_fingerprint", "")[:12],
+        "Software": ", ".join(f"{name} {version}" for name, version in training.get("software", {}).items()),
+    }
+
+
+def _thresholds(card: ModelCard) -> dict[str, str]:
+    chosen, facts = card.thresholds.get("chosen_on", {}), {}
+    if card.calibration.get("fitted_on"):
+        facts["Calibration"] = _in_words(f"fitted on {card.calibration['fitted_on']}")
+    # The gate has a limit for each of its findings; MODEL_CARD.md says what they are.
+    titles = {} if card.task == SCREENING else {"decision": "Decision threshold"}
+    if card.task == CLASSIFICATION:
+        titles |= {"low": "Unlikely below", "high": "Likely from"}
+    for key, title in titles.items():
+        facts[title] = f"{card.thresholds[key]:.3f}" + (f": {_in_words(chosen[key])}" if key in chosen else "")
+    return facts
+
+
+def _in_words(text: str) -> str:
+    """Name the splits in a card's text as they are named elsewhere."""
+    return re.sub(r"\b(val\w*)", lambda found: SPLITS[found[0]].title if found[0] in SPLITS else found[0], text)
+
+
+def _listed(numbers: dict[str, float]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in numbers.items())
+
+
+def _epochs(training: dict[str, Any]) -> str:
+    if "epochs_run" not in training:
+        return ""
+    kept = f"; epoch {training['epoch_kept']} kept" if "epoch_kept" in training else ""
+    by = f" by {_in_words(training['kept_by'])}" if kept and "kept_by" in training else ""
+    return f"{training['epochs_run']} run{kept}{by}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"

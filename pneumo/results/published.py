@@ -1,0 +1,153 @@
+"""What others published, from ``published.csv``: figures to measure pneumo's models against, none measured by pneumo.
+
+``python -m pneumo.published`` prints them as the table of MODEL_CARD.md.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pneumo.errors import PneumoError
+from pneumo.evaluation import metrics
+from pneumo.evaluation.metrics import Estimate
+from pneumo.results import leaderboard
+
+TABLE = Path(__file__).with_name("published.csv")
+COLUMNS = ["system", "stands_for", "accuracy", "auroc", "precision", "recall", "split", "source", "note"]
+FIGURES = ["accuracy", "auroc", "precision", "recall"]
+# Which films a source says that it measured on → what the tables call them.
+SPLITS = {"test": "Test", "val": "Validation", "not stated": "Not stated"}
+# Of Kermany et al. 2018; a published test accuracy is taken to be of all of them.
+OFFICIAL_TEST_FILMS = 624
+HOW_TO_READ = (
+    "No figure here was measured by pneumo. The splits, the preparation of the films and the way in which a model was "
+    "chosen differ from source to source and some choices were made on the test split, so a difference of a few "
+    "points says little. In brackets stands Wilson's 95 % interval of a test accuracy, if measured on the official "
+    f"split's {OFFICIAL_TEST_FILMS} films. The official validation folder has 16 films: where a validation accuracy "
+    "comes from it, one film makes six points. A test accuracy of 0.625 is what calling every film pneumonia gives."
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published result; every figure is 0…1, or None where the source does not state it.
+
+    Attributes:
+        system: what was measured.
+        stands_for: the architecture of pneumo that stands for it, ``cnn_search`` for the search, or empty.
+        accuracy: share of films called right.
+        auroc: area under the ROC curve.
+        precision: share of films called pneumonia that show it.
+        recall: share of films with pneumonia that are called pneumonia.
+        split: a key of `SPLITS`.
+        source: who published it.
+        note: what a reader has to know to compare it.
+    """
+
+    system: str
+    stands_for: str
+    accuracy: float | None
+    auroc: float | None
+    precision: float | None
+    recall: float | None
+    split: str
+    source: str
+    note: str
+
+    @property
+    def accuracy_interval(self) -> Estimate | None:
+        """The accuracy with Wilson's 95 % interval, if it was measured on the official test split's 624 films."""
+        if self.accuracy is None or self.split != "test":
+            return None
+        interval = metrics.wilson(round(self.accuracy * OFFICIAL_TEST_FILMS), OFFICIAL_TEST_FILMS)
+        return Estimate(self.accuracy, interval.low, interval.high)
+
+
+def load(path: Path = TABLE) -> list[Published]:
+    """Read the published results, in the order of the file.
+
+    Raises:
+        PneumoError: if the file is missing or damaged, or a line has a figure outside 0…1 or an unknown split.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise PneumoError(f"{path.name} cannot be read ({error}). Restore it from the repository.") from error
+    if list(table.columns) != COLUMNS:
+        raise PneumoError(f"{path.name} has other columns than {', '.join(COLUMNS)}. Restore it from the repository.")
+    return [
+        _published(dict(zip(COLUMNS, row, strict=True)), f"{path.name}, row {place}")
+        for place, row in enumerate(table.to_numpy(str).tolist(), start=1)
+    ]
+
+
+def readable(results: list[Published]) -> pd.DataFrame:
+    """Return the results for reading, each figure with the digits that its source gives, a dash where it has none.
+
+    Returns:
+        ``System, Figures`` (always ``published``), ``Accuracy`` (with `Published.accuracy_interval`), ``AUROC, Split,
+        In pneumo`` (the architecture that stands for it), ``Source, Note`` (with precision and recall, where stated).
+    """
+    rows = [
+        {
+            "System": each.system,
+            "Figures": "published",
+            "Accuracy": _accuracy(each),
+            "AUROC": _digits(each.auroc),
+            "Split": SPLITS[each.split],
+            "In pneumo": each.stands_for or "–",
+            "Source": each.source,
+            "Note": _note(each) or "–",
+        }
+        for each in results
+    ]
+    return pd.DataFrame(rows)
+
+
+def markdown() -> str:
+    """Return the published results as a Markdown table, as it stands in MODEL_CARD.md."""
+    return leaderboard.markdown_table(readable(load()))
+
+
+def _published(row: dict[str, str], where: str) -> Published:
+    try:
+        figures = {key: float(row[key]) if row[key] else None for key in FIGURES}
+    except ValueError as error:
+        raise PneumoError(f"{where}: {error}. Write a figure such as 0.957, or nothing.") from error
+    for key, value in figures.items():
+        if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
+            raise PneumoError(f"{where}: {key} {row[key]} is no share from 0 to 1. Write 0.957 for 95.7 %.")
+    if row["split"] not in SPLITS:
+        raise PneumoError(f"{where}: there is no split {row['split']!r}. Choose one of: {', '.join(SPLITS)}.")
+    if not row["system"] or not row["source"]:
+        raise PneumoError(f"{where}: the system or its source is missing. Say what was measured, and who published it.")
+    return Published(
+        system=row["system"],
+        stands_for=row["stands_for"],
+        split=row["split"],
+        source=row["source"],
+        note=row["note"],
+        **figures,
+    )
+
+
+def _accuracy(result: Published) -> str:
+    interval = result.accuracy_interval
+    bounds = f" ({interval.low:.3f}–{interval.high:.3f})" if interval else ""
+    return _digits(result.accuracy) + bounds
+
+
+def _note(result: Published) -> str:
+    stated = {"precision": result.precision, "recall": result.recall}
+    told = [f"{name} {_digits(value)}" for name, value in stated.items() if value is not None]
+    return "; ".join(filter(None, [*told, result.note]))
+
+
+def _digits(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.3g}"
+
+
+if __name__ == "__main__":
+    print(markdown())

@@ -1,0 +1,33 @@
+"""The frozen configuration that each shipped model is trained with."""
+
+from pneumo.preprocessing import aspect_ratio
+from pneumo.preprocessing.network_input import Augmentation
+from pneumo.training.linear_probe import Probe
+from pneumo.training.loop import Recipe
+
+# A network that sees positions, not shapes, learns nothing from a film that is cropped at random.
+_SCRATCH = Recipe(epochs=20, learning_rate=1e-3, patience=8)
+
+# What `ensemble` joins: the first of `research.ensemble_choice`. They ship inside it alone.
+ENSEMBLE = ("mobilenetv2_192", "mobilenetv2_192_lungs")
+
+# What tells bacterial from viral pneumonia starts from this classifier, which knows pneumonia already. The pattern of
+# the opacities is finer than whether there are any, hence the larger input and crops.
+PATHOGEN_START = "mobilenetv2"
+PATHOGEN_SIZE = 192
+PATHOGEN = Recipe(epochs=24, seed=1, augmentation=Augmentation(min_area=0.35))
+
+RECIPES: dict[str, Recipe | Probe] = {
+    "dense": Recipe(epochs=20, learning_rate=1e-3, patience=8, augmentation=Augmentation(min_area=0.8)),
+    "cnn": Recipe(epochs=20, learning_rate=1e-3, patience=8, augmentation=Augmentation(min_area=0.5)),
+    "cnn_deep": _SCRATCH,
+    "vgg19": Probe(views=1),
+    "resnet50v2": Recipe(epochs=6, precision="mixed_bfloat16"),
+    "resnet50": Recipe(epochs=8),
+    "densenet121": Recipe(epochs=8),
+    "mobilenetv2": Recipe(),
+    "mobilenetv2_lungs": Recipe(),
+    "mobilenetv2_192": Recipe(epochs=16, seed=1, frames=aspect_ratio.EVEN),
+    "mobilenetv2_192_lungs": Recipe(seed=2, augmentation=Augmentation(detail=0.4)),
+    "densenet121_lungs": Recipe(epochs=8, precision="mixed_bfloat16"),
+}

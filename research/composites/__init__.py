@@ -1,0 +1,1 @@
+"""The composite films of data_samples/."""

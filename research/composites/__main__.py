@@ -1,0 +1,5 @@
+"""``python -m research.composites``, see README.md."""
+
+from research.composites.command import app
+
+app(prog_name="python -m research.composites")

@@ -1,0 +1,457 @@
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from toy import reported, synthetic
+from typer.testing import CliRunner
+
+from pneumo import DISCLAIMER, radiograph
+from pneumo.cli import app
+from pneumo.inference.classifier import Classifier
+from pneumo.model_store import store
+
+RECORD_KEYS = {"file", "status", "answer", "probability", "reasons", "findings", "forced", "model", "model_sha256"}
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    """Settle what the environment and the working folder would decide."""
+    monkeypatch.delenv("PNEUMO_MODELS", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def pneumo(*arguments):
+    return CliRunner().invoke(app.app, [str(argument) for argument in arguments])
+
+
+def lines(result):
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def codes(record):
+    return [finding["code"] for finding in record["findings"]]
+
+
+@pytest.fixture
+def films(toy_data, tmp_path):
+    """A sound film, an unreadable one, a missing one, and a folder of two."""
+    ward = tmp_path / "ward"
+    (ward / "inner").mkdir(parents=True)
+    sound, broken = tmp_path / "sound.jpeg", tmp_path / "broken.png"
+    shutil.copy(toy_data / "test/NORMAL/IM-0001-0001.jpeg", sound)
+    shutil.copy(toy_data / "test/NORMAL/IM-0002-0001.jpeg", ward / "sound.jpeg")
+    shutil.copy(toy_data / "test/PNEUMONIA/person109_virus_204.jpeg", ward / "inner" / "child.jpeg")
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    (ward / ".DS_Store").write_bytes(b"Bud1")
+    return [sound, broken, tmp_path / "missing.dcm", ward]
+
+
+def test_predict_prints_a_json_line_for_every_input(films, toy_models, tmp_path):
+    result = pneumo("predict", *films, "--model", "cnn", "--models", toy_models, "--json")
+
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert [record["file"] for record in records] == [
+        *(str(path) for path in films[:3]),
+        str(tmp_path / "ward/inner/child.jpeg"),
+        str(tmp_path / "ward/sound.jpeg"),
+    ]
+    assert [record["status"] for record in records] == ["ok", "error", "error", "ok", "ok"]
+    card = store.read_card("cnn", toy_models)
+    for record in records:
+        assert set(record) >= RECORD_KEYS
+        assert (record["model"], record["model_sha256"]) == ("cnn", card.sha256)
+        assert record["reasons"]
+        assert (record["answer"] in ("likely", "uncertain", "unlikely")) == (record["status"] == "ok")
+        assert (record["probability"] is None) == (record["status"] == "error")
+    assert "broken.png" in records[1]["reasons"][0]
+    assert "missing.dcm" in records[2]["reasons"][0]
+
+
+def test_predict_gives_the_probability_that_evaluate_wrote(toy_data, toy_models):
+    file = "test/PNEUMONIA/person301_bacteria_404.jpeg"
+
+    result = pneumo("predict", toy_data / file, "--model", "dense", "--models", toy_models, "--json")
+
+    written = store.read_predictions("dense", "test", toy_models).set_index("file")["probability"][file]
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["probability"] == pytest.approx(written, abs=0.01)
+
+
+def test_predict_prints_readable_lines_and_the_disclaimer_apart(films, toy_models):
+    result = pneumo("predict", *films[:2], "--model", "cnn", "--models", toy_models)
+
+    first, second = result.stdout.splitlines()
+    assert first.split("\t")[0] == str(films[0])
+    assert first.split("\t")[1] in ("likely", "uncertain", "unlikely")
+    assert 0 <= float(first.split("\t")[2]) <= 1
+    assert "only 200 × 160 pixels" in first.split("\t")[3]
+    assert second.split("\t")[:2] == [str(films[1]), "error"]
+    assert DISCLAIMER in " ".join(result.stderr.split())
+
+
+def test_predict_writes_a_table_and_heat_maps(films, toy_models, tmp_path):
+    result = pneumo(
+        *("predict", films[0], films[1], films[3], "--model", "cnn", "--models", toy_models),
+        *("--json", "--csv", tmp_path / "table.csv", "--heatmap", tmp_path / "maps"),
+    )
+
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert [row["file"] for row in rows] == [record["file"] for record in records]
+    assert [row["answer"] for row in rows] == [record["answer"] or "" for record in records]
+    maps = [record["heatmap"] for record in records if record["status"] == "ok"]
+    # Two films of one name do not overwrite each other.
+    assert len(set(maps)) == 3 == len(list((tmp_path / "maps").iterdir()))
+    for path in maps:
+        assert cv2.imread(path).shape == (160, 200, 3)
+
+
+def test_predict_takes_the_best_model_where_none_is_named(films, toy_models):
+    result = pneumo("predict", films[0], "--models", toy_models, "--json")
+
+    assert json.loads(result.stdout)["model"] == store.default_name(toy_models)
+
+
+def test_the_process_separates_results_from_everything_else(films, toy_models, tmp_path):
+    # On Linux a file name is bytes, and need not be text.
+    odd = os.fsencode(tmp_path) + b"/r\xf6ntgen.jpeg"
+    shutil.copy(films[0], odd)
+    command = [
+        sys.executable,
+        "-m",
+        "pneumo",
+        "predict",
+        odd,
+        *films[:2],
+        "--model",
+        "cnn",
+        "--json",
+        "--csv",
+        "out.csv",
+    ]
+    environment = os.environ | {
+        "PNEUMO_MODELS": str(toy_models),
+        "PYTHONPATH": str(store.SHIPPED.parent),
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+    run = subprocess.run(command, capture_output=True, env=environment, check=False, cwd=tmp_path)
+
+    assert [json.loads(line)["status"] for line in run.stdout.splitlines()] == ["ok", "ok", "error"]
+    assert len((tmp_path / "out.csv").read_text("utf-8").splitlines()) == 4
+    assert run.returncode == 1
+    assert b"Traceback" not in run.stderr
+    assert b"cuda" not in run.stderr.lower()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Films that nothing speaks against, that are warned of, that a correction would mend, and that are none."""
+    drawn = synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
+    noise = np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8)
+    made = {
+        "sound": drawn,
+        "small": drawn[::2, ::2],
+        "inverted": 255 - drawn,
+        "rotated": np.rot90(drawn),
+        "noise": noise,
+    }
+    for name, picture in made.items():
+        (tmp_path / f"{name}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    return {name: tmp_path / f"{name}.png" for name in made}
+
+
+def test_predict_refuses_what_the_gate_refuses(pictures, toy_models):
+    result = pneumo("predict", *pictures.values(), "--model", "cnn", "--models", toy_models, "--json")
+
+    sound, small, inverted, rotated, noise = lines(result)
+    assert result.exit_code == 1
+    assert (sound["status"], sound["findings"], sound["forced"]) == ("ok", [], False)
+    assert (small["status"], codes(small), small["forced"]) == ("ok", ["too_small"], False)
+    assert small["reasons"][0] == small["findings"][0]["message"]
+    assert "probability of pneumonia" in small["reasons"][1]
+    for record, found in ((inverted, ["inverted"]), (rotated, ["rotated"]), (noise, ["not_chest_film"])):
+        assert set(record) >= RECORD_KEYS
+        assert (record["status"], record["answer"], record["probability"]) == ("refused", None, None)
+        assert codes(record) == found
+        assert record["reasons"] == [finding["message"] for finding in record["findings"]]
+    for record in (inverted, rotated):
+        assert record["reasons"][0].endswith("Run again with --correct.")
+    assert "--correct" not in noise["reasons"][0]
+
+
+def test_warnings_alone_are_no_failure(pictures, toy_models):
+    result = pneumo("predict", pictures["small"], "--model", "cnn", "--models", toy_models)
+
+    assert result.exit_code == 0
+    assert "fewer than the models look at" in result.stdout
+
+
+def test_predict_corrects_a_film_where_it_is_asked_to(pictures, toy_models):
+    names = ("inverted", "rotated", "noise")
+    result = pneumo(
+        "predict", *(pictures[name] for name in names), "--correct", "--model", "cnn", "--models", toy_models, "--json"
+    )
+
+    *corrected, noise = lines(result)
+    expected = Classifier.open("cnn", toy_models).assess(radiograph.read(pictures["sound"])).probability
+    assert result.exit_code == 1
+    for record, done in zip(corrected, ("invert", "turn by 90° clockwise"), strict=True):
+        assert (record["status"], record["findings"]) == ("ok", [])
+        assert record["probability"] == pytest.approx(expected, abs=1e-3)
+        assert f"corrected at the user's request: {done}." in record["reasons"][-1]
+        assert (record["image"]["width"], record["image"]["height"]) == (300, 240)
+    assert (noise["status"], codes(noise)) == ("refused", ["not_chest_film"])
+
+
+def test_a_refusal_can_be_overridden_and_an_error_cannot(pictures, films, toy_models):
+    result = pneumo(
+        "predict", pictures["sound"], pictures["noise"], films[1], "--force", "--models", toy_models, "--json"
+    )
+
+    sound, noise, broken = lines(result)
+    assert result.exit_code == 1
+    assert (sound["status"], sound["forced"]) == ("ok", False)
+    assert (noise["status"], noise["forced"], codes(noise)) == ("ok", True, ["not_chest_film"])
+    assert noise["reasons"][0] == noise["findings"][0]["message"]
+    assert 0 <= noise["probability"] <= 1
+    assert (broken["status"], broken["forced"], broken["findings"]) == ("error", False, None)
+
+
+def test_a_forced_answer_is_told_as_one(pictures, toy_models):
+    result = pneumo("predict", pictures["noise"], "--force", "--models", toy_models)
+
+    assert result.exit_code == 0
+    assert "in spite of a refusal: This does not look like a frontal chest film" in result.stdout
+
+
+def test_only_assessed_films_get_a_heat_map_and_the_table_says_what_was_found(pictures, toy_models, tmp_path):
+    result = pneumo(
+        *("predict", *pictures.values(), "--model", "cnn", "--models", toy_models),
+        *("--heatmap", tmp_path / "maps", "--csv", tmp_path / "table.csv"),
+    )
+
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert [row["findings"] for row in rows] == ["", "too_small", "inverted", "rotated", "not_chest_film"]
+    assert [row["status"] for row in rows] == ["ok", "ok", "refused", "refused", "refused"]
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["small.png", "sound.png"]
+    assert result.stdout.splitlines()[4].split("\t")[1] == "refused"
+
+
+def test_a_heat_map_never_replaces_a_film(pictures, toy_models, tmp_path):
+    before = pictures["sound"].read_bytes()
+
+    result = pneumo(
+        "predict", pictures["sound"], "--model", "cnn", "--models", toy_models, "--heatmap", tmp_path, "--json"
+    )
+
+    assert pictures["sound"].read_bytes() == before
+    assert lines(result)[0]["heatmap"] == str(tmp_path / "sound-2.png")
+
+
+def test_without_the_networks_predict_goes_on_and_says_so(pictures, toy_models, tmp_path, monkeypatch):
+    shutil.copytree(toy_models / "cnn", tmp_path / "models" / "cnn")
+    monkeypatch.setattr(store, "SHIPPED", tmp_path / "models")
+
+    result = pneumo("predict", pictures["noise"], "--models", tmp_path / "models", "--json")
+
+    assert result.exit_code == 0
+    assert "Films are not checked." in result.stderr
+    assert (lines(result)[0]["status"], lines(result)[0]["findings"]) == ("ok", None)
+
+
+def test_check_prints_a_json_line_for_every_input(pictures, films, toy_models, tmp_path):
+    tiny, frames = tmp_path / "tiny.png", tmp_path / "frames.tiff"
+    tiny.write_bytes(cv2.imencode(".png", np.zeros((20, 20), np.uint8))[1].tobytes())
+    cv2.imwritemulti(str(frames), [np.zeros((90, 90), np.uint8)] * 2)
+    paths = [pictures["sound"], pictures["small"], pictures["noise"], films[1], films[2], tiny, frames]
+
+    result = pneumo("check", *paths, "--models", toy_models, "--json")
+
+    records = lines(result)
+    assert result.exit_code == 1
+    assert [set(record) for record in records] == [{"file", "accepted", "findings"}] * len(paths)
+    assert [record["file"] for record in records] == [str(path) for path in paths]
+    assert [(record["accepted"], codes(record)) for record in records] == [
+        (True, []),
+        (True, ["too_small"]),
+        (False, ["not_chest_film"]),
+        (False, ["unreadable"]),
+        (False, ["unreadable"]),
+        (False, ["image_size"]),
+        (False, ["unsupported"]),
+    ]
+    for record in records[2:]:
+        assert set(record["findings"][0]) == {"code", "severity", "message"}
+        assert record["findings"][0]["severity"] == "refuse"
+    assert records[1]["findings"][0]["severity"] == "warn"
+    assert "broken.png" in records[3]["findings"][0]["message"]
+
+
+def test_check_prints_readable_lines(pictures, toy_models):
+    accepted = pneumo("check", pictures["sound"], pictures["small"], "--models", toy_models)
+    refused = pneumo("check", pictures["inverted"], "--models", toy_models)
+
+    assert (accepted.exit_code, refused.exit_code) == (0, 1)
+    sound, small = accepted.stdout.splitlines()
+    assert sound == f"{pictures['sound']}\taccepted"
+    assert small.startswith(f"{pictures['small']}\taccepted\tThe picture has only 150 × 120 pixels")
+    assert refused.stdout.startswith(f"{pictures['inverted']}\trefused\tThe film seems inverted")
+
+
+def test_lungs_writes_a_mask_in_the_size_of_each_film(pictures, films, toy_models, tmp_path):
+    ward = tmp_path / "other"
+    ward.mkdir()
+    shutil.copy(pictures["small"], ward / "sound.png")
+
+    result = pneumo(
+        "lungs", pictures["sound"], films[1], ward, "--out", tmp_path / "masks" / "new", "--models", toy_models
+    )
+
+    told = [line.split("\t") for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert [line[:2] for line in told] == [
+        [str(pictures["sound"]), "drawn"],
+        [str(films[1]), "error"],
+        [str(ward / "sound.png"), "drawn"],
+    ]
+    assert told[0][2] == str(tmp_path / "masks/new/sound.png")
+    # Two films of one name do not overwrite each other.
+    assert told[2][2] == str(tmp_path / "masks/new/sound-2.png")
+    mask = cv2.imread(told[0][2], cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (240, 300)
+    assert set(np.unique(mask)) == {0, 255}
+    truth = synthetic.lung_mask(240, 300)
+    assert 2 * (truth & (mask > 0)).sum() / (truth.sum() + (mask > 0).sum()) > 0.9
+    assert cv2.imread(told[2][2], cv2.IMREAD_UNCHANGED).shape == (120, 150)
+
+
+def test_lungs_never_replaces_a_film_and_replaces_what_it_wrote_before(pictures, toy_models, tmp_path):
+    before = pictures["sound"].read_bytes()
+
+    for _ in range(2):
+        result = pneumo("lungs", pictures["sound"], "--out", tmp_path, "--models", toy_models)
+
+    assert result.exit_code == 0
+    assert pictures["sound"].read_bytes() == before
+    assert result.stdout == f"{pictures['sound']}\tdrawn\t{tmp_path / 'sound-2.png'}\n"
+    assert not (tmp_path / "sound-3.png").exists()
+
+
+def test_predict_reports_on_each_film_under_a_name_of_its_own(pictures, toy_models, tmp_path):
+    ward, out = tmp_path / "ward", tmp_path / "out" / "new"
+    ward.mkdir()
+    shutil.copy(pictures["sound"], ward / "sound.png")
+    (ward / "scan.dcm").write_bytes(reported.dicom_film())
+    (ward / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+
+    result = pneumo(
+        *("predict", pictures["sound"], pictures["noise"], ward, "--model", "cnn", "--models", toy_models),
+        *("--json", "--report", out),
+    )
+
+    sound, noise, broken, scan, same_name = lines(result)
+    answered = [".pdf", ".json", "-overlay.png"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [f"sound{ending}" for ending in answered]
+        + [f"sound-2{ending}" for ending in answered]
+        + [f"scan{ending}" for ending in (*answered, "-overlay.dcm", "-sr.dcm")]
+        + ["noise.pdf", "noise.json"]
+    )
+    assert (sound["report"], same_name["report"]) == (str(out / "sound.pdf"), str(out / "sound-2.pdf"))
+    assert noise["report"] == str(out / "noise.pdf")
+    assert "report" not in broken
+    del scan["report"]
+    assert json.loads((out / "scan.json").read_text("utf-8")) == scan
+    assert [record["status"] for record in (sound, noise, broken)] == ["ok", "refused", "error"]
+
+
+def test_a_report_that_fails_costs_no_other_and_is_told(pictures, toy_models, tmp_path):
+    out = tmp_path / "out"
+    (out / "sound.pdf").mkdir(parents=True)
+    secret = tmp_path / "anonymous.dcm"
+    secret.write_bytes(reported.dicom_film(StudyInstanceUID=None))
+
+    result = pneumo(
+        *("predict", pictures["sound"], secret, pictures["small"], "--model", "cnn", "--models", toy_models),
+        *("--json", "--report", out),
+    )
+
+    told = " ".join(result.stderr.split())
+    assert result.exit_code == 1
+    assert [record["status"] for record in lines(result)] == ["ok"] * 3
+    assert ["report" in record for record in lines(result)] == [False, True, True]
+    assert f"{pictures['sound']}: The report could not be written" in told
+    assert f"{secret}: anonymous.dcm does not say" in told
+    assert {path.name for path in out.iterdir()} >= {"anonymous.pdf", "small.pdf", "small-overlay.png"}
+    assert not list(out.glob("*.dcm"))
+
+
+def test_a_model_without_heat_maps_reports_without_them(pictures, toy_models, tmp_path):
+    result = pneumo(
+        *("predict", pictures["sound"], "--model", "dense", "--models", toy_models, "--report", tmp_path / "out")
+    )
+
+    assert result.exit_code == 0
+    assert "The reports have no heat map." in " ".join(result.stderr.split())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["sound.json", "sound.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["predict"], "Missing argument"),
+        (["predict", "film.png", "--model", "lenet"], "Choose one of: cnn, dense"),
+        (["predict", "film.png", "--method", "lime"], "gradcam, gradcam++"),
+        (["predict", "film.png", "--model", "dense", "--heatmap", "maps"], "no feature maps"),
+        (["predict", "film.png", "--colour", "red"], "No such option"),
+        (["predict", "film.png", "--model", "lungs"], "'lungs' is for segmentation, not for classification"),
+        (["check"], "Missing argument"),
+        (["lungs", "film.png"], "--out"),
+        (["lungs", "film.png", "--out", "FILE"], "File exists"),
+    ],
+)
+def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complaint, toy_models, tmp_path):
+    (tmp_path / "file").write_text("taken")
+    places = {"FILE": tmp_path / "file"}
+    extra = ["--models", toy_models] if len(arguments) > 1 else []
+
+    result = pneumo(*(places.get(argument, argument) for argument in arguments), *extra)
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert complaint in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("command", [["check"], ["lungs", "--out", "masks"]])
+def test_what_needs_the_networks_says_that_they_are_missing(command, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "SHIPPED", tmp_path)
+
+    result = pneumo(*command, pictures["sound"], "--models", tmp_path)
+
+    assert result.exit_code == 2
+    assert "There is no model 'lungs'" in result.stderr
+
+
+def test_predict_again_replaces_its_heat_maps(films, toy_models, tmp_path):
+    command = ("predict", films[0], "--model", "cnn", "--models", toy_models, "--heatmap", tmp_path / "maps")
+    pneumo(*command)
+
+    pneumo(*command)
+
+    assert len(list((tmp_path / "maps").iterdir())) == 1
+
+
+def test_a_table_that_cannot_be_written_is_told_in_a_sentence(films, toy_models, tmp_path):
+    result = pneumo("predict", films[0], "--models", toy_models, "--csv", tmp_path / "missing" / "table.csv")
+
+    assert result.exit_code == 2
+    assert "table.csv" in result.stderr
+    assert "Traceback" not in result.stderr

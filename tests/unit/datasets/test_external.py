@@ -1,0 +1,73 @@
+import shutil
+
+import pytest
+
+from pneumo.datasets.external import CHILDREN, RELIABLE, parts, scan, strangers
+from pneumo.datasets.kaggle import COLUMNS
+from pneumo.errors import DatasetError
+
+
+@pytest.fixture
+def external(tmp_path, toy_data):
+    (tmp_path / "images").mkdir()
+    for name in ("a", "b", "c"):
+        shutil.copy(toy_data / f"train/NORMAL/IM-011{'abc'.index(name) + 5}-0001.jpeg", tmp_path / f"images/{name}.jpg")
+    return tmp_path
+
+
+def test_external_films_come_from_their_table_without_the_contradicted_ones(external):
+    (external / "labels.csv").write_text(
+        "file,label,patient_id,label_contradicted\n"
+        "images/c.jpg,PNEUMONIA,7,0\nimages/a.jpg,NORMAL,7,0\nimages/b.jpg,PNEUMONIA,8,1\n"
+    )
+
+    films = scan(external)
+
+    assert films[["file", "label", "patient", "split"]].to_numpy().tolist() == [
+        ["images/a.jpg", "NORMAL", "7", "external"],
+        ["images/c.jpg", "PNEUMONIA", "7", "external"],
+    ]
+    assert tuple(films.columns) == COLUMNS
+
+
+def test_external_films_without_patients_are_patients_of_their_own(external):
+    (external / "labels.csv").write_text("file,label\nimages/a.jpg,NORMAL\nimages/b.jpg,PNEUMONIA\n")
+
+    assert scan(external)["patient"].tolist() == ["a", "b"]
+
+
+def test_reliable_labels_are_the_normal_ones_and_those_that_a_person_confirmed(external):
+    (external / "labels.csv").write_text(
+        "file,label,box_or_adjudicated,paediatric_under18\n"
+        "images/c.jpg,PNEUMONIA,1,0\nimages/a.jpg,NORMAL,0,0\nimages/b.jpg,PNEUMONIA,0,0\n"
+    )
+
+    found = parts(external, scan(external))
+
+    assert found[RELIABLE].tolist() == [True, False, True]
+    assert CHILDREN not in found
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "labels.csv is missing"),
+        ("file\nimages/a.jpg\n", "lacks label"),
+        ("file,label\nimages/a.jpg,SICK\n", "NORMAL or PNEUMONIA"),
+        ("file,label\nimages/a.jpg,NORMAL\nimages/z.jpg,NORMAL\n", "1 films that are not there, such as images/z.jpg"),
+    ],
+)
+def test_a_faulty_table_of_external_films_is_refused(external, content, complaint):
+    if content is not None:
+        (external / "labels.csv").write_text(content)
+
+    with pytest.raises(DatasetError, match=complaint):
+        scan(external)
+
+
+def test_a_folder_without_a_table_of_pictures_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"labels.csv is missing"):
+        strangers(tmp_path)
+    (tmp_path / "labels.csv").write_text("file\na.png\n")
+    with pytest.raises(DatasetError, match="lacks category, near_ood"):
+        strangers(tmp_path)

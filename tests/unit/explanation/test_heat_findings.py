@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from toy import synthetic
+
+from pneumo.explanation.heat_findings import Extent, HeatInLungs, border_share, examine, heat_in_lungs, lung_extent
+from pneumo.inference import lungs
+
+ZONES = np.array([[0, 1, 4, 0], [0, 2, 5, 0], [0, 3, 6, 0]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("heat", "expected", "sentence"),
+    [
+        (
+            [[0.2, 0, 0.1, 0], [0, 0, 0, 0], [0.1, 0.6, 0, 0]],
+            HeatInLungs(0.7, "right lower", 0.6 / 0.7),
+            "70 % of the heat lies inside the lungs, most of it in the right lower zone.",
+        ),
+        (
+            [[0, 0.2, 0.3, 0], [0.5, 0.25, 0, 0], [0, 0, 0, 0]],
+            HeatInLungs(0.75 / 1.25, "left upper", 0.3 / 0.75),
+            "60 % of the heat lies inside the lungs, the largest part of it in the left upper zone.",
+        ),
+        (
+            [[0.9, 0, 0, 0.9], [0, 0, 0.002, 0], [0, 0, 0, 0]],
+            HeatInLungs(0.002 / 1.802, "left middle", 1.0),
+            "Under 1 % of the heat lies inside the lungs, most of it in the left middle zone.",
+        ),
+        ([[1, 0, 0, 0]] + [[0] * 4] * 2, HeatInLungs(0.0, "", 0.0), "None of the heat lies inside the lungs."),
+    ],
+)
+def test_the_heat_inside_the_lungs_is_measured_as_by_hand(heat, expected, sentence):
+    # Of the second example, 0.75 of 1.25 lies inside, and 0.3 of those 0.75 in the left upper zone.
+    measured = heat_in_lungs(np.array(heat, np.float32), ZONES)
+
+    assert (measured.share, measured.zone_share) == pytest.approx((expected.share, expected.zone_share), abs=1e-6)
+    assert measured.zone == expected.zone
+    assert str(measured) == sentence
+
+
+def test_a_map_without_heat_lies_nowhere():
+    assert heat_in_lungs(np.zeros((3, 4), np.float32), ZONES) is None
+
+
+@pytest.mark.parametrize(("share", "outside"), [(0.24, True), (0.25, False), (1.0, False)])
+def test_less_than_a_quarter_inside_is_mostly_outside(share, outside):
+    assert HeatInLungs(share, "left upper", 1.0).mostly_outside == outside
+
+
+def spot(row, column, height=100, width=200, radius=10):
+    """Return a map with one hot disc."""
+    rows, columns = np.mgrid[:height, :width]
+    return ((rows - row) ** 2 + (columns - column) ** 2 <= radius**2).astype(np.float32)
+
+
+def test_heat_on_the_border_counts_unless_lungs_lie_there():
+    heat = np.zeros((100, 200), np.float32)
+    heat[4, 100] = heat[95, 100] = heat[50, 9] = heat[50, 190] = 1
+    heat[5, 100] = heat[94, 100] = heat[50, 10] = heat[50, 189] = 1
+    zones = np.zeros(heat.shape, np.uint8)
+    zones[:20] = 1
+
+    assert border_share(heat) == 0.5
+    assert border_share(heat, zones) == pytest.approx(3 / 8)
+    assert border_share(np.ones((100, 200))) == pytest.approx(0.19)
+    assert border_share(np.zeros((100, 200))) == 0
+
+
+def test_the_extent_is_counted_as_by_hand():
+    absolute = np.array([[1, 0.5, 0.49, 1], [1, 1, 0, 1], [1, 0.2, 0.7, 1]])
+    without_left_middle = np.where(ZONES == 5, 0, ZONES).astype(np.uint8)
+
+    assert lung_extent(absolute, ZONES) == Extent(0.5, (1, 1, 0, 0, 0, 1))
+    assert lung_extent(absolute, without_left_middle) == Extent(0.6, (1, 1, 0, 0, None, 1))
+    assert lung_extent(absolute, np.zeros_like(ZONES)) is None
+
+
+@pytest.fixture(scope="module")
+def zones():
+    mask = lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
+    return mask.zones(100, 200)
+
+
+def test_a_spot_in_a_lung_is_found_there_and_trusted(zones):
+    heat = spot(50, 60)
+
+    found = examine(heat, zones, absolute=0.4 * heat)
+
+    assert found.inside.zone == "right middle"
+    assert found.zones[lungs.ZONES.index("right middle")] == max(found.zones)
+    assert sum(found.zones) == pytest.approx(found.inside.share)
+    assert found.border == 0
+    assert [region.zone for region in found.regions] == ["right middle"]
+    assert found.absolute_regions == ()
+    assert found.extent.share == 0
+    assert found.warnings == ()
+
+
+def test_a_spot_where_letters_stand_is_warned_of(zones):
+    found = examine(spot(0, 10), zones)
+
+    assert found.inside.share == 0
+    assert found.extent is None
+    assert [sentence.split(":")[0] for sentence in found.warnings] == [
+        "Little of the heat lies inside the lungs",
+        f"{100 * found.border:.0f} % of the heat lies on the border of the film, where letters and edges are",
+    ]
+
+
+@pytest.mark.parametrize("zones", [None, np.zeros((100, 200), np.uint8)])
+def test_without_lungs_only_the_film_is_judged(zones):
+    found = examine(spot(50, 60), zones, absolute=spot(50, 60))
+
+    assert (found.inside, found.zones, found.extent, found.warnings) == (None, (), None, ())
+    assert [region.zone for region in found.regions] == [None]
+    assert found.absolute_regions is not None
+
+
+def test_an_empty_map_says_nothing(zones):
+    found = examine(np.zeros((100, 200), np.float32), zones, absolute=np.zeros((100, 200), np.float32))
+
+    assert (found.inside, found.zones, found.border, found.regions, found.warnings) == (None, (), 0, (), ())
+    assert found.extent.share == 0

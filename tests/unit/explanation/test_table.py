@@ -1,0 +1,42 @@
+import pytest
+
+from pneumo.errors import ModelError
+from pneumo.evaluation.metrics import Estimate
+from pneumo.explanation import table
+
+TABLE = """part,method,figure,value,low,high,films
+lungs,gradcam,energy,0.34,0.30,0.38,12
+opacities,gradcam,extent_correlation,,,,2
+"""
+
+
+@pytest.fixture
+def models(tmp_path):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "explanation.csv").write_text(TABLE)
+    return tmp_path
+
+
+def test_a_figure_that_was_measured_is_found_with_its_interval(models):
+    assert table.figure("toy", "lungs", "gradcam", "energy", models) == Estimate(0.34, 0.30, 0.38)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "method", "wanted"),
+    [
+        ("toy", "lungs", "layercam", "energy"),
+        ("toy", "lungs", "gradcam", "pointing"),
+        ("toy", "opacities", "gradcam", "extent_correlation"),
+        ("other", "lungs", "gradcam", "energy"),
+    ],
+)
+def test_what_was_not_measured_is_none(models, name, part, method, wanted):
+    assert table.figure(name, part, method, wanted, models) is None
+
+
+def test_a_model_whose_heat_maps_were_not_measured_is_told_how(models):
+    with pytest.raises(ModelError, match="explain-benchmark --model other --write"):
+        table.read("other", models)
+    (models / "toy" / "explanation.csv").write_text("part\nlungs\n")
+    with pytest.raises(ModelError, match="toy"):
+        table.read("toy", models)

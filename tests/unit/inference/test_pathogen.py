@@ -1,0 +1,175 @@
+import dataclasses
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from toy import synthetic
+
+from pneumo import radiograph
+from pneumo.datasets import kaggle
+from pneumo.errors import ModelError
+from pneumo.inference.classifier import Classifier
+from pneumo.inference.pathogen import CLASSES, Differentiator, accuracy, classes, leaning, markdown, matrix
+from pneumo.model_store import store
+from pneumo.model_store.card import PATHOGEN
+from pneumo.training import pathogen as pathogen_experiment
+
+
+@pytest.fixture(scope="module")
+def trained(toy_data, toy_models, tmp_path_factory):
+    """A folder of models with a network for pathogens that was trained from `cnn`; its test films were not read."""
+    work = tmp_path_factory.mktemp("pathogen")
+    shutil.copytree(toy_models, work / "models")
+    shutil.copytree(toy_data, work / "data")
+    for film in (work / "data" / "test").rglob("*.jpeg"):
+        film.write_bytes(b"poison " + film.name.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pathogen_experiment, "PATHOGEN_START", "cnn")
+        patch.setattr(pathogen_experiment, "PATHOGEN_SIZE", 128)
+        start = store.read_card("cnn", work / "models")
+        facts = start.training | {"data_fingerprint": _fingerprint(work / "data")}
+        store.write_card(dataclasses.replace(start, training=facts), work / "models")
+        pathogen_experiment.train(work / "data", work / "models", epochs=1, checkpoints=work / "runs")
+    return work / "models"
+
+
+@pytest.fixture
+def models(trained, tmp_path):
+    """A copy of the folder that a test may change."""
+    shutil.copytree(trained, tmp_path / "models")
+    return tmp_path / "models"
+
+
+def _fingerprint(data):
+    return kaggle.fingerprint(pd.concat(kaggle.development_split(kaggle.scan(data))))
+
+
+def test_it_learns_from_films_with_pneumonia_and_reads_no_test_film(trained, toy_data):
+    parts = kaggle.development_split(kaggle.scan(toy_data))
+
+    card = store.read_card("pathogen", trained)
+
+    assert card.task == PATHOGEN
+    assert card.training["films"] == {
+        "train": int((parts.train["pathogen"] != "").sum()),
+        "validation": int((parts.validation["pathogen"] != "").sum()),
+    }
+    assert set(card.metrics) == {"val", "val_shifted"}
+    assert card.test_openings == []
+    assert card.initial_weights == f"cnn (sha256 {store.read_card('cnn', trained).sha256})"
+    assert "pathogen" not in {each.name for each in store.catalogue(trained).cards}
+
+
+def test_its_figures_are_of_bacterial_against_viral_films_alone(models, toy_data):
+    card = pathogen_experiment.evaluate(toy_data, "test", models)
+
+    predictions = store.read_predictions("pathogen", "test", models)
+    known = predictions[predictions["pathogen"] != ""]
+    assert set(predictions["label"]) == {"NORMAL", "PNEUMONIA"}
+    assert card.metrics["test"]["films"] == len(known)
+    expected = roc_auc_score(known["pathogen"] == "bacteria", known["probability"])
+    assert card.metrics["test"]["auroc"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert [opening["sha256"] for opening in card.test_openings] == [card.sha256]
+    with pytest.raises(ValueError, match="'external_nih'"):
+        pathogen_experiment.evaluate(toy_data, "external_nih", models)
+
+
+def test_a_start_that_learned_from_other_films_is_refused(models, toy_data, monkeypatch):
+    monkeypatch.setattr(pathogen_experiment, "PATHOGEN_START", "cnn")
+
+    with pytest.raises(ModelError, match="trained on another split"):
+        pathogen_experiment.train(toy_data, models, fold=1)
+
+
+def test_three_classes_come_from_both_networks(models):
+    rows = [
+        ("a", "NORMAL", "", 0.1, 0.9),
+        ("b", "NORMAL", "", 0.9, 0.2),
+        ("c", "PNEUMONIA", "bacteria", 0.9, 0.9),
+        ("d", "PNEUMONIA", "virus", 0.9, 0.9),
+        ("e", "PNEUMONIA", "virus", 0.9, 0.1),
+        ("f", "PNEUMONIA", "bacteria", 0.1, 0.9),
+        ("g", "PNEUMONIA", "", 0.9, 0.9),
+    ]
+    films = pd.DataFrame(rows, columns=["file", "label", "pathogen", "p", "q"]).assign(patient=list("ABCDEFG"))
+    store.write_predictions(films.assign(probability=films["p"]), "cnn", "val", models)
+    store.write_predictions(films.assign(probability=films["q"]), "pathogen", "val", models)
+    card = dataclasses.replace(store.read_card("cnn", models), thresholds={"decision": 0.5, "low": 0.2, "high": 0.8})
+
+    told = classes(card, "val", models)
+
+    assert told["file"].tolist() == list("abcdef")
+    assert matrix(told).to_numpy().tolist() == [[1, 0, 1], [1, 1, 0], [0, 1, 1]]
+    assert accuracy(told).value == pytest.approx(3 / 6)
+    written = markdown("cnn", "val", models)
+    assert "| Bacterial pneumonia | " in written
+    assert "Of 6 films the share called right is 0.5" in written
+
+
+def test_films_that_only_one_network_knows_are_an_error(models):
+    predictions = store.read_predictions("pathogen", "val", models)
+    store.write_predictions(predictions.iloc[1:], "pathogen", "val", models)
+
+    with pytest.raises(ModelError, match="measure it again"):
+        classes(store.read_card("cnn", models), "val", models)
+
+
+@pytest.mark.parametrize(
+    ("probability", "kind", "words"),
+    [
+        (0.8, "bacterial", "more like bacterial pneumonia"),
+        (0.79, "unclear", "Neither"),
+        (0.2, "viral", "more like viral"),
+    ],
+)
+def test_a_leaning_is_told_where_it_is_clear(trained, probability, kind, words):
+    told = leaning(store.read_card("pathogen", trained), probability)
+
+    assert told.kind == kind
+    assert words in str(told)
+
+
+def test_only_a_film_that_is_likely_to_show_pneumonia_leans(trained, toy_data):
+    film = radiograph.read(sorted((toy_data / "train" / "PNEUMONIA").glob("*bacteria*"))[0])
+    assessment = Classifier.open("cnn", trained).assess(film)
+    differentiator = Differentiator.open(trained)
+
+    told = differentiator.lean(dataclasses.replace(assessment, answer="likely"))
+
+    assert told is not None
+    assert 0 < told.bacterial < 1
+    assert differentiator.lean(dataclasses.replace(assessment, answer="uncertain")) is None
+    assert differentiator.lean(dataclasses.replace(assessment, answer="unlikely")) is None
+
+
+def test_a_film_and_its_mirror_image_lean_alike(trained, toy_data):
+    film = radiograph.read(sorted((toy_data / "train" / "PNEUMONIA").glob("*bacteria*"))[0])
+    assessment = dataclasses.replace(Classifier.open("cnn", trained).assess(film), answer="likely")
+    mirrored = dataclasses.replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]))
+    differentiator = Differentiator.open(trained)
+
+    both = [differentiator.lean(dataclasses.replace(assessment, radiograph=each)) for each in (film, mirrored)]
+
+    assert both[0].bacterial == pytest.approx(both[1].bacterial, abs=1e-4)
+
+
+def test_what_a_start_knows_is_kept_at_another_size():
+    start = synthetic.small_model(seed=1, size=32)
+
+    network = pathogen_experiment._beginner(start, 48)
+
+    assert network.input_shape == (None, 48, 48, 1)
+    for mine, known in zip(network.get_weights()[:-2], start.get_weights()[:-2], strict=True):
+        np.testing.assert_array_equal(mine, known)
+    assert not np.array_equal(network.get_weights()[-2], start.get_weights()[-2])
+
+
+def test_the_matrix_has_all_classes_in_order():
+    told = pd.DataFrame({"truth": [CLASSES[0]], "call": [CLASSES[0]]})
+
+    counted = matrix(told)
+
+    assert (tuple(counted.index), tuple(counted.columns)) == (CLASSES, CLASSES)
+    assert np.array_equal(counted.to_numpy(), np.diag([1, 0, 0]))

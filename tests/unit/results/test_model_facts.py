@@ -1,0 +1,113 @@
+import pandas as pd
+import pytest
+from toy import synthetic
+
+from pneumo.errors import ModelError
+from pneumo.results import model_facts
+
+HISTORY = "epoch,loss,accuracy,val_loss,val_accuracy,val_auroc,shifted_loss,shifted_accuracy,shifted_auroc,seconds\n"
+TRAINING = {
+    "films": {"train": 4194, "validation": 1038},
+    "epochs_run": 12,
+    "epoch_kept": 9,
+    "kept_by": "AUROC on val_shifted",
+    "recipe": {"epochs": 12, "batch": 32, "learning_rate": 0.0003, "augmentation": {"min_area": 0.2}},
+    "seconds": 3600.0,
+    "hardware": "2 CPU cores",
+    "data_fingerprint": "0123456789abcdef",
+    "software": {"keras": "3.15.1"},
+}
+
+
+def test_models_of_one_title_are_told_apart_by_name():
+    cards = [synthetic.card(name=name, title=title) for name, title in [("a", "CNN"), ("b", "CNN"), ("c", "VGG19")]]
+
+    assert model_facts.labels(cards) == {"a": "CNN (a)", "b": "CNN (b)", "c": "VGG19"}
+
+
+def test_the_facts_of_a_full_card():
+    chosen = {"low": "sensitivity at least 0.98 on val_shifted"}
+    thresholds = {"decision": 0.5, "low": 0.125, "high": 0.9, "chosen_on": chosen}
+
+    facts = model_facts.card_facts(synthetic.card(training=TRAINING, thresholds=thresholds))
+
+    assert facts["Initial weights"] == "random"
+    assert facts["Recipe"] == "batch 32, learning rate 0.0003"
+    assert facts["Augmentation"] == "min area 0.2"
+    assert facts["Epochs"] == "12 run; epoch 9 kept by AUROC on Validation, shifted"
+    assert facts["Films"] == "4,194 for training, 1,038 for validation"
+    assert facts["Training time"] == "60 minutes"
+    assert facts["Hardware"] == "2 CPU cores"
+    assert facts["Data fingerprint"] == "0123456789ab"
+    assert facts["Software"] == "keras 3.15.1"
+    assert facts["Unlikely below"] == "0.125: sensitivity at least 0.98 on Validation, shifted"
+    assert facts["Likely from"] == "0.900"
+    assert facts["Test split opened"] == "never"
+    assert facts["SHA-256 of model.keras"] == "0" * 64
+
+
+def test_a_bare_card_leaves_out_what_it_does_not_say():
+    facts = model_facts.card_facts(synthetic.card(training={}))
+
+    assert not {"Epochs", "Films", "Recipe", "Training time", "Stands for"} & set(facts)
+
+
+def test_the_facts_of_a_model_that_does_not_classify():
+    thresholds = {"decision": 0.5, "chosen_on": {"decision": "one half"}}
+
+    facts = model_facts.card_facts(
+        synthetic.card(task="segmentation", training=TRAINING, thresholds=thresholds, calibration={})
+    )
+
+    assert facts["Decision threshold"] == "0.500: one half"
+    assert not {"Unlikely below", "Likely from", "Calibration"} & set(facts)
+
+
+@pytest.mark.parametrize("part", [{"training": []}, {"thresholds": {"decision": "half"}}, {"input": {}}])
+def test_a_damaged_card_is_a_model_error(part):
+    with pytest.raises(ModelError, match="damaged"):
+        model_facts.card_facts(synthetic.card(**part))
+
+
+def test_openings_are_counted_for_each_model():
+    cards = [
+        synthetic.card(name=name, title=name.upper(), test_openings=[{"date": "2026-11-21"}] * count)
+        for name, count in [("b", 1), ("a", 1), ("c", 2), ("d", 3), ("e", 0)]
+    ]
+
+    assert model_facts.openings(cards) == "It was opened never by E; once by A, B; twice by C; 3 times by D."
+    assert model_facts.openings([]) == ""
+
+
+def test_training_curves_are_in_long_form(tmp_path):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "history.csv").write_text(
+        HISTORY + "1,.7,.6,.65,.7,.8,.66,.68,.75,9\n2,.5,.7,.6,.75,.85,.6,.7,.8,9\n"
+    )
+
+    curves = model_facts.read_curves(synthetic.card(), tmp_path)
+
+    assert len(curves) == 2 * 8
+    assert set(curves[curves["figure"] == "auroc"]["films"]) == {"Validation", "Validation, shifted"}
+    row = curves.query("epoch == 2 and figure == 'loss' and films == 'Validation, shifted'")
+    assert row["value"].to_list() == [0.6]
+
+
+def test_a_model_without_history_has_no_curves(tmp_path):
+    assert model_facts.read_curves(synthetic.card(), tmp_path).empty
+    assert model_facts.training_curves(pd.DataFrame({"loss": [1.0]})).empty
+
+
+@pytest.mark.parametrize("content", ["", HISTORY + "1,a,b,c,d,e,f,g,h,i\n"])
+def test_a_damaged_history_is_a_model_error(tmp_path, content):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "history.csv").write_text(content)
+
+    with pytest.raises(ModelError, match="damaged"):
+        model_facts.read_curves(synthetic.card(), tmp_path)
+
+
+def test_the_gate_has_no_decision_threshold():
+    facts = model_facts.card_facts(synthetic.card(task="screening", calibration={}, thresholds={"novelty": 3.1}))
+
+    assert "Decision threshold" not in facts

@@ -1,0 +1,34 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pneumo
+
+FOLDER = Path(pneumo.__file__).parent
+# What needs Keras as soon as it is imported; and scripts, which run when they are.
+NEEDS_KERAS = ("pneumo.networks", "pneumo.training", "pneumo.inference.classifier", "pneumo.results.latency")
+SCRIPTS = ("pneumo.__main__", "pneumo.radiograph.gdcm_process")
+
+
+def test_what_need_not_predict_does_not_import_tensorflow():
+    files = (path.relative_to(FOLDER.parent).with_suffix("") for path in sorted(FOLDER.rglob("*.py")))
+    modules = [".".join(file.parts).removesuffix(".__init__") for file in files]
+    light = [name for name in modules if not name.startswith(NEEDS_KERAS) and name not in SCRIPTS]
+    script = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    heavy = {'tensorflow', 'keras', 'tf_keras_vis', 'streamlit', 'fpdf', 'highdicom'} & set(sys.modules)\n"
+        "    assert not heavy, f'{name} imports {heavy}'\n"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", script, *light], capture_output=True, text=True, check=False, cwd=FOLDER.parent
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == run.stderr == ""
+
+
+def test_the_package_says_what_it_is():
+    assert "not a medical device" in pneumo.DISCLAIMER

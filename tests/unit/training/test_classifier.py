@@ -1,0 +1,302 @@
+import datetime
+import shutil
+
+import cv2
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from toy import synthetic
+
+from pneumo import radiograph
+from pneumo.datasets import kaggle
+from pneumo.errors import DatasetError, ModelError
+from pneumo.evaluation.metrics import evaluate, evaluate_table
+from pneumo.model_store import store, weights
+from pneumo.preprocessing import aspect_ratio, network_input
+from pneumo.training import classifier, export
+from pneumo.training.loop import Progress, Recipe
+
+
+@pytest.fixture
+def models(toy_models, tmp_path):
+    """A copy of the trained model `dense` that a test may change."""
+    shutil.copytree(toy_models / "dense", tmp_path / "models" / "dense")
+    return tmp_path / "models"
+
+
+@pytest.fixture(scope="module")
+def poisoned_run(toy_data, tmp_path_factory):
+    """The model `dense`, trained anew where every test film is unreadable, and the stages it reported."""
+    work, stages = tmp_path_factory.mktemp("poisoned"), []
+    shutil.copytree(toy_data, work / "data")
+    for film in (work / "data" / "test").rglob("*.jpeg"):
+        film.write_bytes(b"poison " + film.name.encode())
+    classifier.train(
+        "dense", work / "data", work / "models", epochs=2, checkpoints=work / "runs", progress=stages.append
+    )
+    return work / "models", stages
+
+
+@pytest.mark.parametrize("split", ["val", "val_shifted"])
+def test_training_never_reads_a_test_film(toy_models, poisoned_run, split):
+    folder, _ = poisoned_run
+
+    pd.testing.assert_frame_equal(
+        store.read_predictions("dense", split, folder), store.read_predictions("dense", split, toy_models)
+    )
+    clean, poisoned = (store.read_card("dense", root) for root in (toy_models, folder))
+    assert poisoned.thresholds == clean.thresholds
+    assert poisoned.calibration == clean.calibration
+    assert poisoned.training["data_fingerprint"] == clean.training["data_fingerprint"]
+
+
+def test_a_model_comes_out_of_training_without_a_test_figure(poisoned_run):
+    folder, _ = poisoned_run
+
+    assert set(store.read_card("dense", folder).metrics) == {"val", "val_shifted"}
+    assert store.measured_splits("dense", folder) == ["val", "val_shifted"]
+    assert store.read_card("dense", folder).test_openings == []
+
+
+def test_training_reports_the_films_it_reads_and_the_steps_it_trains(poisoned_run):
+    _, stages = poisoned_run
+
+    reading = [stage for stage in stages if stage.what == "reading films"]
+    training = [stage for stage in stages if stage.what == "training"]
+    assert sum(stage.done == stage.total for stage in reading) == 2
+    assert training[-1].done == training[-1].total
+    assert [stage.done for stage in training] == sorted(stage.done for stage in training)
+    assert sum(stage.epoch.row is not None for stage in training) == 2
+
+
+@pytest.mark.parametrize("name", ["cnn", "dense"])
+def test_every_figure_of_a_card_is_what_its_predictions_give(toy_models, name):
+    card = store.read_card(name, toy_models)
+
+    assert set(card.metrics) == {"val", "val_shifted", "test"}
+    for split, figures in card.metrics.items():
+        predictions = store.read_predictions(name, split, toy_models)
+        labels = predictions["label"] == "PNEUMONIA"
+        called = predictions["probability"] >= card.thresholds["decision"]
+        computed = evaluate_table(predictions, card.thresholds["decision"])
+        assert figures["films"] == len(predictions)
+        assert figures["patients"] == predictions["patient"].nunique()
+        assert figures["accuracy"]["value"] == pytest.approx(np.mean(called == labels), abs=1e-6)
+        assert figures["auroc"]["value"] == pytest.approx(roc_auc_score(labels, predictions["probability"]), abs=1e-6)
+        for key, estimate in computed.estimates().items():
+            assert figures[key]["low"] == pytest.approx(estimate.low, abs=1e-6, nan_ok=True), (split, key)
+            assert figures[key]["high"] == pytest.approx(estimate.high, abs=1e-6, nan_ok=True), (split, key)
+
+
+def test_predictions_are_those_of_the_shipped_file_on_the_films(toy_models, toy_data):
+    card, model = store.load("cnn", toy_models)
+    row = store.read_predictions("cnn", "test", toy_models).iloc[7]
+    square = network_input.film_square(radiograph.read(toy_data / row["file"]).pixels)
+
+    raw = model(network_input.model_input(square, 128)[None], training=False)
+
+    expected = card.as_calibration().apply(keras.ops.convert_to_numpy(raw))[0, 0]
+    # Films in memory are rounded to 256 grey values.
+    assert row["probability"] == pytest.approx(expected, abs=0.01)
+
+
+def test_predictions_name_every_film_of_their_split_once(toy_models, toy_data):
+    table = kaggle.scan(toy_data)
+    parts = kaggle.development_split(table)
+
+    for split, films in (
+        ("val", parts.validation),
+        ("val_shifted", parts.validation),
+        ("test", table[table["split"] == "test"]),
+    ):
+        predictions = store.read_predictions("cnn", split, toy_models).set_index("file")
+        expected = films.set_index("file").sort_index()
+        assert predictions.index.tolist() == expected.index.tolist()
+        for column in ("patient", "label", "pathogen"):
+            assert predictions[column].tolist() == expected[column].tolist()
+
+
+def test_the_card_describes_the_file_and_the_run(toy_models, toy_data):
+    card = store.read_card("cnn", toy_models)
+    file = toy_models / "cnn" / "model.keras"
+    parts = kaggle.development_split(kaggle.scan(toy_data))
+    history = store.read_history("cnn", toy_models)
+
+    assert (card.sha256, card.size_bytes) == (weights.sha256(file), file.stat().st_size)
+    assert card.parameters == weights.load(file).count_params()
+    assert card.input["size"] == 128
+    assert card.initial_weights == "random"
+    assert card.training["films"] == {"train": len(parts.train), "validation": len(parts.validation)}
+    assert card.training["data_fingerprint"] == kaggle.fingerprint(pd.concat(parts))
+    assert f"{len(list(synthetic.film_names()))} films" in card.training["data"]
+    assert card.training["recipe"]["epochs"] == card.training["epochs_run"] == len(history) == 2
+    assert history.loc[card.training["epoch_kept"] - 1, "shifted_auroc"] == history["shifted_auroc"].max()
+    assert card.training["software"]["keras"] == keras.__version__
+    assert card.thresholds["low"] <= card.thresholds["decision"] <= card.thresholds["high"]
+
+
+def test_the_evidence_for_the_limits_is_counted_on_the_selection_split(toy_models):
+    card = store.read_card("cnn", toy_models)
+    predictions = store.read_predictions("cnn", store.SELECTION_SPLIT, toy_models)
+    sick, well = (predictions.loc[predictions["label"] == label, "probability"] for label in ("PNEUMONIA", "NORMAL"))
+
+    assert card.thresholds["evidence"] == {
+        "pneumonia_films": len(sick),
+        "pneumonia_below_low": (sick < card.thresholds["low"]).sum(),
+        "normal_films": len(well),
+        "normal_at_or_above_high": (well >= card.thresholds["high"]).sum(),
+    }
+
+
+def test_each_opening_of_the_test_split_is_counted(models, toy_data):
+    before = store.read_card("dense", models)
+
+    card = classifier.evaluate("dense", toy_data, "test", models)
+
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    assert len(before.test_openings) == 1
+    assert card.test_openings == [*before.test_openings, {"date": today, "sha256": before.sha256}]
+    assert store.read_card("dense", models) == card
+    assert card.metrics == before.metrics
+
+
+def test_measuring_validation_opens_nothing_and_repeats_the_figures(models, toy_data):
+    before = store.read_card("dense", models)
+    (models / "dense" / "predictions" / "val_shifted.csv").unlink()
+
+    card = classifier.evaluate("dense", toy_data, "val_shifted", models)
+
+    assert card == before
+    assert (models / "dense" / "predictions" / "val_shifted.csv").is_file()
+
+
+def test_films_of_another_hospital_are_measured_without_the_contradicted(models, toy_data, tmp_path):
+    external = tmp_path / "external"
+    (external / "images").mkdir(parents=True)
+    sources = sorted((toy_data / "test").rglob("*.jpeg"))[::3]
+    rows = []
+    for number, source in enumerate(sources):
+        shutil.copy(source, external / "images" / f"{number}.jpg")
+        rows.append((f"images/{number}.jpg", source.parent.name, 100 + number, int(number == 2), number % 2))
+    columns = ["file", "label", "patient_id", "label_contradicted", "paediatric_under18"]
+    pd.DataFrame(rows, columns=columns).to_csv(external / "labels.csv", index=False)
+
+    card = classifier.evaluate("dense", external, "external_nih", models)
+
+    predictions = store.read_predictions("dense", "external_nih", models)
+    assert set(predictions["file"]) == {row[0] for row in rows if not row[3]}
+    assert card.metrics["external_nih"]["films"] == len(rows) - 1
+    children = store.read_predictions("dense", "external_nih_under18", models)
+    assert set(children["file"]) == {row[0] for row in rows if row[4] and not row[3]}
+    assert "external_nih_reliable" not in card.metrics
+    at_home = store.read_predictions("dense", "test", models).set_index("file")["probability"]
+    first = sources[0].relative_to(toy_data).as_posix()
+    assert predictions.set_index("file")["probability"]["images/0.jpg"] == pytest.approx(at_home[first], abs=1e-4)
+    assert len(card.test_openings) == 1
+
+
+def originals(toy_data, folder):
+    """The toy films, squashed, and the table of masks that tells how wide and how high they were."""
+    shutil.copytree(toy_data, folder / "chest_xray")
+    rng, rows = np.random.default_rng(0), []
+    for film in (folder / "chest_xray" / file for file in kaggle.scan(toy_data)["file"]):
+        cv2.imwrite(str(film), cv2.resize(cv2.imread(str(film)), (224, 224)))
+        width = 1230 if film.parent.name == "NORMAL" else 1510
+        rows.append((film.name, f"masks224/{film.stem}.png", width + int(rng.integers(-100, 100)), 1000))
+    (folder / aspect_ratio.MASKS).mkdir()
+    columns = ["kermany_file", "mask", "orig_width", "orig_height"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / aspect_ratio.MASKS / aspect_ratio.TABLE, index=False)
+    return folder / "chest_xray"
+
+
+def test_films_in_the_frame_of_the_other_class_are_measured(models, toy_data, tmp_path):
+    data = originals(toy_data, tmp_path)
+
+    card = classifier.evaluate("dense", data, "val_reframed", models)
+
+    plain = classifier.evaluate("dense", data, "val", models).metrics["val"]
+    assert card.metrics["val_reframed"]["films"] == plain["films"]
+    assert card.metrics["val_reframed"]["auroc"] != plain["auroc"]
+    assert card.test_openings == store.read_card("dense", models).test_openings
+    assert classifier.evaluate("dense", data, "val_reframed", models).metrics == {
+        **card.metrics,
+        "val": plain,
+    }
+
+
+def test_squashed_films_of_unknown_frame_cannot_be_reframed(models, toy_data, tmp_path):
+    data = originals(toy_data, tmp_path)
+    shutil.rmtree(tmp_path / aspect_ratio.MASKS)
+
+    with pytest.raises(DatasetError, match=r"put lung_masks/labels\.csv"):
+        classifier.evaluate("dense", data, "val_reframed", models)
+
+
+def test_a_recipe_that_evens_the_frames_is_told_how_many_are_known(toy_data, tmp_path, monkeypatch):
+    data = originals(toy_data, tmp_path)
+    recipe = Recipe(epochs=1, frames=(1.0, 2.0))
+    monkeypatch.setitem(classifier.RECIPES, "cnn", recipe)
+
+    card = classifier.train("cnn", data, tmp_path / "models", checkpoints=tmp_path / "runs")
+
+    assert card.training["films_of_known_frame"] == card.training["films"]["train"]
+    assert card.training["recipe"]["frames"] == (1.0, 2.0)
+
+
+def test_an_unknown_split_is_answered_with_the_known_ones(models, toy_data):
+    known = (
+        "val, val_shifted, val_hard, val_evened, val_reframed, val_without_lungs, val_lungs_only, test, external_nih"
+    )
+
+    with pytest.raises(ValueError, match=f"'train'.*{known}"):
+        classifier.evaluate("dense", toy_data, "train", models)
+
+
+def test_a_data_set_without_a_test_split_cannot_be_tested_on(models, toy_data, tmp_path):
+    shutil.copytree(toy_data, tmp_path / "data", ignore=shutil.ignore_patterns("test"))
+
+    with pytest.raises(DatasetError, match="no films under test/"):
+        classifier.evaluate("dense", tmp_path / "data", "test", models)
+
+
+def test_a_damaged_model_is_not_measured(models, toy_data):
+    (models / "dense" / "model.keras").write_bytes(b"damaged")
+    card = (models / "dense" / "card.json").read_bytes()
+
+    with pytest.raises(ModelError, match="not the file"):
+        classifier.evaluate("dense", toy_data, "test", models)
+
+    assert (models / "dense" / "card.json").read_bytes() == card
+
+
+def test_what_the_films_cannot_tell_is_null_in_a_card():
+    metrics = evaluate(np.ones(3), np.array([0.2, 0.6, 0.8]), np.arange(3), 0.5, draws=10)
+
+    record = export.metrics_record(metrics)
+
+    assert record["auroc"] == {"value": None, "low": None, "high": None}
+    assert record["sensitivity"]["value"] == 0.666667
+    assert record["confusion"] == {"true_positive": 2, "false_negative": 1, "true_negative": 0, "false_positive": 0}
+
+
+def test_retraining_drops_the_old_predictions_and_keeps_the_count_of_openings(models, toy_data, tmp_path):
+    before = store.read_card("dense", models)
+
+    card = classifier.train("dense", toy_data, models, epochs=1, checkpoints=tmp_path / "runs")
+
+    assert before.test_openings
+    assert card.test_openings == before.test_openings
+    assert store.measured_splits("dense", models) == ["val", "val_shifted"]
+    assert set(card.metrics) == {"val", "val_shifted"}
+
+
+@pytest.mark.parametrize("with_epoch", [True, False])
+def test_a_training_run_tells_its_place_among_all_steps(with_epoch):
+    now = Progress(epoch=3, epochs=5, step=2, steps=10)
+
+    stage = classifier.Stage.training(now, "trial 1 of 2", with_epoch=with_epoch)
+
+    assert (stage.what, stage.done, stage.total) == ("trial 1 of 2", 22, 50)
+    assert (stage.epoch is now) == with_epoch

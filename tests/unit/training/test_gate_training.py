@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from pneumo.inference.findings import Quality
+from pneumo.inference.gate import View, ViewReader
+from pneumo.inference.lungs import LungMask
+from pneumo.model_store import weights
+from pneumo.networks import gate_network
+from pneumo.training import gate
+
+
+def novelty(embeddings, head):
+    kernel, bias = head
+    return np.sqrt(((embeddings @ kernel + bias) ** 2).sum(axis=1))
+
+
+def test_novelty_is_small_on_what_was_shown_and_grows_with_the_distance():
+    rng = np.random.default_rng(0)
+    shown = rng.normal(3, 1, (600, 40)) * np.linspace(1, 3, 40)
+    head = gate.fit_deviation(shown, np.ones(600))
+
+    own = novelty(shown, head)
+    near, far = (novelty(shown + shift, head).mean() for shift in (4, 40))
+
+    assert np.sqrt((own**2).mean()) == pytest.approx(np.sqrt(2), rel=0.02)
+    assert own.max() < near < far / 5
+
+
+def test_films_of_other_hospitals_widen_the_idea_of_a_chest_film():
+    rng = np.random.default_rng(1)
+    home, away = rng.normal(0, 1, (400, 30)), rng.normal(0, 1, (40, 30)) + 3 * np.eye(30)[0]
+    alone = gate.fit_deviation(home, np.ones(400))
+    both = gate.fit_deviation(np.concatenate([home, away]), np.concatenate([np.ones(400), np.full(40, 4.0)]))
+
+    assert novelty(away, both).mean() < novelty(away, alone).mean()
+
+
+def test_a_picture_is_shown_in_sixteen_orientations_that_can_be_undone():
+    square = np.arange(16, dtype=np.float32).reshape(4, 4) / 15
+    seen = list(gate.orientations(square))
+
+    assert len({(turned, mirrored, inverted) for _, turned, mirrored, inverted in seen}) == len(seen) == 16
+    for picture, turned, mirrored, inverted in seen:
+        undone = np.rot90(1 - picture if inverted else picture, -turned)
+        np.testing.assert_allclose(undone[:, ::-1] if mirrored else undone, square, atol=1e-6)
+
+
+def test_the_orientation_heads_learn_what_the_features_tell():
+    rng = np.random.default_rng(2)
+    truth = np.column_stack([rng.integers(0, 4, 800), rng.integers(0, 2, 800), rng.integers(0, 2, 800)])
+    told = np.concatenate([np.eye(4)[truth[:, 0]], truth[:, 1:]], axis=1)
+    grids = np.concatenate([told, rng.normal(0, 0.1, (800, 10))], axis=1) + rng.normal(0, 0.05, (800, 16))
+
+    turned, mirrored, inverted = gate.fit_orientation(grids, truth)
+
+    assert ((grids @ turned[0] + turned[1]).argmax(axis=1) == truth[:, 0]).mean() > 0.99
+    for (kernel, bias), column in ((mirrored, 1), (inverted, 2)):
+        assert (((grids @ kernel + bias)[:, 0] > 0) == truth[:, column]).mean() > 0.99
+
+
+def test_no_validation_film_lies_beyond_the_limits_that_it_chose():
+    rng = np.random.default_rng(3)
+    empty = np.zeros((224, 224), np.uint8)
+    seen = [
+        (View(novelty, np.array([0.97, 0.01, 0.01, 0.01]), 0.2, 0.1), LungMask(empty, empty, uncertainty))
+        for novelty, uncertainty in rng.uniform(0.1, 0.9, (50, 2))
+    ]
+    qualities = [Quality(*values) for values in rng.uniform(0.4, 0.6, (50, 3))]
+
+    limits = gate.choose_limits(seen, seen, qualities)
+
+    assert limits.novelty == pytest.approx(max(view.novelty for view, _ in seen), abs=1e-4)
+    assert limits.uncertainty > max(lungs.uncertainty for _, lungs in seen)
+    assert (limits.turned, limits.inverted, limits.mirrored) == (0.5, 0.5, 0.5)
+    assert limits.dark[1] < limits.dark[0] < 0.41 and 0.59 < limits.bright[0] < limits.bright[1] < 1
+    assert limits.cut_off == (0.05,) * 4
+
+
+def test_the_network_carries_its_heads_through_the_file(tmp_path):
+    rng = np.random.default_rng(4)
+    encoder = gate_network.encoder(None, size=96)
+    heads = gate_network.Heads(
+        *(
+            (rng.normal(0, 0.01, (n, m)).astype(np.float32), np.ones(m, np.float32))
+            for n, m in ((320, 344), (2880, 4), (2880, 1), (2880, 1))
+        )
+    )
+    path = tmp_path / "gate" / "model.keras"
+    weights.save(gate_network.build(encoder, heads), path)
+
+    squares = rng.random((2, 224, 224), np.float32)
+    views = ViewReader(weights.load(path)).read_all(squares)
+
+    embeddings, _ = gate.embed(encoder, iter(squares), 2)
+    np.testing.assert_allclose([view.novelty for view in views], novelty(embeddings, heads.deviation), rtol=0.02)
+    assert all(view.turned.sum() == pytest.approx(1, abs=1e-4) and 0 < view.mirrored < 1 for view in views)
