@@ -255,7 +255,7 @@ if len(shown) < FEWEST:
     st.write("Choose at least two models that were measured on these films.")
     st.stop()
 
-st.subheader("Verdict")
+st.subheader("GateResult")
 verdict(cards, split, states)
 
 models = list(labels.values())

@@ -18,7 +18,7 @@ from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.explanation import heat_findings
 from pneumo.inference import batch
 from pneumo.inference.batch import Entry
-from pneumo.inference.gate import Screener
+from pneumo.inference.gate import Gate
 from pneumo.preprocessing import network_input
 from pneumo.reports.record import error_record
 from pneumo.sentences import say
@@ -70,7 +70,7 @@ def sample_title(sample: Sample) -> str:
     return f"{told(kind)} {number}{' (DICOM)' if sample.path.suffix == '.dcm' else ''}"
 
 
-def look_at(entry: Entry, screener: Screener | None, reader: Reader) -> View:
+def look_at(entry: Entry, screener: Gate | None, reader: Reader) -> View:
     """Read, check and assess a film once; the result lives in this session only."""
     source = entry.data or b""
     try:

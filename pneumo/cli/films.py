@@ -31,7 +31,7 @@ from pneumo.errors import ExplanationError, ModelError, PneumoError
 if TYPE_CHECKING:
     from pneumo.explanation.explainer import Explainer
     from pneumo.inference.classifier import Assessment, Classifier
-    from pneumo.inference.gate import Finding, Screener, Verdict
+    from pneumo.inference.gate import Finding, Gate, GateResult
     from pneumo.radiograph import Radiograph
 
 
@@ -218,17 +218,17 @@ def _explainer_or_notice(classifier: "Classifier", *, needed: bool) -> "Explaine
         return None
 
 
-def _screener_or_complaint(models: Path | None) -> "Screener | None":
-    from pneumo.inference.gate import Screener
+def _screener_or_complaint(models: Path | None) -> "Gate | None":
+    from pneumo.inference.gate import Gate
 
     try:
-        return Screener.open(models)
+        return Gate.open(models)
     except ModelError as error:
         complain(f"Films are not checked. {error}")
         return None
 
 
-def _screened(film: "Radiograph", screener: "Screener | None", correct: bool) -> "tuple[Radiograph, Verdict | None]":
+def _screened(film: "Radiograph", screener: "Gate | None", correct: bool) -> "tuple[Radiograph, GateResult | None]":
     """Check a film; where it needs a correction that the user asked for, return the corrected film and its check."""
     from pneumo.inference import gate
 
@@ -240,7 +240,7 @@ def _screened(film: "Radiograph", screener: "Screener | None", correct: bool) ->
 
 
 def _assessed(
-    film: "Radiograph", verdict: "Verdict | None", file: str, classifier: "Classifier", force: bool
+    film: "Radiograph", verdict: "GateResult | None", file: str, classifier: "Classifier", force: bool
 ) -> "tuple[dict[str, Any], Assessment | None]":
     from pneumo.inference import batch
 
@@ -261,10 +261,10 @@ def check(paths: PathsArgument, as_json: LinesOption = False, models: ModelsOpti
     """Say which films the models may judge, and what speaks against the others; nothing is assessed."""
     load_keras()
     from pneumo import radiograph
-    from pneumo.inference.gate import Screener
+    from pneumo.inference.gate import Gate
     from pneumo.reports.record import check_record, to_json, unreadable_record
 
-    screener = Screener.open(models)
+    screener = Gate.open(models)
     files = list(_films(paths))
     all_accepted = True
     with output.progress_bar() as show:

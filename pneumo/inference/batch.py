@@ -9,7 +9,7 @@ import pandas as pd
 
 from pneumo import radiograph
 from pneumo.errors import ImageSizeError, PneumoError
-from pneumo.inference.gate import Screener, Verdict, corrected
+from pneumo.inference.gate import Gate, GateResult, corrected
 from pneumo.inference.similar_scores import SCALE_ENDS
 from pneumo.language import ENGLISH, Language
 from pneumo.radiograph import Radiograph
@@ -142,7 +142,7 @@ class Progress:
 
 
 def judged(
-    film: Radiograph, verdict: Verdict | None, classifier: "Classifier", *, forced: bool = False
+    film: Radiograph, verdict: GateResult | None, classifier: "Classifier", *, forced: bool = False
 ) -> "tuple[dict[str, Any], Assessment | None]":
     """Assess a film that was checked, unless the gate refuses it.
 
@@ -163,7 +163,7 @@ def judged(
     return assessment_record(assessment, findings=findings, forced=refused), assessment
 
 
-def checked(entry: Entry, screener: Screener | None) -> tuple[Radiograph, Verdict | None]:
+def checked(entry: Entry, screener: Gate | None) -> tuple[Radiograph, GateResult | None]:
     """Read and check one film of a list, corrected where the user asked for that.
 
     Returns:
@@ -183,7 +183,7 @@ def checked(entry: Entry, screener: Screener | None) -> tuple[Radiograph, Verdic
     return film, verdict
 
 
-def read_entry(entry: Entry, screener: Screener | None, classifier: "Classifier") -> dict[str, Any]:
+def read_entry(entry: Entry, screener: Gate | None, classifier: "Classifier") -> dict[str, Any]:
     """Read, check and assess one film of a list, as the user asked for it to be.
 
     Returns:
@@ -241,7 +241,7 @@ def with_outcomes(entries: Iterable[Entry], outcomes: Collection[str]) -> list[E
 
 
 def read_all(
-    films: FilmList, entries: Sequence[Entry], screener: Screener | None, classifier: "Classifier"
+    films: FilmList, entries: Sequence[Entry], screener: Gate | None, classifier: "Classifier"
 ) -> Iterator[Progress]:
     """Read films of a list one after the other and note what became of each; yields before each and at the end."""
     started = time.monotonic()

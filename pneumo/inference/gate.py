@@ -1,6 +1,6 @@
 """Is this a frontal chest radiograph that the models may judge? Reasons in plain words.
 
-What the file's header says, how the picture is exposed, what the gate network makes of it (`View`) and whether two
+What the file's header says, how the picture is exposed, what the gate network makes of it (`GateOutput`) and whether two
 lungs can be drawn on it (`pneumo.inference.lungs`) each may give a `Finding`. Softmax confidence has no part in it:
 a network is sure of itself on pictures that it has never seen the like of. All limits come from validation films.
 
@@ -34,7 +34,7 @@ from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class GateResult:
     """What the gate makes of a film.
 
     Attributes:
@@ -57,7 +57,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class GateOutput:
     """What the gate network makes of a picture.
 
     Attributes:
@@ -79,11 +79,11 @@ class Limits:
     """Beyond these a finding is made; every one is chosen on validation films.
 
     Attributes:
-        novelty: of `View.novelty`, above.
+        novelty: of `GateOutput.novelty`, above.
         uncertainty: of `LungMask.uncertainty`, above.
-        turned: of the sum of `View.turned` but for its first, at or above.
-        inverted: of `View.inverted`, at or above.
-        mirrored: of `View.mirrored`, at or above.
+        turned: of the sum of `GateOutput.turned` but for its first, at or above.
+        inverted: of `GateOutput.inverted`, at or above.
+        mirrored: of `GateOutput.mirrored`, at or above.
         dark: of `Quality.brightness`, below: to warn, to refuse.
         bright: of `Quality.brightness`, above: to warn, to refuse.
         flat: of `Quality.contrast`, below: to warn, to refuse.
@@ -115,18 +115,18 @@ class Limits:
         return cls(**values)
 
 
-class ViewReader:
+class GateNetwork:
     """A loaded gate network; one object may serve many threads."""
 
     def __init__(self, model: "keras.Model") -> None:
         self._model = model
         self._lock = threading.Lock()
 
-    def read(self, square: np.ndarray) -> View:
+    def read(self, square: np.ndarray) -> GateOutput:
         """Look at one film's `network_input.film_square`."""
         return self.read_all(square[np.newaxis])[0]
 
-    def read_all(self, squares: np.ndarray) -> list[View]:
+    def read_all(self, squares: np.ndarray) -> list[GateOutput]:
         """Look at (films, side, side) squares."""
         size = self._model.input_shape[1]
         inputs = np.stack([network_input.model_input(square, size) for square in squares])
@@ -134,7 +134,7 @@ class ViewReader:
         with self._lock:
             novelty, turned, mirrored, inverted = self._model.predict_on_batch(inputs)
         return [
-            View(float(novelty[film, 0]), turned[film], float(mirrored[film, 0]), float(inverted[film, 0]))
+            GateOutput(float(novelty[film, 0]), turned[film], float(mirrored[film, 0]), float(inverted[film, 0]))
             for film in range(len(squares))
         ]
 
@@ -164,14 +164,14 @@ def quality_findings(quality: Quality, limits: Limits) -> list[Finding]:
     return findings
 
 
-def suspected_correction(view: View, limits: Limits) -> Correction | None:
+def suspected_correction(view: GateOutput, limits: Limits) -> Correction | None:
     """Return what the network says was done to the film, to be undone; None where it looks upright."""
     turns = int(np.argmax(view.turned)) if 1 - view.turned[0] >= limits.turned else 0
     inverted = view.inverted >= limits.inverted
     return Correction(turns, inverted) if turns or inverted else None
 
 
-def is_chest(view: View, lungs: LungMask, limits: Limits) -> bool:
+def is_chest(view: GateOutput, lungs: LungMask, limits: Limits) -> bool:
     """Return whether a picture, as it is, looks like a frontal chest film with two lungs."""
     return view.novelty <= limits.novelty and lungs.count == 2 and lungs.uncertainty <= limits.uncertainty
 
@@ -192,7 +192,7 @@ def correction_findings(correction: Correction) -> list[Finding]:
     return findings
 
 
-def content_findings(view: View, lungs: LungMask, limits: Limits) -> list[Finding]:
+def content_findings(view: GateOutput, lungs: LungMask, limits: Limits) -> list[Finding]:
     """Return the findings on a picture that needs no correction."""
     if not is_chest(view, lungs, limits):
         return [_not_chest(view, lungs, limits)]
@@ -214,7 +214,7 @@ def content_findings(view: View, lungs: LungMask, limits: Limits) -> list[Findin
     return findings
 
 
-def _not_chest(view: View, lungs: LungMask, limits: Limits) -> Finding:
+def _not_chest(view: GateOutput, lungs: LungMask, limits: Limits) -> Finding:
     # Side views differ little from frontal films but for their lungs, which lie over each other.
     if lungs.count == 1 and view.novelty <= 1.2 * limits.novelty and lungs.uncertainty <= limits.uncertainty:
         return refuse(
@@ -241,7 +241,7 @@ def corrected(film: Radiograph, correction: Correction) -> Radiograph:
 LUNGS, GATE = "lungs", "gate"
 
 
-class Screener:
+class Gate:
     """Decides which films the models may judge; one object may serve many threads.
 
     Attributes:
@@ -250,11 +250,11 @@ class Screener:
         limits: beyond which a finding is made.
     """
 
-    def __init__(self, segmenter: Segmenter, reader: ViewReader, limits: Limits) -> None:
+    def __init__(self, segmenter: Segmenter, reader: GateNetwork, limits: Limits) -> None:
         self.segmenter, self.reader, self.limits = segmenter, reader, limits
 
     @classmethod
-    def open(cls, folder: Path | None = None) -> "Screener":
+    def open(cls, folder: Path | None = None) -> "Gate":
         """Load both networks from a folder of models, or those shipped with pneumo where it has none.
 
         Raises:
@@ -266,7 +266,7 @@ class Screener:
             limits = Limits.of(card.thresholds)
         except (KeyError, TypeError) as error:
             raise ModelError(f"The card of {GATE!r} lacks a limit ({error}). Restore or retrain the model.") from error
-        return cls(segmenter, ViewReader(network), limits)
+        return cls(segmenter, GateNetwork(network), limits)
 
     def warm_up(self) -> None:
         """Run both networks once on a black picture, so that the first film does not wait for their graphs."""
@@ -274,7 +274,7 @@ class Screener:
         self.reader.read(black)
         self.segmenter.segment(black)
 
-    def check(self, film: Radiograph) -> Verdict:
+    def check(self, film: Radiograph) -> GateResult:
         """Say what speaks against judging a film."""
         square = network_input.film_square(film.pixels)
         view, lungs = self.reader.read(square), self.segmenter.segment(square)
@@ -287,14 +287,14 @@ class Screener:
             *quality_findings(measure(pixels), self.limits),
         ]
         if correction:
-            return Verdict(in_order([*correction_findings(correction), *said, *measured]))
+            return GateResult(in_order([*correction_findings(correction), *said, *measured]))
         seen = content_findings(view, lungs, self.limits)
         if is_chest(view, lungs, self.limits):
-            return Verdict(in_order([*said, *seen, *measured]), lungs)
+            return GateResult(in_order([*said, *seen, *measured]), lungs)
         # A film may be too dark or blurred to be known for one; of a receipt nobody asks whether it is a little bright.
-        return Verdict((*refusals(said), *refusals(measured), *seen))
+        return GateResult((*refusals(said), *refusals(measured), *seen))
 
-    def _correction(self, square: np.ndarray, view: View, lungs: LungMask) -> Correction | None:
+    def _correction(self, square: np.ndarray, view: GateOutput, lungs: LungMask) -> Correction | None:
         """Return the correction that makes a chest film of the picture, unless it is a better one as it is."""
         suspected = suspected_correction(view, self.limits)
         if suspected is None:
@@ -309,7 +309,7 @@ class Screener:
 
 
 def open_segmenter(folder: Path | None = None) -> Segmenter:
-    """Load the lung network alone, from the same place as `Screener.open`.
+    """Load the lung network alone, from the same place as `Gate.open`.
 
     Raises:
         ModelError: if it is missing or damaged.
@@ -318,7 +318,7 @@ def open_segmenter(folder: Path | None = None) -> Segmenter:
 
 
 def network_cards(folder: Path | None = None) -> tuple[ModelCard, ModelCard]:
-    """Return the cards of the lung and the gate network that `Screener.open` would load.
+    """Return the cards of the lung and the gate network that `Gate.open` would load.
 
     Raises:
         ModelError: if one is missing or damaged.

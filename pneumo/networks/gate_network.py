@@ -60,7 +60,7 @@ def build(encoder: keras.Model, heads: Heads) -> keras.Model:
 
     Returns:
         A model from (size, size, 1) float32 in 0…1 to novelty (1,), turned (4,), mirrored (1,) and inverted (1,), as
-        `pneumo.inference.gate.View` describes them.
+        `pneumo.inference.gate.GateOutput` describes them.
     """
     embedding, grid = encoder.outputs
     deviation = layers.Dense(heads.deviation[1].size, name="deviation")(embedding)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pneumo.explanation.cam import METHODS
 from pneumo.inference import batch
 from pneumo.inference.batch import Entry
-from pneumo.inference.gate import Screener
+from pneumo.inference.gate import Gate
 from pneumo.language import ENGLISH, Language
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports import overlay_png
@@ -23,7 +23,7 @@ SIDE = 900
 
 def pdf(
     entries: Iterable[Entry],
-    screener: Screener | None,
+    screener: Gate | None,
     classifier: "Classifier",
     explainer: "Explainer | None",
     method: str,
@@ -53,7 +53,7 @@ def pdf(
 
 
 def _page(
-    entry: Entry, screener: Screener | None, classifier: "Classifier", explainer: "Explainer | None", method: str
+    entry: Entry, screener: Gate | None, classifier: "Classifier", explainer: "Explainer | None", method: str
 ) -> FilmReport:
     record = entry.record or {}
     if entry.data is None or record["status"] == "error":

@@ -27,7 +27,7 @@ from pneumo.datasets import external, kaggle
 from pneumo.evaluation.metrics import wilson
 from pneumo.inference import findings
 from pneumo.inference.findings import Quality
-from pneumo.inference.gate import Limits, Screener, View, ViewReader, holder
+from pneumo.inference.gate import Gate, GateNetwork, GateOutput, Limits, holder
 from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.model_store import provenance, store
 from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
@@ -183,7 +183,7 @@ def fit_heads(
 
 
 def choose_limits(
-    seen: list[tuple[View, LungMask]], shifted: list[tuple[View, LungMask]], qualities: list[Quality]
+    seen: list[tuple[GateOutput, LungMask]], shifted: list[tuple[GateOutput, LungMask]], qualities: list[Quality]
 ) -> Limits:
     """Choose the gate's limits on validation films.
 
@@ -362,7 +362,7 @@ def evaluate(
         raise ValueError(f"There is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
     out = folder or store.models_folder()
     card, _ = store.load(NAME, out, SCREENING)
-    screener = Screener.open(out)
+    screener = Gate.open(out)
     if split == STRANGERS_SPLIT:
         root, table = data, external.strangers(data)
     elif split == EXTERNAL_SPLIT:
@@ -385,7 +385,7 @@ def evaluate(
     return card
 
 
-def _answers(screener: Screener, film: Radiograph, altered: list[str]) -> list[tuple[str, int, str, str]]:
+def _answers(screener: Gate, film: Radiograph, altered: list[str]) -> list[tuple[str, int, str, str]]:
     """Return (alteration, accepted, codes of the findings, correction) for a film as it is and altered."""
     answers = []
     for name in ["", *altered]:
@@ -451,7 +451,7 @@ def _limits(
     table: pd.DataFrame,
     progress: Callable[[Stage], None],
 ) -> Any:
-    reader, segmenter = ViewReader(network), Segmenter(lung_network)
+    reader, segmenter = GateNetwork(network), Segmenter(lung_network)
     seen, shifted, qualities = [], [], []
     squares = classifier.load_films(root, table, progress).squares
     for done, (square, view) in enumerate(zip(squares, views(squares, seed=3), strict=True), start=1):

@@ -22,7 +22,7 @@ from pneumo.explanation import drawing, explainer, heat_findings
 from pneumo.explanation.cam import METHODS
 from pneumo.inference import classifier, gate, pathogen, similar_scores
 from pneumo.inference.batch import FilmList
-from pneumo.inference.gate import Verdict
+from pneumo.inference.gate import GateResult
 from pneumo.model_store import store
 from pneumo.reports import record as report
 
@@ -128,7 +128,7 @@ def test_the_viewer_gets_the_film_and_its_heat_map(page, film, drawn):
 
 def test_a_sample_says_that_it_is_a_composite(page, monkeypatch):
     # The toy gate knows drawn films only.
-    monkeypatch.setattr(gate.Screener, "check", lambda *_: Verdict(()))
+    monkeypatch.setattr(gate.Gate, "check", lambda *_: GateResult(()))
     page.run()
     page.segmented_control(key="source").set_value("Try a sample").run()
     films = samples.load_samples()
@@ -347,8 +347,8 @@ def test_another_film_has_to_be_asked_for_anew(page, film, noise, drawn):
 def test_a_film_is_checked_once_whatever_is_moved(page, film, monkeypatch):
     page.run()
     checks = []
-    check = gate.Screener.check
-    monkeypatch.setattr(gate.Screener, "check", lambda self, film: checks.append(film.name) or check(self, film))
+    check = gate.Gate.check
+    monkeypatch.setattr(gate.Gate, "check", lambda self, film: checks.append(film.name) or check(self, film))
 
     upload(page, "film.png", film)
     page.selectbox(key="model").select("dense").run()

@@ -8,7 +8,7 @@ import pytest
 from pneumo import radiograph
 from pneumo.datasets.samples import load_samples
 from pneumo.inference.findings import Correction
-from pneumo.inference.gate import Limits, Screener, corrected
+from pneumo.inference.gate import Gate, Limits, corrected
 from pneumo.inference.lungs import Segmenter
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import SCREENING, SEGMENTATION
@@ -108,7 +108,7 @@ def gate_card():
 
 @pytest.fixture(scope="module")
 def screener():
-    return Screener.open(SHIPPED)
+    return Gate.open(SHIPPED)
 
 
 def test_the_gate_is_the_one_of_its_card(gate_card, lung_card):

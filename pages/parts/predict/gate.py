@@ -8,7 +8,7 @@ from pneumo.errors import ModelError
 from pneumo.inference import gate
 from pneumo.inference.batch import Entry
 from pneumo.inference.findings import TURNS, Correction, Finding
-from pneumo.inference.gate import Screener, Verdict
+from pneumo.inference.gate import Gate, GateResult
 from pneumo.inference.lungs import LungMask
 from pneumo.preprocessing import network_input
 from pneumo.radiograph import Radiograph
@@ -26,11 +26,11 @@ class FilmCheck:
         forced: whether the user asked for an answer in spite of a refusal.
     """
 
-    def __init__(self, identity: str, film: Radiograph, screener: Screener | None) -> None:
+    def __init__(self, identity: str, film: Radiograph, screener: Gate | None) -> None:
         self.identity, self.film, self.screener = identity, film, screener
         self.verdict = screener.check(film) if screener else None
         self.forced = False
-        self._given: tuple[Radiograph, Verdict | None] = self.film, self.verdict
+        self._given: tuple[Radiograph, GateResult | None] = self.film, self.verdict
 
     @property
     def findings(self) -> tuple[Finding, ...] | None:
@@ -73,14 +73,14 @@ class FilmCheck:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _load_screener(sha256s: tuple[str, ...]) -> Screener:
+def _load_screener(sha256s: tuple[str, ...]) -> Gate:
     """Load both networks once for all sessions; `sha256s` make retrained networks new ones."""
-    screener = Screener.open()
+    screener = Gate.open()
     screener.warm_up()
     return screener
 
 
-def load_screener() -> Screener | None:
+def load_screener() -> Gate | None:
     """Return what checks films; None where its networks are missing or damaged."""
     try:
         with st.spinner(_("Loading the film check …")):
@@ -89,7 +89,7 @@ def load_screener() -> Screener | None:
         return None
 
 
-def check(entry: Entry, screener: Screener | None) -> FilmCheck:
+def check(entry: Entry, screener: Gate | None) -> FilmCheck:
     """Read and check a film once; what the user asked for stays with the film.
 
     Raises:

@@ -12,7 +12,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from pages.parts.predict.loaded_models import Reader
 from pages.parts.shared.language import _, current, many, told
 from pneumo.inference.batch import OUTCOMES, FilmList, counts, read_all, table, with_outcomes
-from pneumo.inference.gate import Screener
+from pneumo.inference.gate import Gate
 from pneumo.language import Language
 from pneumo.reports.batch import pdf
 from pneumo.reports.record import to_csv, to_json
@@ -70,7 +70,7 @@ def take_uploads() -> FilmList:
     return films
 
 
-def read_waiting(films: FilmList, screener: Screener | None, classifier: "Classifier", place: DeltaGenerator) -> None:
+def read_waiting(films: FilmList, screener: Gate | None, classifier: "Classifier", place: DeltaGenerator) -> None:
     """Read all that this model was not asked about but the open film, which the page reads itself."""
     waiting = [entry for entry in films.pending(classifier.card.sha256) if entry.identity != films.opened]
     if not waiting:
@@ -89,7 +89,7 @@ def read_waiting(films: FilmList, screener: Screener | None, classifier: "Classi
     rows.empty()
 
 
-def show_list(films: FilmList, screener: Screener | None, reader: Reader, method: str) -> None:
+def show_list(films: FilmList, screener: Gate | None, reader: Reader, method: str) -> None:
     """Show the list with its filter, its downloads, and the button that empties it.
 
     Args:
@@ -167,7 +167,7 @@ def clear(films: FilmList) -> None:
         st.session_state.pop(key, None)
 
 
-def pdf_of(films: FilmList, screener: Screener | None, reader: Reader, method: str, language: Language) -> bytes:
+def pdf_of(films: FilmList, screener: Gate | None, reader: Reader, method: str, language: Language) -> bytes:
     """Make the PDF of all films; it is asked for by a click and takes some seconds for fifty films."""
     now = datetime.now().astimezone()
     entries = list(films.entries.values())

@@ -8,7 +8,7 @@ from pneumo.errors import UnreadableImageError
 from pneumo.inference import batch
 from pneumo.inference.batch import Entry, FilmList, Progress
 from pneumo.inference.classifier import Classifier
-from pneumo.inference.gate import Screener
+from pneumo.inference.gate import Gate
 from pneumo.reports.record import assessment_record, error_record
 
 
@@ -31,7 +31,7 @@ def classifier(toy_models):
 
 @pytest.fixture(scope="module")
 def screener(toy_models):
-    return Screener.open(toy_models)
+    return Gate.open(toy_models)
 
 
 def record(answer=None, status="ok", sha256="a", **said):

@@ -9,7 +9,7 @@ from toy import synthetic
 
 from pneumo.inference import gate, lungs
 from pneumo.inference.findings import Correction, Finding, Quality, in_order, of_file, of_size
-from pneumo.inference.gate import Limits, Verdict, View
+from pneumo.inference.gate import GateOutput, GateResult, Limits
 from pneumo.radiograph import Radiograph
 
 LIMITS = Limits.of(synthetic.LIMITS)
@@ -22,7 +22,7 @@ def film_of(height=240, width=300, **said):
 
 
 def view_of(novelty=1.0, turned=(1.0, 0.0, 0.0, 0.0), mirrored=0.0, inverted=0.0):
-    return View(novelty, np.array(turned), mirrored, inverted)
+    return GateOutput(novelty, np.array(turned), mirrored, inverted)
 
 
 def mask_of(count=2, uncertainty=0.1, shift=0):
@@ -288,11 +288,11 @@ def test_refusals_stand_first_in_the_order_that_they_were_found():
 def test_one_refusal_is_enough_and_warnings_do_not_count():
     refusal, warning = Finding("a", "refuse", "", Correction(1)), Finding("b", "warn", "")
 
-    assert Verdict(()).accepted
-    assert Verdict((warning,)).accepted
-    assert not Verdict((refusal, warning)).accepted
-    assert Verdict((warning,)).correction is None
-    assert Verdict((Finding("c", "refuse", ""), refusal)).correction == Correction(1)
+    assert GateResult(()).accepted
+    assert GateResult((warning,)).accepted
+    assert not GateResult((refusal, warning)).accepted
+    assert GateResult((warning,)).correction is None
+    assert GateResult((Finding("c", "refuse", ""), refusal)).correction == Correction(1)
 
 
 def test_a_card_that_lacks_a_limit_is_not_read():

@@ -9,7 +9,7 @@ from toy import synthetic
 from pneumo.errors import ModelError
 from pneumo.inference import gate
 from pneumo.inference.findings import Correction
-from pneumo.inference.gate import Screener
+from pneumo.inference.gate import Gate
 from pneumo.model_store import store
 from pneumo.model_store.card import SEGMENTATION
 from pneumo.preprocessing import network_input
@@ -26,7 +26,7 @@ def networks(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def screener(networks):
-    return Screener.open(networks)
+    return Gate.open(networks)
 
 
 def film_of(pixels, **said):
@@ -124,9 +124,9 @@ def test_an_inverted_film_is_not_called_too_bright_as_well(screener):
 def test_what_no_correction_makes_a_chest_film_gets_no_offer(screener):
     class Suspicious:
         def read(self, square):
-            return gate.View(9.0, np.array([0.0, 1.0, 0.0, 0.0]), 0.0, 0.0)
+            return gate.GateOutput(9.0, np.array([0.0, 1.0, 0.0, 0.0]), 0.0, 0.0)
 
-    verdict = Screener(screener.segmenter, Suspicious(), screener.limits).check(film_of(drawn()))
+    verdict = Gate(screener.segmenter, Suspicious(), screener.limits).check(film_of(drawn()))
 
     assert codes(verdict) == ["not_chest_film"]
     assert verdict.correction is None
@@ -139,14 +139,14 @@ def test_a_film_that_is_better_as_it_is_stays_as_it_is(screener):
 
         def read(self, square):
             self.asked += 1
-            return gate.View(float(self.asked), np.array([1.0, 0.0, 0.0, 0.0]), 0.0, 1.0)
+            return gate.GateOutput(float(self.asked), np.array([1.0, 0.0, 0.0, 0.0]), 0.0, 1.0)
 
     # Both pictures have two lungs for this segmenter.
     class Sees:
         def segment(self, square):
             return screener.segmenter.segment(network_input.film_square(drawn().astype(np.float32)))
 
-    verdict = Screener(Sees(), Undecided(), screener.limits).check(film_of(drawn()))
+    verdict = Gate(Sees(), Undecided(), screener.limits).check(film_of(drawn()))
 
     assert verdict.accepted
     assert verdict.correction is None
@@ -155,7 +155,7 @@ def test_a_film_that_is_better_as_it_is_stays_as_it_is(screener):
 def test_four_threads_get_the_verdicts_that_one_gets(networks, screener):
     films = [film_of(drawn(seed) if seed % 3 else 1 - drawn(seed)) for seed in range(6)]
     expected = [codes(screener.check(film)) for film in films]
-    shared, start = Screener.open(networks), threading.Barrier(4)
+    shared, start = Gate.open(networks), threading.Barrier(4)
 
     def check_all(_):
         start.wait()
@@ -168,7 +168,7 @@ def test_four_threads_get_the_verdicts_that_one_gets(networks, screener):
 
 
 def test_a_warm_screener_says_what_a_cold_one_says(networks, screener):
-    warm = Screener.open(networks)
+    warm = Gate.open(networks)
     warm.warm_up()
 
     assert codes(warm.check(film_of(1 - drawn()))) == codes(screener.check(film_of(1 - drawn()))) == ["inverted"]
@@ -181,11 +181,11 @@ def test_the_cards_are_those_of_the_networks_that_are_opened(networks):
 def test_a_folder_without_networks_uses_those_that_are_shipped(tmp_path, networks, monkeypatch):
     monkeypatch.setattr(store, "SHIPPED", networks)
 
-    assert Screener.open(tmp_path).limits == gate.Limits.of(synthetic.LIMITS)
+    assert Gate.open(tmp_path).limits == gate.Limits.of(synthetic.LIMITS)
     assert gate.network_cards(tmp_path) == gate.network_cards(networks)
 
 
-@pytest.mark.parametrize("opened", [Screener.open, gate.open_segmenter, gate.network_cards])
+@pytest.mark.parametrize("opened", [Gate.open, gate.open_segmenter, gate.network_cards])
 def test_without_any_network_it_says_so(tmp_path, monkeypatch, opened):
     monkeypatch.setattr(store, "SHIPPED", tmp_path)
 
@@ -199,7 +199,7 @@ def test_a_model_for_another_task_is_no_gate(tmp_path):
     store.write_card(dataclasses.replace(card, task=SEGMENTATION), tmp_path)
 
     with pytest.raises(ModelError, match="is for segmentation, not for screening"):
-        Screener.open(tmp_path)
+        Gate.open(tmp_path)
 
 
 def test_a_gate_without_its_limits_is_damaged(tmp_path):
@@ -208,4 +208,4 @@ def test_a_gate_without_its_limits_is_damaged(tmp_path):
     store.write_card(dataclasses.replace(card, thresholds={"novelty": 2.0}), tmp_path)
 
     with pytest.raises(ModelError, match="lacks a limit \\('uncertainty'\\)"):
-        Screener.open(tmp_path)
+        Gate.open(tmp_path)

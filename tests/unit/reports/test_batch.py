@@ -10,7 +10,7 @@ from toy import synthetic
 from pneumo.explanation.explainer import Explainer
 from pneumo.inference.batch import Entry, read_entry
 from pneumo.inference.classifier import Classifier
-from pneumo.inference.gate import Screener
+from pneumo.inference.gate import Gate
 from pneumo.reports.batch import pdf
 
 MADE = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.UTC)
@@ -23,7 +23,7 @@ def png(picture):
 @pytest.fixture(scope="module")
 def models(toy_models):
     classifier = Classifier.open("cnn", toy_models)
-    return Screener.open(toy_models), classifier, Explainer(classifier)
+    return Gate.open(toy_models), classifier, Explainer(classifier)
 
 
 def entry(name, data, models):

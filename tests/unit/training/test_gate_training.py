@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pneumo.inference.findings import Quality
-from pneumo.inference.gate import View, ViewReader
+from pneumo.inference.gate import GateNetwork, GateOutput
 from pneumo.inference.lungs import LungMask
 from pneumo.model_store import weights
 from pneumo.networks import gate_network
@@ -62,7 +62,7 @@ def test_no_validation_film_lies_beyond_the_limits_that_it_chose():
     rng = np.random.default_rng(3)
     empty = np.zeros((224, 224), np.uint8)
     seen = [
-        (View(novelty, np.array([0.97, 0.01, 0.01, 0.01]), 0.2, 0.1), LungMask(empty, empty, uncertainty))
+        (GateOutput(novelty, np.array([0.97, 0.01, 0.01, 0.01]), 0.2, 0.1), LungMask(empty, empty, uncertainty))
         for novelty, uncertainty in rng.uniform(0.1, 0.9, (50, 2))
     ]
     qualities = [Quality(*values) for values in rng.uniform(0.4, 0.6, (50, 3))]
@@ -89,7 +89,7 @@ def test_the_network_carries_its_heads_through_the_file(tmp_path):
     weights.save(gate_network.build(encoder, heads), path)
 
     squares = rng.random((2, 224, 224), np.float32)
-    views = ViewReader(weights.load(path)).read_all(squares)
+    views = GateNetwork(weights.load(path)).read_all(squares)
 
     embeddings, _ = gate.embed(encoder, iter(squares), 2)
     np.testing.assert_allclose([view.novelty for view in views], novelty(embeddings, heads.deviation), rtol=0.02)
