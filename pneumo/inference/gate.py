@@ -1,10 +1,8 @@
 """Is this a frontal chest radiograph that the models may judge? Reasons in plain words.
 
-What the file's header says, how the picture is exposed, what the gate network makes of it (`GateOutput`) and whether two
-lungs can be drawn on it (`pneumo.inference.lungs`) each may give a `Finding`. Softmax confidence has no part in it:
-a network is sure of itself on pictures that it has never seen the like of. All limits come from validation films.
-
-The door: the lung network and the gate network opened, and every film put before them.
+What the file's header says, how the picture is exposed, what the gate network makes of it (`GateOutput`) and whether
+two lungs can be drawn on it (`pneumo.inference.lungs`) each may give a `Finding`. Softmax confidence has no part in
+it: a network is sure of itself on pictures that it has never seen the like of. All limits come from validation films.
 """
 
 import dataclasses
