@@ -4,8 +4,10 @@ Everything but `load` works without importing TensorFlow.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,13 +113,29 @@ def read_card(name: str, folder: Path | None = None, task: str | None = None) ->
         ModelError: if there is no such model, it is for another task, or its card is damaged or incomplete.
     """
     root = folder or models_folder()
-    path = root / name / "card.json"
-    if not path.is_file():
-        raise ModelError(f"There is no model {name!r} in {root}. {_choice(root, task)}")
-    card = _parsed_card(path)
+    card = _parsed_card(_card_file(name, root, task))
     if task not in (None, card.task):
         raise ModelError(f"The model {name!r} is for {card.task}, not for {task}. {_choice(root, task)}")
     return card
+
+
+def card_key(name: str, folder: Path | None = None) -> str:
+    """Return the SHA-256 of ``card.json``, by which whatever is cached of a model is known.
+
+    The card holds the hash of the weights, so a new calibration, threshold or heat scale and new weights alike change
+    it; the weights' own hash would miss the former three.
+
+    Raises:
+        ModelError: if there is no such model.
+    """
+    return hashlib.sha256(_card_file(name, folder or models_folder()).read_bytes()).hexdigest()
+
+
+def _card_file(name: str, root: Path, task: str | None = None) -> Path:
+    path = root / name / "card.json"
+    if not path.is_file():
+        raise ModelError(f"There is no model {name!r} in {root}. {_choice(root, task)}")
+    return path
 
 
 def _choice(root: Path, task: str | None) -> str:
@@ -143,7 +161,24 @@ def _parsed_card(path: Path) -> ModelCard:
 def write_card(card: ModelCard, folder: Path | None = None) -> None:
     """Write a model's card into its folder."""
     path = (folder or models_folder()) / card.name / "card.json"
-    path.write_text(json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_atomically(path, json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n")
+
+
+def write_atomically(path: Path, content: str) -> None:
+    """Write a text file, as UTF-8, that a reader finds whole at any moment: the old one or the new one.
+
+    The content goes to a temporary file in the same folder, which then takes the place of the file.
+
+    Raises:
+        OSError: if the folder cannot be written to; the old file stays as it was.
+    """
+    path = path.resolve()
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        unfinished.write_text(content, "utf-8", newline="\n")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def read_predictions(
@@ -185,7 +220,7 @@ def write_predictions(
     path = (folder or models_folder()) / name / "predictions" / f"{split}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     ordered = table.sort_values("file", kind="stable")[list(columns)]
-    ordered.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    write_atomically(path, ordered.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
 
 
 def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
@@ -206,7 +241,7 @@ def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
 def write_history(history: Sequence[dict[str, float]], name: str, folder: Path | None = None) -> None:
     """Write ``history.csv``, one row an epoch."""
     path = (folder or models_folder()) / name / "history.csv"
-    pd.DataFrame(history).round(6).to_csv(path, index=False, lineterminator="\n")
+    write_atomically(path, pd.DataFrame(history).round(6).to_csv(index=False, lineterminator="\n"))
 
 
 def read_history(name: str, folder: Path | None = None) -> pd.DataFrame:

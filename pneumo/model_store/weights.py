@@ -59,15 +59,17 @@ def _write(model: "keras.Model", path: Path, bits: int) -> None:
     copy = keras.models.clone_model(bare)
     copy.set_weights([_rounded(weights, bits) for weights in bare.get_weights()])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        stored = Path(scratch) / "model.keras"
+    # In the same folder, so that the finished file takes its place at once.
+    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as scratch:
+        stored, deflated = Path(scratch) / "stored.keras", Path(scratch) / "deflated.keras"
         copy.save(stored)
         with (
             zipfile.ZipFile(stored) as source,
-            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target,
+            zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target,
         ):
             for item in source.infolist():
                 target.writestr(item.filename, source.read(item))
+        deflated.replace(path)
 
 
 def _rounded(weights: np.ndarray, bits: int) -> np.ndarray:

@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -292,3 +293,52 @@ def test_a_history_is_read_and_its_absence_is_empty(folder):
     (folder / "toy" / "history.csv").write_text("epoch,loss\n1,0.5\n2,0.25\n")
 
     assert store.read_history("toy", folder)["loss"].tolist() == [0.5, 0.25]
+
+
+def test_a_models_key_follows_its_card_and_not_its_weights_alone(folder):
+    before = store.card_key("toy", folder)
+    assert store.card_key("toy", folder) == before
+
+    card = store.read_card("toy", folder)
+    store.write_card(dataclasses.replace(card, thresholds=card.thresholds | {"high": 0.9}), folder)
+
+    assert store.read_card("toy", folder).sha256 == card.sha256
+    assert store.card_key("toy", folder) != before
+    with pytest.raises(ModelError, match=r"no model 'third'.*Choose one of: toy\."):
+        store.card_key("third", folder)
+
+
+@pytest.mark.parametrize("written", ["card", "predictions", "history"])
+def test_what_is_written_is_whole_or_stays_as_it_was(folder, monkeypatch, written):
+    card = synthetic.card()
+    write = {
+        "card": lambda: store.write_card(card, folder),
+        "predictions": lambda: store.write_predictions(predictions(), "toy", "test", folder),
+        "history": lambda: store.write_history([{"epoch": 1, "loss": 0.5}], "toy", folder),
+    }[written]
+    write()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    full_disc = OSError(28, "No space left on device")
+
+    def write_half(path, content, *args, **options):
+        path.write_bytes(content[: len(content) // 2].encode())
+        raise full_disc
+
+    monkeypatch.setattr(Path, "write_text", write_half)
+    with pytest.raises(OSError, match="No space left"):
+        write()
+
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_file_behind_a_link_is_written_and_keeps_what_others_may_do_with_it(tmp_path):
+    target, link, plain = tmp_path / "target.json", tmp_path / "link.json", tmp_path / "plain.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    plain.write_text("")
+
+    store.write_atomically(link, "“new”\n")
+
+    assert link.is_symlink()
+    assert target.read_text("utf-8") == "“new”\n"
+    assert target.stat().st_mode == plain.stat().st_mode
