@@ -12,7 +12,10 @@ from pneumo.errors import PneumoError
 
 USAGE = 2
 
-ModelsOption = Annotated[Path | None, typer.Option("--models", help="Folder of model folders.", show_default="models/")]
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option("--models", help="Folder of model folders.", show_default="PNEUMO_MODELS, else what pneumo ships"),
+]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", envvar="PNEUMO_DATA", help="Data set in the Kaggle layout (train/, val/, test/)."),

@@ -42,7 +42,10 @@ def load_samples(folder: Path = FOLDER) -> list[Sample]:
         DatasetError: if the list is missing or damaged, or names a picture that is not in the folder.
     """
     index = folder / INDEX
-    remedy = "Run `python -m research.composites --help` to see how the samples are made anew."
+    remedy = (
+        "The samples lie in data_samples/ of the repository and in no installed package; "
+        "`python -m research.composites --help` tells how they are made anew."
+    )
     try:
         rows = json.loads(index.read_text(encoding="utf-8"))
         samples = [

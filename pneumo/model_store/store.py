@@ -22,7 +22,9 @@ from pneumo.model_store.card import CLASSIFICATION, ModelCard
 if TYPE_CHECKING:
     import keras
 
-SHIPPED = Path(__file__).resolve().parents[2] / "models"
+# A wheel holds its few models inside the package; a clone has them all beside it.
+_PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED = _PACKAGE / "models" if (_PACKAGE / "models").is_dir() else _PACKAGE.parent / "models"
 PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
 # The split whose films imitate another hospital; models are compared and chosen on it, never on test.
 SELECTION_SPLIT = "val_shifted"
@@ -47,7 +49,7 @@ class Catalogue:
 
 
 def models_folder() -> Path:
-    """Return the folder of models: ``PNEUMO_MODELS`` where it is set, else the one shipped with pneumo."""
+    """Return the folder of models: ``PNEUMO_MODELS`` where it is set, else `SHIPPED`: the clone's or the wheel's."""
     value = os.environ.get("PNEUMO_MODELS", "").strip()
     return Path(value).expanduser() if value else SHIPPED
 

@@ -26,7 +26,7 @@ def test_an_index_comes_back_as_it_was_saved(tmp_path):
 
 
 def test_a_folder_without_index_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(DatasetError, match=r"no list of samples.*pneumo samples"):
+    with pytest.raises(DatasetError, match=r"no list of samples.*research.composites"):
         load_samples(tmp_path)
 
 
