@@ -1,24 +1,12 @@
-"""The files that the commands write for each film, under names of their own.
-
-``python -m pneumo predict|check|lungs``: the commands that look at films, a line for every input.
-"""
-
-from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from pneumo.inference.classifier import Assessment
-    from pneumo.inference.findings import Finding
-    from pneumo.radiograph import Radiograph
-
+"""The commands that look at films: ``predict``, ``check`` and ``lungs``; a line for every input."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -26,107 +14,12 @@ from pneumo import DISCLAIMER
 from pneumo.cli import output
 from pneumo.cli.options import ModelsOption, load_keras, reports_errors
 from pneumo.cli.output import complain, say
-from pneumo.errors import ExplanationError, ModelError, PneumoError
+from pneumo.errors import ExplanationError, PneumoError, out_of_memory
 
 if TYPE_CHECKING:
-    from pneumo.explanation.explainer import Explainer
-    from pneumo.inference.classifier import Assessment, Classifier
-    from pneumo.inference.gate import Finding, Gate, GateResult
-    from pneumo.radiograph import Radiograph
-
-
-class Outcome(NamedTuple):
-    """A film that was read, and what was made of it.
-
-    Attributes:
-        record: as `pneumo.reports.record` makes it.
-        film: what was assessed or refused.
-        findings: what the gate found; None where the film was not checked.
-        assessment: None where the film was refused.
-        heat: (height, width) float32 in 0…1; None where there is no heat map.
-        method: the heat map's, for people.
-    """
-
-    record: dict[str, Any]
-    film: "Radiograph"
-    findings: "Sequence[Finding] | None"
-    assessment: "Assessment | None"
-    heat: "np.ndarray | None"
-    method: str
-
-
-def own_path(folder: Path, stem: str, taken: set[Path]) -> Path:
-    """Return a path for a PNG under a film's name that neither replaces an input nor what this run has written."""
-    return folder / f"{own_stem(folder, stem, ('.png',), taken)}.png"
-
-
-def own_stem(folder: Path, stem: str, endings: Sequence[str], taken: set[Path]) -> str:
-    """Return a name for all files of one film, none of which replaces an input or what this run has written.
-
-    Args:
-        folder: that they are written to.
-        stem: the name of the film's file, without its ending.
-        endings: of the files' names.
-        taken: resolved paths of the inputs and of what this run has written; the new ones are added.
-    """
-    name, number = stem, 1
-    while not taken.isdisjoint(targets := [(folder / f"{name}{ending}").resolve() for ending in endings]):
-        number += 1
-        name = f"{stem}-{number}"
-    taken.update(targets)
-    return name
-
-
-def write_heatmap(film: "Radiograph", heat: "np.ndarray", target: Path) -> None:
-    """Write a film with its heat map as PNG, in the film's own size.
-
-    Args:
-        film: the film.
-        heat: (height, width) float32 in 0…1, of the film's size.
-        target: path of the PNG; its folder is made if there is none.
-    """
-    import cv2
-
-    from pneumo.explanation import drawing
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    picture = drawing.overlay(film.pixels, heat, opacity=0.6)
-    target.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
-
-
-def write_report(outcome: Outcome, path: Path, target: Path) -> str:
-    """Write all that there is to keep of one film, and put the path of its PDF into its record.
-
-    Args:
-        outcome: the film and what was made of it.
-        path: of the film's file.
-        target: path of the files without their endings; its folder is made if there is none.
-
-    Returns:
-        What is missing and why, in a sentence; empty where nothing is. Nothing is raised, so that the other films of a
-        run get their reports.
-    """
-    from pneumo.reports import overlay_png
-    from pneumo.reports.files import PDF, of_film
-    from pneumo.reports.pdf import FilmReport
-
-    record, film, findings, assessment, heat, method = outcome
-    try:
-        overlay = None
-        if assessment and heat is not None:
-            overlay = overlay_png.overlay(film.pixels, heat, method, assessment.answer)
-        item = FilmReport(record, film.pixels, overlay)
-        files = of_film(item, path, datetime.now().astimezone(), assessment, findings)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for ending, content in files.contents.items():
-            target.with_name(f"{target.name}{ending}").write_bytes(content)
-    except OSError as error:
-        return f"The report could not be written: {error}."
-    except Exception as error:
-        return f"No report could be made ({type(error).__name__}). Run again without --report for the answer alone."
-    record["report"] = str(target.with_name(f"{target.name}{PDF}"))
-    return files.problem
-
+    from pneumo.explanation.explainer import HeatMap
+    from pneumo.inference.classifier import Classifier
+    from pneumo.inference.reading import Reading
 
 SOME_FAILED = 1
 
@@ -156,104 +49,163 @@ def predict(
         bool, typer.Option("--correct", help="Turn or invert a film where the check finds that it needs that.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Assess what the check refuses, too.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Assess films without the check; works where its networks are missing.")
+    ] = False,
     models: ModelsOption = None,
 ) -> None:
     """Assess films: a line for every input, those that are refused or cannot be read included."""
     load_keras()
-    from pneumo import radiograph
-    from pneumo.explanation import cam
-    from pneumo.inference.classifier import Classifier
-    from pneumo.reports.files import ENDINGS
-    from pneumo.reports.record import error_record, to_csv, to_json
+    from pneumo.explanation import explain
+    from pneumo.explanation.cam import METHODS
+    from pneumo.inference import open_models, read_film
+    from pneumo.reports import film_files, record
+    from pneumo.reports.records import to_csv, to_json
 
-    if method not in cam.METHODS:
-        raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(cam.METHODS)}.")
-    classifier = Classifier.open(model, models)
-    explainer = _explainer_or_notice(classifier, needed=heatmap is not None) if heatmap or reports else None
-    screener = _screener_or_complaint(models)
+    if method not in METHODS:
+        raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
+    opened = open_models(model, models, unchecked=unchecked)
+    draws_heat = bool(heatmap or reports) and _has_heat_maps(opened.classifier, needed=heatmap is not None)
     files = list(_films(paths))
-    records: list[dict[str, Any]] = []
+    records = []
     taken = {path.resolve() for path in files}
     all_reported = True
-    with output.progress_bar() as show:
+    with ExitStack() as stack:
+        # Opened before the films: an answer of an hour must not be lost to a folder that is not there.
+        table = stack.enter_context(_csv_file(csv_file)) if csv_file else None
+        show = stack.enter_context(output.progress_bar())
         for done, path in enumerate(files, start=1):
+            reading = read_film(path, str(path), opened, correct=correct, force=force)
+            if not force:
+                reading = _with_hints(reading)
+            heat, heatmap_file, report_file = None, None, None
             try:
-                film, verdict = _screened(radiograph.read(path), screener, correct)
-                record, assessment = _assessed(film, verdict, str(path), classifier, force)
-                heat = explainer.heat_map(assessment, method).values if assessment and explainer else None
-                if heat is not None and heatmap:
+                if draws_heat and reading.assessment:
+                    heat = explain(reading, method)
+                if heatmap and heat:
                     target = own_path(heatmap, path.stem, taken)
-                    write_heatmap(film, heat, target)
-                    record["heatmap"] = str(target)
-                if reports:
-                    target = reports / own_stem(reports, path.stem, ENDINGS, taken)
-                    findings = verdict.findings if verdict else None
-                    outcome = Outcome(record, film, findings, assessment, heat, cam.METHODS[method])
-                    if problem := write_report(outcome, path, target):
+                    write_heatmap(reading, heat, target)
+                    heatmap_file = str(target)
+                if reports and reading.radiograph:
+                    target = reports / own_stem(reports, path.stem, film_files.ENDINGS, taken)
+                    page, problem = write_report(reading, heat, target)
+                    if page:
+                        report_file = str(page)
+                    if problem:
                         all_reported = False
                         complain(f"{path}: {problem}")
-            except PneumoError as error:
-                record = error_record(str(path), error, classifier.card)
-            records.append(record)
-            print(to_json(record) if as_json else output.record_line(record), flush=True)
+            except MemoryError:
+                all_reported = False
+                complain(f"{path}: There is not memory enough for its pictures. Export the film in a smaller size.")
+            of_film = dataclasses.replace(record(reading), heatmap=heatmap_file, report=report_file)
+            records.append(of_film)
+            print(to_json(of_film) if as_json else output.record_line(of_film), flush=True)
             show("assessing", done, len(files))
-    if csv_file:
-        csv_file.write_text(to_csv(records), "utf-8", "backslashreplace")
+        if table:
+            table.write(to_csv(records))
     if not as_json:
-        say(f"Model: {classifier.card.title}. {DISCLAIMER}")
-    if not all_reported or any(record["status"] != "ok" for record in records):
+        say(f"Model: {opened.card.title}. {DISCLAIMER}")
+    if not all_reported or any(of_film.status != "ok" for of_film in records):
         raise typer.Exit(SOME_FAILED)
 
 
-def _explainer_or_notice(classifier: "Classifier", *, needed: bool) -> "Explainer | None":
-    """Return what draws heat maps; a report can do without where the model has none, a folder of heat maps cannot."""
-    from pneumo.explanation.explainer import Explainer
+def _csv_file(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _has_heat_maps(classifier: "Classifier", *, needed: bool) -> bool:
+    """Return whether a model draws heat maps; a report can do without, a folder of heat maps cannot."""
+    from pneumo.explanation.explainer import explainer_of
 
     try:
-        return Explainer(classifier)
+        explainer_of(classifier)
     except ExplanationError as error:
         if needed:
             raise
         say(f"The reports have no heat map. {error}")
-        return None
+        return False
+    return True
 
 
-def _screener_or_complaint(models: Path | None) -> "Gate | None":
-    from pneumo.inference.gate import Gate
+def _with_hints(reading: "Reading") -> "Reading":
+    """Say beside each finding that pneumo can correct how to ask for that."""
+    if reading.gate is None:
+        return reading
+    hinted = tuple(
+        dataclasses.replace(each, message=f"{each.message} Run again with --correct.") if each.correction else each
+        for each in reading.gate.findings
+    )
+    return dataclasses.replace(reading, gate=dataclasses.replace(reading.gate, findings=hinted))
+
+
+def own_path(folder: Path, stem: str, taken: set[Path]) -> Path:
+    """Return a path for a PNG under a film's name that neither replaces an input nor what this run has written."""
+    return folder / f"{own_stem(folder, stem, ('.png',), taken)}.png"
+
+
+def own_stem(folder: Path, stem: str, endings: Sequence[str], taken: set[Path]) -> str:
+    """Return a name for all files of one film, none of which replaces an input or what this run has written.
+
+    Args:
+        folder: that they are written to.
+        stem: the name of the film's file, without its ending.
+        endings: of the files' names.
+        taken: resolved paths of the inputs and of what this run has written; the new ones are added.
+    """
+    name, number = stem, 1
+    while not taken.isdisjoint(targets := [(folder / f"{name}{ending}").resolve() for ending in endings]):
+        number += 1
+        name = f"{stem}-{number}"
+    taken.update(targets)
+    return name
+
+
+def write_heatmap(reading: "Reading", heat: "HeatMap", target: Path) -> None:
+    """Write a film with its heat map as PNG, in the film's own size.
+
+    Args:
+        reading: of the film.
+        heat: of the film's size.
+        target: path of the PNG; its folder is made if there is none.
+    """
+    import cv2
+
+    from pneumo.explanation import drawing
+
+    assert reading.radiograph is not None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    picture = drawing.overlay(reading.radiograph.pixels, heat.values, opacity=0.6)
+    target.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+
+
+def write_report(reading: "Reading", heat: "HeatMap | None", target: Path) -> tuple[Path | None, str]:
+    """Write all that there is to keep of one film.
+
+    Args:
+        reading: of a film that was read.
+        heat: its heat map, if it has one.
+        target: path of the files without their endings; its folder is made if there is none.
+
+    Returns:
+        The path of the PDF, None where no report could be made; and what is missing and why, in a sentence, empty where
+        nothing is. Nothing is raised, so that the other films of a run get their reports.
+    """
+    from pneumo.reports import files
+    from pneumo.reports.film_files import PDF
 
     try:
-        return Gate.open(models)
-    except ModelError as error:
-        complain(f"Films are not checked. {error}")
-        return None
-
-
-def _screened(film: "Radiograph", screener: "Gate | None", correct: bool) -> "tuple[Radiograph, GateResult | None]":
-    """Check a film; where it needs a correction that the user asked for, return the corrected film and its check."""
-    from pneumo.inference import gate
-
-    verdict = screener.check(film) if screener else None
-    if screener and verdict and verdict.correction and correct:
-        film = gate.corrected(film, verdict.correction)
-        verdict = screener.check(film)
-    return film, verdict
-
-
-def _assessed(
-    film: "Radiograph", verdict: "GateResult | None", file: str, classifier: "Classifier", force: bool
-) -> "tuple[dict[str, Any], Assessment | None]":
-    from pneumo.inference import batch
-
-    if verdict and not force:
-        verdict = dataclasses.replace(verdict, findings=tuple(_with_hint(each) for each in verdict.findings))
-    record, assessment = batch.judged(film, verdict, classifier, forced=force)
-    return {**record, "file": file}, assessment
-
-
-def _with_hint(finding: "Finding") -> "Finding":
-    if finding.correction is None:
-        return finding
-    return dataclasses.replace(finding, message=f"{finding.message} Run again with --correct.")
+        made = files(reading, heat, made=datetime.now().astimezone())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for ending, content in made.contents.items():
+            target.with_name(f"{target.name}{ending}").write_bytes(content)
+    except OSError as error:
+        return None, f"The report could not be written: {error}."
+    except Exception as error:
+        return (
+            None,
+            (f"No report could be made ({type(error).__name__}). Run again without --report for the answer alone."),
+        )
+    return target.with_name(f"{target.name}{PDF}"), made.problem
 
 
 @reports_errors
@@ -262,19 +214,21 @@ def check(paths: PathsArgument, as_json: LinesOption = False, models: ModelsOpti
     load_keras()
     from pneumo import radiograph
     from pneumo.inference.gate import Gate
-    from pneumo.reports.record import check_record, to_json, unreadable_record
+    from pneumo.reports.records import check_record, unreadable_record
 
-    screener = Gate.open(models)
+    gate = Gate.open(models)
     files = list(_films(paths))
     all_accepted = True
     with output.progress_bar() as show:
         for done, path in enumerate(files, start=1):
             try:
-                record = check_record(str(path), screener.check(radiograph.read(path)).findings)
+                line = check_record(str(path), gate.check(radiograph.read(path)).findings)
             except PneumoError as error:
-                record = unreadable_record(str(path), error)
-            all_accepted &= record["accepted"]
-            print(to_json(record) if as_json else output.check_line(record), flush=True)
+                line = unreadable_record(str(path), error)
+            except MemoryError:
+                line = unreadable_record(str(path), out_of_memory(path.name))
+            all_accepted &= line["accepted"]
+            print(json.dumps(line, ensure_ascii=False) if as_json else output.check_line(line), flush=True)
             show("checking", done, len(files))
     if not all_accepted:
         raise typer.Exit(SOME_FAILED)
@@ -309,7 +263,8 @@ def lungs(
                 picture = np.where(mask.at(film.height, film.width), 255, 0).astype(np.uint8)
                 target.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
                 print(f"{path}\t{'drawn' if mask.count else 'no lungs'}\t{target}", flush=True)
-            except PneumoError as error:
+            except (PneumoError, MemoryError) as error:
+                error = out_of_memory(path.name) if isinstance(error, MemoryError) else error
                 all_drawn = False
                 print(f"{path}\terror\t{error}", flush=True)
             show("drawing", done, len(files))

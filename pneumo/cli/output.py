@@ -17,6 +17,7 @@ from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import card_figures
 
 if TYPE_CHECKING:
+    from pneumo.reports.records import Record
     from pneumo.training.classifier import Stage
 
 # What the history of a run calls a figure, and how an epoch's line names it.
@@ -87,15 +88,15 @@ def show_stage(show: Callable[[str, int, int], None], stage: "Stage") -> None:
         say(f"epoch {epoch.epoch}: {figures}, {epoch.row['seconds']:.0f} s")
 
 
-def record_line(record: dict[str, Any]) -> str:
+def record_line(record: "Record") -> str:
     """Return a film's record as one line of text: file, answer, probability, findings; or file, status, reasons."""
-    if record["status"] == "ok":
-        findings = [finding["message"] for finding in record["findings"] or ()]
-        if record["forced"]:
+    if record.probability is not None:
+        findings = [finding.message for finding in record.findings or ()]
+        if record.forced:
             findings.insert(0, "Assessed in spite of a refusal:")
-        cells = (record["file"], record["answer"], f"{record['probability']:.3f}", " ".join(findings))
+        cells = (record.file, record.answer, f"{record.probability:.3f}", " ".join(findings))
         return "\t".join(filter(None, cells))
-    return f"{record['file']}\t{record['status']}\t{' '.join(record['reasons'])}"
+    return f"{record.file}\t{record.status}\t{' '.join(record.reasons)}"
 
 
 def check_line(record: dict[str, Any]) -> str:

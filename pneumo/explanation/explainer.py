@@ -4,11 +4,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from pneumo.errors import ExplanationError
 from pneumo.explanation.cam import INPUT, Drawer, drawer
+from pneumo.inference.reading import Reading
 from pneumo.preprocessing import crops, network_input
 
 if TYPE_CHECKING:
@@ -134,6 +136,39 @@ class Explainer:
             if (index, method) not in self._drawers:
                 self._drawers[index, method] = drawer(network.model, network.layer, method)
             return self._drawers[index, method](pictures)
+
+
+_explainers: WeakKeyDictionary[Any, Explainer] = WeakKeyDictionary()
+_opening = threading.Lock()
+
+
+def explainer_of(classifier: "Classifier") -> Explainer:
+    """Return what draws the heat maps of a classifier, made once.
+
+    Raises:
+        ExplanationError: if the model has no feature maps.
+    """
+    with _opening:
+        if classifier not in _explainers:
+            _explainers[classifier] = Explainer(classifier)
+        return _explainers[classifier]
+
+
+def explain(reading: Reading, method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None) -> HeatMap:
+    """Draw where the evidence for pneumonia lies on a film that was assessed.
+
+    Args:
+        reading: of the film.
+        method: key of `cam.METHODS`.
+        shape: (height, width) of the map, those of the film where None.
+
+    Raises:
+        ExplanationError: if the model has no feature maps.
+        ValueError: if the film was not assessed, or there is no such method.
+    """
+    if reading.assessment is None:
+        raise ValueError(f"{reading.name} was not assessed, so there is nothing to explain.")
+    return explainer_of(reading.models.classifier).heat_map(reading.assessment, method, shape)
 
 
 def _heat_map(density: np.ndarray, method: str, layer: str, reference: float | None) -> HeatMap:

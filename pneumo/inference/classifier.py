@@ -56,36 +56,50 @@ class Classifier:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, name: str | None = None, folder: Path | None = None) -> "Classifier":
+    def open(
+        cls, name: str | None = None, folder: Path | None = None, segmenter: Segmenter | None = None
+    ) -> "Classifier":
         """Load a model by name; the best on validation where none is given.
+
+        Args:
+            name: of the model folder.
+            folder: the folder of model folders.
+            segmenter: the lung network where it is loaded already.
 
         Raises:
             ModelError: if there is no such model, it is damaged, or it is no classifier; or if it sees the lungs alone
                 and there is no network that finds them.
         """
         card, model = store.load(name or store.default_name(folder), folder, CLASSIFICATION)
-        sees_lungs = crops.LUNGS in card.input["views"]
-        return cls(card, model, gate.open_segmenter(folder) if sees_lungs else None)
+        if crops.LUNGS not in card.input["views"]:
+            return cls(card, model)
+        return cls(card, model, segmenter or gate.open_segmenter(folder))
 
     def warm_up(self) -> None:
         """Run the model once on a black picture, so that the first film does not wait for its graph."""
         self._score(np.zeros(self.model.input_shape[1:], np.float32))
 
-    def assess(self, radiograph: Radiograph, lungs: LungMask | None = None) -> Assessment:
+    def assess(
+        self, radiograph: Radiograph, lungs: LungMask | None = None, square: np.ndarray | None = None
+    ) -> Assessment:
         """Assess one film.
 
         Args:
             radiograph: the film.
             lungs: its lungs where they are known; else the classifier finds them if the model needs them.
+            square: its `network_input.film_square` where that is known.
         """
-        square = network_input.film_square(radiograph.pixels)
+        if square is None:
+            square = network_input.film_square(radiograph.pixels)
         notes = radiograph.notes
         if self._segmenter:
             lungs = lungs or self._segmenter.segment(square)
             if lungs.box is None:
                 notes = (*notes, say("No lungs were found on the film; the model saw all of it."))
         box = lungs.box if lungs else None
-        model_input = network_input.model_input(crops.stacked(square, self._views, box), self.card.input["size"])
+        # Cut from 8 bits, as the films of a data set are.
+        stacked = crops.stacked(np.rint(square * 255).astype(np.uint8), self._views, box) / np.float32(255)
+        model_input = network_input.model_input(stacked, self.card.input["size"])
         probability = float(self._calibration.apply(self._score(model_input)))
         answer = self._thresholds.answer(probability)
         reasons = (*self._reasons(answer, probability), *notes)

@@ -1,9 +1,4 @@
-"""What the gate tells of a film: findings, and the corrections that it offers.
-
-How bright, how rich in contrast and how sharp a film is.
-
-What a file says of itself against judging its film: kind of picture, part of the body, view, age, size.
-"""
+"""Findings of the gate and the corrections that it offers; image quality; what a file's header says against a film."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +13,21 @@ from pneumo.sentences import Sentence, say
 Severity = Literal["refuse", "warn"]
 # By quarters clockwise.
 TURNS = {1: say("turn by 90° clockwise"), 2: say("turn by 180°"), 3: say("turn by 90° anticlockwise")}
+
+ADULT_YEARS = 18.0
+SEEN_YEARS = (1.0, 6.0)
+# Below this side a film is less than half of what the models look at; below `network_input.SQUARE` it is blurred by
+# enlarging it.
+SMALLEST_SIDE = network_input.SQUARE // 2
+
+_RADIOGRAPHS = frozenset({"CR", "DX", "DR", "RG", "SC", "OT", "PX"})
+_CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO", "TRUNK", "BODY", "HEART", "MEDIASTIN", "BABYGRAM")
+_OTHER_PARTS = (
+    *("ABDOMEN", "PELVI", "HIP", "SPINE", "SKULL", "HEAD", "NECK", "JAW", "TEETH", "SINUS", "BREAST", "KIDNEY"),
+    *("HAND", "WRIST", "FINGER", "THUMB", "ELBOW", "FOREARM", "ARM", "HUMERUS", "SHOULDER", "CLAVICLE", "SCAPULA"),
+    *("LEG", "KNEE", "ANKLE", "FOOT", "TOE", "FEMUR", "TIBIA", "FIBULA", "CALCANEUS", "EXTREMITY", "BLADDER", "COLON"),
+)
+_LATERAL_VIEWS = frozenset({"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT"})
 
 
 @dataclass(frozen=True)
@@ -106,22 +116,6 @@ def measure(pixels: np.ndarray) -> Quality:
     coarse_detail = float((fine - coarse).std())
     sharpness = float((small - fine).std()) / coarse_detail if coarse_detail > 0 else 0.0
     return Quality(float(small.mean()), float(high - low), sharpness)
-
-
-ADULT_YEARS = 18.0
-SEEN_YEARS = (1.0, 6.0)
-# Below this side a film is less than half of what the models look at; below `network_input.SQUARE` it is blurred by
-# enlarging it.
-SMALLEST_SIDE = network_input.SQUARE // 2
-
-_RADIOGRAPHS = frozenset({"CR", "DX", "DR", "RG", "SC", "OT", "PX"})
-_CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO", "TRUNK", "BODY", "HEART", "MEDIASTIN", "BABYGRAM")
-_OTHER_PARTS = (
-    *("ABDOMEN", "PELVI", "HIP", "SPINE", "SKULL", "HEAD", "NECK", "JAW", "TEETH", "SINUS", "BREAST", "KIDNEY"),
-    *("HAND", "WRIST", "FINGER", "THUMB", "ELBOW", "FOREARM", "ARM", "HUMERUS", "SHOULDER", "CLAVICLE", "SCAPULA"),
-    *("LEG", "KNEE", "ANKLE", "FOOT", "TOE", "FEMUR", "TIBIA", "FIBULA", "CALCANEUS", "EXTREMITY", "BLADDER", "COLON"),
-)
-_LATERAL_VIEWS = frozenset({"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT"})
 
 
 def of_file(film: Radiograph) -> list[Finding]:

@@ -8,12 +8,27 @@ it: a network is sure of itself on pictures that it has never seen the like of. 
 import dataclasses
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumo.inference.findings import Correction, Finding, Quality, refuse, warn
-from pneumo.inference.lungs import LungMask
+from pneumo.errors import ModelError
+from pneumo.inference.findings import (
+    Correction,
+    Finding,
+    Quality,
+    in_order,
+    measure,
+    of_file,
+    of_size,
+    refusals,
+    refuse,
+    warn,
+)
+from pneumo.inference.lungs import LungMask, Segmenter
+from pneumo.model_store import store
+from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
 from pneumo.preprocessing import network_input
 from pneumo.radiograph import Radiograph
 from pneumo.sentences import say
@@ -21,14 +36,7 @@ from pneumo.sentences import say
 if TYPE_CHECKING:
     import keras
 
-
-from pathlib import Path
-
-from pneumo.errors import ModelError
-from pneumo.inference.findings import in_order, measure, of_file, of_size, refusals
-from pneumo.inference.lungs import Segmenter
-from pneumo.model_store import store
-from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
+LUNGS, GATE = "lungs", "gate"
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,9 +244,6 @@ def corrected(film: Radiograph, correction: Correction) -> Radiograph:
     return dataclasses.replace(film, pixels=pixels, notes=(*film.notes, note))
 
 
-LUNGS, GATE = "lungs", "gate"
-
-
 class Gate:
     """Decides which films the models may judge; one object may serve many threads.
 
@@ -272,9 +277,15 @@ class Gate:
         self.reader.read(black)
         self.segmenter.segment(black)
 
-    def check(self, film: Radiograph) -> GateResult:
-        """Say what speaks against judging a film."""
-        square = network_input.film_square(film.pixels)
+    def check(self, film: Radiograph, square: np.ndarray | None = None) -> GateResult:
+        """Say what speaks against judging a film.
+
+        Args:
+            film: the film.
+            square: its `network_input.film_square` where that is known.
+        """
+        if square is None:
+            square = network_input.film_square(film.pixels)
         view, lungs = self.reader.read(square), self.segmenter.segment(square)
         correction = self._correction(square, view, lungs)
         # An inverted film is not to be called too bright as well.

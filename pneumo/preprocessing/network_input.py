@@ -55,17 +55,21 @@ SHARP_SHIFT = dataclasses.replace(HARD_SHIFT, detail=1.0)
 def film_square(pixels: np.ndarray) -> np.ndarray:
     """Squash a film to a square and stretch its grey values.
 
+    They are rounded to the 8 bits in which films are held for training, so that a film makes the same input there and
+    here.
+
     Args:
         pixels: (height, width) float32, any positive size.
 
     Returns:
-        (`SQUARE`, `SQUARE`) float32 in 0…1; a film of one flat value becomes all zeros.
+        (`SQUARE`, `SQUARE`) float32, multiples of 1/255 in 0…1; a film of one flat value becomes all zeros.
     """
     square = squashed(pixels)
     low, high = np.percentile(square, WINDOW)
     if high <= low:
         return np.zeros_like(square)
-    return np.clip((square - low) / (high - low), 0.0, 1.0).astype(np.float32)
+    stretched = np.clip((square - low) / (high - low), 0.0, 1.0)
+    return np.rint(stretched * 255.0).astype(np.uint8) / np.float32(255)
 
 
 def squashed(pixels: np.ndarray) -> np.ndarray:

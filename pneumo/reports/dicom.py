@@ -1,9 +1,7 @@
-"""What a new DICOM object takes over from the film that it speaks of: patient, study, and the film's own identity.
+"""Reports as DICOM objects that join the study of the film: a picture of the heat map, and a structured report.
 
-The one place where pneumo reads a patient's name. It goes from one file into the other, so that an archive files the
-new object in the same study, and into no message, log, picture or page.
-
-An answer as DICOM objects that join the study of the film: a picture of the heat map, and a structured report.
+This is the one place where pneumo reads a patient's name. It goes from one file into the other, so that an archive
+files the new object in the same study, and into no message, log, picture or page.
 
 The picture is a Secondary Capture (DICOM PS3.3 A.8), the report a Comprehensive SR that follows TID 1500 (PS3.16).
 Concepts that neither DICOM nor SNOMED CT has a code for stand in the private coding scheme `SCHEME`.
@@ -29,7 +27,7 @@ from pneumo.errors import ImageError, UnreadableImageError, UnsupportedImageErro
 from pneumo.evaluation.calibration import as_percent
 from pneumo.inference.findings import Finding
 from pneumo.radiograph import Radiograph, dicom
-from pneumo.reports.record import ANSWER_WORDS, validity
+from pneumo.reports.records import ANSWER_WORDS, validity
 
 if TYPE_CHECKING:
     from highdicom import sr

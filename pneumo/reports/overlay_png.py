@@ -3,7 +3,6 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -12,7 +11,7 @@ from pneumo import DISCLAIMER, __version__
 from pneumo.evaluation.calibration import as_percent
 from pneumo.explanation import drawing
 from pneumo.preprocessing.network_input import fit_within
-from pneumo.reports.record import outcome
+from pneumo.reports.records import Record, outcome
 from pneumo.sentences import Sentence, say
 
 # The heat has far fewer pixels than a film, and a PNG of a whole film in colour would take ten megabytes.
@@ -67,12 +66,12 @@ def overlay(film: np.ndarray, heat: np.ndarray, method: str, answer: str) -> Ove
     return Overlay(picture, meaning)
 
 
-def captioned(drawn: Overlay, record: dict[str, Any]) -> np.ndarray:
+def captioned(drawn: Overlay, record: Record) -> np.ndarray:
     """Put a band below an overlay that says what it shows, so that it is never seen without that.
 
     Args:
         drawn: the overlay.
-        record: of the film's assessment (`record.assessment_record`).
+        record: of the film's assessment (`records.record`).
 
     Returns:
         (height + band, width, 3) uint8, RGB; a narrow picture is made wider by black at its right.
@@ -92,10 +91,10 @@ def captioned(drawn: Overlay, record: dict[str, Any]) -> np.ndarray:
     return np.asarray(picture)
 
 
-def _summary(record: dict[str, Any]) -> str:
-    probability = as_percent(record["probability"])
-    forced = " Assessed in spite of a refusal." if record["forced"] else ""
-    model = f"{record['model_title']}, pneumo {__version__}."
+def _summary(record: Record) -> str:
+    probability = as_percent(record.probability or 0.0)
+    forced = " Assessed in spite of a refusal." if record.forced else ""
+    model = f"{record.model_title}, pneumo {__version__}."
     return f"{outcome(record)}: probability of pneumonia {probability}.{forced} {model}"
 
 
@@ -110,21 +109,21 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     return lines
 
 
-def overlay_png(drawn: Overlay, record: dict[str, Any]) -> bytes:
+def overlay_png(drawn: Overlay, record: Record) -> bytes:
     """Return an overlay as PNG: captioned, and with its origin in text chunks (PNG specification, 11.3.3).
 
     Args:
         drawn: the overlay.
-        record: of the film's assessment (`record.assessment_record`).
+        record: of the film's assessment (`records.record`).
     """
     chunks = PngImagePlugin.PngInfo()
     said = {
         "Software": f"pneumo {__version__}",
         "Disclaimer": DISCLAIMER,
         "Description": f"{_summary(record)} {drawn.meaning}",
-        "Model": record["model"],
-        "Model-SHA256": record["model_sha256"],
-        "Image-SHA256": record["image_sha256"],
+        "Model": record.model,
+        "Model-SHA256": record.model_sha256,
+        "Image-SHA256": record.image_sha256 or "",
     }
     for key, text in said.items():
         chunks.add_itxt(key, text)

@@ -1,7 +1,4 @@
-"""What the pages of a report say, as text: about one film, and about each of several in a row.
-
-Answers as PDF: one A4 page a film, before them a table where there are several; for black and white, too.
-"""
+"""Reports as PDF: one A4 page a film, before them a table where there are several; for black and white, too."""
 
 import functools
 from collections.abc import Sequence
@@ -19,12 +16,11 @@ from pneumo.explanation import drawing
 from pneumo.language import ENGLISH, Language
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.overlay_png import Overlay, font_file
-from pneumo.reports.record import film_name, outcome, tally, validity
+from pneumo.reports.records import Record, film_name, outcome, tally, validity
 from pneumo.sentences import Sentence, say, say_many
 
 if TYPE_CHECKING:
     from fpdf import FPDF
-
 
 LONGEST_MESSAGE, LONGEST_NAME, LONGEST_NOTE = 400, 120, 160
 COLUMNS = ("", say("Film"), say("Answer"), say("Probability"), say("What the check found"))
@@ -37,14 +33,14 @@ class FilmReport:
     """What a page tells of one film.
 
     Attributes:
-        record: of an assessed, a refused or an unreadable film, as `pneumo.reports.record` makes it.
+        record: of an assessed, a refused or an unreadable film, as `pneumo.reports.records` makes it.
         film: (height, width) float32 in 0…1; None where the file could not be read.
         overlay: None where there is no heat map.
         label: what the user typed to know the film by, such as a name; nothing else on the page names the patient but
             what the file itself may be called.
     """
 
-    record: dict[str, Any]
+    record: Record
     film: np.ndarray | None
     overlay: Overlay | None = None
     label: str = ""
@@ -69,10 +65,10 @@ def title(item: FilmReport, place: str) -> str:
     return " · ".join(shortened(text, LONGEST_NAME) for text in (place, item.label) if text)
 
 
-def probability(record: dict[str, Any]) -> Sentence:
+def probability(record: Record) -> Sentence:
     """Return the line below the answer."""
-    if record["status"] == "ok":
-        return say("Probability of pneumonia: {probability}", probability=as_percent(record["probability"]))
+    if record.probability is not None:
+        return say("Probability of pneumonia: {probability}", probability=as_percent(record.probability))
     return say("The model was not asked. This says nothing about the child's lungs.")
 
 
@@ -85,30 +81,30 @@ def below_pictures(item: FilmReport, messages: int, language: Language = ENGLISH
         language: that they are told in.
     """
     record, tell = item.record, language.tell
-    found = len(record["findings"] or ())
-    told = [Line(f"– {shortened(tell(text), LONGEST_MESSAGE)}") for text in record["reasons"][:messages]]
-    left_out = len(record["reasons"]) - messages
+    found = len(record.findings or ())
+    told = [Line(f"– {shortened(tell(text), LONGEST_MESSAGE)}") for text in record.reasons[:messages]]
+    left_out = len(record.reasons) - messages
     lines = [Line(tell(item.overlay.meaning))] if item.overlay else []
     lines += [_heading(tell(_about_the_check(record))), *told[:found]]
     if told[found:]:
-        why = say("Why this answer") if record["status"] == "ok" else say("What was done")
+        why = say("Why this answer") if record.status == "ok" else say("What was done")
         lines += [_heading(tell(why)), *told[found:]]
     if left_out:
         more = say_many(
             "and {number} more, which the JSON record holds", "and {number} more, which the JSON record holds", left_out
         )
         lines.append(Line(f"– {tell(more)}"))
-    if record["status"] == "ok":
-        lines += [_heading(tell(say("What it holds for"))), Line(tell(validity(record["prevalence"])))]
-    image, name = record["image"], shortened(film_name(record), LONGEST_NAME)
+    if record.prevalence is not None:
+        lines += [_heading(tell(say("What it holds for"))), Line(tell(validity(record.prevalence)))]
+    image, name = record.image, shortened(film_name(record), LONGEST_NAME)
     origin = (
-        say("Film: {name} ({format}, {width} × {height} pixels)", name=name, **image),
-        say("SHA-256 of the film's file: {sha256}", sha256=record["image_sha256"]),
+        say("Film: {name} ({format}, {width} × {height} pixels)", name=name, **(vars(image) if image else {})),
+        say("SHA-256 of the film's file: {sha256}", sha256=record.image_sha256),
         say(
             "Model: {title} ({model}), pneumo {version}",
-            **{"title": record["model_title"], "model": record["model"], "version": record["pneumo_version"]},
+            **{"title": record.model_title, "model": record.model, "version": record.pneumo_version},
         ),
-        say("SHA-256 of the model's file: {sha256}", sha256=record["model_sha256"]),
+        say("SHA-256 of the model's file: {sha256}", sha256=record.model_sha256),
     )
     return [*lines, _heading(tell(say("Film and model"))), *(Line(tell(each)) for each in origin)]
 
@@ -117,14 +113,14 @@ def _heading(text: str) -> Line:
     return Line(text, bold=True, above=_SECTION)
 
 
-def _about_the_check(record: dict[str, Any]) -> Sentence:
-    if record["findings"] is None:
+def _about_the_check(record: Record) -> Sentence:
+    if record.findings is None:
         return say("Whether this is a frontal chest film was not checked")
-    if not record["findings"]:
+    if not record.findings:
         return say("The check found nothing against this film")
-    if record["status"] == "refused":
+    if record.status == "refused":
         return say("Why the film was refused")
-    if record["forced"]:
+    if record.forced:
         return say("The check refused this film; it was assessed because the user asked for that")
     return say("What the check warns of")
 
@@ -139,16 +135,16 @@ def counts(items: Sequence[FilmReport], language: Language = ENGLISH) -> str:
 def row(item: FilmReport, number: int, language: Language = ENGLISH) -> tuple[str, ...]:
     """Return a film's cells in the table of all films, as many as `COLUMNS`."""
     record, tell = item.record, language.tell
-    found = [finding["message"] for finding in record["findings"] or ()]
-    if record["status"] == "error":
-        found = record["reasons"]
-    elif record["findings"] is None:
+    found = [finding.message for finding in record.findings or ()]
+    if record.status == "error":
+        found = list(record.reasons)
+    elif record.findings is None:
         found = [say("Not checked")]
     return (
         str(number),
         shortened(" · ".join(filter(None, (item.label, film_name(record)))), LONGEST_NAME),
-        tell(say("{answer}, although refused", answer=outcome(record)) if record["forced"] else outcome(record)),
-        tell(as_percent(record["probability"])) if record["status"] == "ok" else "–",
+        tell(say("{answer}, although refused", answer=outcome(record)) if record.forced else outcome(record)),
+        tell(as_percent(record.probability)) if record.probability is not None else "–",
         shortened(" ".join(map(tell, found or [say("Nothing")])), LONGEST_NOTE),
     )
 
@@ -265,8 +261,8 @@ def _film_page(document: "FPDF", item: FilmReport, place: str, language: Languag
     document.ln(2)
     _write(document, [Line(tell(outcome(record)), bold=True)], 18)
     _write(document, [Line(tell(probability(record)), bold=True)], 11)
-    if record["status"] == "ok":
-        _draw_scale(document, record["probability"], record["thresholds"], language)
+    if record.probability is not None and record.thresholds is not None:
+        _draw_scale(document, record.probability, record.thresholds, language)
     document.ln(GAP)
     room = BOTTOM - document.get_y() - GAP
     size, lines = _fitted(document, item, room - SMALLEST_PICTURE, language)
@@ -281,7 +277,7 @@ def _fitted(document: "FPDF", item: FilmReport, room: float, language: Language)
     def height(line: Line) -> float:
         return _height(document, [line], size)
 
-    told = min(len(item.record["reasons"]), MOST_MESSAGES)
+    told = min(len(item.record.reasons), MOST_MESSAGES)
     for size in SIZES:
         height.cache_clear()
         lines = below_pictures(item, told, language)

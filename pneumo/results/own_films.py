@@ -1,18 +1,17 @@
 """A model measured on the test films of a data set that a reader brings; nothing is written, no card is changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pneumo import radiograph
 from pneumo.datasets import kaggle, medmnist
-from pneumo.errors import DatasetError, ImageError
+from pneumo.errors import DatasetError
 from pneumo.evaluation.metrics import Metrics, evaluate_table
+from pneumo.inference.reading import Models, read_film
 from pneumo.labels import FIGURES
-from pneumo.radiograph import Radiograph
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Classifier
@@ -37,15 +36,14 @@ class OwnMeasurement:
     unreadable: tuple[str, ...]
 
 
-def films_to_measure(path: Path) -> tuple[pd.DataFrame, Callable[[], Iterator[Radiograph | ImageError]]]:
+def films_to_measure(path: Path) -> tuple[pd.DataFrame, list[bytes | Path]]:
     """List the test films of a data set.
 
     Args:
         path: of a folder in the Kaggle layout, or of a MedMNIST file.
 
     Returns:
-        ``file, patient, label, pathogen``, and a function that reads the films in that order, one after the other; for
-        a film that cannot be read it yields the reason.
+        ``file, patient, label, pathogen``, and the bytes or the path of each film in that order.
 
     Raises:
         DatasetError: if it is neither, or has no test films of both classes.
@@ -64,14 +62,7 @@ def films_to_measure(path: Path) -> tuple[pd.DataFrame, Callable[[], Iterator[Ra
     if set(films["label"]) != set(kaggle.LABELS):
         raise DatasetError(f"{path.name} has no test films of both classes, and a model is measured on both. Add them.")
 
-    def read() -> Iterator[Radiograph | ImageError]:
-        for file, source in zip(films["file"], sources, strict=True):
-            try:
-                yield radiograph.read(source, file)
-            except ImageError as error:
-                yield error
-
-    return films[["file", "patient", "label", "pathogen"]], read
+    return films[["file", "patient", "label", "pathogen"]], sources
 
 
 def measure(
@@ -87,11 +78,12 @@ def measure(
     Raises:
         DatasetError: as in `films_to_measure`, or if too few films can be read.
     """
-    films, read = films_to_measure(path)
-    probability: list[float | None] = []
-    for number, film in enumerate(read(), start=1):
-        probability.append(None if isinstance(film, ImageError) else classifier.assess(film).probability)
-        progress(number, len(films))
+    films, sources = films_to_measure(path)
+    models, probability = Models(classifier, gate=None), []
+    for file, source in zip(films["file"], sources, strict=True):
+        reading = read_film(source, file, models)
+        probability.append(reading.assessment.probability if reading.assessment else None)
+        progress(len(probability), len(films))
     films = films.assign(probability=pd.Series(probability, dtype=float))
     known = films.dropna(subset=["probability"]).reset_index(drop=True)
     if set(known["label"]) != set(kaggle.LABELS):

@@ -59,7 +59,7 @@ def measure(found: Check) -> None:
             # It takes long to import, and is needed only now.
             from pages.parts.predict import loaded_models
 
-            classifier = loaded_models.load_reader(card.name, card.sha256).classifier
+            classifier = loaded_models.load_models(card.name, None).classifier
             measured = own_films.measure(classifier, found.root, tell)
             st.session_state[MEASURED] = (found.root, card.sha256, measured)
         except (DatasetError, ModelError, OSError) as error:

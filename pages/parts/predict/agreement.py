@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.parts.predict.loaded_models import Reader
+from pages.parts.predict import loaded_models
+from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
 from pneumo.explanation import agreement, drawing
 from pneumo.explanation.cam import METHODS
-from pneumo.explanation.explainer import Explainer
+from pneumo.inference.reading import Reading
 from pneumo.preprocessing import network_input
 from pneumo.sentences import say
 
 if TYPE_CHECKING:
-    from pneumo.inference.classifier import Assessment
     from pneumo.model_store.card import ModelCard
 
 OPACITY = 0.6
@@ -27,25 +27,27 @@ MEANING = say(
 )
 
 
-def show_agreement(assessment: "Assessment", reader: Reader, shown: np.ndarray, method: str) -> None:
+def show_agreement(session_film: Film, reading: Reading, shown: np.ndarray, method: str) -> None:
     """Offer the maps of all methods beside each other; nothing where the model can draw none.
 
     Args:
-        assessment: of the film.
-        reader: of the model.
+        session_film: which keeps the maps while it is open.
+        reading: of the film, with an answer.
         shown: (height, width) float32 in 0…1, the film as it is shown.
         method: key of `METHODS`, that of the map above.
     """
-    if reader.explainer is None:
+    if loaded_models.no_heat_map(reading):
         return
-    folded = st.expander(_("Do the methods agree?"), icon=":material/join_inner:", key="agreement", on_change="rerun")
+    folded = st.expander(
+        _("Do the methods agree?"), icon=":material/join_inner:", key="predict.agreement", on_change="rerun"
+    )
     if not folded.open:
         return
     with folded:
         film = network_input.fit_within(shown, SIDE)
         with st.spinner(_("Drawing the heat map by every method …")):
-            heats = heats_of(assessment, reader.explainer, film.shape)
-        with st.container(horizontal=True, key="all_methods"):
+            heats = heats_of(session_film, reading, film.shape)
+        with st.container(horizontal=True, key="predict.all_methods"):
             for each, heat in heats.items():
                 st.image(
                     drawing.overlay(film, heat, OPACITY),
@@ -54,16 +56,13 @@ def show_agreement(assessment: "Assessment", reader: Reader, shown: np.ndarray, 
                     width=150,
                     output_format="JPEG",
                 )
-        show_words(heats, method, assessment.card)
+        show_words(heats, method, reading.models.card)
 
 
-def heats_of(assessment: "Assessment", explainer: Explainer, shape: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Draw a film's heat map by every method, once."""
-    known: tuple[Assessment, dict[str, np.ndarray]] | None = st.session_state.get("heat_by_method")
-    if known is None or known[0] is not assessment:
-        heats = {method: explainer.heat_map(assessment, method, shape).values for method in METHODS}
-        st.session_state.heat_by_method = known = assessment, heats
-    return known[1]
+def heats_of(film: Film, reading: Reading, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Draw a film's heat map by every method, each once."""
+    maps = {method: loaded_models.heat_of(film, reading, method, shape) for method in METHODS}
+    return {method: heat.values for method, heat in maps.items() if heat}
 
 
 def show_words(heats: dict[str, np.ndarray], method: str, card: "ModelCard") -> None:

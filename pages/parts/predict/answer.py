@@ -11,7 +11,7 @@ from pages.parts.shared.language import _, current, many, told
 from pneumo import DISCLAIMER
 from pneumo.evaluation.calibration import Answer, as_percent, at_prevalence
 from pneumo.inference.similar_scores import SimilarFilms, similar_films
-from pneumo.reports.record import ANSWER_WORDS
+from pneumo.reports.records import ANSWER_WORDS
 from pneumo.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def style_page() -> None:
     st.html(
         "<style>"
         + "".join(
-            f"[class*='st-key-answer_{answer}'] {{ border-left: 10px {look.edge} {look.colour}; "
+            f"[class*='answer_{answer}'] {{ border-left: 10px {look.edge} {look.colour}; "
             f"background: color-mix(in srgb, {look.colour} 9%, transparent); }}"
-            f"[class*='st-key-answer_{answer}'] h2 [role='img'] {{ color: {look.colour}; }}"
+            f"[class*='answer_{answer}'] h2 [role='img'] {{ color: {look.colour}; }}"
             for answer, look in LOOKS.items()
         )
         + "</style>"
@@ -56,7 +56,7 @@ def show_answer(assessment: "Assessment") -> None:
     """Show the answer and how sure it is; the share at the user's clinic runs this function alone."""
     look, card = LOOKS[assessment.answer], assessment.card
     scores, held_at = loaded_models.validation_scores(card), float(card.calibration["prevalence"])
-    with st.container(border=True, key=f"answer_{assessment.answer}"):
+    with st.container(border=True, key=f"predict.answer_{assessment.answer}"):
         said, drawn = st.columns(2, vertical_alignment="center")
         with said:
             st.markdown(f"## {look.sign} {told(look.words)}")
@@ -113,7 +113,7 @@ def ask_clinic(held_at: float) -> float:
             min_value=LOWEST,
             max_value=HIGHEST,
             value=round(100 * held_at),
-            key="prevalence",
+            key="predict.prevalence",
             persist_state="session",
             help=_("Of the children whose chests are filmed there."),
         )
@@ -129,7 +129,7 @@ def ask_clinic(held_at: float) -> float:
 
 def show_clinic(probability: float, similar: SimilarFilms | None, asked: float, held_at: float) -> None:
     """Show the probability as restated for the user's clinic."""
-    with st.container(border=True, key="clinic"):
+    with st.container(border=True, key="predict.clinic"):
         restated = _(
             "At your clinic, where {asked:.0%} of the children have pneumonia: {probability}.",
             asked=asked,

@@ -1,69 +1,91 @@
-"""The models on the predict page: chosen by the user, loaded once, asked once about each film."""
+"""The models on the predict page: chosen by the user, loaded once for all sessions, known by their cards."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Hashable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
+from pages.parts.shared.streamlit_internals import import_keras
 from pneumo.errors import ExplanationError, ModelError
 from pneumo.explanation.cam import METHODS
-from pneumo.explanation.explainer import Explainer, HeatMap
-from pneumo.inference import pathogen, similar_scores
+from pneumo.explanation.explainer import HeatMap, explain, explainer_of
+from pneumo.inference import gate, pathogen, similar_scores
+from pneumo.inference.gate import Gate
 from pneumo.inference.pathogen import Differentiator, Leaning
+from pneumo.inference.reading import Models, Reading
 from pneumo.inference.similar_scores import ValidationScores
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 
 if TYPE_CHECKING:
-    from pneumo.inference.classifier import Assessment, Classifier
+    from pneumo.inference.classifier import Classifier
+
+Keys = tuple[str, ...]
 
 
-class Reader(NamedTuple):
-    """A model, and what draws its heat maps (or the sentence that says why nothing can)."""
+def load_models(name: str, checks: Gate | None) -> Models:
+    """Load a classifier once for all sessions, and put it beside what checks films.
 
-    classifier: "Classifier"
-    explainer: Explainer | None
-    no_heat_map: str
-
-
-def load_reader(name: str, sha256: str) -> Reader:
-    """Load a model once for all sessions; `sha256` makes a retrained model a new one.
+    Args:
+        name: of the classifier.
+        checks: as `load_gate` gives it; None where films are not checked.
 
     Raises:
-        ModelError: if it is missing or damaged.
+        ModelError: if the classifier is missing or damaged.
     """
     with st.spinner(_("Loading the model …")):
-        return _load_reader(name, sha256)
+        key = store.card_key(name)
+        return Models(_load_classifier(name, key, _gate_keys() if checks else (), checks), checks)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _load_reader(name: str, sha256: str) -> Reader:
-    import keras
-
+def _load_classifier(name: str, key: str, gate_keys: Keys, _gate: Gate | None) -> "Classifier":
+    import_keras()
     from pneumo.inference.classifier import Classifier
 
-    # Streamlit calls this after each run of each page. It would throw away the compiled kernels of the models that all
-    # sessions share, and the next film would wait half a second for them.
-    keras.backend.clear_session = lambda free_memory=True: None
-    classifier = Classifier.open(name)
+    # The lung network of the gate serves the classifier, too.
+    classifier = Classifier.open(name, segmenter=_gate.segmenter if _gate else None)
     classifier.warm_up()
-    try:
-        explainer = Explainer(classifier)
-        explainer.warm_up()
-    except ExplanationError as error:
-        return Reader(classifier, None, str(error))
-    return Reader(classifier, explainer, "")
+    # Why a model draws none is said where the heat map would be.
+    with suppress(ExplanationError):
+        explainer_of(classifier).warm_up()
+    return classifier
+
+
+def load_gate() -> Gate:
+    """Load what checks films once for all sessions.
+
+    Raises:
+        ModelError: if one of its networks is missing or damaged.
+    """
+    with st.spinner(_("Loading the film check …")):
+        return _load_gate(_gate_keys())
+
+
+def _gate_keys() -> Keys:
+    return tuple(store.card_key(card.name, gate.holder(card.name, None)) for card in gate.network_cards())
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _load_gate(keys: Keys) -> Gate:
+    import_keras()
+    opened = Gate.open()
+    opened.warm_up()
+    return opened
 
 
 @st.cache_resource(show_spinner=False, max_entries=20)
-def _load_scores(name: str, sha256: str) -> ValidationScores:
+def _load_scores(name: str, key: str) -> ValidationScores:
     return similar_scores.read_scores(store.read_card(name))
 
 
 def validation_scores(card: ModelCard) -> ValidationScores | None:
     """Return what a model made of its validation films; None where it has no predictions of them."""
     try:
-        return _load_scores(card.name, card.sha256)
+        return _load_scores(card.name, store.card_key(card.name))
     except ModelError:
         return None
 
@@ -80,39 +102,57 @@ def choose_model() -> tuple[ModelCard, str]:
             _("Model"),
             list(by_name),
             format_func=lambda name: by_name[name].title,
-            key="model",
+            key="predict.model",
             persist_state="session",
             help=_("The first is the best single network on validation films."),
         )
         method = st.selectbox(
-            _("Heat map"), [*METHODS], format_func=METHODS.__getitem__, key="method", persist_state="session"
+            _("Heat map"), [*METHODS], format_func=METHODS.__getitem__, key="predict.method", persist_state="session"
         )
         for problem in catalogue.problems.values():
             st.caption(f":material/warning: {told(problem)}")
     return by_name[name], method
 
 
-def heat_of(assessment: "Assessment", explainer: Explainer, method: str, shape: tuple[int, int], place: str) -> HeatMap:
-    """Draw the heat map once for each film, model and method; `place` is where the page shows it."""
-    known = st.session_state.get(f"heat_{place}")
-    if known is None or known[0] is not assessment or known[1] != method:
-        known = assessment, method, explainer.heat_map(assessment, method, shape)
-        st.session_state[f"heat_{place}"] = known
-    return known[2]
+def heat_of(film: Film, reading: Reading, method: str, shape: tuple[int, int]) -> HeatMap | None:
+    """Draw a heat map once for each film, model and method; None where the model can draw none.
+
+    Args:
+        film: of the session, which keeps the map while it is open.
+        reading: of the film, by any model.
+        method: key of `METHODS`.
+        shape: (height, width) of the map.
+    """
+    asked: Hashable = "heat", reading.models.classifier, method, shape
+    if asked not in film.drawn:
+        try:
+            film.drawn[asked] = explain(reading, method, shape)
+        except ExplanationError:
+            film.drawn[asked] = None
+    return film.drawn[asked]
+
+
+def no_heat_map(reading: Reading) -> str:
+    """Say why a model can draw no heat map; empty where it can."""
+    try:
+        explainer_of(reading.models.classifier)
+    except ExplanationError as error:
+        return str(error)
+    return ""
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _load_differentiator(sha256: str) -> Differentiator:
+def _load_differentiator(key: str) -> Differentiator:
     return Differentiator.open()
 
 
-def leaning_of(assessment: "Assessment") -> Leaning | None:
+def leaning_of(film: Film, reading: Reading) -> Leaning | None:
     """Say whether a film with pneumonia looks bacterial or viral; None where that is not asked or cannot be told."""
     try:
-        differentiator = _load_differentiator(store.read_card(pathogen.NAME).sha256)
+        differentiator = _load_differentiator(store.card_key(pathogen.NAME))
     except ModelError:
         return None
-    known = st.session_state.get("leaning")
-    if known is None or known[0] is not assessment:
-        st.session_state.leaning = known = assessment, differentiator.lean(assessment)
-    return known[1]
+    asked: Hashable = "leaning", reading.assessment
+    if asked not in film.drawn:
+        film.drawn[asked] = reading.assessment and differentiator.lean(reading.assessment)
+    return film.drawn[asked]

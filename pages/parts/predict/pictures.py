@@ -10,7 +10,7 @@ from pages.parts.shared.language import _, told
 from pneumo.explanation.cam import METHODS
 from pneumo.explanation.heat_findings import HeatFindings
 from pneumo.inference.lungs import LungMask
-from pneumo.reports.record import ANSWER_WORDS
+from pneumo.reports.records import ANSWER_WORDS
 from pneumo.sentences import say
 
 EMPTY = say("Nothing on this film raises the model's score, so the map is empty.")
@@ -32,7 +32,7 @@ class Pictures(NamedTuple):
     method: str
     answer: str
     absolute: np.ndarray | None = None
-    key: str = "viewer"
+    key: str = "predict.viewer"
 
 
 def show_pictures(ready: Pictures) -> None:

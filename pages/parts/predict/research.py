@@ -1,32 +1,29 @@
 """Beyond the two classes: what is studied, not told as an answer. Shown only where pneumonia is likely."""
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from pages.parts.predict import loaded_models
+from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
 from pneumo.explanation import table
 from pneumo.explanation.heat_findings import ZONE_WORDS, Extent
 from pneumo.inference import lungs
 from pneumo.inference.pathogen import Leaning
-
-if TYPE_CHECKING:
-    from pneumo.inference.classifier import Assessment
+from pneumo.inference.reading import Reading
 
 
-def show_research(assessment: "Assessment", extent: Extent | None, method: str) -> None:
+def show_research(film: Film, reading: Reading, extent: Extent | None, method: str) -> None:
     """Show which way the film leans and how far the heat extends, folded away; nothing unless pneumonia is likely."""
-    if assessment.answer != "likely":
+    if reading.assessment is None or reading.assessment.answer != "likely":
         return
-    leaning = loaded_models.leaning_of(assessment)
+    leaning = loaded_models.leaning_of(film, reading)
     if leaning is None and extent is None:
         return
     with st.expander(_("Beyond the two classes (research)"), icon=":material/science:"):
         if leaning:
             show_leaning(leaning)
         if extent:
-            show_extent(extent, assessment.card.name, method)
+            show_extent(extent, reading.models.card.name, method)
 
 
 def show_leaning(leaning: Leaning) -> None:

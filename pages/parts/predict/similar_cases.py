@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from pages.parts.data import data_folder
-from pages.parts.predict.loaded_models import Reader
 from pages.parts.shared.language import _, told
 from pneumo.datasets import samples
 from pneumo.datasets.tables import KINDS
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import similar_cases
+from pneumo.inference.reading import Reading
 from pneumo.inference.similar_cases import KIND_WORDS, Agreement, Case, Cases, Distances, Embedder, FilmIndex
+from pneumo.model_store import store
 
 if TYPE_CHECKING:
-    from pneumo.inference.classifier import Assessment, Classifier
+    from pneumo.inference.classifier import Classifier
 
 # In pixels; six films fit beside each other on a desktop, two on a telephone.
 PICTURE_WIDTH = 150
 
 
-class Shelf(NamedTuple):
+class Catalogue(NamedTuple):
     """The validation films of a model, and what finds those like a film."""
 
     embedder: Embedder
@@ -31,33 +32,33 @@ class Shelf(NamedTuple):
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _load_shelf(name: str, sha256: str, _classifier: "Classifier") -> Shelf:
-    """Read the index of a model once for all sessions; `sha256` makes a retrained model a new one."""
+def _load_catalogue(name: str, key: str, _classifier: "Classifier") -> Catalogue:
+    """Read the index of a model once for all sessions; `key` is that of its card."""
     index = similar_cases.read(_classifier.card)
     embedder = Embedder(_classifier)
     embedder.warm_up()
-    return Shelf(embedder, index, similar_cases.usual_distances(index), similar_cases.agreement(index))
+    return Catalogue(embedder, index, similar_cases.usual_distances(index), similar_cases.agreement(index))
 
 
-def show_similar(assessment: "Assessment", reader: Reader) -> None:
-    """Offer the validation films most like a film.
-
-    Args:
-        assessment: what the chosen model said of the film.
-        reader: of that model.
-    """
-    folded = st.expander(_("Cases like this one"), icon=":material/image_search:", key="similar", on_change="rerun")
+def show_similar(reading: Reading) -> None:
+    """Offer the validation films most like a film that was assessed."""
+    if reading.assessment is None:
+        return
+    folded = st.expander(
+        _("Cases like this one"), icon=":material/image_search:", key="predict.similar", on_change="rerun"
+    )
     if not folded.open:
         return
     with folded:
         try:
             with st.spinner(_("Laying out the validation films …")):
-                shelf = _load_shelf(assessment.card.name, assessment.card.sha256, reader.classifier)
+                name = reading.models.card.name
+                catalogue = _load_catalogue(name, store.card_key(name), reading.models.classifier)
         except ModelError as error:
             st.caption(f":material/warning: {error}")
             return
-        features = shelf.embedder.embed(assessment.model_input[None])[0]
-        cases = similar_cases.find(shelf.films, shelf.distances, features)
+        features = catalogue.embedder.embed(reading.assessment.model_input[None])[0]
+        cases = similar_cases.find(catalogue.films, catalogue.distances, features)
         st.markdown(f"**{told(str(cases))}**")
         if cases.is_foreign:
             st.warning(told(cases.nearness), icon=":material/travel_explore:")
@@ -69,7 +70,7 @@ def show_similar(assessment: "Assessment", reader: Reader) -> None:
         )
         with pictures:
             show_pictures(cases, root)
-        show_trust(shelf)
+        show_trust(catalogue)
 
 
 def show_pictures(cases: Cases, root: Path | None) -> None:
@@ -89,7 +90,7 @@ def show_pictures(cases: Cases, root: Path | None) -> None:
         _("Nearness"): [told(str(case)) for case in cases.cases],
         _("Film"): [Path(case.file).name for case in cases.cases],
     }
-    st.dataframe(listed, hide_index=True, key="similar_list")
+    st.dataframe(listed, hide_index=True, key="predict.similar_list")
 
 
 def show_film(case: Case, path: Path) -> None:
@@ -136,9 +137,9 @@ def show_composites(cases: Cases) -> None:
                 st.markdown(f"**{_kind(kind)}**: {_('{count} of {all}', count=count, all=len(cases.cases))}")
 
 
-def show_trust(shelf: Shelf) -> None:
+def show_trust(catalogue: Catalogue) -> None:
     """Say what the likeness is worth, and what the words mean."""
-    st.caption(told(str(shelf.agreement)))
+    st.caption(told(str(catalogue.agreement)))
     st.caption(
         _(
             "Alike means alike to this model, which learned to tell pneumonia from normal films: the same label is no "

@@ -1,30 +1,30 @@
-"""The films of a session: dropped together, each in the list the moment it is read, one of them open."""
+"""The uploader and the list of films on the predict page: each film is in the list the moment it is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from pages.parts.predict.loaded_models import Reader
+from pages.parts.predict import film_list
+from pages.parts.predict.film_list import FilmList
 from pages.parts.shared.language import _, current, many, told
-from pneumo.inference.batch import OUTCOMES, FilmList, counts, read_all, table, with_outcomes
-from pneumo.inference.gate import Gate
+from pages.parts.shared.streamlit_internals import free_upload
+from pneumo.errors import ExplanationError
+from pneumo.explanation import explain
+from pneumo.inference.reading import Models, read_film
 from pneumo.language import Language
-from pneumo.reports.batch import pdf
-from pneumo.reports.record import to_csv, to_json
-
-if TYPE_CHECKING:
-    from pneumo.inference.classifier import Classifier
+from pneumo.preprocessing.network_input import fit_within
+from pneumo.reports import film_files, pdf, records
 
 # So many rows are seen at once; the others are scrolled to, so that the open film is not pushed off the screen.
 ROWS_SEEN = 8
 ROW_HEIGHT = 35
-# What a session keeps of the film that was looked at last.
-LAST_FILM = ("film_check", "judged", "heat_first", "second", "heat_second", "leaning")
+# Two pictures of a film share a page of the PDF: more pixels would not be seen, and fifty films must fit into memory.
+PDF_SIDE = 900
 
 
 def columns() -> dict[str, ColumnConfig]:
@@ -40,16 +40,16 @@ def columns() -> dict[str, ColumnConfig]:
 
 def films_of_session() -> FilmList:
     """Return the list of this session; it outlives a visit to another page."""
-    if "films" not in st.session_state:
-        st.session_state.films = FilmList()
-    return st.session_state.films
+    if "predict.films" not in st.session_state:
+        st.session_state["predict.films"] = FilmList()
+    return st.session_state["predict.films"]
 
 
 def take_uploads() -> FilmList:
     """Show the uploader, bring the list in line with it, and open a film that came alone."""
-    films, key = films_of_session(), f"upload_{st.session_state.get('cleared', 0)}"
+    films, key = films_of_session(), f"predict.upload_{st.session_state.get('predict.cleared', 0)}"
     # On the way back from another page the uploader is a new one: that it is empty takes nothing off the list.
-    seen_before: set[str] = st.session_state.get("uploaded", set()) if key in st.session_state else set()
+    seen_before: set[str] = st.session_state.get("predict.uploaded", set()) if key in st.session_state else set()
     uploads = st.file_uploader(
         _("Frontal chest radiographs, one or many: JPEG, PNG, TIFF, BMP, WebP or DICOM, up to 50 MB each"),
         accept_multiple_files=True,
@@ -58,29 +58,32 @@ def take_uploads() -> FilmList:
     )
     here = {upload.file_id for upload in uploads}
     for identity in seen_before - here:
-        films.remove(identity)
+        # The uploader no longer knows a file that was let go; its result stays.
+        if identity in films.films and films.films[identity].data is not None:
+            films.remove(identity)
     came = [upload for upload in uploads if upload.file_id not in seen_before]
     for upload in came:
         films.add(upload.file_id, upload.name, upload.getvalue())
-    st.session_state.uploaded = here
+    st.session_state["predict.uploaded"] = here
     if len(came) == 1:
-        films.opened = came[0].file_id
-    if len(films.entries) == 1:
-        films.opened = next(iter(films.entries))
+        films.open(came[0].file_id)
+    if len(films.films) == 1:
+        films.open(next(iter(films.films)))
     return films
 
 
-def read_waiting(films: FilmList, screener: Gate | None, classifier: "Classifier", place: DeltaGenerator) -> None:
-    """Read all that this model was not asked about but the open film, which the page reads itself."""
-    waiting = [entry for entry in films.pending(classifier.card.sha256) if entry.identity != films.opened]
+def read_waiting(films: FilmList, models: Models, key: Hashable, place: DeltaGenerator) -> None:
+    """Read all that these models did not read but the open film, which the page reads itself."""
+    waiting = [film for film in films.pending(key) if film.identity != films.opened]
     if not waiting:
         return
     with place:
         bar, rows = st.empty(), st.empty()
-    for progress in read_all(films, waiting, screener, classifier):
+    for progress in film_list.read_all(waiting, models, key):
+        let_go_of_excess(films)
         bar.progress(progress.share, told(str(progress)))
         rows.dataframe(
-            table(films.entries.values(), current()),
+            film_list.table(films.films.values(), current()),
             hide_index=True,
             height=height_of(films),
             column_config=columns(),
@@ -89,32 +92,37 @@ def read_waiting(films: FilmList, screener: Gate | None, classifier: "Classifier
     rows.empty()
 
 
-def show_list(films: FilmList, screener: Gate | None, reader: Reader, method: str) -> None:
+def let_go_of_excess(films: FilmList) -> None:
+    """Free the oldest files beyond what a session may hold."""
+    for identity in films.let_go_of_excess():
+        free_upload(identity)
+
+
+def show_list(films: FilmList, models: Models, method: str) -> None:
     """Show the list with its filter, its downloads, and the button that empties it.
 
     Args:
         films: of this session.
-        screener: the gate; None where films are not checked.
-        reader: of the chosen model.
+        models: that read them.
         method: of the heat maps in the PDF, a key of `cam.METHODS`.
     """
-    counted = counts(films.records)
-    st.markdown(f"## {many('{number} film', '{number} films', len(films.entries))}")
+    counted = film_list.counts(films.records)
+    st.markdown(f"## {many('{number} film', '{number} films', len(films.films))}")
     chosen = st.pills(
         _("Show only"),
         list(counted),
         selection_mode="multi",
-        format_func=lambda key: f"{told(OUTCOMES[key])}: {counted[key]}",
-        key="outcomes",
+        format_func=lambda key: f"{told(film_list.OUTCOMES[key])}: {counted[key]}",
+        key="predict.outcomes",
         label_visibility="collapsed",
     )
-    shown = with_outcomes(films.entries.values(), chosen)
-    identities = [entry.identity for entry in shown]
+    shown = film_list.with_outcomes(films.films.values(), chosen)
+    identities = [film.identity for film in shown]
     # Other rows make another table: a row that was selected in the old one is another film in the new one.
-    key = f"films_{hash(tuple(identities))}"
+    key = f"predict.list_{hash(tuple(identities))}"
     opened = [identities.index(films.opened)] if films.opened in identities else []
     st.dataframe(
-        table(shown, current()),
+        film_list.table(shown, current()),
         hide_index=True,
         height=height_of(films),
         column_config=columns(),
@@ -138,14 +146,14 @@ def show_list(films: FilmList, screener: Gate | None, reader: Reader, method: st
     with st.container(horizontal=True):
         offer(
             _("All films as PDF"),
-            partial(pdf_of, films, screener, reader, method, current()),
+            partial(pdf_of, films, models, method, current()),
             "pneumo-films.pdf",
             "application/pdf",
         )
-        offer(_("Results as CSV"), to_csv(films.records), "pneumo-films.csv", "text/csv")
-        lines = "".join(f"{to_json(record)}\n" for record in films.records)
+        offer(_("Results as CSV"), records.to_csv(films.records), "pneumo-films.csv", "text/csv")
+        lines = "".join(f"{records.to_json(record)}\n" for record in films.records)
         offer(_("Results as JSON lines"), lines, "pneumo-films.jsonl", "application/jsonl")
-        st.button(_("Clear the list"), icon=":material/delete:", key="clear", on_click=clear, args=[films])
+        st.button(_("Clear the list"), icon=":material/delete:", key="predict.clear", on_click=clear, args=[films])
 
 
 def show_let_go() -> None:
@@ -156,29 +164,50 @@ def show_let_go() -> None:
 def open_row(films: FilmList, key: str, identities: list[str]) -> None:
     """Open the film of the row that was chosen; none where the choice was taken back."""
     rows = st.session_state[key].selection.rows
-    films.opened = identities[rows[0]] if rows else None
+    films.open(identities[rows[0]] if rows else None)
 
 
 def clear(films: FilmList) -> None:
     """Forget all films of the session, and empty the uploader by putting a new one in its place."""
+    for identity in films.films:
+        free_upload(identity)
     films.clear()
-    st.session_state.cleared = st.session_state.get("cleared", 0) + 1
-    for key in ("uploaded", *LAST_FILM):
-        st.session_state.pop(key, None)
+    st.session_state["predict.cleared"] = st.session_state.get("predict.cleared", 0) + 1
+    st.session_state.pop("predict.uploaded", None)
 
 
-def pdf_of(films: FilmList, screener: Gate | None, reader: Reader, method: str, language: Language) -> bytes:
-    """Make the PDF of all films; it is asked for by a click and takes some seconds for fifty films."""
-    now = datetime.now().astimezone()
-    entries = list(films.entries.values())
-    return pdf(entries, screener, reader.classifier, reader.explainer, method, now, language)
+def pdf_of(films: FilmList, models: Models, method: str, language: Language) -> bytes:
+    """Make the PDF of all films: a table of those that were read, and a page for each whose file is still held.
+
+    It is asked for by a click and takes some seconds for fifty films: the list holds no pictures, so each film is read
+    again for its page.
+    """
+    pages = []
+    for film in list(films.films.values()):
+        # Taken once: the file may be let go meanwhile.
+        data = film.data
+        if film.record is None:
+            continue
+        if data is None or film.record.status == "error":
+            pages.append(pdf.FilmReport(film.record, None))
+            continue
+        reading, heat = read_film(data, film.name, models, correct=film.correct, force=film.force), None
+        if reading.assessment and reading.radiograph:
+            height, width = fit_within(reading.radiograph.pixels, PDF_SIDE).shape
+            # A model without heat maps has pages without them.
+            with suppress(ExplanationError):
+                heat = explain(reading, method, (height, width))
+        pages.append(film_files.film_report(reading, film_files.overlay_of(reading, heat), longest=PDF_SIDE))
+    return pdf.many(pages, datetime.now().astimezone(), language)
 
 
 def height_of(films: FilmList) -> int:
     """Return the height of the table in pixels, its head included."""
-    return ROW_HEIGHT * (1 + min(len(films.entries), ROWS_SEEN)) + 3
+    return ROW_HEIGHT * (1 + min(len(films.films), ROWS_SEEN)) + 3
 
 
 def offer(words: str, data: str | Callable[[], bytes], file: str, mime: str) -> None:
     """Offer a file for download."""
-    st.download_button(words, data, file_name=file, mime=mime, icon=":material/download:", on_click="ignore", key=file)
+    st.download_button(
+        words, data, file_name=file, mime=mime, icon=":material/download:", on_click="ignore", key=f"predict.{file}"
+    )

@@ -1,0 +1,227 @@
+"""The films of a session: what is known of each, in one object that goes as a whole when the user lets go of it."""
+
+import time
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from pneumo.inference.reading import Models, Reading, read_film
+from pneumo.inference.similar_scores import SCALE_ENDS
+from pneumo.language import ENGLISH, Language
+from pneumo.reports.records import Record, record
+from pneumo.sentences import Sentence, say
+
+# What a server may hold of one session's files; results are a few kilobytes each and are all kept.
+MAX_FILMS = 200
+MAX_BYTES = 500_000_000
+
+# In the order of a worklist: what wants a look first. The signs tell them apart without colour.
+OUTCOMES = {
+    "likely": say("▲ Likely"),
+    "uncertain": say("? Cannot say"),
+    "unlikely": say("✓ Unlikely"),
+    "refused": say("⊘ Not assessed"),
+    "error": say("✕ Not readable"),
+}
+
+
+@dataclass(eq=False)
+class Film:
+    """One film of a session, and all that was worked out of it.
+
+    Attributes:
+        identity: of the upload in its session.
+        name: of the file.
+        data: the file's bytes; None where they were let go.
+        record: what became of it; None until it was read.
+        read_by: the key of the models that read it.
+        correct: whether the user asked for the correction that the gate offers.
+        force: whether the user asked for an answer in spite of a refusal.
+        reading: the film in full; None unless it is open.
+        drawn: what was worked out of `reading`, such as heat maps, by what asked for it.
+    """
+
+    identity: str
+    name: str
+    data: bytes | None
+    record: Record | None = None
+    read_by: Hashable = None
+    correct: bool = False
+    force: bool = False
+    reading: Reading | None = None
+    drawn: dict[Hashable, Any] = field(default_factory=dict)
+
+    def read(self, models: Models, key: Hashable) -> Reading:
+        """Read the film in full, once for the same models and wishes.
+
+        Args:
+            models: that read it.
+            key: of the models.
+
+        Raises:
+            ValueError: if the film's file was let go.
+        """
+        if self.reading is None or self.read_by != key:
+            if self.data is None:
+                raise ValueError(f"The file of {self.name} is no longer held.")
+            self.close()
+            self.reading = read_film(self.data, self.name, models, correct=self.correct, force=self.force)
+            self.record, self.read_by = record(self.reading), key
+        return self.reading
+
+    def ask(self, *, correct: bool, force: bool) -> None:
+        """Note what the user wants done with the film; it is read anew."""
+        self.correct, self.force = correct, force
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the film in full; its record stays."""
+        self.reading = None
+        self.drawn.clear()
+
+
+@dataclass(eq=False)
+class FilmList:
+    """The films of one session in the order in which they came, their files bounded in number and size.
+
+    Attributes:
+        films: by identity.
+        opened: the identity of the film that is shown in full, if any.
+    """
+
+    max_films: int = MAX_FILMS
+    max_bytes: int = MAX_BYTES
+    films: dict[str, Film] = field(default_factory=dict)
+    opened: str | None = None
+
+    def add(self, identity: str, name: str, data: bytes) -> None:
+        """Put a film at the end of the list, unless it is there."""
+        self.films.setdefault(identity, Film(identity, name, data))
+
+    def remove(self, identity: str) -> None:
+        """Take a film off the list."""
+        self.films.pop(identity, None)
+        if self.opened == identity:
+            self.opened = None
+
+    def clear(self) -> None:
+        """Take all films off the list."""
+        self.films.clear()
+        self.opened = None
+
+    def open(self, identity: str | None) -> None:
+        """Show a film in full, and let go of the one that was; None shows no film."""
+        if identity != self.opened:
+            for film in self.films.values():
+                film.close()
+        self.opened = identity
+
+    @property
+    def opened_film(self) -> Film | None:
+        """The film that is shown in full, if any."""
+        return self.films.get(self.opened or "")
+
+    def pending(self, key: Hashable) -> list[Film]:
+        """Return the films that the models of a key have not read and whose files are still here."""
+        return [film for film in self.films.values() if film.data is not None and film.read_by != key]
+
+    def let_go_of_excess(self) -> list[str]:
+        """Let go of the oldest files that were read beyond what may be held; returns the identities of their films."""
+        held = [film for film in self.films.values() if film.data is not None]
+        size = sum(len(film.data) for film in held if film.data is not None)
+        excess, gone = len(held) - self.max_films, []
+        for oldest in held:
+            if excess <= 0 and size <= self.max_bytes:
+                break
+            if oldest.record is not None and oldest.data is not None and oldest.identity != self.opened:
+                size, excess = size - len(oldest.data), excess - 1
+                oldest.data = None
+                gone.append(oldest.identity)
+        return gone
+
+    @property
+    def records(self) -> list[Record]:
+        """What became of the films that were read."""
+        return [film.record for film in self.films.values() if film.record is not None]
+
+    @property
+    def let_go(self) -> int:
+        """How many films' files are no longer held."""
+        return sum(film.data is None for film in self.films.values())
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the reading of several films has come: `done` of `total` in `seconds`."""
+
+    done: int
+    total: int
+    seconds: float
+
+    @property
+    def share(self) -> float:
+        """Of the films that are done, 0…1."""
+        return self.done / self.total if self.total else 1.0
+
+    def __str__(self) -> Sentence:
+        """Say it, as in ``12 of 50 films read, about 9 seconds left``, as if the rest went on as it went so far."""
+        read = say("{done} of {total} films read", done=self.done, total=self.total)
+        left = self.seconds * (1 / self.share - 1) if self.done else 0.0
+        if not left:
+            return read
+        if left < 1.5:
+            return say("{read}, about a second left", read=read)
+        if left < 90:
+            return say("{read}, about {seconds:.0f} seconds left", read=read, seconds=left)
+        return say("{read}, about {minutes:.0f} minutes left", read=read, minutes=left / 60)
+
+
+def read_all(films: Sequence[Film], models: Models, key: Hashable) -> Iterator[Progress]:
+    """Read films one after the other and note what became of each; yields before each and at the end."""
+    started = time.monotonic()
+    for done, film in enumerate(films):
+        yield Progress(done, len(films), time.monotonic() - started)
+        film.read(models, key)
+        film.close()
+    yield Progress(len(films), len(films), time.monotonic() - started)
+
+
+def outcome(record: Record) -> str:
+    """Return the key of `OUTCOMES` that a record belongs to."""
+    return record.answer or record.status
+
+
+def counts(records: Iterable[Record]) -> dict[str, int]:
+    """Return how many records there are of each of the `OUTCOMES` that occur, in their order."""
+    found = [outcome(record) for record in records]
+    return {key: found.count(key) for key in OUTCOMES if key in found}
+
+
+def table(films: Iterable[Film], language: Language = ENGLISH) -> pd.DataFrame:
+    """Return a row for each film: ``File, Answer, Probability`` (missing where there is none) and ``Remark``.
+
+    A probability has three decimals and keeps within `SCALE_ENDS`: no film is certain. A remark is what speaks against
+    the answer, or the reason why there is none. A film that was not read yet waits. Answers and remarks are told in
+    `language`.
+    """
+    translate = language.tell
+    rows: list[tuple[str, str, float | None, str]] = []
+    for film in films:
+        known = film.record
+        if known is None:
+            rows.append((film.name, translate(say("… Waiting")), None, ""))
+            continue
+        remarks = known.reasons if known.answer is None else [each.message for each in known.findings or ()]
+        rows.append(
+            (film.name, translate(OUTCOMES[outcome(known)]), known.probability, " ".join(map(translate, remarks)))
+        )
+    shown = pd.DataFrame(rows, columns=["File", "Answer", "Probability", "Remark"])
+    shown["Probability"] = shown["Probability"].astype(float).clip(*SCALE_ENDS).round(3)
+    return shown
+
+
+def with_outcomes(films: Iterable[Film], outcomes: Collection[str]) -> list[Film]:
+    """Return the films with one of the outcomes, and those that wait for one; all films where none is named."""
+    return [each for each in films if not outcomes or each.record is None or outcome(each.record) in outcomes]

@@ -1,0 +1,170 @@
+"""The reading of one film: read, checked by the gate, corrected if the user asks for it, and assessed.
+
+`read_film` is the one place where that happens; page, list of films, command line and reports all call it.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pneumo import radiograph
+from pneumo.errors import PneumoError, out_of_memory
+from pneumo.inference.findings import Correction, Finding
+from pneumo.inference.gate import Gate, GateResult, corrected
+from pneumo.inference.lungs import LungMask
+from pneumo.model_store import store
+from pneumo.model_store.card import CLASSIFICATION
+from pneumo.preprocessing.network_input import film_square
+from pneumo.radiograph import Radiograph
+
+if TYPE_CHECKING:
+    from pneumo.inference.classifier import Assessment, Classifier
+    from pneumo.model_store.card import ModelCard
+
+Status = Literal["ok", "refused", "error"]
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """The networks that a film is read with, loaded; one object may serve many threads.
+
+    Attributes:
+        classifier: says how likely pneumonia is.
+        gate: decides which films the classifier may judge; None where the user asked that films are not checked.
+    """
+
+    classifier: "Classifier"
+    gate: Gate | None
+
+    @property
+    def card(self) -> "ModelCard":
+        """The card of the classifier."""
+        return self.classifier.card
+
+    def warm_up(self) -> None:
+        """Run each network once on a black picture, so that the first film does not wait for their graphs."""
+        self.classifier.warm_up()
+        if self.gate:
+            self.gate.warm_up()
+
+
+def open_models(name: str | None = None, folder: Path | None = None, *, unchecked: bool = False) -> Models:
+    """Load a classifier and the networks of the gate; one lung network serves both.
+
+    Args:
+        name: of the classifier; the best on validation where None.
+        folder: the folder of model folders; see `store.models_folder` where None.
+        unchecked: whether films are assessed without asking the gate.
+
+    Raises:
+        ModelError: if a network is missing or damaged: without the gate's, films are refused unless `unchecked`.
+    """
+    # A classifier that is missing is told of first.
+    name = store.read_card(name or store.default_name(folder), folder, CLASSIFICATION).name
+    return models_with(None if unchecked else Gate.open(folder), name, folder)
+
+
+def models_with(gate: Gate | None, name: str | None = None, folder: Path | None = None) -> Models:
+    """Load a classifier beside a gate that is loaded already; arguments and errors as of `open_models`."""
+    # Keras takes seconds to import, and only those pay for it who read films.
+    from pneumo.inference.classifier import Classifier
+
+    return Models(Classifier.open(name, folder, gate.segmenter if gate else None), gate)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What became of one film.
+
+    Attributes:
+        name: what the film is called.
+        source: the bytes or the path of its file.
+        models: that it was read with.
+        radiograph: the film as it was assessed or refused, corrected if that was asked for; None where the file could
+            not be read.
+        gate: what the gate found in it; None where the film was not checked.
+        assessment: what the classifier said; None where the film was refused or could not be read.
+        correction: what was done to the film at the user's request; None where nothing was.
+        forced: whether the gate refused the film and the user asked for an answer all the same.
+        error: why the file could not be read.
+    """
+
+    name: str
+    source: bytes | Path = field(repr=False)
+    models: Models = field(repr=False)
+    radiograph: Radiograph | None = field(default=None, repr=False)
+    gate: GateResult | None = field(default=None, repr=False)
+    assessment: "Assessment | None" = field(default=None, repr=False)
+    correction: Correction | None = None
+    forced: bool = False
+    error: PneumoError | None = None
+
+    @property
+    def status(self) -> Status:
+        """``ok`` where there is an answer, ``refused`` by the gate, or ``error`` where the file could not be read."""
+        if self.assessment:
+            return "ok"
+        return "error" if self.error else "refused"
+
+    @property
+    def findings(self) -> tuple[Finding, ...] | None:
+        """What the gate found, refusals first; None where the film was not checked."""
+        return self.gate.findings if self.gate else None
+
+    @property
+    def lungs(self) -> LungMask | None:
+        """The lungs of `radiograph`; None where it is refused for having none, or was not checked."""
+        return self.gate.lungs if self.gate else None
+
+
+def read_film(
+    source: bytes | Path, name: str, models: Models, *, correct: bool = False, force: bool = False
+) -> Reading:
+    """Read a film, check it, and assess it unless the gate refuses it.
+
+    Args:
+        source: the bytes of a file, or the path of one.
+        name: what to call the film.
+        models: that read it.
+        correct: whether to turn or invert the film where the gate finds that it needs that.
+        force: whether to assess what the gate refuses, too.
+
+    Returns:
+        The reading; a file that cannot be read gives one that holds the error, and raises nothing.
+    """
+    try:
+        film = radiograph.read(source, None if isinstance(source, Path) else name)
+        return _read(Reading(name, source, models, film), correct, force)
+    except PneumoError as error:
+        return Reading(name, source, models, error=error)
+    except MemoryError:
+        return Reading(name, source, models, error=out_of_memory(name))
+
+
+def _read(given: Reading, correct: bool, force: bool) -> Reading:
+    film, gate, correction = given.radiograph, given.models.gate, None
+    assert film is not None
+    square = film_square(film.pixels)
+    result = gate.check(film, square) if gate else None
+    if gate and result and result.correction and correct:
+        correction = result.correction
+        film = corrected(film, correction)
+        square = film_square(film.pixels)
+        result = gate.check(film, square)
+    checked = replace(given, radiograph=film, gate=result, correction=correction)
+    refused = result is not None and not result.accepted
+    if refused and not force:
+        return checked
+    assessment = given.models.classifier.assess(film, result.lungs if result else None, square)
+    return replace(checked, assessment=assessment, forced=refused)
+
+
+def second_opinion(reading: Reading, models: Models) -> Reading:
+    """Ask another classifier about a film that was assessed; what the gate said of it stands.
+
+    Raises:
+        ValueError: if the film was refused or could not be read.
+    """
+    if reading.radiograph is None or reading.assessment is None:
+        raise ValueError(f"{reading.name} was not assessed, so there is no first opinion on it.")
+    return replace(reading, models=models, assessment=models.classifier.assess(reading.radiograph, reading.lungs))

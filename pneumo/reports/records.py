@@ -1,0 +1,209 @@
+"""The record of a film: what became of it, as plain values, as JSON and as a row of CSV."""
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pneumo import DISCLAIMER, __version__
+from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
+from pneumo.inference.findings import Finding
+from pneumo.inference.reading import Reading, Status
+from pneumo.sentences import Sentence, say
+
+ANSWER_WORDS = {
+    "likely": say("Pneumonia likely"),
+    "uncertain": say("Cannot say"),
+    "unlikely": say("Pneumonia unlikely"),
+}
+# What stands in the place of an answer where there is none.
+STATUS_WORDS = {"refused": say("Refused"), "error": say("Not readable")}
+
+CSV_COLUMNS = (
+    "file",
+    "status",
+    "answer",
+    "probability",
+    "reasons",
+    "findings",
+    "forced",
+    "checked",
+    "model",
+    "model_sha256",
+    "image_sha256",
+    "pneumo_version",
+)
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """The format of a film's file, and the width and height of the film in pixels."""
+
+    format: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of a film; the fields are the keys of the line that ``predict --json`` prints, in its order.
+
+    Attributes:
+        file: what the film is called.
+        status: ``ok`` where there is an answer, ``refused`` or ``error``.
+        answer: ``likely``, ``uncertain`` or ``unlikely``; None where there is none.
+        probability: calibrated probability of pneumonia, 0…1.
+        reasons: sentences, those of the gate first.
+        findings: of the gate, refusals first; None where the film was not checked or could not be read.
+        forced: whether the gate refused the film and the user asked for an answer all the same.
+        checked: whether the gate was asked.
+        thresholds: ``decision``, ``low`` and ``high`` of the model; None without an answer.
+        prevalence: that the probability was calibrated for; None without an answer.
+        image: None where the file could not be read.
+        image_sha256: of the file; None where it could not be read.
+        model: name of the model's folder.
+        model_title: the model's name for people.
+        model_sha256: of its weights.
+        pneumo_version: that made the record.
+        disclaimer: what the answer is not.
+        heatmap: path of the PNG that was written of the film; None where none was.
+        report: path of the PDF that was written of the film; None where none was.
+    """
+
+    file: str
+    status: Status
+    answer: str | None
+    probability: float | None
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...] | None
+    forced: bool
+    checked: bool
+    thresholds: dict[str, float] | None
+    prevalence: float | None
+    image: ImageFacts | None
+    image_sha256: str | None
+    model: str
+    model_title: str
+    model_sha256: str
+    pneumo_version: str = __version__
+    disclaimer: str = DISCLAIMER
+    heatmap: str | None = None
+    report: str | None = None
+
+    def as_values(self) -> dict[str, Any]:
+        """Return plain values by key; what does not apply to the film is left out."""
+        values = {key: getattr(self, key) for key in (field.name for field in dataclasses.fields(self))}
+        values["reasons"] = list(self.reasons)
+        values["findings"] = None if self.findings is None else [_as_values(each) for each in self.findings]
+        values["image"] = self.image and dataclasses.asdict(self.image)
+        return {key: value for key, value in values.items() if value is not None or key not in _WHERE_KNOWN}
+
+
+_WHERE_KNOWN = frozenset({"thresholds", "prevalence", "image", "image_sha256", "heatmap", "report"})
+
+
+def record(reading: Reading) -> Record:
+    """Return what became of a film."""
+    card, film, assessment = reading.models.card, reading.radiograph, reading.assessment
+    if film is None:
+        reasons = [str(reading.error)]
+    else:
+        reasons = [finding.message for finding in reading.findings or ()]
+        reasons += assessment.reasons if assessment else film.notes
+    return Record(
+        file=reading.name,
+        status=reading.status,
+        answer=assessment.answer if assessment else None,
+        probability=assessment.probability if assessment else None,
+        reasons=tuple(reasons),
+        findings=reading.findings,
+        forced=reading.forced,
+        checked=reading.gate is not None,
+        thresholds={key: card.thresholds[key] for key in ("decision", "low", "high")} if assessment else None,
+        prevalence=card.calibration["prevalence"] if assessment else None,
+        image=ImageFacts(film.format, film.width, film.height) if film else None,
+        image_sha256=film.sha256 if film else None,
+        model=card.name,
+        model_title=card.title,
+        model_sha256=card.sha256,
+    )
+
+
+def check_record(file: str, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what the gate found in a film, the line that ``check --json`` prints."""
+    accepted = all(finding.severity != "refuse" for finding in findings)
+    return {"file": file, "accepted": accepted, "findings": [_as_values(each) for each in findings]}
+
+
+def unreadable_record(file: str, error: PneumoError) -> dict[str, Any]:
+    """Return the line of ``check --json`` for a file that could not be read."""
+    kinds = {UnsupportedImageError: "unsupported", ImageSizeError: "image_size"}
+    code = next((code for kind, code in kinds.items() if isinstance(error, kind)), "unreadable")
+    return check_record(file, [Finding(code, "refuse", str(error))])
+
+
+def _as_values(finding: Finding) -> dict[str, str]:
+    return {"code": finding.code, "severity": finding.severity, "message": finding.message}
+
+
+def outcome(record: Record) -> Sentence:
+    """Return what became of a film in two words: its answer, or why it has none."""
+    return ANSWER_WORDS[record.answer] if record.answer else STATUS_WORDS[record.status]
+
+
+def tally(records: Iterable[Record]) -> dict[Sentence, int]:
+    """Count what became of films, by `outcome`, in a fixed order and without zeros."""
+    counts = Counter(outcome(record) for record in records)
+    return {words: counts[words] for words in (*ANSWER_WORDS.values(), *STATUS_WORDS.values()) if counts[words]}
+
+
+def film_name(record: Record) -> str:
+    """Return the last part of the path that a film was read from: folders on the way to it may name a person."""
+    return re.split(r"[\\/]", record.file)[-1]
+
+
+def validity(prevalence: float) -> Sentence:
+    """Say what an answer holds for.
+
+    Args:
+        prevalence: the share of pneumonia that the model's probability was calibrated for, 0…1.
+    """
+    return say(
+        "The probability holds where {prevalence:.0%} of the films show pneumonia; at a clinic with fewer it is too "
+        "high. The models saw children of one to five years from one hospital; other ages, machines and diseases are "
+        "unknown to them.",
+        prevalence=prevalence,
+    )
+
+
+def to_json(record: Record, *, indent: int | None = None) -> str:
+    """Return a record as JSON, on one line where no indent is given."""
+    return json.dumps(record.as_values(), ensure_ascii=False, indent=indent)
+
+
+def to_csv(records: Iterable[Record]) -> str:
+    """Return records as CSV with a header; reasons, and the codes of findings, are joined by spaces.
+
+    A cell that a spreadsheet would run as a formula is led by an apostrophe: file names come from strangers.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for record in records:
+        codes = " ".join(finding.code for finding in record.findings or ())
+        row = {**record.as_values(), "reasons": " ".join(record.reasons), "findings": codes}
+        writer.writerow([_inert(row.get(column)) for column in CSV_COLUMNS])
+    return text.getvalue()
+
+
+def _inert(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    lead = "'" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else ""
+    # `csv` leaves a bare carriage return unquoted, and a spreadsheet starts a new row at it.
+    return lead + cell.replace("\r", " ")
