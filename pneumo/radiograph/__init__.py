@@ -4,6 +4,7 @@ A JPEG, PNG, TIFF, BMP, WebP or DICOM file becomes one grey picture of float32 i
 Everything that is particular to DICOM, from damaged headers to grey-scale tables, is dealt with here.
 """
 
-from pneumo.radiograph.reader import FORMATS, MAX_PIXELS, MIN_SIDE, Radiograph, read
+from pneumo.radiograph.decoder_limits import MAX_PIXELS, MIN_SIDE
+from pneumo.radiograph.reader import FORMATS, Radiograph, grey_levels, read, silent_decoders, size
 
-__all__ = ["FORMATS", "MAX_PIXELS", "MIN_SIDE", "Radiograph", "read"]
+__all__ = ["FORMATS", "MAX_PIXELS", "MIN_SIDE", "Radiograph", "grey_levels", "read", "silent_decoders", "size"]

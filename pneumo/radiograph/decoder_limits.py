@@ -1,4 +1,4 @@
-"""Compressed pictures before a decoder trusts them: their size, whether they only cost time, run lengths."""
+"""Limits on what a decoder is given: the size of a file and of its picture, parts that only cost time, run lengths."""
 
 import re
 import struct
@@ -8,6 +8,10 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from pneumo.errors import ImageSizeError, UnsupportedImageError
+
+MAX_BYTES = 50 * 1024**2
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 64
 
 # Decoders go over the whole picture for every scan; encoders of progressive JPEG write about ten.
 MAX_SCANS = 50
@@ -41,7 +45,31 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
             position += int.from_bytes(jpeg[position : position + 2], "big")
 
 
-def size(frame: bytes) -> tuple[int, int, int] | None:
+def refuse_size(width: int, height: int, name: str) -> None:
+    """Refuse a picture that is too large to be decoded, or too small to be a film.
+
+    Args:
+        width: in pixels, as the header says.
+        height: likewise.
+        name: the file's name, for messages.
+
+    Raises:
+        ImageSizeError: if it has more than `MAX_PIXELS`, or a side of fewer than `MIN_SIDE`.
+    """
+    if width * height > MAX_PIXELS:
+        raise ImageSizeError(
+            "{name} has {width} × {height} pixels, more than {limit} million. Export the film in a smaller size.",
+            **{"name": name, "width": width, "height": height, "limit": MAX_PIXELS // 10**6},
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ImageSizeError(
+            "{name} has {width} × {height} pixels; a film needs {limit} on each side. "
+            "Upload the original rather than a thumbnail.",
+            **{"name": name, "width": width, "height": height, "limit": MIN_SIDE},
+        )
+
+
+def codestream_size(frame: bytes) -> tuple[int, int, int] | None:
     """Return width, height, components of a JPEG, JPEG-LS or JPEG 2000 codestream; None if it tells none."""
     siz = frame.find(b"\xff\x4f\xff\x51", 0, 65536)
     if siz >= 0 and len(frame) >= siz + 42:

@@ -5,28 +5,25 @@ What a file is, its content decides and never its extension. Sizes are checked b
 
 import hashlib
 import io
+import logging
 import re
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
 from pneumo.radiograph import decoder_limits, grayscale
-from pneumo.radiograph.grayscale import of_image
+from pneumo.radiograph.decoder_limits import MAX_PIXELS
 from pneumo.sentences import say
 
-MAX_BYTES = 50 * 1024**2
-MAX_PIXELS = 40_000_000
-MIN_SIDE = 64
-
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "DICOM")
-
-# A damaged file is answered by an error or read; what Pillow thinks of its EXIF is for nobody.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -99,33 +96,119 @@ def read(source: bytes | bytearray | memoryview | str | Path, name: str | None =
     Raises:
         UnreadableImageError: if there is no such file, or it is empty, damaged, or no known picture.
         UnsupportedImageError: if it is sound, but has several frames, no picture, or needs a missing decoder.
-        ImageSizeError: if it exceeds `MAX_BYTES` or `MAX_PIXELS`, or a side has fewer than `MIN_SIDE` pixels.
+        ImageSizeError: if the file or the picture is beyond the limits (`decoder_limits`).
         TypeError: if the source is neither bytes nor a path.
     """
-    if isinstance(source, str | Path):
-        name = _last_part(name or str(source))
-        data = _bytes_of(source, name)
-    else:
-        name = _last_part(name or "picture")
-        if memoryview(source).nbytes > MAX_BYTES:
-            raise _too_many_bytes(name)
-        data = bytes(source)
+    data, name = _content(source, name)
     kind = _format_of(data, name)
-    try:
-        pixels, said = _read_dicom(data, name) if kind == "DICOM" else _read_picture(data, kind, name)
-    except (ImageError, MemoryError):
-        raise
-    except Exception as error:
-        # The decoders document no common error: damaged files raise IndexError, struct.error, …
-        raise UnreadableImageError(
-            "{name} is damaged, or a kind of {kind} that cannot be decoded here. Export the film again, "
-            "as an 8-bit PNG if nothing else works.",
-            name=name,
-            kind=kind,
-        ) from error
+    with _decoding(kind, name):
+        if kind == "DICOM":
+            from pneumo.radiograph import dicom
+
+            pixels, said = dicom.read(data, name)
+        else:
+            pixels, said = _read_picture(data, kind, name)
     pixels = np.ascontiguousarray(pixels, np.float32)
     pixels.flags.writeable = False
     return Radiograph(pixels, name, hashlib.sha256(data).hexdigest(), kind, **said)
+
+
+def size(source: bytes | bytearray | memoryview | str | Path, name: str | None = None) -> tuple[int, int]:
+    """Return the width and the height in pixels that a film has once it is read; no pixel is decoded.
+
+    Args:
+        source: the bytes of a file, or the path of one.
+        name: what to call it in messages; by default the path's last part.
+
+    Raises:
+        ImageError: as `read` does, as far as the header tells.
+        TypeError: if the source is neither bytes nor a path.
+    """
+    data, name = _content(source, name)
+    kind = _format_of(data, name)
+    with _decoding(kind, name):
+        if kind == "DICOM":
+            from pneumo.radiograph import dicom
+
+            return dicom.size(dicom.parse(data, name), name)
+        image = _opened(data, kind, name)
+        # Pillow states the size of a TIFF as it is turned upright, and that of other pictures as they are stored.
+        return image.size[::-1] if kind != "TIFF" and _lies_on_its_side(image) else image.size
+
+
+def grey_levels(source: bytes | bytearray | memoryview | str | Path, name: str | None = None) -> np.ndarray:
+    """Read a film, or a mask, as 8-bit grey values.
+
+    Returns:
+        (height, width) uint8, 0…255: of a grey picture of 8 bits the values that its file stores.
+
+    Raises:
+        ImageError: as `read` does.
+        TypeError: if the source is neither bytes nor a path.
+    """
+    return np.rint(read(source, name).pixels * 255).astype(np.uint8)
+
+
+class _Silence:
+    """Keeps Pillow and pydicom from warning and logging while a file is decoded.
+
+    A damaged file is answered by an error, or read. What pydicom says of it quotes what the file holds, names of
+    patients included. Filters of warnings and levels of loggers belong to the process and not to a thread, so the
+    first thread that decodes sets them and the last one sets them back: none speaks up because another one is done.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._threads, self._undo = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._threads += 1
+            if self._threads > 1:
+                return
+            logger = logging.getLogger("pydicom")
+            self._undo.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.CRITICAL)
+            self._undo.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module=r"(PIL|pydicom)\.")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                self._undo.close()
+
+
+silent_decoders = _Silence()
+
+
+@contextmanager
+def _decoding(kind: str, name: str) -> Iterator[None]:
+    if kind == "DICOM":
+        # Takes a quarter of a second, which most films need not wait for, and sets the level of pydicom's logger.
+        import pydicom  # noqa: F401
+    with silent_decoders:
+        try:
+            yield
+        except (ImageError, MemoryError):
+            raise
+        except Exception as error:
+            # The decoders document no common error: damaged files raise IndexError, struct.error, …
+            raise UnreadableImageError(
+                "{name} is damaged, or a kind of {kind} that cannot be decoded here. Export the film again, "
+                "as an 8-bit PNG if nothing else works.",
+                name=name,
+                kind=kind,
+            ) from error
+
+
+def _content(source: bytes | bytearray | memoryview | str | Path, name: str | None) -> tuple[bytes, str]:
+    if isinstance(source, str | Path):
+        name = _last_part(name or str(source))
+        return _bytes_of(source, name), name
+    name = _last_part(name or "picture")
+    if memoryview(source).nbytes > decoder_limits.MAX_BYTES:
+        raise _too_many_bytes(name)
+    return bytes(source), name
 
 
 def _last_part(name: str) -> str:
@@ -142,19 +225,21 @@ def _bytes_of(path: str | Path, name: str) -> bytes:
         if not file.is_file():
             raise UnreadableImageError("There is no file {name}. Check the path and its spelling.", name=name)
         with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(decoder_limits.MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise UnreadableImageError(
             "{name} cannot be opened. Check its path and your permission to read it.", name=name
         ) from error
-    if len(data) > MAX_BYTES:
+    if len(data) > decoder_limits.MAX_BYTES:
         raise _too_many_bytes(name)
     return data
 
 
 def _too_many_bytes(name: str) -> ImageSizeError:
     return ImageSizeError(
-        "{name} is larger than {limit} MiB. Export the film in a smaller size.", name=name, limit=MAX_BYTES // 1024**2
+        "{name} is larger than {limit} MiB. Export the film in a smaller size.",
+        name=name,
+        limit=decoder_limits.MAX_BYTES // 1024**2,
     )
 
 
@@ -184,47 +269,8 @@ def _may_be_bare_dicom(data: bytes) -> bool:
     return len(data) > 16 and data[:2] in (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08")
 
 
-def _check_size(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageSizeError(
-            "{name} has {width} × {height} pixels, more than {limit} million. Export the film in a smaller size.",
-            **{"name": name, "width": width, "height": height, "limit": MAX_PIXELS // 10**6},
-        )
-    if min(width, height) < MIN_SIDE:
-        raise ImageSizeError(
-            "{name} has {width} × {height} pixels; a film needs {limit} on each side. "
-            "Upload the original rather than a thumbnail.",
-            **{"name": name, "width": width, "height": height, "limit": MIN_SIDE},
-        )
-
-
-def _read_dicom(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
-    # pydicom takes a quarter of a second to load, and most films are no DICOM.
-    from pneumo.radiograph import dicom, dicom_header, grayscale
-
-    dataset = dicom.parse(data, name)
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    _check_size(columns, rows, name)
-    aspect = dicom_header.pixel_aspect(dataset)
-    # The shorter sides of the pixels set the grid, so that no detail is lost.
-    width, height = round(columns * max(1, 1 / aspect)), round(rows * max(1, aspect))
-    _check_size(width, height, name)
-    pixels, notes = grayscale.of_dataset(dataset, name)
-    if (width, height) != (columns, rows):
-        pixels = of_image(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
-        notes.append(say("The file's pixels are not square ({aspect:.3g} : 1); it was resampled.", aspect=aspect))
-    return pixels, {
-        "bits": dicom_header.bits_stored(dataset),
-        "modality": dicom_header.header_text(dataset, "Modality"),
-        "body_part": dicom_header.header_text(dataset, "BodyPartExamined"),
-        "view_position": dicom_header.header_text(dataset, "ViewPosition"),
-        "age_years": dicom_header.age_years(dataset),
-        "pixel_aspect": aspect,
-        "notes": tuple(notes),
-    }
-
-
-def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _opened(data: bytes, kind: str, name: str) -> Image.Image:
+    """Open a picture that may be decoded, and decode nothing."""
     decoder_limits.refuse_laborious(data, kind, name)
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=[kind])
@@ -234,13 +280,25 @@ def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[s
             name=name,
             limit=MAX_PIXELS // 10**6,
         ) from error
-    _check_size(image.width, image.height, name)
+    decoder_limits.refuse_size(image.width, image.height, name)
     # A camera's JPEG may hold previews after the picture proper; only the other formats have true frames.
     if kind != "JPEG" and getattr(image, "is_animated", False):
         raise UnsupportedImageError(
             "{name} holds several pictures. pneumo reads one film at a time: export one of them.", name=name
         )
     decoder_limits.refuse_slow(data, image, name)
+    return image
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    except Exception:  # See `_read_picture`: a damaged block is left out.
+        return False
+
+
+def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    image = _opened(data, kind, name)
     bits, notes = _bits_of(data, image), list[str]()
     image.load()
     stores_white_as_zero = (

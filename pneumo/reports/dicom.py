@@ -26,7 +26,7 @@ from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageError, UnreadableImageError, UnsupportedImageError
 from pneumo.evaluation.calibration import as_percent
 from pneumo.inference.findings import Finding
-from pneumo.radiograph import Radiograph, dicom
+from pneumo.radiograph import Radiograph, dicom, silent_decoders
 from pneumo.reports.records import ANSWER_WORDS, validity
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ def read(source: bytes | Path, film: Radiograph) -> Dataset:
     data = _bytes_of(source, film)
     if hashlib.sha256(data).hexdigest() != film.sha256:
         raise UnreadableImageError(f"{film.name} has changed since it was assessed. Assess it again.")
+    with silent_decoders:
+        return _identity(data, film)
+
+
+def _identity(data: bytes, film: Radiograph) -> Dataset:
     try:
         dataset = dicom.parse(data, film.name, (*_DEMANDED, *_OPTIONAL, *_IDENTIFIERS))
     except ImageError:

@@ -1,16 +1,24 @@
+import contextlib
 import csv
+import functools
 import hashlib
 import io
+import logging
 import struct
+import subprocess
+import sys
+import threading
+import warnings
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -28,7 +36,7 @@ from pydicom.uid import (
 )
 
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
-from pneumo.radiograph import Radiograph, dicom, read, reader
+from pneumo.radiograph import Radiograph, decoder_limits, dicom, grey_levels, read, silent_decoders, size
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 HEIGHT, WIDTH = 96, 80
@@ -109,6 +117,11 @@ def lut(entries: list[int], first: int, depth: int) -> list[Dataset]:
 def spread(values: np.ndarray, shown: np.ndarray | None = None) -> np.ndarray:
     low, high = np.percentile(values if shown is None else values[shown], (0.5, 99.5))
     return np.clip((values.astype(float) - low) / (high - low), 0, 1)
+
+
+@functools.cache
+def real_film(name: str) -> Radiograph:
+    return read(get_testdata_file(name, download=False))
 
 
 def assert_sound(film: Radiograph) -> None:
@@ -236,6 +249,84 @@ def test_turns_a_film_upright_by_its_exif_orientation(kind: str, orientation: in
 
     assert film.pixels.shape == turned.shape
     np.testing.assert_allclose(film.pixels, turned / 255, atol=4 / 255)
+
+
+@pytest.mark.parametrize("orientation", [None, 1, 3, 5, 6, 7, 8, 99])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
+def test_the_size_is_that_of_the_film_once_it_is_read(kind: str, orientation: int | None, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    data = encoded(Image.fromarray(GREY), kind, exif=exif)
+    (tmp_path / "film").write_bytes(data)
+
+    film = read(data)
+
+    assert size(data) == size(tmp_path / "film") == (film.width, film.height)
+
+
+@pytest.mark.parametrize("spacing", [[0.2, 0.2], [0.3, 0.2], [0.1, 0.2], [9, 0.1]])
+def test_the_size_of_a_dicom_film_is_in_square_pixels(spacing: list[float]) -> None:
+    data = dcm(TWELVE_BIT, 12, PixelSpacing=spacing)
+
+    film = read(data)
+
+    assert size(data) == (film.width, film.height)
+
+
+def test_the_size_is_told_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    films = encoded(Image.fromarray(GREY), "JPEG"), dcm(TWELVE_BIT, 12)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("a pixel was decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    monkeypatch.setattr(dicom, "decode", fail)
+
+    assert [size(film) for film in films] == [(WIDTH, HEIGHT)] * 2
+    for film in films:
+        with pytest.raises(UnreadableImageError):
+            read(film)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"%PDF",
+        png(GREY[:60]),
+        png_header(70_000, 70_000),
+        png_header(7_000, 7_000),
+        encoded(Image.fromarray(GREY), "TIFF", save_all=True, append_images=[Image.fromarray(GREY)]),
+        dcm(np.zeros((60, 80), np.uint8)),
+        dcm(TWELVE_BIT, 12)[:-9],
+    ],
+)
+def test_what_is_refused_by_its_header_has_no_size(data: bytes) -> None:
+    refusals = []
+    for door in (read, size):
+        with pytest.raises(ImageError) as refusal:
+            door(data, "film")
+        refusals.append((type(refusal.value), str(refusal.value)))
+
+    assert refusals[0] == refusals[1]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "DICOM"])
+def test_the_grey_levels_are_those_that_the_file_stores(kind: str) -> None:
+    levels = np.arange(256, dtype=np.uint8).repeat(32).reshape(64, 128)
+    data = dcm(levels, WindowCenter=128, WindowWidth=256) if kind == "DICOM" else encoded(Image.fromarray(levels), kind)
+
+    read_levels = grey_levels(data)
+
+    assert read_levels.dtype == np.uint8
+    np.testing.assert_array_equal(read_levels, levels)
+
+
+def test_the_grey_levels_of_a_jpeg_are_those_of_opencv() -> None:
+    data = encoded(Image.fromarray(GREY), "JPEG", quality=60)
+
+    np.testing.assert_array_equal(grey_levels(data), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -400,14 +491,14 @@ def test_reads_dicom_without_preamble_and_file_meta(is_implicit: bool) -> None:
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_reads_real_files_as_their_uncompressed_twins(name: str, twin: str) -> None:
-    films = [read(get_testdata_file(file, download=False)) for file in (name, twin)]
+    films = [real_film(name), real_film(twin)]
 
     assert np.ptp(films[0].pixels) > 0.5
     np.testing.assert_array_equal(films[0].pixels, films[1].pixels)
 
 
 def test_reads_both_compressions_of_one_film_alike() -> None:
-    lossy, plain = (read(get_testdata_file(f"RG1_{kind}.dcm", download=False)) for kind in ("J2KR", "UNCI"))
+    lossy, plain = (real_film(f"RG1_{kind}.dcm") for kind in ("J2KR", "UNCI"))
 
     np.testing.assert_allclose(lossy.pixels, plain.pixels, atol=0.02)
 
@@ -695,6 +786,59 @@ def test_keeps_nothing_that_names_the_patient(caplog: pytest.LogCaptureFixture) 
         assert secret not in told
 
 
+def silence() -> tuple[object, ...]:
+    return list(warnings.filters), logging.getLogger("pydicom").level
+
+
+def test_reading_leaves_warnings_and_logs_as_they_were() -> None:
+    before = silence()
+    bad_name = dcm(TWELVE_BIT, 12, **full_window(12)).replace(b"1.2.3\0", b"1.x.y\0")
+
+    for data in (png(GREY), bad_name, bad_name[:-9], b"%PDF"):
+        with contextlib.suppress(ImageError):
+            read(data)
+        assert silence() == before
+
+
+def test_importing_changes_neither_warnings_nor_logs() -> None:
+    code = (
+        "import logging, warnings, pydicom, numpy, PIL.Image\n"
+        "def state():\n"
+        "    ours = {str(each) for each in warnings.filters if 'PIL' in str(each) or 'pydicom' in str(each)}\n"
+        "    return ours, logging.getLogger('pydicom').level\n"
+        "before = state()\n"
+        "import pneumo.radiograph.dicom\n"
+        "assert state() == before\n"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_thread_speaks_up_because_another_one_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    before = silence()
+    inside, leave = threading.Event(), threading.Event()
+
+    def decode_for_long() -> None:
+        with silent_decoders:
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=decode_for_long)
+    with warnings.catch_warnings(record=True) as warned:
+        thread.start()
+        inside.wait(10)
+        with silent_decoders:
+            pass
+        warnings.warn_explicit("Doe^Jane", UserWarning, "valuerep.py", 1, module="pydicom.valuerep")
+        logging.getLogger("pydicom.pixels").warning("Doe^Jane")
+        leave.set()
+        thread.join()
+
+    assert warned == []
+    assert "Doe" not in caplog.text
+    assert silence() == before
+
+
 # --- what is refused
 
 
@@ -885,7 +1029,7 @@ def test_refuses_thumbnails(side: int, is_read: bool) -> None:
 
 
 def test_refuses_files_larger_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "MAX_BYTES", 2 * 1024**2)
+    monkeypatch.setattr(decoder_limits, "MAX_BYTES", 2 * 1024**2)
     path = tmp_path / "film.png"
     path.write_bytes(SAMPLES["PNG"] + bytes(2 * 1024**2))
 
