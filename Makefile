@@ -6,13 +6,14 @@ BENCH_RUNS ?= 30
 # A training step takes and frees hundreds of megabytes. By default glibc gives blocks of that size back to the kernel
 # each time, and gets them again page by page; so it keeps them, in one arena that all threads share.
 KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483647
-# One a processor. The tests of a file share what was trained and served for them, so a file stays in one process.
+# One a processor. What shares a trained model, a server or a browser stays in one process, see tests/conftest.py.
 TEST_WORKERS ?= logical
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help app train test fuzz bench lint format clean
+.PHONY: help app train check test test-all test-light test-rest fuzz bench lint format clean
 
 help:  ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 app: $(VENV)/app-installed  ## Install what the app needs and serve it at http://localhost:8501
 	$(BIN)/streamlit run streamlit_app.py
@@ -20,8 +21,21 @@ app: $(VENV)/app-installed  ## Install what the app needs and serve it at http:/
 train: $(VENV)/app-installed  ## Train a model: make train NAME=cnn DATA=data/chest_xray
 	$(KEEP_MEMORY) $(BIN)/python -m pneumo train $(NAME) --data $(DATA) $(ARGS)
 
-test: $(VENV)/dev-installed lint  ## Install what the tests need and run them all
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadfile --cov=pneumo --cov-report=term --cov-fail-under=85 $(PYTEST_ARGS)
+check: $(VENV)/dev-installed  ## Check format, style, types and imports, and run the tests without Keras: a minute
+	@$(MAKE) --no-print-directory --jobs 2 lint test-light
+
+test-light:
+	$(PYTEST) -m "not keras and not slow and not browser" tests/unit $(PYTEST_ARGS)
+
+test: $(VENV)/dev-installed  ## Run the tests of all that users meet: seven minutes
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-all: lint  ## Run `lint` and all tests, and count the lines of the library that they run
+	@$(MAKE) --no-print-directory test PYTEST_ARGS="--cov --cov-report= $(PYTEST_ARGS)"
+	@$(MAKE) --no-print-directory test-rest
+
+test-rest: $(VENV)/dev-installed  # What `test` leaves out; counts on from the lines that it counted.
+	$(PYTEST) -m slow --cov --cov-append --cov-report=term --cov-fail-under=85 $(PYTEST_ARGS)
 
 fuzz: $(VENV)/dev-installed  ## Look for inputs that break the reader, FUZZ_SECONDS=60 long (Linux on x86-64)
 	$(BIN)/python tests/corpus/fuzz_reader.py $(FUZZ_SECONDS)
@@ -29,9 +43,10 @@ fuzz: $(VENV)/dev-installed  ## Look for inputs that break the reader, FUZZ_SECO
 bench: $(VENV)/dev-installed  ## Measure how long a user waits in a real browser, BENCH_RUNS=30 times each
 	$(BIN)/python tests/browser/bench.py $(BENCH_RUNS)
 
-lint: $(VENV)/dev-installed  ## Check format, style and types
+lint: $(VENV)/dev-installed  ## Check format, style, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 format: $(VENV)/dev-installed  ## Format the code
@@ -39,7 +54,7 @@ format: $(VENV)/dev-installed  ## Format the code
 	$(BIN)/ruff format .
 
 clean:  ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,11 +1,88 @@
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from toy import synthetic
+from toy import models, synthetic
 
 settings.register_profile("pneumo", deadline=None, max_examples=40)
 settings.load_profile("pneumo")
+
+TESTS = Path(__file__).parent
+# Folders and files whose tests import Keras, and so TensorFlow; elsewhere those do that use `KERAS_FIXTURES`, or say it.
+KERAS = (
+    "pages/test_own_data_page.py",
+    "pages/test_predict_languages.py",
+    "pages/test_predict_page.py",
+    "pages/test_similar_films.py",
+    "research",
+    "shipped",
+    "unit/cli",
+    "unit/explanation/test_explainer.py",
+    "unit/inference/test_batch.py",
+    "unit/inference/test_classifier.py",
+    "unit/inference/test_embedding.py",
+    "unit/inference/test_gate.py",
+    "unit/inference/test_lungs.py",
+    "unit/inference/test_pathogen.py",
+    "unit/inference/test_screening.py",
+    "unit/model_store/test_weights.py",
+    "unit/networks",
+    "unit/preprocessing/test_crops.py",
+    "unit/preprocessing/test_network_input.py",
+    "unit/reports",
+    "unit/results/test_latency.py",
+    "unit/results/test_own_films.py",
+    "unit/results/test_published.py",
+    "unit/training",
+)
+KERAS_FIXTURES = {"toy_models", "saved"}
+SLOW = ("research",)
+# What takes longest to start or to run comes first, so that no worker is left alone with it in the end.
+ORDER = ("browser", "shipped", "pages", "corpus", "unit", "research")
+KERAS_IS_IMPORTED = pytest.StashKey[bool]()
+
+
+def lies_in(path: Path, places: tuple[str, ...]) -> bool:
+    """Whether a file is one of some files and folders of tests."""
+    return path.is_relative_to(TESTS) and any(path.relative_to(TESTS).is_relative_to(place) for place in places)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Keep a process that runs no test with Keras from importing it to find them."""
+    return True if "not keras" in config.option.markexpr and lies_in(collection_path, KERAS) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the place they lie in, keep those of a file in one process, and let the longest begin."""
+    for item in items:
+        if lies_in(item.path, KERAS) or KERAS_FIXTURES & {*getattr(item, "fixturenames", ())}:
+            item.add_marker("keras")
+        if lies_in(item.path, SLOW):
+            item.add_marker("slow")
+        # One server and one Chromium serve all tests in the browser; those of a file share what was made for them.
+        is_shown = lies_in(item.path, ("browser",))
+        item.add_marker(pytest.mark.xdist_group("browser" if is_shown else item.path.relative_to(TESTS).as_posix()))
+    items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.session.stash[KERAS_IS_IMPORTED] = "tensorflow" in sys.modules
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail a test that imports TensorFlow and is not marked so: `make check` runs without it."""
+    was_imported = item.session.stash[KERAS_IS_IMPORTED]
+    if "tensorflow" in sys.modules and not was_imported and not item.get_closest_marker("keras"):
+        pytest.fail("this test imports TensorFlow; mark it `keras`, or name its file in KERAS of tests/conftest.py")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if "tensorflow" in sys.modules and "not keras" in session.config.option.markexpr:
+        raise pytest.UsageError("a file of tests without Keras imports it; name it in KERAS of tests/conftest.py")
 
 
 @pytest.fixture(scope="session")
@@ -17,22 +94,15 @@ def toy_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy_models(toy_data, tmp_path_factory) -> Path:
+def toy_models(toy_data, pytestconfig) -> Iterator[Path]:
     """A folder with `cnn` and `dense`, really trained, and `lungs` and `gate`, written by hand; never change it."""
-    from pneumo.training import classifier
-
-    out = tmp_path_factory.mktemp("models")
-    for name in ("cnn", "dense"):
-        classifier.train(name, toy_data, out, epochs=2, checkpoints=tmp_path_factory.mktemp("runs"))
-        classifier.evaluate(name, toy_data, "test", out)
-    synthetic.write_screening_models(out)
-    return out
+    yield from models.kept(pytestconfig.cache.mkdir("toy_models"), toy_data)
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real films beside the project."""
-    folder = Path(__file__).parents[2] / "shared" / "data"
+    folder = TESTS.parents[1] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the shared data is not beside the project")
     return folder
