@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ settings.register_profile("pneumo", deadline=None, max_examples=40)
 settings.load_profile("pneumo")
 
 TESTS = Path(__file__).parent
-# Folders and files whose tests import Keras, and so TensorFlow; elsewhere those do that use `KERAS_FIXTURES`, or say it.
+# Folders and files whose tests import Keras, and so TensorFlow; elsewhere, tests that use one of `KERAS_FIXTURES`.
 KERAS = (
     "pages/test_own_data_page.py",
     "pages/test_predict_languages.py",
@@ -44,6 +45,7 @@ ORDER = ("browser", "shipped", "pages", "corpus", "unit", "research")
 KERAS_IS_IMPORTED = pytest.StashKey[bool]()
 
 
+@cache
 def lies_in(path: Path, places: tuple[str, ...]) -> bool:
     """Whether a file is one of some files and folders of tests."""
     return path.is_relative_to(TESTS) and any(path.relative_to(TESTS).is_relative_to(place) for place in places)

@@ -35,7 +35,7 @@ def test_what_was_not_measured_is_none(models, name, part, method, wanted):
 
 
 def test_a_model_whose_heat_maps_were_not_measured_is_told_how(models):
-    with pytest.raises(ModelError, match="research.heat_maps --model other --write"):
+    with pytest.raises(ModelError, match=r"research\.heat_maps --model other --write"):
         table.read("other", models)
     (models / "toy" / "explanation.csv").write_text("part\nlungs\n")
     with pytest.raises(ModelError, match="toy"):
