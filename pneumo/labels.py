@@ -1,6 +1,8 @@
-"""The names and meanings, for people, of the splits that models are measured on and of the figures."""
+"""The names and meanings, for people, of the splits that models are measured on, of the figures, and of the answers."""
 
 from dataclasses import dataclass
+
+from pneumo.sentences import say
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,10 @@ FIGURES = {
         "ECE", "how far probabilities lie from the shares that came true; lower is better", higher_is_better=False
     ),
 }
+ANSWER_WORDS = {
+    "likely": say("Pneumonia likely"),
+    "uncertain": say("Cannot say"),
+    "unlikely": say("Pneumonia unlikely"),
+}
+# What stands in the place of an answer where there is none.
+STATUS_WORDS = {"refused": say("Refused"), "error": say("Not readable")}

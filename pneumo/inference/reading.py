@@ -3,15 +3,18 @@
 `read_film` is the one place where that happens; page, list of films, command line and reports all call it.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pneumo import radiograph
+from pneumo import DISCLAIMER, radiograph
 from pneumo.errors import PneumoError, out_of_memory
+from pneumo.evaluation.calibration import as_percent
 from pneumo.inference.findings import Correction, Finding
 from pneumo.inference.gate import Gate, GateResult, corrected
 from pneumo.inference.lungs import LungMask
+from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION
 from pneumo.preprocessing.network_input import film_square
@@ -48,7 +51,7 @@ class Models:
             self.gate.warm_up()
 
 
-def open_models(name: str | None = None, folder: Path | None = None, *, unchecked: bool = False) -> Models:
+def open_models(name: str | None = None, folder: str | Path | None = None, *, unchecked: bool = False) -> Models:
     """Load a classifier and the networks of the gate; one lung network serves both.
 
     Args:
@@ -59,6 +62,7 @@ def open_models(name: str | None = None, folder: Path | None = None, *, unchecke
     Raises:
         ModelError: if a network is missing or damaged: without the gate's, films are refused unless `unchecked`.
     """
+    folder = Path(folder) if folder is not None else None
     # A classifier that is missing is told of first.
     name = store.read_card(name or store.default_name(folder), folder, CLASSIFICATION).name
     return models_with(None if unchecked else Gate.open(folder), name, folder)
@@ -72,7 +76,7 @@ def models_with(gate: Gate | None, name: str | None = None, folder: Path | None 
     return Models(Classifier.open(name, folder, gate.segmenter if gate else None), gate)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reading:
     """What became of one film.
 
@@ -90,11 +94,11 @@ class Reading:
     """
 
     name: str
-    source: bytes | Path = field(repr=False)
-    models: Models = field(repr=False)
-    radiograph: Radiograph | None = field(default=None, repr=False)
-    gate: GateResult | None = field(default=None, repr=False)
-    assessment: "Assessment | None" = field(default=None, repr=False)
+    source: bytes | Path
+    models: Models
+    radiograph: Radiograph | None = None
+    gate: GateResult | None = None
+    assessment: "Assessment | None" = None
     correction: Correction | None = None
     forced: bool = False
     error: PneumoError | None = None
@@ -116,9 +120,35 @@ class Reading:
         """The lungs of `radiograph`; None where it is refused for having none, or was not checked."""
         return self.gate.lungs if self.gate else None
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why this answer, or why there is none, in sentences; those of the gate first."""
+        if self.radiograph is None:
+            return (str(self.error),)
+        found = tuple(finding.message for finding in self.findings or ())
+        return found + (self.assessment.reasons if self.assessment else self.radiograph.notes)
+
+    def __str__(self) -> str:
+        """Say the answer and the probability of pneumonia, as in ``Pneumonia likely, 97.3 %``, or why there is none."""
+        if self.assessment is None:
+            return STATUS_WORDS[self.status]
+        return f"{ANSWER_WORDS[self.assessment.answer]}, {as_percent(self.assessment.probability)}"
+
+    def __repr__(self) -> str:
+        """Return the name of the film and the answer, as in ``Reading('film.png': Pneumonia likely, 97.3 %)``."""
+        return f"Reading({self.name!r}: {self})"
+
+    def _repr_html_(self) -> str:
+        """Return the answer, the reasons and the model for a notebook."""
+        reasons = "".join(f"<li>{escape(reason)}</li>" for reason in self.reasons)
+        return (
+            f"<p><strong>{escape(str(self))}</strong><br>{escape(self.name)}</p><ul>{reasons}</ul>"
+            f"<p><small>Model: {escape(self.models.card.title)}. {escape(DISCLAIMER)}</small></p>"
+        )
+
 
 def read_film(
-    source: bytes | Path, name: str, models: Models, *, correct: bool = False, force: bool = False
+    source: bytes | str | Path, name: str, models: Models, *, correct: bool = False, force: bool = False
 ) -> Reading:
     """Read a film, check it, and assess it unless the gate refuses it.
 
@@ -132,6 +162,7 @@ def read_film(
     Returns:
         The reading; a file that cannot be read gives one that holds the error, and raises nothing.
     """
+    source = Path(source) if isinstance(source, str) else source
     try:
         film = radiograph.read(source, None if isinstance(source, Path) else name)
         return _read(Reading(name, source, models, film), correct, force)

@@ -54,14 +54,17 @@ def models_folder() -> Path:
     return Path(value).expanduser() if value else SHIPPED
 
 
-def catalogue(folder: Path | None = None) -> Catalogue:
-    """List the classifiers; a broken folder costs only itself.
+def catalogue(folder: str | Path | None = None) -> Catalogue:
+    """List the classifiers; a broken folder costs only itself, and nothing is raised.
 
     They are ordered by their AUROC on `SELECTION_SPLIT`, ensembles after single networks: an ensemble answers several
     times slower, and is for those who ask for it.
+
+    Args:
+        folder: the folder of model folders; `models_folder` where None.
     """
     cards, problems = [], {}
-    root = folder or models_folder()
+    root = Path(folder) if folder else models_folder()
     for path in sorted(root.iterdir()) if root.is_dir() else []:
         if not path.is_dir() or path.name.startswith("."):
             continue
@@ -252,14 +255,24 @@ def read_history(name: str, folder: Path | None = None) -> pd.DataFrame:
     return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
 
-def load(name: str, folder: Path | None = None, task: str | None = None) -> "tuple[ModelCard, keras.Model]":
-    """Load a model whose file is the one that its card describes; `task` is what it must be for, if it matters.
+def load(name: str, folder: str | Path | None = None, task: str | None = None) -> "tuple[ModelCard, keras.Model]":
+    """Load a model's card and network, whose file must be the one that the card describes.
+
+    Args:
+        name: of the model folder.
+        folder: the folder of model folders; `models_folder` where None.
+        task: what the model must be for; any task where None.
+
+    Returns:
+        The card, and a Keras model. A classifier's takes (films, size, size, crops) float32 as
+        `network_input.model_input` makes it and gives (films, 1) float32 in 0…1, before calibration.
 
     Raises:
         ModelError: if the card or the file is missing, they do not belong together, or the model is for another task.
     """
-    card = read_card(name, folder, task)
-    path = (folder or models_folder()) / name / "model.keras"
+    root = Path(folder) if folder else models_folder()
+    card = read_card(name, root, task)
+    path = root / name / "model.keras"
     if not path.is_file():
         raise ModelError(f"{path} is missing. Restore it (`git checkout -- {path.name}`) or retrain the model.")
     if weights.sha256(path) != card.sha256:

@@ -26,8 +26,9 @@ from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageError, UnreadableImageError, UnsupportedImageError
 from pneumo.evaluation.calibration import as_percent
 from pneumo.inference.findings import Finding
+from pneumo.labels import ANSWER_WORDS
 from pneumo.radiograph import Radiograph, dicom, silent_decoders
-from pneumo.reports.records import ANSWER_WORDS, validity
+from pneumo.reports.records import validity
 
 if TYPE_CHECKING:
     from highdicom import sr

@@ -14,15 +14,8 @@ from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
 from pneumo.inference.findings import Finding
 from pneumo.inference.reading import Reading, Status
+from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 from pneumo.sentences import Sentence, say
-
-ANSWER_WORDS = {
-    "likely": say("Pneumonia likely"),
-    "uncertain": say("Cannot say"),
-    "unlikely": say("Pneumonia unlikely"),
-}
-# What stands in the place of an answer where there is none.
-STATUS_WORDS = {"refused": say("Refused"), "error": say("Not readable")}
 
 CSV_COLUMNS = (
     "file",
@@ -110,17 +103,12 @@ _WHERE_KNOWN = frozenset({"thresholds", "prevalence", "image", "image_sha256", "
 def record(reading: Reading) -> Record:
     """Return what became of a film."""
     card, film, assessment = reading.models.card, reading.radiograph, reading.assessment
-    if film is None:
-        reasons = [str(reading.error)]
-    else:
-        reasons = [finding.message for finding in reading.findings or ()]
-        reasons += assessment.reasons if assessment else film.notes
     return Record(
         file=reading.name,
         status=reading.status,
         answer=assessment.answer if assessment else None,
         probability=assessment.probability if assessment else None,
-        reasons=tuple(reasons),
+        reasons=reading.reasons,
         findings=reading.findings,
         forced=reading.forced,
         checked=reading.gate is not None,

@@ -56,8 +56,8 @@ class Stage:
 
 def train(
     name: str,
-    data: Path,
-    out: Path,
+    data: str | Path,
+    out: str | Path,
     *,
     weights: str | Path | None = None,
     epochs: int | None = None,
@@ -86,6 +86,7 @@ def train(
         ImageError: if a film cannot be read.
         ValueError: for an unknown name or weights that are not there.
     """
+    data, out = Path(data), Path(out)
     recipe = RECIPES.get(name, Recipe())
     if epochs is not None and isinstance(recipe, Recipe):
         recipe = dataclasses.replace(recipe, epochs=epochs)

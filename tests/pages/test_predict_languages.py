@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from toy import synthetic
 
 from pneumo import DISCLAIMER
+from pneumo.labels import ANSWER_WORDS
 from pneumo.language import LANGUAGES
-from pneumo.reports.record import ANSWER_WORDS
 
 ROOT = Path(__file__).parents[2]
 # Shorter ones are parts of names, such as those of models.

@@ -11,7 +11,7 @@ from pages.parts.shared.language import _, current, many, told
 from pneumo import DISCLAIMER
 from pneumo.evaluation.calibration import Answer, as_percent, at_prevalence
 from pneumo.inference.similar_scores import SimilarFilms, similar_films
-from pneumo.reports.records import ANSWER_WORDS
+from pneumo.labels import ANSWER_WORDS
 from pneumo.sentences import Sentence
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pages.parts.shared.language import _, told
 from pneumo.explanation.cam import METHODS
 from pneumo.explanation.heat_findings import HeatFindings
 from pneumo.inference.lungs import LungMask
-from pneumo.reports.records import ANSWER_WORDS
+from pneumo.labels import ANSWER_WORDS
 from pneumo.sentences import say
 
 EMPTY = say("Nothing on this film raises the model's score, so the map is empty.")
