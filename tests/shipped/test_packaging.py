@@ -76,9 +76,9 @@ def test_the_command_is_installed_under_the_name_of_the_package():
 
 def test_the_wheel_carries_all_of_the_package_and_the_models_that_a_reading_needs(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    listed = subprocess.run(["git", "ls-files", "pneumo"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    files = [path for path in (ROOT / "pneumo").rglob("*") if path.is_file() and path.suffix != ".pyc"]
 
-    assert set(listed.splitlines()) <= names
+    assert {path.relative_to(ROOT).as_posix() for path in files} <= names
     assert {path.rsplit("/", 1)[0] for path in names if path.endswith("card.json")} == {f"pneumo/{f}" for f in SHIPPED}
     for folder in SHIPPED:
         assert {f"pneumo/{folder}/card.json", f"pneumo/{folder}/model.keras"} <= names
