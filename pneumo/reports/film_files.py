@@ -60,10 +60,10 @@ def files(
     of_film, drawn = record(reading), None
     if {PDF, PICTURE, DICOM_PICTURE} & set(kinds):
         drawn = overlay_of(reading, heat)
-    if JSON in kinds:
-        contents[JSON] = f"{to_json(of_film, indent=2)}\n".encode(errors="backslashreplace")
     if PDF in kinds:
         contents[PDF] = pdf.one_page(film_report(reading, drawn, label), made, language)
+    if JSON in kinds:
+        contents[JSON] = f"{to_json(of_film, indent=2)}\n".encode(errors="backslashreplace")
     if drawn and PICTURE in kinds:
         contents[PICTURE] = overlay_png.overlay_png(drawn, of_film)
     if reading.assessment is None or reading.assessment.radiograph.format != "DICOM":

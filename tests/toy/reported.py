@@ -1,6 +1,8 @@
 """Films with answers that reports are made of in tests: nothing is loaded and no model is asked."""
 
 import io
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,13 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from pneumo import radiograph
+from pneumo.errors import UnreadableImageError
 from pneumo.inference.classifier import Assessment
+from pneumo.inference.findings import Finding
+from pneumo.inference.gate import GateResult
+from pneumo.inference.reading import Models, Reading
 from pneumo.radiograph import Radiograph
+from pneumo.reports.records import Record, record
 from toy import synthetic
 
 PATIENT = {
@@ -80,3 +87,29 @@ def png_film(name: str = "film.png", height: int = 240, width: int = 300) -> Rad
 def read_dicom(data: bytes) -> Radiograph:
     """Return the film in a DICOM file."""
     return radiograph.read(data, "film.dcm")
+
+
+def reading_of(
+    film: Radiograph | None = None,
+    assessment: Assessment | None = None,
+    findings: Sequence[Finding] | None = None,
+    **changes: Any,
+) -> Reading:
+    """Return what became of a film, as `read_film` would: answered, refused or, without a film, unreadable."""
+    film = film or (assessment.radiograph if assessment else None)
+    card = assessment.card if assessment else synthetic.card()
+    values: dict[str, Any] = {
+        "name": film.name if film else "x.png",
+        "source": b"",
+        "models": Models(SimpleNamespace(card=card), None),
+        "radiograph": film,
+        "gate": None if findings is None else GateResult(tuple(findings)),
+        "assessment": assessment,
+        "error": None if film else UnreadableImageError("x.png is empty."),
+    }
+    return Reading(**(values | changes))
+
+
+def record_of(*args: Any, **changes: Any) -> Record:
+    """Return the record of `reading_of`."""
+    return record(reading_of(*args, **changes))

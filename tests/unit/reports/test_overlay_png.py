@@ -7,7 +7,6 @@ from toy import reported
 
 from pneumo import DISCLAIMER
 from pneumo.reports import overlay_png as report_picture
-from pneumo.reports import record
 from pneumo.reports.overlay_png import LONGEST_SIDE, captioned, font_file, overlay, overlay_png
 
 
@@ -23,7 +22,7 @@ def heat_of(film):
 
 
 def record_of(film, **changes):
-    return record.assessment_record(reported.answered(film)) | changes
+    return reported.record_of(assessment=reported.answered(film), **changes)
 
 
 def test_the_overlay_is_coloured_where_the_heat_is(film):

@@ -7,13 +7,12 @@ import catalogue
 import numpy as np
 import pypdf
 import pytest
-from toy import reported, synthetic
+from toy import reported
 
 from pneumo import DISCLAIMER
-from pneumo.errors import UnreadableImageError
 from pneumo.inference.findings import refuse, warn
 from pneumo.language import LANGUAGES
-from pneumo.reports import overlay_png, pdf, record
+from pneumo.reports import overlay_png, pdf, records
 from pneumo.reports.pdf import FilmReport
 from pneumo.sentences import say
 
@@ -27,17 +26,17 @@ def item(findings=(), *, height=240, width=300, name="film.png", label="", **ans
     heat = np.zeros(film.pixels.shape, np.float32)
     heat[20:60, 20:60] = 1
     overlay = overlay_png.overlay(film.pixels, heat, "Grad-CAM", assessment.answer)
-    return FilmReport(record.assessment_record(assessment, findings=findings), film.pixels, overlay, label)
+    return FilmReport(reported.record_of(assessment=assessment, findings=findings), film.pixels, overlay, label)
 
 
 def refused(messages=1):
     film = reported.png_film("side.png")
     findings = [refuse("lateral", "This looks like a side view.")] * messages
-    return FilmReport(record.refused_record(film, findings, synthetic.card()), film.pixels)
+    return FilmReport(reported.record_of(film, findings=findings), film.pixels)
 
 
 def broken():
-    return FilmReport(record.error_record("x.png", UnreadableImageError("x.png is empty."), synthetic.card()), None)
+    return FilmReport(reported.record_of(), None)
 
 
 def pages(data):
@@ -59,7 +58,7 @@ def test_the_page_of_an_answer_has_all_that_is_to_be_kept():
         "Likely at or above 80.0 %",
         "She is 40 years old.",
         "It is 91.2 %, “likely”.",
-        record.validity(0.5),
+        records.validity(0.5),
         DISCLAIMER,
         "Toy model (toy), pneumo",
         "0" * 64,

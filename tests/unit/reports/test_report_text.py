@@ -1,10 +1,9 @@
 import pytest
-from toy import reported, synthetic
+from toy import reported
 
-from pneumo.errors import UnreadableImageError
 from pneumo.inference.findings import refuse, warn
 from pneumo.reports.pdf import COLUMNS, FilmReport, below_pictures, counts, probability, row, shortened, title
-from pneumo.reports.record import assessment_record, error_record, refused_record, validity
+from pneumo.reports.records import validity
 
 WARNING = warn("adult", "She is 40 years old.")
 REFUSAL = refuse("rotated", "It lies on its side.")
@@ -12,21 +11,23 @@ REFUSAL = refuse("rotated", "It lies on its side.")
 
 def answered(findings=(), label="", **options):
     film = reported.png_film("Jane Doe/film.png")
-    record = assessment_record(reported.answered(film), findings=findings, **options)
+    record = reported.record_of(
+        assessment=reported.answered(film), findings=findings, name="Jane Doe/film.png", **options
+    )
     return FilmReport(record, film.pixels, label=label)
 
 
 def refused():
     film = reported.png_film("side.png")
-    return FilmReport(refused_record(film, [REFUSAL], synthetic.card()), film.pixels)
+    return FilmReport(reported.record_of(film, findings=[REFUSAL]), film.pixels)
 
 
 def broken():
-    return FilmReport(error_record("x.png", UnreadableImageError("x.png is empty."), synthetic.card()), None)
+    return FilmReport(reported.record_of(), None)
 
 
 def texts(item):
-    return [line.text for line in below_pictures(item, len(item.record["reasons"]))]
+    return [line.text for line in below_pictures(item, len(item.record.reasons))]
 
 
 def test_an_answered_film_is_told_with_its_reasons_its_limits_and_its_origin():

@@ -7,20 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from toy import synthetic
+from toy.reported import answered, png_film, record_of
 
 from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
 from pneumo.inference.classifier import Assessment
 from pneumo.inference.findings import Correction, Finding
 from pneumo.radiograph import Radiograph
-from pneumo.reports.record import (
+from pneumo.reports.records import (
     CSV_COLUMNS,
-    assessment_record,
     check_record,
-    error_record,
     film_name,
     outcome,
-    refused_record,
     tally,
     to_csv,
     to_json,
@@ -42,7 +40,7 @@ def assessment():
 
 
 def test_a_record_says_what_was_found_by_which_model_in_which_file(assessment):
-    assert assessment_record(assessment) == {
+    assert record_of(assessment=assessment).as_values() == {
         "file": "film.dcm",
         "status": "ok",
         "answer": "likely",
@@ -50,6 +48,7 @@ def test_a_record_says_what_was_found_by_which_model_in_which_file(assessment):
         "reasons": ["It is 91.2 %, “likely”.", "It was turned."],
         "findings": None,
         "forced": False,
+        "checked": False,
         "model": "toy",
         "model_title": "Toy model",
         "model_sha256": "0" * 64,
@@ -63,11 +62,11 @@ def test_a_record_says_what_was_found_by_which_model_in_which_file(assessment):
 
 
 def test_a_film_may_be_called_by_its_path(assessment):
-    assert assessment_record(assessment, "ward 3/film.dcm")["file"] == "ward 3/film.dcm"
+    assert record_of(assessment=assessment, name="ward 3/film.dcm").file == "ward 3/film.dcm"
 
 
 def test_what_the_gate_found_stands_first_among_the_reasons(assessment):
-    record = assessment_record(assessment, findings=[REFUSAL, WARNING], forced=True)
+    record = record_of(assessment=assessment, findings=[REFUSAL, WARNING], forced=True).as_values()
 
     assert record["status"] == "ok"
     assert record["reasons"] == [REFUSAL.message, WARNING.message, *assessment.reasons]
@@ -76,16 +75,18 @@ def test_what_the_gate_found_stands_first_among_the_reasons(assessment):
 
 
 def test_a_checked_film_without_findings_differs_from_one_that_was_not_checked(assessment):
-    assert assessment_record(assessment, findings=[])["findings"] == []
-    assert assessment_record(assessment)["findings"] is None
+    checked, unchecked = record_of(assessment=assessment, findings=[]), record_of(assessment=assessment)
+
+    assert (checked.checked, checked.findings, checked.as_values()["findings"]) == (True, (), [])
+    assert (unchecked.checked, unchecked.findings, unchecked.as_values()["findings"]) == (False, None, None)
 
 
 def test_a_refused_film_has_a_record_without_an_answer(assessment):
     film = assessment.radiograph
 
-    record = refused_record(film, [REFUSAL, WARNING], synthetic.card(), "ward 3/film.dcm")
+    record = record_of(film, findings=[REFUSAL, WARNING], name="ward 3/film.dcm")
 
-    assert record == {
+    assert record.as_values() == {
         "file": "ward 3/film.dcm",
         "status": "refused",
         "answer": None,
@@ -93,6 +94,7 @@ def test_a_refused_film_has_a_record_without_an_answer(assessment):
         "reasons": [REFUSAL.message, WARNING.message],
         "findings": [REFUSAL_VALUES, WARNING_VALUES],
         "forced": False,
+        "checked": True,
         "model": "toy",
         "model_title": "Toy model",
         "model_sha256": "0" * 64,
@@ -101,7 +103,6 @@ def test_a_refused_film_has_a_record_without_an_answer(assessment):
         "pneumo_version": __version__,
         "disclaimer": DISCLAIMER,
     }
-    assert refused_record(film, [REFUSAL], synthetic.card())["file"] == "film.dcm"
 
 
 def test_a_check_tells_the_findings_and_whether_one_refuses():
@@ -123,30 +124,32 @@ def test_a_check_of_a_file_that_cannot_be_read_refuses_it(error, code):
 
 
 def test_a_file_that_could_not_be_read_has_a_record_without_an_answer():
-    record = error_record("x.png", UnreadableImageError("x.png is empty."), synthetic.card())
+    record = record_of()
 
-    assert (record["file"], record["status"], record["answer"], record["probability"]) == ("x.png", "error", None, None)
-    assert record["reasons"] == ["x.png is empty."]
-    assert (record["model"], record["model_sha256"]) == ("toy", "0" * 64)
-    assert record["disclaimer"] == DISCLAIMER
+    assert (record.file, record.status, record.answer, record.probability) == ("x.png", "error", None, None)
+    assert record.reasons == ("x.png is empty.",)
+    assert (record.model, record.model_sha256) == ("toy", "0" * 64)
+    assert record.disclaimer == DISCLAIMER
+    assert not {"image", "image_sha256", "thresholds", "prevalence", "heatmap", "report"} & set(record.as_values())
 
 
 def test_json_is_one_line_that_reads_back(assessment):
-    record = assessment_record(assessment)
+    record = record_of(assessment=assessment)
 
     line = to_json(record)
 
     assert "\n" not in line
     assert "“likely”" in line
-    assert json.loads(line) == record
-    assert json.loads(to_json(record, indent=2)) == record
+    assert json.loads(line) == record.as_values()
+    assert json.loads(to_json(record, indent=2)) == record.as_values()
 
 
 def test_csv_has_a_row_a_film_and_an_empty_cell_where_there_is_no_answer(assessment):
-    failed = error_record("x.png", UnreadableImageError("x.png is empty, so: no."), synthetic.card())
+    told = record_of(assessment=assessment)
+    failed = record_of(error=UnreadableImageError("x.png is empty, so: no."))
+    refused = record_of(assessment.radiograph, findings=[REFUSAL, WARNING])
 
-    refused = refused_record(assessment.radiograph, [REFUSAL, WARNING], synthetic.card())
-    rows = list(csv.DictReader(io.StringIO(to_csv([assessment_record(assessment), failed, refused]))))
+    rows = list(csv.DictReader(io.StringIO(to_csv([told, failed, refused]))))
 
     assert tuple(rows[0]) == CSV_COLUMNS
     assert [row["file"] for row in rows] == ["film.dcm", "x.png", "film.dcm"]
@@ -169,7 +172,7 @@ def test_csv_of_nothing_is_its_header():
 )
 def test_no_cell_is_run_as_a_formula(first, rest):
     name = first + rest
-    record = error_record(name, UnreadableImageError(f"{name} is damaged."), synthetic.card())
+    record = record_of(name=name, error=UnreadableImageError(f"{name} is damaged."))
 
     row = next(csv.DictReader(io.StringIO(to_csv([record]), newline="")))
 
@@ -180,7 +183,7 @@ def test_no_cell_is_run_as_a_formula(first, rest):
 
 @pytest.mark.parametrize("line_end", ["\r", "\n", "\r\n"])
 def test_no_name_starts_a_row_of_its_own(line_end):
-    record = error_record(f"a.png{line_end}=1+1", UnreadableImageError("It is damaged."), synthetic.card())
+    record = record_of(name=f"a.png{line_end}=1+1", error=UnreadableImageError("It is damaged."))
 
     rows = list(csv.reader(io.StringIO(to_csv([record]), newline="")))
 
@@ -190,14 +193,14 @@ def test_no_name_starts_a_row_of_its_own(line_end):
 
 @pytest.mark.parametrize("name", ["film.png", "a=b.png", "kind's.png", 'say "a", b.png', "Röntgen.png"])
 def test_harmless_names_stay_as_they_are(name):
-    record = error_record(name, UnreadableImageError("It is damaged."), synthetic.card())
+    record = record_of(name=name, error=UnreadableImageError("It is damaged."))
 
     assert next(csv.DictReader(io.StringIO(to_csv([record]))))["file"] == name
 
 
 def test_what_became_of_films_is_counted_in_words():
     answers = ["unlikely", "likely", "unlikely"]
-    records = [{"status": "ok", "answer": answer} for answer in answers] + [{"status": "error", "answer": None}]
+    records = [record_of(assessment=answered(png_film(), answer)) for answer in answers] + [record_of()]
 
     assert [outcome(record) for record in records[1:]] == ["Pneumonia likely", "Pneumonia unlikely", "Not readable"]
     assert list(tally(records).items()) == [("Pneumonia likely", 1), ("Pneumonia unlikely", 2), ("Not readable", 1)]
@@ -205,7 +208,7 @@ def test_what_became_of_films_is_counted_in_words():
 
 @pytest.mark.parametrize("path", ["a film.png", "Jane Doe/a film.png", "C:\\Jane Doe\\a film.png"])
 def test_a_report_names_the_file_and_not_the_folders(path):
-    assert film_name({"file": path}) == "a film.png"
+    assert film_name(record_of(name=path)) == "a film.png"
 
 
 def test_an_answer_says_for_which_share_of_pneumonia_it_holds():

@@ -1,0 +1,237 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+from toy import synthetic
+from toy.reported import answered, png_film, record_of
+
+from pages.parts.predict import film_list
+from pages.parts.predict.film_list import Film, FilmList, Progress
+from pneumo.inference.findings import warn
+from pneumo.inference.reading import open_models
+
+
+def png(picture):
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def drawn():
+    return synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
+
+
+def noise():
+    return np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def models(toy_models):
+    return open_models("cnn", toy_models)
+
+
+def record(answer=None, status="ok", probability=0.5, findings=None, reasons=("It is so.",)):
+    if status != "ok":
+        return dataclasses.replace(record_of(), status=status, reasons=reasons)
+    return record_of(assessment=answered(png_film(), answer, probability), findings=findings)
+
+
+def noted(film, record, key="new"):
+    film.record, film.read_by = record, key
+
+
+def listed(*sizes, **limits):
+    films = FilmList(**limits)
+    for number, size in enumerate(sizes):
+        films.add(str(number), f"{number}.png", bytes(size))
+    return films
+
+
+def held(films):
+    return [film.identity for film in films.films.values() if film.data is not None]
+
+
+def test_an_open_film_is_read_once_for_the_same_models_and_wishes(models):
+    film = Film("1", "a.png", png(drawn()))
+
+    first = film.read(models, "key")
+
+    assert film.read(models, "key") is first
+    assert (film.record.file, film.record.status, film.read_by) == ("a.png", "ok", "key")
+    assert film.read(models, "another key") is not first
+
+
+def test_what_the_user_asks_for_is_done_and_what_was_worked_out_before_goes(models):
+    film = Film("1", "noise.png", png(noise()))
+    film.read(models, "key")
+    film.drawn["heat"] = np.ones(3)
+
+    film.ask(correct=False, force=True)
+
+    assert (film.reading, film.drawn, film.record.status) == (None, {}, "refused")
+    assert film.read(models, "key").forced
+    assert film.record.forced
+
+
+def test_a_film_whose_file_was_let_go_cannot_be_read(models):
+    with pytest.raises(ValueError, match=r"a\.png is no longer held"):
+        Film("1", "a.png", None).read(models, "key")
+
+
+def test_one_film_at_a_time_is_held_in_full(models):
+    films = listed(1, 1)
+    for film in films.films.values():
+        film.data = png(drawn())
+    first, second = films.films.values()
+    films.open("0")
+    first.read(models, "key")
+
+    films.open("1")
+
+    assert films.opened_film is second
+    assert (first.reading, first.record.status) == (None, "ok")
+
+
+def test_only_what_these_models_did_not_read_is_pending():
+    films = listed(1, 1, 1, 1)
+    asked, other, waiting, gone = films.films.values()
+    noted(asked, record("likely"), "new")
+    noted(other, record("likely"), "old")
+    noted(gone, record("likely"), "old")
+    gone.data = None
+
+    assert films.pending("new") == [other, waiting]
+
+
+def test_the_oldest_files_are_let_go_beyond_the_number_and_their_results_stay():
+    films = listed(1, 1, 1, 1, max_films=2)
+    for film in films.films.values():
+        noted(film, record("likely"))
+
+    assert films.let_go_of_excess() == ["0", "1"]
+
+    assert held(films) == ["2", "3"]
+    assert films.let_go == 2
+    assert len(films.records) == 4
+
+
+def test_files_are_let_go_until_the_rest_fits():
+    films = listed(60, 30, 20, 40, max_bytes=100)
+    for film in films.films.values():
+        noted(film, record("likely"))
+        films.let_go_of_excess()
+
+    assert held(films) == ["1", "2", "3"]
+
+
+def test_neither_what_was_not_read_nor_what_is_open_is_let_go():
+    films = listed(1, 1, 1, max_films=1)
+    first, second, third = films.films.values()
+    films.opened = "0"
+
+    noted(first, record("likely"))
+    films.let_go_of_excess()
+    assert held(films) == ["0", "1", "2"]
+
+    noted(second, record("likely"))
+    films.let_go_of_excess()
+    assert held(films) == ["0", "2"]
+
+    noted(third, record("likely"))
+    films.let_go_of_excess()
+    assert held(films) == ["0"]
+
+
+def test_a_film_that_is_given_twice_stands_once_and_keeps_its_result():
+    films = listed(1)
+    noted(films.films["0"], record("likely"))
+
+    films.add("0", "0.png", b"?")
+
+    assert [film.record.answer for film in films.films.values()] == ["likely"]
+
+
+def test_a_film_that_is_taken_off_is_no_longer_open():
+    films = listed(1, 1)
+    films.opened = "0"
+
+    films.remove("1")
+    assert films.opened == "0"
+
+    films.remove("0")
+    films.remove("0")
+    assert (films.opened, films.films) == (None, {})
+
+
+def test_an_emptied_list_holds_nothing():
+    films = listed(1, 1)
+    films.opened = "0"
+
+    films.clear()
+
+    assert (films.films, films.opened, films.records) == ({}, None, [])
+
+
+def test_outcomes_are_counted_in_the_order_of_a_worklist():
+    statuses = [record(status="error"), record("unlikely"), record(status="refused"), record("likely")]
+
+    counted = film_list.counts([*statuses, record("unlikely")])
+
+    assert list(counted.items()) == [("likely", 1), ("unlikely", 2), ("refused", 1), ("error", 1)]
+
+
+def test_the_table_has_a_row_for_every_film_and_says_what_was_wrong():
+    warned = record("likely", probability=0.9, findings=[warn("x", "It is dark.")])
+    refused = record(status="refused", reasons=("It is a cat.", "Give a film."))
+    films = [Film("1", "a.png", b"", warned), Film("2", "b.png", b"", refused), Film("3", "c.png", b"")]
+
+    rows = film_list.table(films).to_dict("list")
+
+    assert rows["File"] == ["a.png", "b.png", "c.png"]
+    assert rows["Answer"] == ["▲ Likely", "⊘ Not assessed", "… Waiting"]
+    assert rows["Remark"] == ["It is dark.", "It is a cat. Give a film.", ""]
+    np.testing.assert_array_equal(rows["Probability"], [0.9, np.nan, np.nan])
+
+
+def test_the_table_calls_no_film_certain():
+    films = [Film(str(value), "a.png", b"", record("likely", probability=value)) for value in (0.999999, 1e-5, 0.50126)]
+
+    assert film_list.table(films)["Probability"].to_list() == [0.999, 0.001, 0.501]
+
+
+def test_the_table_of_nothing_has_its_columns():
+    assert list(film_list.table([])) == ["File", "Answer", "Probability", "Remark"]
+
+
+@pytest.mark.parametrize(
+    ("progress", "share", "told"),
+    [
+        (Progress(0, 50, 0.0), 0.0, "0 of 50 films read"),
+        (Progress(10, 50, 2.0), 0.2, "10 of 50 films read, about 8 seconds left"),
+        (Progress(49, 50, 10.0), 0.98, "49 of 50 films read, about a second left"),
+        (Progress(1, 200, 1.0), 0.005, "1 of 200 films read, about 3 minutes left"),
+        (Progress(50, 50, 10.0), 1.0, "50 of 50 films read"),
+        (Progress(0, 0, 0.0), 1.0, "0 of 0 films read"),
+    ],
+)
+def test_the_time_left_is_that_of_the_films_so_far(progress, share, told):
+    assert progress.share == pytest.approx(share)
+    assert str(progress) == told
+
+
+def test_each_film_is_noted_before_the_next_is_read_and_none_stays_open(models):
+    films = FilmList()
+    for name, data in (("a.png", png(drawn())), ("b.png", b"no film"), ("c.png", png(noise()))):
+        films.add(name, name, data)
+
+    steps = [
+        (step.done, step.total, [known.status for known in films.records])
+        for step in film_list.read_all(films.pending("key"), models, "key")
+    ]
+
+    assert steps == [
+        (0, 3, []),
+        (1, 3, ["ok"]),
+        (2, 3, ["ok", "error"]),
+        (3, 3, ["ok", "error", "refused"]),
+    ]
+    assert [film.reading for film in films.films.values()] == [None] * 3

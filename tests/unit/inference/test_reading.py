@@ -1,0 +1,167 @@
+import cv2
+import numpy as np
+import pytest
+from toy import synthetic
+
+from pneumo import radiograph
+from pneumo.errors import ModelError, UnreadableImageError
+from pneumo.inference import gate
+from pneumo.inference.classifier import Classifier
+from pneumo.inference.gate import Gate
+from pneumo.inference.reading import Models, open_models, read_film, second_opinion
+from pneumo.model_store import store
+from pneumo.preprocessing.network_input import film_square
+
+
+def png(picture):
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def drawn():
+    return synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
+
+
+def noise():
+    return np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def models(toy_models):
+    return open_models("cnn", toy_models)
+
+
+def test_an_accepted_film_is_assessed(models):
+    reading = read_film(png(drawn()), "film.png", models)
+
+    film = radiograph.read(png(drawn()), "film.png")
+    assert (reading.status, reading.findings, reading.forced, reading.correction) == ("ok", (), False, None)
+    assert reading.assessment.probability == pytest.approx(models.classifier.assess(film, reading.lungs).probability)
+    np.testing.assert_array_equal(reading.radiograph.pixels, film.pixels)
+
+
+def test_a_refused_film_is_put_to_the_model_only_when_the_user_insists(models):
+    refused = read_film(png(noise()), "noise.png", models)
+    forced = read_film(png(noise()), "noise.png", models, force=True)
+
+    assert (refused.status, refused.assessment, refused.forced) == ("refused", None, False)
+    assert (forced.status, forced.forced) == ("ok", True)
+    assert forced.findings == refused.findings
+
+
+def test_to_insist_on_an_accepted_film_changes_nothing(models):
+    assert read_film(png(drawn()), "film.png", models, force=True).forced is False
+
+
+def test_a_film_is_corrected_where_the_user_asked_for_it(models):
+    inverted = png(255 - drawn())
+
+    as_given = read_film(inverted, "a.png", models)
+    righted = read_film(inverted, "a.png", models, correct=True)
+
+    assert (as_given.status, as_given.correction) == ("refused", None)
+    assert (righted.status, righted.correction.invert) == ("ok", True)
+    assert "corrected at the user's request" in righted.assessment.reasons[-1]
+    plain = read_film(png(drawn()), "a.png", models)
+    assert righted.assessment.probability == pytest.approx(plain.assessment.probability, abs=1e-3)
+
+
+@pytest.mark.parametrize("data", [b"Dear colleague", b""], ids=["letter", "empty"])
+def test_a_file_that_cannot_be_read_gives_a_reading_that_says_why(models, data):
+    reading = read_film(data, "a.png", models)
+
+    assert (reading.status, reading.radiograph, reading.assessment) == ("error", None, None)
+    assert isinstance(reading.error, UnreadableImageError)
+
+
+def test_a_path_is_read_and_called_as_asked(models, tmp_path):
+    (tmp_path / "film.png").write_bytes(png(drawn()))
+
+    found = read_film(tmp_path / "film.png", "ward 3/film.png", models)
+    missing = read_film(tmp_path / "gone.png", "ward 3/gone.png", models)
+
+    assert (found.name, found.status, found.radiograph.name) == ("ward 3/film.png", "ok", "film.png")
+    assert (missing.status, "gone.png" in str(missing.error)) == ("error", True)
+
+
+@pytest.mark.parametrize("step", ["read", "check", "assess"])
+def test_a_film_that_does_not_fit_into_memory_costs_its_own_reading_only(models, monkeypatch, step):
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    place = {"read": radiograph, "check": Gate, "assess": Classifier}[step]
+    monkeypatch.setattr(place, step, exhausted)
+
+    reading = read_film(png(drawn()), "a.png", models)
+
+    assert reading.status == "error"
+    assert "a.png needs more memory" in str(reading.error)
+
+
+def test_the_square_of_a_film_is_made_once(models, monkeypatch):
+    made = []
+    for module in ("pneumo.inference.reading.film_square", "pneumo.preprocessing.network_input.film_square"):
+        monkeypatch.setattr(module, lambda pixels: made.append(pixels) or film_square(pixels))
+
+    assert read_film(png(drawn()), "a.png", models).status == "ok"
+    assert len(made) == 1
+
+
+def test_a_film_is_not_checked_only_where_the_user_asked_for_that(toy_models):
+    unchecked = open_models("cnn", toy_models, unchecked=True)
+
+    reading = read_film(png(noise()), "noise.png", unchecked)
+
+    assert (reading.status, reading.gate, reading.findings, reading.forced) == ("ok", None, None, False)
+
+
+@pytest.mark.parametrize("network", ["lungs", "gate"])
+def test_without_the_networks_of_the_gate_no_models_are_opened(toy_models, tmp_path, monkeypatch, network):
+    def missing(name, folder):
+        return tmp_path if name == network else folder
+
+    monkeypatch.setattr(gate, "holder", missing)
+
+    with pytest.raises(ModelError, match=f"no model '{network}'"):
+        open_models("cnn", toy_models)
+    assert open_models("cnn", toy_models, unchecked=True).gate is None
+
+
+def test_a_classifier_that_is_not_there_is_told_first(toy_models):
+    with pytest.raises(ModelError, match="no model 'nobody'"):
+        open_models("nobody", toy_models)
+    assert open_models(None, toy_models).card.name == store.default_name(toy_models)
+
+
+def test_one_lung_network_serves_the_gate_and_the_classifier(toy_models, monkeypatch):
+    loaded, load = [], store.load
+    monkeypatch.setattr(store, "load", lambda name, *rest: loaded.append(name) or load(name, *rest))
+    card = store.read_card("cnn", toy_models)
+    lungs_alone = synthetic.card(**{**vars(card), "input": {**card.input, "views": ["lungs"]}})
+    monkeypatch.setattr(store, "load", lambda name, *rest: loaded.append(name) or _with(load(name, *rest), lungs_alone))
+
+    models = open_models("cnn", toy_models)
+
+    assert sorted(loaded) == ["cnn", "gate", "lungs"]
+    assert models.classifier._segmenter is models.gate.segmenter
+
+
+def _with(loaded, card):
+    return (card, loaded[1]) if loaded[0].name == card.name else loaded
+
+
+def test_another_model_gives_a_second_opinion_on_what_was_checked_once(models, toy_models, monkeypatch):
+    first = read_film(png(drawn()), "film.png", models)
+    other = Models(Classifier.open("dense", toy_models), models.gate)
+    monkeypatch.setattr(Gate, "check", lambda *_: pytest.fail("the film was checked again"))
+
+    second = second_opinion(first, other)
+
+    assert (second.models.card.name, second.radiograph, second.gate) == ("dense", first.radiograph, first.gate)
+    assert second.assessment.probability == pytest.approx(
+        other.classifier.assess(first.radiograph, first.lungs).probability
+    )
+
+
+def test_there_is_no_second_opinion_without_a_first(models):
+    with pytest.raises(ValueError, match="was not assessed"):
+        second_opinion(read_film(b"", "a.png", models), models)
