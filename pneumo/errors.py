@@ -43,6 +43,10 @@ class ModelError(PneumoError):
     """A model folder is missing, incomplete, or does not match its card."""
 
 
+class GateError(ModelError):
+    """The networks that check films are missing or damaged, so no film is assessed unless the user waives the check."""
+
+
 class ExplanationError(PneumoError):
     """No heat map can be computed for this model."""
 

@@ -14,7 +14,7 @@ from pneumo import DISCLAIMER
 from pneumo.cli import output
 from pneumo.cli.options import ModelsOption, load_keras, reports_errors
 from pneumo.cli.output import complain, say
-from pneumo.errors import ExplanationError, PneumoError, out_of_memory
+from pneumo.errors import ExplanationError, GateError, PneumoError, out_of_memory
 
 if TYPE_CHECKING:
     from pneumo.explanation.explainer import HeatMap
@@ -64,7 +64,10 @@ def predict(
 
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
-    opened = open_models(model, models, unchecked=unchecked)
+    try:
+        opened = open_models(model, models, unchecked=unchecked)
+    except GateError as error:
+        raise GateError("{why} To assess films without the check, use --unchecked.", why=str(error)) from error
     draws_heat = bool(heatmap or reports) and _has_heat_maps(opened.classifier, needed=heatmap is not None)
     files = list(_films(paths))
     records = []

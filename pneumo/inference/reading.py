@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pneumo import DISCLAIMER, radiograph
-from pneumo.errors import PneumoError, out_of_memory
+from pneumo.errors import GateError, ModelError, PneumoError, out_of_memory
 from pneumo.evaluation.calibration import as_percent
 from pneumo.inference.findings import Correction, Finding
 from pneumo.inference.gate import Gate, GateResult, corrected
@@ -60,12 +60,19 @@ def open_models(name: str | None = None, folder: str | Path | None = None, *, un
         unchecked: whether films are assessed without asking the gate.
 
     Raises:
-        ModelError: if a network is missing or damaged: without the gate's, films are refused unless `unchecked`.
+        GateError: if a network of the gate is missing or damaged, unless `unchecked`.
+        ModelError: if the classifier is.
     """
     folder = Path(folder) if folder is not None else None
     # A classifier that is missing is told of first.
     name = store.read_card(name or store.default_name(folder), folder, CLASSIFICATION).name
-    return models_with(None if unchecked else Gate.open(folder), name, folder)
+    if unchecked:
+        return models_with(None, name, folder)
+    try:
+        gate = Gate.open(folder)
+    except ModelError as error:
+        raise GateError("Films cannot be checked, so none is assessed. {why}", why=str(error)) from error
+    return models_with(gate, name, folder)
 
 
 def models_with(gate: Gate | None, name: str | None = None, folder: Path | None = None) -> Models:

@@ -81,7 +81,7 @@ def test_predict_gives_the_probability_that_evaluate_wrote(toy_data, toy_models)
 
     written = store.read_predictions("dense", "test", toy_models).set_index("file")["probability"][file]
     assert result.exit_code == 0
-    assert json.loads(result.stdout)["probability"] == pytest.approx(written, abs=0.01)
+    assert json.loads(result.stdout)["probability"] == pytest.approx(written, abs=1e-5)
 
 
 def test_predict_prints_readable_lines_and_the_disclaimer_apart(films, toy_models):
@@ -256,15 +256,51 @@ def test_a_heat_map_never_replaces_a_film(pictures, toy_models, tmp_path):
     assert lines(result)[0]["heatmap"] == str(tmp_path / "sound-2.png")
 
 
-def test_without_the_networks_predict_goes_on_and_says_so(pictures, toy_models, tmp_path, monkeypatch):
+def test_without_the_networks_no_film_is_assessed_unless_the_user_waives_the_check(
+    pictures, toy_models, tmp_path, monkeypatch
+):
     shutil.copytree(toy_models / "cnn", tmp_path / "models" / "cnn")
     monkeypatch.setattr(store, "SHIPPED", tmp_path / "models")
+    asked = ("predict", pictures["noise"], "--models", tmp_path / "models", "--json")
 
-    result = pneumo("predict", pictures["noise"], "--models", tmp_path / "models", "--json")
+    refused, unchecked = pneumo(*asked), pneumo(*asked, "--unchecked")
 
-    assert result.exit_code == 0
-    assert "Films are not checked." in result.stderr
-    assert (lines(result)[0]["status"], lines(result)[0]["findings"]) == ("ok", None)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "There is no model 'lungs'" in refused.stderr
+    assert "--unchecked" in refused.stderr
+    assert unchecked.exit_code == 0
+    assert (lines(unchecked)[0]["status"], lines(unchecked)[0]["findings"]) == ("ok", None)
+    assert lines(unchecked)[0]["checked"] is False
+
+
+@pytest.mark.parametrize("command", ["predict", "check", "lungs"])
+def test_a_film_that_does_not_fit_into_memory_costs_its_own_line_only(
+    command, pictures, toy_models, tmp_path, monkeypatch
+):
+    def exhausted(source, *rest):
+        if "small" in str(source):
+            raise MemoryError
+        return read(source, *rest)
+
+    read = radiograph.read
+    monkeypatch.setattr(radiograph, "read", exhausted)
+    out = ("--out", tmp_path / "masks") if command == "lungs" else ()
+
+    result = pneumo(command, pictures["small"], pictures["sound"], *out, "--models", toy_models)
+
+    first, second = result.stdout.splitlines()
+    assert result.exit_code == 1
+    assert "needs more memory" in first
+    assert "needs more memory" not in second
+
+
+def test_a_table_that_cannot_be_written_is_told_before_any_film_is_read(pictures, toy_models, tmp_path, monkeypatch):
+    monkeypatch.setattr(radiograph, "read", lambda *_: pytest.fail("a film was read"))
+
+    result = pneumo("predict", pictures["sound"], "--models", toy_models, "--csv", tmp_path / "missing" / "table.csv")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "missing" in result.stderr
 
 
 def test_check_prints_a_json_line_for_every_input(pictures, films, toy_models, tmp_path):

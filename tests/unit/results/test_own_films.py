@@ -27,7 +27,7 @@ def test_a_folder_gives_the_figures_that_evaluate_gave(classifier, toy_models, t
 
     known = store.read_predictions("cnn", "test", toy_models)
     assert measured.predictions["file"].tolist() == known["file"].tolist()
-    assert measured.predictions["probability"].to_numpy() == pytest.approx(known["probability"].to_numpy(), abs=0.01)
+    assert measured.predictions["probability"].to_numpy() == pytest.approx(known["probability"].to_numpy(), abs=1e-5)
     expected = metrics.evaluate_table(measured.predictions, classifier.card.as_thresholds().decision)
     assert measured.metrics.auroc == expected.auroc
     assert told[-1] == (len(known), len(known))
