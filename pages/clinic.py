@@ -9,13 +9,13 @@ from pages.parts.charts.clinic import cost_plot, decision_plot, predictive_plot
 from pages.parts.models import measured_models
 from pages.parts.shared import chart, first_visit, sections
 from pneumo.errors import ModelError
-from pneumo.evaluation.clinic import LEAST_SHARE, MOST_SHARE, PRESETS, Clinic, outcome, predictive_values
+from pneumo.evaluation import clinic
+from pneumo.evaluation.clinic import LEAST_SHARE, MOST_SHARE, PRESETS, ClassScores, Clinic, outcome, predictive_values
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
-from pneumo.results import clinic_curves
-from pneumo.results.clinic_curves import Films
+from pneumo.results import curves
 
 START = PRESETS["triage"].values
 
@@ -87,13 +87,13 @@ def choose_clinic() -> Clinic:
 def cheapest(card: ModelCard, place: Clinic) -> float | None:
     """Return the threshold with the lowest cost on validation films, or say why there is none."""
     try:
-        return clinic_curves.cheapest_threshold(clinic_curves.films(card, SELECTION_SPLIT), place)
+        return clinic.cheapest_threshold(curves.class_scores(card, SELECTION_SPLIT), place)
     except (ModelError, ValueError) as error:
         st.caption(f"There is no cheapest threshold, as it is chosen on validation films: {error}")
         return None
 
 
-def show_predictive(card: ModelCard, measured: Films, place: Clinic) -> None:
+def show_predictive(card: ModelCard, measured: ClassScores, place: Clinic) -> None:
     """Show how the predictive values hang on the share of pneumonia."""
     values = predictive_values(measured.confusion(card.as_thresholds().decision))
     chart.draw(predictive_plot(values, place.prevalence), key="predictive", alt="Predictive values.")
@@ -103,9 +103,9 @@ def show_predictive(card: ModelCard, measured: Films, place: Clinic) -> None:
     )
 
 
-def show_cost(card: ModelCard, measured: Films, place: Clinic, best: float | None) -> None:
+def show_cost(card: ModelCard, measured: ClassScores, place: Clinic, best: float | None) -> None:
     """Show how the cost of a year hangs on the threshold."""
-    costs = clinic_curves.cost_curve(measured, place)
+    costs = clinic.cost_curve(measured, place)
     plot = cost_plot(costs, card.as_thresholds().decision, best)
     chart.draw(plot, key="cost", alt="The cost of a year by threshold.")
     st.caption(
@@ -114,10 +114,10 @@ def show_cost(card: ModelCard, measured: Films, place: Clinic, best: float | Non
     )
 
 
-def show_benefit(card: ModelCard, measured: Films, place: Clinic) -> None:
+def show_benefit(card: ModelCard, measured: ClassScores, place: Clinic) -> None:
     """Show what asking the model is worth against treating all children or none."""
-    benefits = clinic_curves.decision_curve(measured, place, card.as_calibration().prevalence)
-    policies = [clinic_curves.MODEL, clinic_curves.ALL, clinic_curves.NONE]
+    benefits = clinic.decision_curve(measured, place, card.as_calibration().prevalence)
+    policies = [clinic.MODEL, clinic.ALL, clinic.NONE]
     plot = decision_plot(benefits, policies, place.balance)
     chart.draw(plot, key="benefit", alt="Decision curves.")
     st.caption(
@@ -143,7 +143,7 @@ place = choose_clinic()
 
 st.subheader("What to expect")
 try:
-    measured = clinic_curves.films(card, split, store.models_folder())
+    measured = curves.class_scores(card, split, store.models_folder())
 except ModelError as error:
     st.write(str(error))
     st.stop()
@@ -154,10 +154,10 @@ own = card.as_thresholds().decision
 best = cheapest(card, place)
 expected = outcome(measured.confusion(own), place)
 results = {f"At the model's threshold, {own:.3f}": expected}
-st.write(clinic_curves.sentence(expected, place))
+st.write(clinic.sentence(expected, place))
 if best is not None:
     results[f"At the cheapest threshold, {best:.3f}"] = outcome(measured.confusion(best), place)
-st.table(clinic_curves.readable(results), border="horizontal")
+st.table(clinic.readable(results), border="horizontal")
 st.caption(
     "In brackets the 95 % interval that the number of measured films allows. It does not tell how far your children, "
     "your machine and your doctors differ from those of the measurement, and that may well be more: compare the films "

@@ -21,11 +21,11 @@ from pages.parts.charts.curves import (
 from pages.parts.models import measured_models
 from pages.parts.shared import chart, first_visit, sections
 from pneumo.errors import ModelError
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import comparison, leaderboard, model_facts, operating_point
+from pneumo.results import comparison, leaderboard, model_facts
 from pneumo.results import curves as model_curves
 from pneumo.results.comparison import Comparison
 from pneumo.results.curves import ModelCurves
@@ -101,13 +101,13 @@ def same_specificity(cards: list[ModelCard], labels: dict[str, str], split: str)
         "At a specificity of",
         50,
         99,
-        round(100 * operating_point.SPECIFICITY),
+        round(100 * model_curves.SPECIFICITY),
         format="%d %%",
         key="specificity",
         bind="query-params",
     )
     try:
-        points = operating_point.table(cards, split, percent / 100, store.models_folder())
+        points = model_curves.at_specificity(cards, split, percent / 100, store.models_folder())
     except ModelError as error:
         st.write(str(error))
         return

@@ -16,7 +16,7 @@ from pneumo.datasets.summary import Summary
 from pneumo.datasets.tables import KINDS, SIZES, SPLITS
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.evaluation import metrics
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store
 from pneumo.results import leaderboard
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pneumo.evaluation.metrics import Estimate, wilson
+from pneumo.evaluation.intervals import Estimate, wilson
 from pneumo.model_store import store
 from pneumo.model_store.store import HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
 from pneumo.results import comparison, leaderboard

@@ -5,7 +5,7 @@ import pandas as pd
 from pneumo.datasets.image_properties import FRAMING, SIZE, TRAITS
 from pneumo.datasets.shortcuts import FLOORS, PARTS, Leaks
 from pneumo.datasets.tables import CLASSES
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 
 FLOOR = "Size and brightness"
 

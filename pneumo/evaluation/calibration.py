@@ -1,4 +1,4 @@
-"""From a model's raw score to a probability that means what it says, and to three answers.
+"""Calibration of a model's raw score to a probability, and the thresholds of the three answers.
 
 The network is trained with both classes equally often. Its score is turned into a probability by a scale and a
 shift of the logit (Platt 1999; Guo et al. 2017 with a bias), fitted on validation films that another hospital
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import special
 
-from pneumo.evaluation.metrics import wilson
+from pneumo.evaluation.intervals import Estimate, wilson
 from pneumo.sentences import Sentence, say
 
 Answer = Literal["likely", "uncertain", "unlikely"]
@@ -39,8 +40,7 @@ class Calibration:
 
         They have six decimals and keep clear of 0 and 1: no film is certain.
         """
-        logit = self.slope * _logit(np.asarray(raw, np.float64)) + self.intercept
-        return np.round(1 / (1 + np.exp(-logit)), 6).clip(_EDGE, 1 - _EDGE)
+        return np.round(special.expit(self.slope * logit(raw) + self.intercept), 6).clip(_EDGE, 1 - _EDGE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,14 @@ class Thresholds:
         return "unlikely" if probability < self.low else "uncertain"
 
 
+def logit(probability: np.ndarray | float) -> np.ndarray:
+    """Return the log odds of probabilities or raw scores, 0…1, float64; those nearer than 10⁻⁶ to 0 or 1 count as that.
+
+    A calibrated probability keeps as clear of both.
+    """
+    return special.logit(np.clip(np.asarray(probability, np.float64), _EDGE, 1 - _EDGE))
+
+
 def fit(labels: np.ndarray, raw: np.ndarray, prevalence: float = PREVALENCE) -> Calibration:
     """Fit a calibration.
 
@@ -73,7 +81,7 @@ def fit(labels: np.ndarray, raw: np.ndarray, prevalence: float = PREVALENCE) -> 
     weight = np.where(labels == 1, prevalence / share, (1 - prevalence) / (1 - share))
     # A light penalty: it moves a thousand films' fit by nothing, and keeps the slope of a perfectly separated
     # validation set finite.
-    line = LogisticRegression(C=10.0).fit(_logit(np.asarray(raw, np.float64))[:, None], labels, weight)
+    line = LogisticRegression(C=10.0).fit(logit(raw)[:, None], labels, weight)
     return Calibration(float(line.coef_[0, 0]), float(line.intercept_[0]), prevalence)
 
 
@@ -114,6 +122,35 @@ def threshold_evidence(labels: np.ndarray, probability: np.ndarray, thresholds: 
     }
 
 
+@dataclass(frozen=True)
+class Decided:
+    """Selective classification: the films that get an answer, and the wrong ones among the answers; see `decided`.
+
+    Attributes:
+        coverage: the share of films that are called likely or unlikely.
+        error: the share of those that are called wrong; NaN where there are none.
+    """
+
+    coverage: Estimate
+    error: Estimate
+
+
+def decided(labels: np.ndarray, probability: np.ndarray, thresholds: Thresholds) -> Decided:
+    """Return coverage and error of the three answers, each with Wilson's 95 % interval.
+
+    A film that is neither “likely” nor “unlikely” is left to the reader (Geifman and El-Yaniv 2017, arXiv:1705.08500).
+
+    Args:
+        labels: (films,) 1 for pneumonia, 0 for normal.
+        probability: (films,) calibrated, 0…1.
+        thresholds: of the model.
+    """
+    likely, unlikely = probability >= thresholds.high, probability < thresholds.low
+    wrong = int(np.sum(likely & (labels == 0)) + np.sum(unlikely & (labels == 1)))
+    count = int(np.sum(likely | unlikely))
+    return Decided(wilson(count, len(labels)), wilson(wrong, count))
+
+
 def at_prevalence(probability: float, held_at: float, prevalence: float) -> float:
     """Restate a probability for a place where pneumonia is rarer or commoner.
 
@@ -143,7 +180,7 @@ def at_prevalence(probability: float, held_at: float, prevalence: float) -> floa
 
 
 def as_percent(probability: float) -> Sentence:
-    """Write a probability for people, as in ``97.3 %``; nothing is ever told as impossible or certain."""
+    """Write a probability for people, as in ``97.3 %``; nothing is impossible or certain."""
     if probability < 0.001:
         return say("under {percent:.1f} %", percent=0.1)
     if probability > 0.999:
@@ -157,8 +194,3 @@ def _errors_allowed(films: int, wanted: float) -> int:
     while wilson(films - errors - 1, films).low >= wanted:
         errors += 1
     return errors
-
-
-def _logit(raw: np.ndarray) -> np.ndarray:
-    clipped = np.clip(raw, _EDGE, 1 - _EDGE)
-    return np.log(clipped / (1 - clipped))

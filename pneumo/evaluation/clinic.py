@@ -1,22 +1,24 @@
-"""What a model's sensitivity and specificity would mean at a clinic: predictive values, misses, false alarms, cost.
+"""Predictive values, misses, false alarms, cost and net benefit of a model at a clinic.
 
 The share of children with pneumonia differs between clinics; sensitivity and specificity are taken to stay as they were
-measured. Intervals follow from Wilson's of the two by MOVER: Zou and Donner 2008 (Statistics in Medicine 27:1693) for
-sums, Donner and Zou 2012 (Statistical Methods in Medical Research 21:347) for ratios.
+measured. Intervals follow from Wilson's of the two by MOVER.
 """
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pneumo.evaluation.metrics import Confusion, Estimate
+from pneumo.evaluation import intervals
+from pneumo.evaluation.intervals import Estimate, Limits, complement, ratio, scaled, total
+from pneumo.evaluation.metrics import Confusion
 
-_Z = NormalDist().inv_cdf(0.975)
 # The shares of children with pneumonia that a reader may choose from, in per cent.
 LEAST_SHARE, MOST_SHARE = 1, 60
+MODEL, ALL, NONE = "The model decides", "Treat all", "Treat none"
+# A policy that costs more than a quarter of what could be won is drawn no further: it would squash the others.
+WORST_SHOWN = -0.25
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,11 @@ def outcome(cells: Confusion, clinic: Clinic) -> Outcome:
     return Outcome(
         ppv=_predictive((1 - share) / share, ratio(alarm, complement(miss))),
         npv=_predictive(share / (1 - share), ratio(miss, complement(alarm))),
-        missed_per_100=_estimate(scaled(miss, unread * share)),
-        alarms_per_100=_estimate(scaled(alarm, unread * (1 - share))),
-        missed=_estimate(scaled(miss, left * share)),
-        alarms=_estimate(scaled(alarm, left * (1 - share))),
-        cost=_estimate(cost(miss, alarm, clinic)),
+        missed_per_100=intervals.estimate(scaled(miss, unread * share)),
+        alarms_per_100=intervals.estimate(scaled(alarm, unread * (1 - share))),
+        missed=intervals.estimate(scaled(miss, left * share)),
+        alarms=intervals.estimate(scaled(alarm, left * (1 - share))),
+        cost=intervals.estimate(cost(miss, alarm, clinic)),
     )
 
 
@@ -148,9 +150,6 @@ def predictive_values(cells: Confusion) -> pd.DataFrame:
         for figure, estimate in (("PPV", result.ppv), ("NPV", result.npv)):
             rows.append((figure, share / 100, estimate.value, estimate.low, estimate.high))
     return pd.DataFrame(rows, columns=["figure", "share", "value", "low", "high"]).dropna(ignore_index=True)
-
-
-Limits = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def error_rates(missed: np.ndarray, sick: np.ndarray, alarms: np.ndarray, well: np.ndarray) -> tuple[Limits, Limits]:
@@ -167,7 +166,7 @@ def error_rates(missed: np.ndarray, sick: np.ndarray, alarms: np.ndarray, well: 
     """
     if not (np.all(sick) and np.all(well)):
         raise ValueError("the films show one class only")
-    return _wilson(missed, sick), _wilson(alarms, well)
+    return intervals.wilson_limits(missed, sick), intervals.wilson_limits(alarms, well)
 
 
 def cost(miss: Limits, alarm: Limits, clinic: Clinic) -> Limits:
@@ -177,37 +176,117 @@ def cost(miss: Limits, alarm: Limits, clinic: Clinic) -> Limits:
     return total(scaled(miss, misses), scaled(alarm, alarms))
 
 
-def scaled(one: Limits, factor: float) -> Limits:
-    """Return a figure and its limits times a factor of 0 or more."""
-    value, low, high = (part * factor for part in one)
-    return value, low, high
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """A model's probabilities on the films of each class.
+
+    Attributes:
+        sick: (films,) probabilities of the films with pneumonia, ascending.
+        well: (films,) those of the normal films, ascending.
+    """
+
+    sick: np.ndarray
+    well: np.ndarray
+
+    @classmethod
+    def of(cls, labels: np.ndarray, probability: np.ndarray) -> "ClassScores":
+        """Sort probabilities, (films,) 0…1, by label, (films,) 1 for pneumonia and 0 for normal.
+
+        Raises:
+            ValueError: if a class is missing.
+        """
+        sick = np.asarray(labels) == 1
+        if sick.all() or not sick.any():
+            raise ValueError("the films show one class only")
+        return cls(np.sort(probability[sick]), np.sort(probability[~sick]))
+
+    def rates(self, thresholds: np.ndarray) -> tuple[Limits, Limits]:
+        """Return `error_rates` at each threshold, (n,); a film is called pneumonia at or above it."""
+        sick, well = (np.full(len(thresholds), len(part)) for part in (self.sick, self.well))
+        missed = np.searchsorted(self.sick, thresholds)
+        return error_rates(missed, sick, well - np.searchsorted(self.well, thresholds), well)
+
+    def confusion(self, threshold: float) -> Confusion:
+        """Count the films by truth and call."""
+        missed, cleared = (int(np.searchsorted(part, threshold)) for part in (self.sick, self.well))
+        return Confusion(len(self.sick) - missed, missed, cleared, len(self.well) - cleared)
 
 
-def complement(one: Limits) -> Limits:
-    """Return 1 less a share, with its limits."""
-    value, low, high = one
-    return 1 - value, 1 - high, 1 - low
+def cost_curve(measured: ClassScores, place: Clinic) -> pd.DataFrame:
+    """Return ``threshold, cost, low, high``: the cost of a year at thresholds from 0.01 to 0.99."""
+    thresholds = np.arange(1, 100) / 100
+    value, low, high = cost(*measured.rates(thresholds), place)
+    return pd.DataFrame({"threshold": thresholds, "cost": value, "low": low, "high": high})
 
 
-def total(one: Limits, other: Limits) -> Limits:
-    """Return the sum of two independent figures with its limits (MOVER)."""
-    value = one[0] + other[0]
-    below = np.sqrt((one[0] - one[1]) ** 2 + (other[0] - other[1]) ** 2)
-    above = np.sqrt((one[2] - one[0]) ** 2 + (other[2] - other[0]) ** 2)
-    return value, value - below, value + above
+def cheapest_threshold(measured: ClassScores, place: Clinic) -> float:
+    """Return the threshold with the lowest cost, the lowest of those that cost the same.
+
+    It lies half-way between two neighbouring probabilities of the films, so that it hangs on no single one's digits.
+    Choose it on other films than those it is evaluated on.
+    """
+    probabilities = np.unique(np.concatenate([[0.0], measured.sick, measured.well, [1.0]]))
+    thresholds = (probabilities[:-1] + probabilities[1:]) / 2
+    value, *_ = cost(*measured.rates(thresholds), place)
+    return float(thresholds[np.argmin(value)])
 
 
-def ratio(one: Limits, other: Limits) -> Limits:
-    """Return the ratio of two independent figures, 0 or more, with its limits (MOVER); infinite where that may be 0."""
-    (a, a_low, a_high), (b, b_low, b_high) = one, other
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # Rounding alone can bring what is under a root below 0.
-        under = np.maximum((a * b) ** 2 - a_low * b_high * (2 * a - a_low) * (2 * b - b_high), 0)
-        over = np.maximum((a * b) ** 2 - a_high * b_low * (2 * a - a_high) * (2 * b - b_low), 0)
-        low = (a * b - np.sqrt(under)) / (b_high * (2 * b - b_high))
-        high = (a * b + np.sqrt(over)) / (b_low * (2 * b - b_low))
-        value = a / b
-    return value, np.where(b > 0, np.maximum(low, 0), 0), np.where((b_low > 0) & (high > 0), high, np.inf)
+def decision_curve(measured: ClassScores, place: Clinic, calibrated_for: float) -> pd.DataFrame:
+    """Return the net benefit of the model's calls, of treating all children and of treating none.
+
+    Vickers and Elkin 2006, Medical Decision Making 26:565. Net benefit is found pneumonias less false alarms, each of
+    which weighs as much as the threshold says: at a threshold of 10 % nine of them weigh as much as one pneumonia.
+
+    Args:
+        measured: the model's probabilities.
+        place: the clinic; its share of children with pneumonia counts.
+        calibrated_for: the share of pneumonia that the probabilities hold for, 0…1 exclusive; they are corrected.
+
+    Returns:
+        ``policy, threshold, benefit, low, high``: ``threshold`` is the probability from which a child is treated, 0.01
+        to 0.99; ``benefit`` is in pneumonias per 100 films; no limits where nothing is measured.
+    """
+    share = place.prevalence
+    threshold = np.arange(1, 100) / 100
+    odds = threshold / (1 - threshold)
+    miss, alarm = measured.rates(_uncorrected(odds, share, calibrated_for))
+    found, alarms = scaled(complement(miss), 100 * share), 100 * (1 - share) * odds
+    harm = tuple(-alarms * part for part in (alarm[0], alarm[2], alarm[1]))
+    benefit, low, high = total(found, (harm[0], harm[1], harm[2]))
+    rows = {
+        MODEL: {"benefit": benefit, "low": low, "high": high},
+        ALL: {"benefit": 100 * share - alarms},
+        NONE: {"benefit": np.zeros(len(threshold))},
+    }
+    table = pd.concat([pd.DataFrame({"policy": name, "threshold": threshold, **each}) for name, each in rows.items()])
+    floor = WORST_SHOWN * 100 * share
+    shown = table[table["benefit"] >= floor].reset_index(drop=True)
+    return shown.assign(low=shown["low"].clip(lower=floor))
+
+
+def sentence(result: Outcome, place: Clinic) -> str:
+    """Return in words what a model's calls would mean, of 100 films and of a year."""
+    missed, alarms = result.missed_per_100, result.alarms_per_100
+    return (
+        f"Of 100 films, {100 * place.prevalence:.0f} show pneumonia. {_amount(missed, 1)} of these would go unnoticed, "
+        f"and {_amount(alarms, 1)} normal films would raise a false alarm that nobody corrects. In a year of "
+        f"{place.films:,} films that is {_amount(result.missed)} missed children and {_amount(result.alarms)} "
+        "false alarms."
+    )
+
+
+def readable(results: dict[str, Outcome]) -> pd.DataFrame:
+    """Return outcomes for reading: a row a figure, a column an outcome, each with its 95 % interval."""
+    rows = {
+        "Of alarms, true (PPV)": lambda each: each.ppv.percent,
+        "Of all-clears, true (NPV)": lambda each: each.npv.percent,
+        "Missed per 100 films": lambda each: _amount(each.missed_per_100, 1),
+        "False alarms per 100 films": lambda each: _amount(each.alarms_per_100, 1),
+        "Missed a year": lambda each: _amount(each.missed),
+        "False alarms a year": lambda each: _amount(each.alarms),
+        "Cost a year": lambda each: _amount(each.cost),
+    }
+    return pd.DataFrame({title: [row(each) for row in rows.values()] for title, each in results.items()}, list(rows))
 
 
 def _counts(cells: Confusion) -> tuple[int, int, int, int]:
@@ -215,20 +294,19 @@ def _counts(cells: Confusion) -> tuple[int, int, int, int]:
     return cells.false_negative, sick, cells.false_positive, well
 
 
-def _wilson(successes: np.ndarray, trials: np.ndarray) -> Limits:
-    share = successes / trials
-    middle = (share + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
-    half = _Z * np.sqrt(share * (1 - share) / trials + (_Z / (2 * trials)) ** 2) / (1 + _Z**2 / trials)
-    return share, np.clip(middle - half, 0, share), np.clip(middle + half, share, 1)
-
-
 def _predictive(odds_against: float, wrong: Limits) -> Estimate:
     """Return a predictive value: of the films called so, the share that is so; NaN where none is called so."""
     if np.isnan(wrong[0][0]):
-        return Estimate(np.nan, np.nan, np.nan)
+        return intervals.UNKNOWN
     value, high, low = (1 / (1 + odds_against * part) for part in wrong)
-    return _estimate((value, low, high))
+    return intervals.estimate((value, low, high))
 
 
-def _estimate(one: Limits) -> Estimate:
-    return Estimate(*(float(part[0]) for part in one))
+def _uncorrected(odds: np.ndarray, share: float, calibrated_for: float) -> np.ndarray:
+    """Return the probabilities at `calibrated_for` that have these odds where `share` of the children are ill."""
+    prior = (calibrated_for / (1 - calibrated_for)) / (share / (1 - share))
+    return odds * prior / (1 + odds * prior)
+
+
+def _amount(figure: Estimate, digits: int = 0) -> str:
+    return f"{figure.value:,.{digits}f} ({figure.low:,.{digits}f}–{figure.high:,.{digits}f})"

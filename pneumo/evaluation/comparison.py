@@ -1,21 +1,18 @@
-"""Two models on the same films: how far apart their figures lie, and whether chance explains it.
+"""Paired comparison of two models on the same films: DeLong's and McNemar's tests, also for films of one patient.
 
 Arrays in, dataclasses out. A difference is the first model's figure less the second's. Films of one patient resemble
 each other, so each function takes the patient of each film; without, every film counts as a patient of its own, and
 the function is the textbook's.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import erfc, sqrt
-from statistics import NormalDist
 
 import numpy as np
+from scipy import optimize, stats
 
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import LEVEL, Estimate, Z
 
-LEVEL = 0.95
-_Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 # Standard errors below it are rounding: the smallest that 10,000 films of each class can have is 5e-9.
 _ROUNDING = 1e-12
 
@@ -95,7 +92,7 @@ def delong(labels: np.ndarray, first: np.ndarray, second: np.ndarray, patients: 
     error = np.sqrt(_clustered_variance(share - value, sick, cluster))
     if not error > _ROUNDING:
         return Difference(value, np.nan, np.nan, np.nan)
-    low, high = np.clip([value - _Z * error, value + _Z * error], -1, 1)
+    low, high = np.clip([value - Z * error, value + Z * error], -1, 1)
     return Difference(value, float(low), float(high), erfc(abs(value) / error / sqrt(2)))
 
 
@@ -153,22 +150,14 @@ def tango(only_first: float, only_second: float, trials: float) -> Estimate:
         root = slope**2 + 8 * trials * only_second * difference * (1 - difference)
         # The likeliest share of pairs where only the second succeeds, given the difference.
         second = (np.sqrt(max(root, 0)) - slope) / (4 * trials)
-        allowed = _Z**2 * trials * (2 * second + difference * (1 - difference))
+        allowed = Z**2 * trials * (2 * second + difference * (1 - difference))
         return (only_first - only_second - trials * difference) ** 2 - allowed
 
     # Without discordant pairs the difference itself is a root too, though no limit.
     aside = 1e-9
-    low = -1.0 if value <= -1 else _last_below_zero(excess, value - aside, -1)
-    high = 1.0 if value >= 1 else _last_below_zero(excess, value + aside, 1)
+    low = -1.0 if value <= -1 else float(optimize.brentq(excess, -1, value - aside))
+    high = 1.0 if value >= 1 else float(optimize.brentq(excess, value + aside, 1))
     return Estimate(float(value), low, high)
-
-
-def _last_below_zero(function: Callable[[float], float], inside: float, outside: float) -> float:
-    """Halve the way to where a function stops being negative; scipy.optimize takes a third of a second to load."""
-    for _ in range(60):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if function(middle) < 0 else (inside, middle)
-    return inside
 
 
 def interval(figure: Estimate) -> str:
@@ -200,16 +189,10 @@ def _clusters(labels: np.ndarray, first: np.ndarray, second: np.ndarray, patient
 
 def _placements(sick: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Return the share of the other class's films that each film is in order with, a tie counting half."""
-    overall, placement = _midranks(score), np.empty(len(score))
-    placement[sick] = (overall[sick] - _midranks(score[sick])) / np.sum(~sick)
-    placement[~sick] = 1 - (overall[~sick] - _midranks(score[~sick])) / np.sum(sick)
+    overall, placement = stats.rankdata(score), np.empty(len(score))
+    placement[sick] = (overall[sick] - stats.rankdata(score[sick])) / np.sum(~sick)
+    placement[~sick] = 1 - (overall[~sick] - stats.rankdata(score[~sick])) / np.sum(sick)
     return placement
-
-
-def _midranks(score: np.ndarray) -> np.ndarray:
-    """Return the ranks from 1, equal scores sharing their mean; `scipy.stats` has it, but takes long to load."""
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]
 
 
 def _clustered_variance(residual: np.ndarray, sick: np.ndarray, cluster: np.ndarray) -> float:

@@ -1,32 +1,18 @@
-"""Metrics with 95 % intervals: arrays in, dataclasses out.
+"""Metrics of a binary classifier with 95 % intervals: arrays in, dataclasses out.
 
-Proportions of films get Wilson's score interval (Wilson 1927); everything else gets a percentile bootstrap that
-draws patients, not films, because films of one child resemble each other (Davison and Hinkley 1997, §3.8).
+Proportions of films get Wilson's score interval; everything else gets a percentile bootstrap of patients.
 """
 
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 
-BOOTSTRAP_DRAWS = 1000
-_Z = NormalDist().inv_cdf(0.975)
+from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate, bootstrap, percentile_interval, wilson
+
 ECE_BINS = 15
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95 % interval; all three NaN where the films cannot tell it."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Return the figure with three decimals, as in ``0.986 (0.977–0.993)``."""
-        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})"
+# The figures of `Metrics` whose interval is a bootstrap's.
+BOOTSTRAPPED = ("auroc", "auprc", "f1", "brier", "ece")
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Metrics:
-    """How well probabilities tell pneumonia from normal films; see `evaluate`."""
+    """Discrimination, calibration and calls of a classifier on films; see `evaluate`."""
 
     auroc: Estimate
     auprc: Estimate
@@ -64,19 +50,6 @@ class Metrics:
             for item in fields(self)
             if isinstance(getattr(self, item.name), Estimate)
         }
-
-
-def wilson(successes: int, trials: int) -> Estimate:
-    """Return a proportion with Wilson's 95 % score interval; NaN without trials."""
-    if trials == 0:
-        return Estimate(np.nan, np.nan, np.nan)
-    share, spread = successes / trials, _Z**2 / trials
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z * np.sqrt(share * (1 - share) / trials + (_Z / trials) ** 2 / 4) / (1 + spread)
-    # Where all or none succeed the limit is 1 or 0, which rounding would miss.
-    low = 0.0 if successes == 0 else middle - half
-    high = 1.0 if successes == trials else middle + half
-    return Estimate(share, float(low), float(high))
 
 
 def confusion(labels: np.ndarray, probability: np.ndarray, threshold: float) -> Confusion:
@@ -105,7 +78,7 @@ def evaluate(
     draws: int = BOOTSTRAP_DRAWS,
     seed: int = 0,
 ) -> Metrics:
-    """Measure probabilities against the truth.
+    """Evaluate probabilities of pneumonia against the labels.
 
     ``auroc`` is the area under the ROC curve, ``auprc`` average precision, ``brier`` the mean squared error of
     the probability, ``ece`` the expected calibration error over `ECE_BINS` bins of equal width (Guo et al. 2017);
@@ -126,11 +99,13 @@ def evaluate(
     labels, probability = np.asarray(labels), np.asarray(probability, np.float64)
     _check(labels, probability, np.asarray(patients))
     cells = confusion(labels, probability, threshold)
-    weights = bootstrap_weights(patients, draws, seed)
-    bootstrapped = {
-        name: _percentile_interval(values)
-        for name, values in _weighted_statistics(labels, probability, threshold, weights).items()
-    }
+    samples = bootstrap(
+        lambda weights: np.column_stack(_weighted_statistics(labels, probability, threshold, weights)),
+        patients,
+        draws,
+        seed,
+    )
+    bootstrapped = dict(zip(BOOTSTRAPPED, map(percentile_interval, samples.T), strict=True))
     positive = cells.true_positive + cells.false_negative
     negative = cells.true_negative + cells.false_positive
     return Metrics(
@@ -156,41 +131,6 @@ def evaluate_table(predictions: pd.DataFrame, threshold: float) -> Metrics:
     )
 
 
-def mean_by_patient(
-    values: np.ndarray, patients: np.ndarray, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
-) -> Estimate:
-    """Return the mean of a figure over films, with a bootstrap interval that draws patients.
-
-    Args:
-        values: (films,) the figure of each film; films where it is NaN are left out.
-        patients: (films,) the patient of each film.
-        draws: bootstrap samples.
-        seed: of the bootstrap.
-    """
-    values = np.asarray(values, np.float64)
-    known = np.isfinite(values)
-    if not known.any():
-        return Estimate(np.nan, np.nan, np.nan)
-    weights = bootstrap_weights(np.asarray(patients)[known], draws, seed)
-    return _percentile_interval(weights @ values[known] / weights.sum(axis=1))
-
-
-def bootstrap_weights(patients: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Return how often each film counts, (1 + draws, films): once in the first row, as its patient is drawn below."""
-    _, cluster = np.unique(np.asarray(patients), return_inverse=True)
-    return _drawn(tuple(cluster.tolist()), draws, seed)
-
-
-@lru_cache(maxsize=1)
-def _drawn(patients: tuple[int, ...], draws: int, seed: int) -> np.ndarray:
-    """Draw once for all models that are measured on the same films one after the other."""
-    count = max(patients) + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    weights = np.vstack([np.ones(len(patients)), drawn[:, patients]])
-    weights.flags.writeable = False
-    return weights
-
-
 def _check(labels: np.ndarray, probability: np.ndarray, patients: np.ndarray) -> None:
     if not len(labels) == len(probability) == len(patients) or len(labels) == 0:
         raise ValueError("labels, probability and patients must be of one length, and not empty")
@@ -200,32 +140,19 @@ def _check(labels: np.ndarray, probability: np.ndarray, patients: np.ndarray) ->
         raise ValueError("probabilities must lie in 0…1")
 
 
-def _percentile_interval(values: np.ndarray) -> Estimate:
-    """The first value is that of the films themselves, the others those of the bootstrap samples."""
-    drawn = values[1:][np.isfinite(values[1:])]
-    if not np.isfinite(values[0]) or not len(drawn):
-        return Estimate(np.nan, np.nan, np.nan)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Estimate(float(values[0]), float(low), float(high))
-
-
 def _weighted_statistics(
     labels: np.ndarray, probability: np.ndarray, threshold: float, weights: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Compute each figure for all rows of ``weights`` (samples, films) at once; NaN where a class is missing."""
+) -> tuple[np.ndarray, ...]:
+    """Compute `BOOTSTRAPPED` for all rows of ``weights`` (samples, films) at once; NaN where a class is missing."""
     called, gaps = probability >= threshold, probability - labels
     in_bin = np.eye(ECE_BINS)[np.minimum((probability * ECE_BINS).astype(int), ECE_BINS - 1)]
-    total, positives = weights.sum(axis=1), weights @ labels
+    films, positives = weights.sum(axis=1), weights @ labels
     with np.errstate(divide="ignore", invalid="ignore"):
         f1 = 2 * (weights @ (labels * called)) / (weights @ called + positives)
         auroc, auprc = _areas(labels, probability, weights)
-    return {
-        "auroc": auroc,
-        "auprc": auprc,
-        "f1": f1,
-        "brier": weights @ gaps**2 / total,
-        "ece": np.abs(weights @ (in_bin * gaps[:, np.newaxis])).sum(axis=1) / total,
-    }
+    brier = weights @ gaps**2 / films
+    ece = np.abs(weights @ (in_bin * gaps[:, np.newaxis])).sum(axis=1) / films
+    return auroc, auprc, f1, brier, ece
 
 
 def _areas(labels: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

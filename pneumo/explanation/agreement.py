@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from scipy.stats import rankdata
+from scipy import stats
 
 from pneumo.evaluation import segmentation
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation.regions import hottest
 from pneumo.sentences import Sentence, say
 
@@ -68,7 +68,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
     grids = [cells(first), cells(second)]
     if any(np.ptp(grid) == 0 for grid in grids):
         return None
-    return float(np.corrcoef(np.stack([rankdata(grid).ravel() for grid in grids]))[0, 1])
+    return float(stats.spearmanr(grids[0].ravel(), grids[1].ravel()).statistic)
 
 
 def cells(heat: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from pneumo.errors import ModelError
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store
 
 

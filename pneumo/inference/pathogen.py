@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from pneumo.errors import ModelError
-from pneumo.evaluation import metrics
+from pneumo.evaluation import intervals
 from pneumo.evaluation.calibration import as_percent
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store
 from pneumo.model_store.card import PATHOGEN, ModelCard
 from pneumo.sentences import Sentence, say
@@ -137,7 +137,7 @@ def matrix(told: pd.DataFrame) -> pd.DataFrame:
 
 def accuracy(told: pd.DataFrame) -> Estimate:
     """Return the share of films of `classes` that are called right, with Wilson's 95 % interval."""
-    return metrics.wilson(int((told["truth"] == told["call"]).sum()), len(told))
+    return intervals.wilson(int((told["truth"] == told["call"]).sum()), len(told))
 
 
 def markdown(name: str, split: str, folder: Path | None = None) -> str:

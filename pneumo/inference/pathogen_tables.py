@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pneumo.evaluation import metrics
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation import intervals
+from pneumo.evaluation.intervals import Estimate
 from pneumo.inference import pathogen
 from pneumo.inference.pathogen import CLASSES
 
@@ -25,7 +25,7 @@ def cells(told: pd.DataFrame) -> pd.DataFrame:
     for truth, counted in zip(CLASSES, pathogen.matrix(told).to_numpy(int), strict=True):
         for call, films in zip(CLASSES, counted, strict=True):
             if counted.sum():
-                share = metrics.wilson(int(films), int(counted.sum()))
+                share = intervals.wilson(int(films), int(counted.sum()))
                 rows.append((SHORT[truth], SHORT[call], int(films), share.value, share.low, share.high))
     return pd.DataFrame(rows, columns=["truth", "call", "films", "share", "low", "high"])
 

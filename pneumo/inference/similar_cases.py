@@ -33,8 +33,8 @@ from pathlib import Path
 
 from pneumo.datasets.kaggle import LABELS, PATHOGENS
 from pneumo.datasets.tables import KINDS
-from pneumo.evaluation import metrics
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation import intervals
+from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.sentences import Sentence, say
@@ -417,7 +417,7 @@ def agreement(index: FilmIndex, count: int = NEAREST) -> Agreement:
     """Measure how often the films nearest to a film of the index are labelled as it is.
 
     The films of the child itself are left out, and one film of each other child is taken, as `find` does. Intervals
-    are bootstrapped over the children that are looked up (`metrics.mean_by_patient`).
+    are bootstrapped over the children that are looked up (`intervals.mean_by_patient`).
 
     Args:
         index: of a classifier.
@@ -434,10 +434,10 @@ def agreement(index: FilmIndex, count: int = NEAREST) -> Agreement:
     same_label = (index.labels[nearest] == index.labels[:, np.newaxis]).mean(axis=1)
     same_kind = (kinds[nearest] == kinds[:, np.newaxis]).mean(axis=1)
     return Agreement(
-        label=metrics.mean_by_patient(same_label, index.patients),
-        kind=metrics.mean_by_patient(same_kind, index.patients),
+        label=intervals.mean_by_patient(same_label, index.patients),
+        kind=intervals.mean_by_patient(same_kind, index.patients),
         kinds={
-            kind: metrics.mean_by_patient(same_kind[kinds == kind], index.patients[kinds == kind])
+            kind: intervals.mean_by_patient(same_kind[kinds == kind], index.patients[kinds == kind])
             for kind in KINDS.values()
             if (kinds == kind).any()
         },

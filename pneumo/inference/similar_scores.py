@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from pneumo.errors import ModelError
-from pneumo.evaluation.calibration import at_prevalence
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.calibration import at_prevalence, logit
+from pneumo.evaluation.intervals import Estimate, wilson
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
@@ -115,7 +114,10 @@ def similar_films(scores: ValidationScores, probability: float, prevalence: floa
     _, films_of_each = np.unique(scores.patients[nearest], return_counts=True)
     effective = count**2 / float(np.sum(films_of_each**2))
     held_at = float(scores.sick.mean())
-    value, low, high = (at_prevalence(share, held_at, prevalence) for share in _wilson(sick / count, effective))
+    counted = wilson(sick / count * effective, effective)
+    value, low, high = (
+        at_prevalence(share, held_at, prevalence) for share in (counted.value, counted.low, counted.high)
+    )
     near = scores.probability[nearest]
     return SimilarFilms(
         count, sick, len(films_of_each), float(near.min()), float(near.max()), Estimate(value, low, high), prevalence
@@ -142,25 +144,10 @@ def distribution(scores: ValidationScores) -> pd.DataFrame:
 
 def place_on_scale(probability: np.ndarray) -> np.ndarray:
     """Return the logit of probabilities, those beyond `SCALE_ENDS` moved to them."""
-    return _logit(np.clip(probability, *SCALE_ENDS))
+    return logit(np.clip(probability, *SCALE_ENDS))
 
 
 def _of_100(share: float) -> Sentence:
     if share > 0.995:
         return say("over {count}", count=99)
     return say("fewer than {count}", count=1) if share < 0.005 else say("{count:.0f}", count=100 * share)
-
-
-def _wilson(share: float, trials: float) -> tuple[float, float, float]:
-    """Wilson's interval as `metrics.wilson` gives it, for a number of trials that need not be whole."""
-    z = float(norm.ppf(0.975))
-    centre = share + z**2 / (2 * trials)
-    half = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    low, high = ((centre + side * half) / (1 + z**2 / trials) for side in (-1, 1))
-    # Rounding may carry the ends past a share of 0 or 1.
-    return share, min(max(float(low), 0.0), share), max(min(float(high), 1.0), share)
-
-
-def _logit(probability: np.ndarray) -> np.ndarray:
-    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
-    return np.log(clipped / (1 - clipped))

@@ -1,16 +1,26 @@
-"""The curves of models on one split, computed from ``models/<name>/predictions/<split>.csv``, ready to be drawn."""
+"""Curves and operating points of models on one split, from ``models/<name>/predictions/<split>.csv``."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from pneumo.evaluation import curves, metrics
+from pneumo.errors import ModelError
+from pneumo.evaluation import calibration, curves, metrics
+from pneumo.evaluation.calibration import Thresholds
+from pneumo.evaluation.clinic import ClassScores
 from pneumo.evaluation.metrics import Confusion
+from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import comparison, model_facts
+from pneumo.results import comparison, leaderboard, model_facts
+
+Point = TypeVar("Point")
+
+# What the models of pneumo are compared at: few false alarms, and few missed pneumonias.
+SPECIFICITY, SENSITIVITY = 0.94, 0.97
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +56,7 @@ def draw(card: ModelCard, split: str, label: str, folder: Path | None = None) ->
     limits = card.as_thresholds()
     cells = metrics.confusion(labels, probability, limits.decision)
     both = 0 < labels.sum() < len(labels)
-    points = {"risk_coverage": _answered(labels, probability, limits.low, limits.high)}
+    points = {"risk_coverage": _answered(labels, probability, limits)}
     if both:
         recall = cells.true_positive / (cells.true_positive + cells.false_negative)
         fallout = cells.false_positive / (cells.false_positive + cells.true_negative)
@@ -117,14 +127,73 @@ def arrays(card: ModelCard, split: str, folder: Path | None = None) -> tuple[np.
     return labels, table["probability"].to_numpy(float), table["patient"].to_numpy(str)
 
 
-def _answered(labels: np.ndarray, probability: np.ndarray, low: float, high: float) -> pd.DataFrame:
+def class_scores(card: ModelCard, split: str, folder: Path | None = None) -> ClassScores:
+    """Read a model's probabilities on the films of each class.
+
+    Raises:
+        ModelError: if the predictions are missing or damaged.
+        ValueError: if the films are all normal or all of pneumonia.
+    """
+    labels, probability, _ = arrays(card, split, folder)
+    return ClassScores.of(labels, probability)
+
+
+def at_specificity(
+    cards: Iterable[ModelCard], split: str, specificity: float = SPECIFICITY, folder: Path | None = None
+) -> pd.DataFrame:
+    """Return sensitivity at a fixed specificity, one row a model: ``name, sensitivity, low, high, threshold``.
+
+    Raises:
+        ModelError: if predictions are missing, damaged or of one class only.
+    """
+    rows = []
+    for card in cards:
+        point = _measured(curves.at_specificity, card, split, specificity, folder)
+        rows.append((card.name, point.reached.value, point.reached.low, point.reached.high, point.threshold))
+    return pd.DataFrame(rows, columns=["name", "sensitivity", "low", "high", "threshold"])
+
+
+def markdown(split: str, folder: Path | None = None) -> str:
+    """Return sensitivity at `SPECIFICITY` and specificity at `SENSITIVITY` of all classifiers, the best first.
+
+    Raises:
+        ModelError: if no model was measured on the split.
+    """
+    cards = store.catalogue(folder).cards
+    names = model_facts.labels(cards)
+    measured = [card for card in cards if split in store.measured_splits(card.name, folder)]
+    if not measured:
+        raise ModelError(f"No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.")
+    points = [
+        (
+            names[card.name],
+            _measured(curves.at_specificity, card, split, SPECIFICITY, folder).reached,
+            _measured(curves.at_sensitivity, card, split, SENSITIVITY, folder),
+        )
+        for card in measured
+    ]
+    head = [
+        "Model",
+        f"Sensitivity where specificity is {SPECIFICITY}",
+        f"Specificity where sensitivity is {SENSITIVITY}",
+    ]
+    ordered = sorted(points, key=lambda point: -point[1].value)
+    return leaderboard.markdown_table(pd.DataFrame(ordered, columns=head))
+
+
+def _measured(measure: Callable[..., Point], card: ModelCard, split: str, held: float, folder: Path | None) -> Point:
+    try:
+        return measure(*arrays(card, split, folder), held)
+    except ValueError as error:
+        raise ModelError(f"{card.name} has no such point on {split}: {error}.") from error
+
+
+def _answered(labels: np.ndarray, probability: np.ndarray, limits: Thresholds) -> pd.DataFrame:
     """Return the share of films that get an answer, and the share of the answers that is wrong; no row if none does."""
-    likely, unlikely = probability >= high, probability < low
-    answered = int(np.sum(likely | unlikely))
-    if not answered:
+    decided = calibration.decided(labels, probability, limits)
+    if not decided.coverage.value:
         return pd.DataFrame(columns=["x", "y", "threshold"], dtype=float)
-    wrong = np.sum(likely & (labels == 0)) + np.sum(unlikely & (labels == 1))
-    return _point(answered / len(labels), float(wrong) / answered, np.nan)
+    return _point(decided.coverage.value, decided.error.value, np.nan)
 
 
 def _point(x: float, y: float, threshold: float) -> pd.DataFrame:

@@ -12,7 +12,8 @@ import pandas as pd
 from pneumo.datasets import summary
 from pneumo.datasets.tables import KINDS
 from pneumo.errors import DatasetError, ModelError
-from pneumo.evaluation import curves, metrics
+from pneumo.evaluation import curves
+from pneumo.evaluation.intervals import wilson
 from pneumo.model_store.card import ModelCard
 from pneumo.results import comparison
 
@@ -131,7 +132,7 @@ def rates(films: pd.DataFrame, facts: pd.DataFrame | None = None) -> pd.DataFram
             continue
         for group in present:
             wrong = films["wrong"][groups == group]
-            share = metrics.wilson(int(wrong.sum()), len(wrong))
+            share = wilson(int(wrong.sum()), len(wrong))
             rows.append((grouping, group, len(wrong), int(wrong.sum()), share.value, share.low, share.high))
     return pd.DataFrame(rows, columns=["grouping", "group", "films", "errors", "share", "low", "high"])
 

@@ -10,10 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from pneumo.errors import ModelError
-from pneumo.evaluation.metrics import Confusion, Estimate, Metrics, evaluate_table
+from pneumo.evaluation import calibration
+from pneumo.evaluation.calibration import Decided
+from pneumo.evaluation.intervals import Estimate
+from pneumo.evaluation.metrics import Confusion, Metrics, evaluate_table
 from pneumo.labels import FIGURES, SPLITS
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.results import model_facts
 
 
@@ -160,6 +164,32 @@ def answers_markdown(name: str, split: str, folder: Path | None = None) -> str:
         ModelError: if there is no such model, or it was not measured on the split.
     """
     return markdown_table(answers(store.read_card(name, folder, CLASSIFICATION), split, folder))
+
+
+def decided(card: ModelCard, split: str, folder: Path | None = None) -> Decided:
+    """Return coverage and error of a model's three answers on a split.
+
+    Raises:
+        ModelError: if it was not measured on the split.
+    """
+    films = store.read_predictions(card.name, split, folder)
+    labels = (films["label"] == "PNEUMONIA").to_numpy(int)
+    return calibration.decided(labels, films["probability"].to_numpy(float), card.as_thresholds())
+
+
+def decided_markdown(folder: Path | None = None) -> str:
+    """Return coverage and error of all classifiers on shifted validation and on test as a Markdown table.
+
+    Raises:
+        ModelError: if one was not measured on both.
+    """
+    cards = store.catalogue(folder).cards
+    shown = pd.DataFrame({"Model": model_facts.labels(cards).values()})
+    for split, title in ((SELECTION_SPLIT, "shifted validation"), ("test", "test")):
+        measured = [decided(card, split, folder) for card in cards]
+        shown[f"Decided, {title}"] = [str(each.coverage) for each in measured]
+        shown[f"Wrong, {title}"] = [str(each.error) for each in measured]
+    return markdown_table(shown)
 
 
 def markdown(split: str, folder: Path | None = None) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from pneumo.errors import PneumoError
-from pneumo.evaluation import metrics
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation import intervals
+from pneumo.evaluation.intervals import Estimate
 from pneumo.results import leaderboard
 
 TABLE = Path(__file__).with_name("published.csv")
@@ -61,7 +61,7 @@ class Published:
         """The accuracy with Wilson's 95 % interval, if it was measured on the official test split's 624 films."""
         if self.accuracy is None or self.split != "test":
             return None
-        interval = metrics.wilson(round(self.accuracy * OFFICIAL_TEST_FILMS), OFFICIAL_TEST_FILMS)
+        interval = intervals.wilson(round(self.accuracy * OFFICIAL_TEST_FILMS), OFFICIAL_TEST_FILMS)
         return Estimate(self.accuracy, interval.low, interval.high)
 
 

@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 
 from pneumo import radiograph
 from pneumo.datasets import external, kaggle
-from pneumo.evaluation.metrics import wilson
+from pneumo.evaluation.intervals import wilson
 from pneumo.inference import findings
 from pneumo.inference.findings import Quality
 from pneumo.inference.gate import Gate, GateNetwork, GateOutput, Limits, holder

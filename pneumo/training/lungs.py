@@ -25,7 +25,7 @@ import pandas as pd
 
 from pneumo.datasets import external, kaggle
 from pneumo.errors import DatasetError
-from pneumo.evaluation import metrics, segmentation
+from pneumo.evaluation import intervals, segmentation
 from pneumo.inference import lungs
 from pneumo.inference.lungs import THRESHOLD
 from pneumo.model_store import provenance, store
@@ -413,7 +413,7 @@ def summarise(measured: pd.DataFrame) -> dict[str, object]:
     """
     patients = measured["patient"].to_numpy(str)
     figures = {
-        figure: dataclasses.asdict(metrics.mean_by_patient(measured[figure].to_numpy(float), patients))
+        figure: dataclasses.asdict(intervals.mean_by_patient(measured[figure].to_numpy(float), patients))
         for figure in FIGURES
     }
     counted = {"films": len(measured), "patients": len(set(patients))}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pneumo import radiograph
-from pneumo.evaluation.metrics import Estimate, mean_by_patient
+from pneumo.evaluation.intervals import Estimate, mean_by_patient
 from pneumo.explanation.explainer import Explainer, HeatMap
 from pneumo.inference import gate
 from pneumo.inference.classifier import Assessment, Classifier

@@ -15,7 +15,7 @@ import pandas as pd
 
 from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError, ModelError
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation.cam import METHODS
 from pneumo.model_store import provenance, store
 from pneumo.model_store.card import ModelCard

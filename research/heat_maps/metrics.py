@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from scipy.stats import rankdata
+from scipy import stats
 
 from pneumo.evaluation import segmentation
-from pneumo.evaluation.metrics import BOOTSTRAP_DRAWS, Estimate
+from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate
 from pneumo.explanation.regions import HOT
 from pneumo.preprocessing.network_input import SQUARE
 
@@ -90,7 +90,7 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Return the rank correlation of two figures over films, −1…1; NaN where one is the same for all."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return np.nan
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    return float(stats.spearmanr(first, second).statistic)
 
 
 def by_patient(
@@ -102,7 +102,7 @@ def by_patient(
 ) -> Estimate:
     """Return any statistic over films, with a percentile bootstrap interval that draws patients.
 
-    For means `metrics.mean_by_patient` does the same faster.
+    For means `intervals.mean_by_patient` does the same faster.
 
     Args:
         statistic: of as many arrays as there are figures.

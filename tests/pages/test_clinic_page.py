@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from pneumo.evaluation import clinic
 from pneumo.evaluation.clinic import PRESETS, Clinic
 from pneumo.model_store import store
-from pneumo.results import clinic_curves
+from pneumo.results import curves
 
 PAGE = Path(__file__).parents[2] / "pages" / "clinic.py"
 
@@ -25,8 +25,8 @@ def text(app):
 def expected(models, name, split, values):
     card = store.read_card(name, models)
     place = Clinic.of(values)
-    cells = clinic_curves.films(card, split, models).confusion(card.thresholds["decision"])
-    return clinic_curves.sentence(clinic.outcome(cells, place), place)
+    cells = curves.class_scores(card, split, models).confusion(card.thresholds["decision"])
+    return clinic.sentence(clinic.outcome(cells, place), place)
 
 
 def test_the_page_opens_with_triage_on_the_test_split(models):
@@ -86,8 +86,8 @@ def test_the_address_holds_everything(models):
 
 def test_the_cheapest_threshold_is_chosen_on_validation_films(models):
     card = store.read_card("good", models)
-    best = clinic_curves.cheapest_threshold(
-        clinic_curves.films(card, "val_shifted", models), Clinic.of(PRESETS["triage"].values)
+    best = clinic.cheapest_threshold(
+        curves.class_scores(card, "val_shifted", models), Clinic.of(PRESETS["triage"].values)
     )
 
     assert f"At the cheapest threshold, {best:.3f}" in run().table[0].value.columns

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store
-from pneumo.results import comparison, operating_point
+from pneumo.results import comparison, curves
 
 PAGE = Path(__file__).parents[2] / "pages" / "compare.py"
 
@@ -78,7 +78,7 @@ def test_the_reader_chooses_the_specificity_that_all_models_are_held_to(models):
 
     assert not app.exception
     held = app.table[0].value
-    points = operating_point.table([store.read_card("good", models)], "val", 0.75, models)
+    points = curves.at_specificity([store.read_card("good", models)], "val", 0.75, models)
     good = str(Estimate(*points[["sensitivity", "low", "high"]].iloc[0]))
     assert held["Model"].tolist() == ["GOOD", "MIDDLING"]
     assert held["Sensitivity"].iloc[0] == good

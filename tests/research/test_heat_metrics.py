@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from pneumo.evaluation import metrics
+from pneumo.evaluation import intervals
 from pneumo.preprocessing.network_input import SQUARE
 from research.heat_maps.metrics import (
     BASELINES,
@@ -93,7 +93,7 @@ def test_the_interval_of_a_mean_is_near_that_of_the_faster_way():
     patients = np.repeat(np.arange(40), 2).astype(str)
     values = np.repeat(rng.random(40), 2)
 
-    slow, fast = by_patient(np.mean, patients, values), metrics.mean_by_patient(values, patients)
+    slow, fast = by_patient(np.mean, patients, values), intervals.mean_by_patient(values, patients)
 
     assert slow.value == pytest.approx(fast.value)
     assert (slow.low, slow.high) == pytest.approx((fast.low, fast.high), abs=0.02)

@@ -10,7 +10,7 @@ from pneumo.datasets import kaggle
 from pneumo.explanation.table import read
 from pneumo.inference import pathogen
 from pneumo.model_store import store
-from pneumo.results import card_figures, comparison, leaderboard, operating_point, published, selective
+from pneumo.results import card_figures, comparison, curves, leaderboard, published
 from research import model_steps
 from research.heat_maps import benchmark
 
@@ -72,13 +72,13 @@ def test_the_ingredients_are_what_their_runs_gave():
 def test_the_table_of_decided_films_is_what_the_predictions_give():
     [table] = DECIDED.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
 
-    assert table == selective.markdown(), "run `python -m pneumo.selective`"
+    assert table == leaderboard.decided_markdown(), "run `python -m pneumo.selective`"
 
 
 def test_the_points_of_the_roc_curves_are_what_the_predictions_give():
     [(split, table)] = POINTS.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
 
-    assert table == operating_point.markdown(split), f"run `python -m pneumo.operating_point {split}`"
+    assert table == curves.markdown(split), f"run `python -m pneumo.operating_point {split}`"
 
 
 def test_the_three_classes_are_what_the_predictions_give():

@@ -7,7 +7,7 @@ from pages.parts.charts.shortcuts import embedding_plot, floor_plot, shift_plot,
 from pneumo.datasets import shortcut_tables
 from pneumo.datasets.samples import FOLDER
 from pneumo.datasets.shortcuts import PARTS, Leaks, load
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 
 
 @pytest.fixture(scope="module")

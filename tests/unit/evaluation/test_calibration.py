@@ -11,6 +11,7 @@ from pneumo.evaluation.calibration import (
     as_percent,
     at_prevalence,
     choose_thresholds,
+    decided,
     fit,
     threshold_evidence,
 )
@@ -232,3 +233,21 @@ def test_it_agrees_with_a_calibration_fitted_at_the_other_prevalence():
 def test_a_share_out_of_range_is_not_restated(probability, held_at, prevalence):
     with pytest.raises(ValueError, match="lies"):
         at_prevalence(probability, held_at, prevalence)
+
+
+def test_films_between_the_limits_are_not_decided_on():
+    labels = np.array([1, 1, 1, 0, 0, 0, 0, 1])
+    probability = np.array([0.8, 0.79, 0.1, 0.1, 0.2, 0.9, 0.19, 0.99])
+
+    found = decided(labels, probability, Thresholds(decision=0.5, low=0.2, high=0.8))
+
+    assert found.coverage.value == pytest.approx(6 / 8)
+    assert found.error.value == pytest.approx(2 / 6)
+    assert found.error.low < 2 / 6 < found.error.high
+
+
+def test_where_nothing_is_decided_the_error_is_unknown():
+    found = decided(np.array([0, 1]), np.array([0.5, 0.5]), Thresholds(decision=0.5, low=0.2, high=0.8))
+
+    assert found.coverage.value == 0
+    assert np.isnan(found.error.value)

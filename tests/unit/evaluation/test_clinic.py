@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from pneumo.evaluation import clinic
-from pneumo.evaluation.clinic import PRESETS, Clinic
-from pneumo.evaluation.metrics import Confusion, wilson
+from pneumo.evaluation.clinic import ALL, MODEL, NONE, PRESETS, ClassScores, Clinic, outcome
+from pneumo.evaluation.intervals import wilson
+from pneumo.evaluation.metrics import Confusion
 
 CELLS = Confusion(true_positive=90, false_negative=10, true_negative=160, false_positive=40)
 PLACE = Clinic(prevalence=0.2, films=1000, miss_cost=50, alarm_cost=2, read_share=0.25)
+EVEN_COSTS = Clinic(prevalence=0.2, films=1000, miss_cost=1, alarm_cost=1, read_share=0)
+FILMS = ClassScores(sick=np.array([0.3, 0.6, 0.8, 0.9]), well=np.array([0.1, 0.2, 0.4, 0.7]))
 
 
 def test_a_hand_worked_clinic():
@@ -110,3 +113,82 @@ def test_a_preset_is_a_clinic(preset):
     assert 0 <= place.read_share <= 1
     assert place.films == preset.values["films"]
     assert place.balance == pytest.approx(1 / (1 + place.miss_cost / place.alarm_cost))
+
+
+def test_films_are_counted_at_any_threshold():
+    assert FILMS.confusion(0.5) == Confusion(3, 1, 3, 1)
+    assert FILMS.confusion(0.6) == Confusion(3, 1, 3, 1)
+    assert FILMS.confusion(0.601) == Confusion(2, 2, 3, 1)
+    miss, alarm = FILMS.rates(np.array([0.25, 0.5]))
+    assert miss[0].tolist() == [0, 0.25] and alarm[0].tolist() == [0.5, 0.25]
+
+
+def test_the_cost_of_each_threshold_is_that_of_its_calls():
+    curve = clinic.cost_curve(FILMS, EVEN_COSTS).set_index("threshold")
+
+    for threshold in (0.05, 0.5, 0.95):
+        expected = outcome(FILMS.confusion(threshold), EVEN_COSTS).cost
+        assert tuple(curve.loc[threshold]) == pytest.approx((expected.value, expected.low, expected.high))
+
+
+@pytest.mark.parametrize("costs", [(1, 1), (100, 1), (1, 100), (5, 1)])
+def test_no_threshold_is_cheaper_than_the_cheapest(costs):
+    place = dataclasses.replace(EVEN_COSTS, miss_cost=costs[0], alarm_cost=costs[1])
+
+    best = clinic.cheapest_threshold(FILMS, place)
+
+    lowest = outcome(FILMS.confusion(best), place).cost.value
+    assert lowest <= clinic.cost_curve(FILMS, place)["cost"].min() + 1e-9
+
+
+def test_dear_misses_lower_the_cheapest_threshold():
+    thresholds = [
+        clinic.cheapest_threshold(FILMS, dataclasses.replace(EVEN_COSTS, miss_cost=cost)) for cost in (1, 4, 200)
+    ]
+
+    assert thresholds == sorted(thresholds, reverse=True)
+    # Half-way between the highest normal film below the lowest one with pneumonia, and that.
+    assert thresholds[-1] == pytest.approx(0.25)
+
+
+def test_a_hand_worked_decision_curve():
+    curve = clinic.decision_curve(FILMS, EVEN_COSTS, calibrated_for=0.2)
+    at_half = curve[curve["threshold"] == 0.5].set_index("policy")
+
+    # Of 20 pneumonias 15 are found; of 80 normal films 20 are treated, each weighing as much as a pneumonia.
+    assert at_half.loc[MODEL, "benefit"] == pytest.approx(15 - 20)
+    assert at_half.loc[NONE, "benefit"] == 0
+    at_tenth = curve[curve["threshold"] == 0.1].set_index("policy")
+    assert at_tenth.loc[ALL, "benefit"] == pytest.approx(20 - 80 / 9)
+    assert (curve["low"].dropna() <= curve["benefit"][curve["low"].notna()]).all()
+
+
+def test_the_probability_is_corrected_to_the_clinics_share():
+    """A film of 0.6 where half are ill has odds of 1.5, so odds of 1.5 × 0.25 where a fifth are: 0.27."""
+    curve = clinic.decision_curve(FILMS, EVEN_COSTS, calibrated_for=0.5)
+    benefit = curve[curve["policy"] == MODEL].set_index("threshold")["benefit"]
+
+    for threshold, found in ((0.27, 3), (0.28, 2)):
+        assert benefit[threshold] == pytest.approx(5 * found - 20 * threshold / (1 - threshold))
+
+
+def test_policies_that_do_harm_are_drawn_no_further():
+    curve = clinic.decision_curve(FILMS, EVEN_COSTS, calibrated_for=0.5)
+
+    assert curve["benefit"].min() >= -5
+    assert curve["low"].min() >= -5
+    assert curve[curve["policy"] == ALL]["threshold"].max() < 0.5
+
+
+def test_outcomes_are_shown_with_their_intervals():
+    result = outcome(FILMS.confusion(0.5), EVEN_COSTS)
+
+    shown = clinic.readable({"Now": result})
+    said = clinic.sentence(result, EVEN_COSTS)
+
+    assert shown.loc["Missed a year", "Now"] == f"50 ({result.missed.low:.0f}–{result.missed.high:.0f})"
+    assert shown.loc["Of alarms, true (PPV)", "Now"].startswith("42.9 % (")
+    assert said.startswith("Of 100 films, 20 show pneumonia. 5.0 (")
+    assert "In a year of 1,000 films" in said
+    never = outcome(Confusion(0, 4, 4, 0), EVEN_COSTS)
+    assert clinic.readable({"Never": never}).loc["Of alarms, true (PPV)", "Never"] == "–"

@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics as reference
 
 from pneumo.evaluation import curves
-from pneumo.evaluation.metrics import wilson
+from pneumo.evaluation.intervals import wilson
 
 
 @pytest.fixture
@@ -74,6 +74,15 @@ def test_the_band_of_a_perfect_model_is_the_curve():
     assert curve["low"].tolist() == curve["high"].tolist() == [1.0] * len(curve)
 
 
+@pytest.mark.parametrize("curve", [curves.roc, curves.precision_recall])
+def test_samples_without_films_of_a_class_are_left_out_of_the_band(curve):
+    drawn = curve(np.array([1, 0, 0]), np.array([0.9, 0.2, 0.1]), np.arange(3), draws=60)
+
+    assert drawn[["low", "high"]].to_numpy().tolist() == [[1, 1]] * len(drawn)
+    never = curve(np.array([1, 0]), np.array([0.9, 0.2]), np.array(["a", "b"]), draws=1, seed=0)
+    assert never["low"].isna().all() or (never["low"] == 1).all()
+
+
 def test_the_risk_of_all_films_is_the_error_rate_and_falls_where_confidence_tells(films):
     labels, probability, _ = films
 
@@ -104,3 +113,76 @@ def test_score_shares_add_up_in_each_class(films):
     assert shares.groupby("class")["share"].sum().to_dict() == pytest.approx({"Normal": 1, "Pneumonia": 1})
     assert shares["films"].sum() == 200
     assert curves.score_shares(np.zeros(3), np.array([0.1, 0.2, 1.0]))["class"].unique().tolist() == ["Normal"]
+
+
+@pytest.fixture
+def ranked():
+    """Labels, probabilities with ties, and patients with several films."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 300)
+    probability = np.round(np.clip(0.3 + 0.3 * labels + rng.normal(0, 0.2, 300), 0, 1), 2)
+    return labels, probability, rng.integers(0, 180, 300)
+
+
+@pytest.mark.parametrize("specificity", [0.5, 0.8, 0.94, 0.99])
+def test_no_threshold_finds_more_and_spares_as_many(ranked, specificity):
+    labels, probability, _ = ranked
+
+    point = curves.at_specificity(*ranked, specificity)
+
+    found = {
+        cut: np.mean(probability[labels == 1] >= cut)
+        for cut in np.unique(probability)
+        if np.mean(probability[labels == 0] < cut) >= specificity
+    }
+    assert point.reached.value == pytest.approx(max(found.values()))
+    assert found[point.threshold] == pytest.approx(point.reached.value)
+    assert point.reached.low < point.reached.value < point.reached.high
+
+
+@pytest.mark.parametrize("sensitivity", [0.5, 0.9, 0.97])
+def test_no_threshold_spares_more_and_finds_as_many(ranked, sensitivity):
+    labels, probability, _ = ranked
+
+    spared = [
+        np.mean(probability[labels == 0] < cut)
+        for cut in np.unique(probability)
+        if np.mean(probability[labels == 1] >= cut) >= sensitivity
+    ]
+
+    assert curves.at_sensitivity(*ranked, sensitivity).value == pytest.approx(max(spared))
+
+
+def test_a_share_that_is_met_exactly_counts():
+    labels = np.array([0] * 50 + [1] * 50)
+    probability = np.concatenate([np.linspace(0, 0.5, 47), [0.9] * 3, np.linspace(0.55, 0.8, 50)])
+
+    point = curves.at_specificity(labels, probability, np.arange(100), 0.94)
+
+    assert point.reached.value == 1
+    assert point.threshold == pytest.approx(0.55)
+
+
+def test_where_every_threshold_raises_too_many_alarms_nothing_is_found():
+    labels, probability = np.array([0, 0, 1, 1, 1]), np.array([0.9, 0.1, 0.2, 0.3, 0.4])
+
+    point = curves.at_specificity(labels, probability, np.arange(5), 0.9)
+
+    assert point.reached.value == 0
+    assert point.threshold == np.inf
+
+
+def test_every_draw_finds_its_own_threshold(ranked):
+    whole = curves.at_specificity(*ranked, 0.94, draws=400)
+    each_film_a_patient = curves.at_specificity(ranked[0], ranked[1], np.arange(300), 0.94, draws=400)
+
+    assert whole == curves.at_specificity(*ranked, 0.94, draws=400)
+    assert whole.reached.value == each_film_a_patient.reached.value
+    assert whole.reached.low != each_film_a_patient.reached.low
+
+
+def test_films_of_one_class_have_no_such_point(ranked):
+    _, probability, patients = ranked
+
+    with pytest.raises(ValueError, match="one class"):
+        curves.at_specificity(np.ones(300), probability, patients, 0.94)

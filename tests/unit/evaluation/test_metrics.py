@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import brentq
 from sklearn import metrics as reference
 
-from pneumo.evaluation.metrics import Confusion, Estimate, confusion, evaluate, evaluate_table, mean_by_patient, wilson
+from pneumo.evaluation.intervals import Estimate
+from pneumo.evaluation.metrics import Confusion, confusion, evaluate, evaluate_table
 
 
 def random_films(seed, films=150, patients=90):
@@ -57,36 +57,6 @@ def test_calibration_error_equals_a_hand_worked_table():
     figures = evaluate(labels, probability, np.arange(10), 0.5, draws=10)
 
     assert figures.ece.value == pytest.approx(by_hand)
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "low", "high"),
-    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilsons_interval_equals_the_published_ones(successes, trials, low, high):
-    interval = wilson(successes, trials)
-
-    assert interval.value == successes / trials
-    assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
-
-
-@given(trials=st.integers(2, 2000), share=st.floats(0, 1))
-def test_wilsons_limits_are_where_the_score_test_just_rejects(trials, share):
-    successes = min(max(round(share * trials), 1), trials - 1)
-    observed = successes / trials
-
-    interval = wilson(successes, trials)
-
-    def score(proportion):
-        return (observed - proportion) ** 2 * trials - 1.959963985**2 * proportion * (1 - proportion)
-
-    assert interval.low == pytest.approx(brentq(score, 0, observed, xtol=1e-12), abs=1e-7)
-    assert interval.high == pytest.approx(brentq(score, observed, 1, xtol=1e-12), abs=1e-7)
-
-
-def test_wilsons_interval_of_nothing_is_unknown():
-    assert np.isnan(dataclasses.astuple(wilson(0, 0))).all()
 
 
 def test_a_film_at_the_threshold_is_called_pneumonia():
@@ -208,38 +178,3 @@ def test_a_table_of_predictions_is_evaluated_like_its_arrays():
     figures = evaluate_table(table, 0.5)
 
     assert figures == evaluate(labels, probability, table["patient"].to_numpy(str), 0.5)
-
-
-def test_an_estimate_reads_as_a_figure_with_its_interval():
-    assert str(Estimate(0.98649, 0.9771, 0.9934)) == "0.986 (0.977–0.993)"
-
-
-def test_a_mean_is_that_over_films_and_leaves_out_the_unknown():
-    values = np.array([0.9, 0.6, np.nan, 0.3])
-
-    mean = mean_by_patient(values, np.array(["P", "P", "Q", "R"]), draws=200)
-
-    assert mean.value == pytest.approx(0.6)
-    # Patient P has two films, so a sample of two patients holds P twice, R twice, or all three films.
-    assert (mean.low, mean.high) == (pytest.approx(0.3), pytest.approx(0.75))
-    assert mean_by_patient(values, np.array(["P", "P", "Q", "R"]), draws=200) == mean
-
-
-def test_the_mean_of_nothing_known_is_unknown():
-    assert np.isnan(mean_by_patient(np.array([np.nan, np.nan]), np.array(["P", "Q"])).value)
-    assert np.isnan(mean_by_patient(np.array([]), np.array([])).value)
-
-
-@given(st.integers(0, 1000))
-@settings(max_examples=10)
-def test_the_interval_of_a_mean_is_that_of_the_clustered_standard_error(seed):
-    rng = np.random.default_rng(seed)
-    patients = np.repeat(np.arange(150), 3)
-    values = np.repeat(rng.normal(0, 1, 150), 3)
-
-    mean = mean_by_patient(values, patients, draws=2000, seed=seed)
-
-    # Three equal films of a patient tell no more than one.
-    half = 1.96 * values[::3].std(ddof=1) / np.sqrt(150)
-    assert mean.high - mean.low == pytest.approx(2 * half, rel=0.12)
-    assert mean.value == pytest.approx(values.mean())

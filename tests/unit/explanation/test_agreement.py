@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import spearmanr
 from toy import synthetic
 
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation import agreement
 from pneumo.explanation.agreement import Agreement, UsualAgreement, compare, in_words, rank_correlation, usual
 

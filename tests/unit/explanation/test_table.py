@@ -1,7 +1,7 @@
 import pytest
 
 from pneumo.errors import ModelError
-from pneumo.evaluation.metrics import Estimate
+from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation import table
 
 TABLE = """part,method,figure,value,low,high,films

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from pneumo.evaluation.metrics import wilson
+from pneumo.evaluation.intervals import wilson
 from pneumo.inference import pathogen_tables
 from pneumo.inference.pathogen import CLASSES
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from toy import synthetic
 
-from pneumo.evaluation import metrics
+from pneumo.evaluation import intervals
 from pneumo.inference import similar_cases
 from pneumo.inference.similar_cases import agreement, find, usual_distances
 
@@ -160,7 +160,7 @@ def test_the_agreement_is_that_of_the_films_around_each_counted_by_hand():
     assert found.label_by_chance == pytest.approx((5 * 4 + 4 * 3) / (9 * 8))
     assert found.kind_by_chance == pytest.approx((5 * 4 + 3 * 2) / (9 * 8))
     assert (found.count, found.films, found.patients) == (2, 9, 9)
-    assert found.label == metrics.mean_by_patient(np.array([1, 1, 1, 1, 0.5, 1, 1, 1, 0]), index.patients)
+    assert found.label == intervals.mean_by_patient(np.array([1, 1, 1, 1, 0.5, 1, 1, 1, 0]), index.patients)
 
 
 def test_a_film_s_own_child_does_not_vouch_for_it():

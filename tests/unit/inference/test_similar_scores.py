@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from toy import synthetic
 
 from pneumo.errors import ModelError
-from pneumo.evaluation import metrics
+from pneumo.evaluation import intervals
 from pneumo.evaluation.calibration import at_prevalence
 from pneumo.inference import similar_scores
 from pneumo.inference.similar_scores import NEIGHBOURS, ValidationScores, distribution, read_scores, similar_films
@@ -42,7 +42,7 @@ def test_it_counts_the_hundred_films_that_are_nearest_in_the_logit():
     assert (found.films, found.patients, found.pneumonia) == (100, 100, 51)
     assert (found.lowest, found.highest) == (pytest.approx(sigmoid(2.706)), pytest.approx(sigmoid(3.3)))
     assert found.share.value == pytest.approx(0.51)
-    by_scipy = metrics.wilson(51, 100)
+    by_scipy = intervals.wilson(51, 100)
     assert (found.share.low, found.share.high) == (pytest.approx(by_scipy.low), pytest.approx(by_scipy.high))
 
 
@@ -56,7 +56,7 @@ def test_the_count_is_weighted_to_the_prevalence():
     assert even.pneumonia == rare.pneumonia == 80
     assert even.share.value == pytest.approx(0.5)
     assert rare.share.value == pytest.approx(0.1)
-    interval = metrics.wilson(80, 100)
+    interval = intervals.wilson(80, 100)
     assert rare.share.low == pytest.approx(at_prevalence(interval.low, 0.8, 0.1))
     assert rare.share.high == pytest.approx(at_prevalence(interval.high, 0.8, 0.1))
 
@@ -90,7 +90,7 @@ def test_films_of_one_child_count_for_one():
 
     assert (alone.patients, together.patients) == (100, 25)
     assert together.share.value == alone.share.value
-    by_children = metrics.wilson(12, 24)
+    by_children = intervals.wilson(12, 24)
     assert together.share.high - together.share.low == pytest.approx(by_children.high - by_children.low, abs=0.01)
 
 

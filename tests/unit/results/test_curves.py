@@ -87,3 +87,32 @@ def test_only_models_of_several_epochs_have_training_curves(tmp_path):
 def test_a_split_without_predictions_is_a_model_error(tmp_path):
     with pytest.raises(ModelError, match="not measured on val"):
         curves.draw(write(tmp_path), "val", "Toy", tmp_path)
+
+
+def test_the_table_has_a_row_a_model_the_best_first(toy_models):
+    rows = [line.split(" | ") for line in curves.markdown("test", toy_models).splitlines()[2:]]
+
+    cards = {card.title: card for card in store.catalogue(toy_models).cards}
+    assert {row[0].removeprefix("| ") for row in rows} == set(cards)
+    assert [row[1] for row in rows] == sorted((row[1] for row in rows), reverse=True)
+    shown = curves.at_specificity([cards[rows[0][0].removeprefix("| ")]], "test", folder=toy_models)
+    assert rows[0][1].startswith(f"{shown['sensitivity'].iloc[0]:.3f} (")
+
+
+def test_a_split_that_no_model_was_measured_on_is_refused(toy_models):
+    with pytest.raises(ModelError, match="evaluate NAME --split"):
+        curves.markdown("external_nih", toy_models)
+
+
+def test_the_films_are_those_of_the_predictions(tmp_path):
+    card = synthetic.card(name="toy")
+    table = pd.DataFrame({"label": ["NORMAL", "PNEUMONIA", "PNEUMONIA"], "probability": [0.2, 0.9, 0.6]})
+    table = table.assign(pathogen="", file=["a", "b", "c"], patient=["a", "b", "c"])
+    store.write_predictions(table, "toy", "test", tmp_path)
+
+    read = curves.class_scores(card, "test", tmp_path)
+
+    assert (read.sick.tolist(), read.well.tolist()) == ([0.6, 0.9], [0.2])
+    store.write_predictions(table.assign(label="NORMAL"), "toy", "test", tmp_path)
+    with pytest.raises(ValueError, match="one class"):
+        curves.class_scores(card, "test", tmp_path)

@@ -6,7 +6,7 @@ from toy import synthetic
 
 from pages.parts.charts import style
 from pneumo.errors import DatasetError
-from pneumo.evaluation.metrics import wilson
+from pneumo.evaluation.intervals import wilson
 from pneumo.model_store import store
 from pneumo.results import failures
 from pneumo.results.failures import AGREEMENT, ALARM, BY_AGREEMENT, BY_BRIGHTNESS, BY_KIND, BY_SIZE, MISSED

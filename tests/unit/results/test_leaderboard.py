@@ -5,7 +5,7 @@ from sklearn import metrics as reference
 from toy import synthetic
 
 from pneumo.errors import ModelError
-from pneumo.evaluation.metrics import wilson
+from pneumo.evaluation.intervals import wilson
 from pneumo.labels import FIGURES, SPLITS
 from pneumo.model_store import store
 from pneumo.results import leaderboard
@@ -208,3 +208,13 @@ def test_only_classifiers_stand_on_the_leaderboard(tmp_path):
     assert len(leaderboard.markdown("test", tmp_path).splitlines()) == 3
     with pytest.raises(ModelError, match=r"'lungs' is for segmentation.*one of: one\."):
         leaderboard.answers_markdown("lungs", "test", tmp_path)
+
+
+def test_the_table_of_decided_films_has_a_row_a_model(toy_models):
+    rows = leaderboard.decided_markdown(toy_models).splitlines()[2:]
+
+    cards = store.catalogue(toy_models).cards
+    assert len(rows) == len(cards)
+    for row, card in zip(rows, cards, strict=True):
+        decided = leaderboard.decided(card, "test", toy_models)
+        assert row.endswith(f"| {decided.coverage} | {decided.error} |")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pneumo.cli import app, output
 from pneumo.datasets import external, kaggle
 from pneumo.errors import DatasetError, ModelError
-from pneumo.evaluation import metrics
+from pneumo.evaluation import intervals
 from pneumo.inference.classifier import Classifier
 from pneumo.model_store import store
 from pneumo.model_store.card import SEGMENTATION
@@ -147,7 +147,7 @@ def test_figures_are_means_over_films_with_intervals_over_patients():
 
     figures = lungs.summarise(measured)
 
-    expected = metrics.mean_by_patient(measured["dice"].to_numpy(), measured["patient"].to_numpy())
+    expected = intervals.mean_by_patient(measured["dice"].to_numpy(), measured["patient"].to_numpy())
     assert figures["dice"] == pytest.approx(dataclasses.asdict(expected), abs=1e-6)
     assert figures["boundary_distance"]["value"] == 2
     assert (figures["films"], figures["patients"], figures["failed"]) == (4, 3, 1)
