@@ -11,7 +11,7 @@ from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import chart_with_table, first_visit
 from pneumo.datasets import kaggle, tables
 from pneumo.datasets.summary import Summary
-from pneumo.datasets.tables import SPLITS
+from pneumo.labels import OFFICIAL_SPLITS
 
 
 def show_table(table: pd.DataFrame) -> None:
@@ -35,7 +35,7 @@ def show_counts(summary: Summary) -> None:
     )
     counts = tables.class_counts(summary.counts)
     chart_with_table.show(
-        dataset.class_bars(counts, list(SPLITS.values()), quantity),
+        dataset.class_bars(counts, list(OFFICIAL_SPLITS.values()), quantity),
         counts,
         "counts",
         f"{quantity.capitalize()} of each split by kind; the table has the figures.",

@@ -12,12 +12,11 @@ from pages.parts.data import catalogue, data_folder
 from pages.parts.models import measured_models
 from pages.parts.shared import chart, chart_with_table, first_visit, sections
 from pneumo.errors import DatasetError, ImageError, ModelError
-from pneumo.inference import pathogen, pathogen_tables
-from pneumo.labels import SPLITS
+from pneumo.inference import pathogen
+from pneumo.labels import FALSE_ALARM, MISSED, SPLITS
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import failures, leaderboard
-from pneumo.results.failures import ALARM, MISSED
+from pneumo.results import failures, leaderboard, three_classes
 
 # In pixels; three charts fit beside each other on a desktop, one on a telephone.
 SMALL = 340
@@ -25,7 +24,7 @@ MATRIX = 480
 # In pixels; six films fit beside each other on a desktop, two on a telephone.
 PICTURE_WIDTH = 165
 FILMS_SHOWN = 12
-ERRORS = {"All": None, f"{MISSED}s": MISSED, f"{ALARM}s": ALARM}
+ERRORS = {"All": None, f"{MISSED}s": MISSED, f"{FALSE_ALARM}s": FALSE_ALARM}
 
 
 @st.cache_data(show_spinner="Reading the films once…", max_entries=20)
@@ -67,15 +66,15 @@ def show_three_classes(card: ModelCard, split: str) -> None:
         st.caption(f"The network that tells bacterial from viral was not measured on these films; {chosen}.")
         return
     try:
-        told = pathogen.classes(card, split)
+        called = three_classes.calls(card, split)
     except ModelError as error:
         st.caption(f":material/warning: {error}")
         return
-    if told.empty:
+    if called.empty:
         st.caption("No name of these films tells a cause.")
         return
-    st.write(pathogen_tables.reading(told))
-    cells = pathogen_tables.cells(told)
+    st.write(three_classes.sentence(called))
+    cells = three_classes.cells(called)
     with st.container(width=MATRIX):
         chart_with_table.show(
             style.confusion_plot(cells, "Films by label and call"),
@@ -83,7 +82,7 @@ def show_three_classes(card: ModelCard, split: str) -> None:
             "three_classes",
             "Films labelled normal, bacterial and viral, by what they are called; the table has the figures.",
         )
-    st.table(pathogen_tables.readable(told), border="horizontal", hide_index=True)
+    st.table(three_classes.readable(called), border="horizontal", hide_index=True)
     st.caption(
         "Shares of the films with each label, with Wilson's 95 % interval. The model calls pneumonia at its decision "
         "threshold; a second network then tells bacterial from viral. The label is the file's name, without a "
@@ -94,11 +93,11 @@ def show_three_classes(card: ModelCard, split: str) -> None:
 def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path | None) -> None:
     """Show the films that the model calls wrong, the surest first."""
     mistakes = failures.errors(films)
-    counts = mistakes["error"].value_counts()
+    counts = mistakes["call"].value_counts()
     st.write(
         f"{len(mistakes):,} of {len(films):,} films are called wrong at the threshold "
         f"{card.as_thresholds().decision:.3f}: {counts.get(MISSED, 0):,} missed pneumonias and "
-        f"{counts.get(ALARM, 0):,} false alarms."
+        f"{counts.get(FALSE_ALARM, 0):,} false alarms."
     )
     if films["others"].max() > 0:
         st.caption(f"{failures.by_everyone(films):,} of them are called wrong by every model that saw these films.")

@@ -9,10 +9,10 @@ from pages.parts.data import catalogue, data_folder, film_view
 from pages.parts.data.catalogue import SPLITS, Catalogue, Choice
 from pages.parts.shared import first_visit
 from pneumo.datasets.summary import PICTURES, Summary, class_difference, difference_text, full_contrast, signed_picture
-from pneumo.datasets.tables import KINDS
 from pneumo.errors import ImageError, ModelError
+from pneumo.labels import CALLS, KINDS
 from pneumo.model_store import store
-from pneumo.results import film_calls, model_facts
+from pneumo.results import failures, model_facts
 
 # In pixels; six fit beside each other on a desktop, two on a telephone.
 PICTURE_WIDTH = 165
@@ -68,15 +68,15 @@ def choose(data: Catalogue) -> tuple[Choice, str | None]:
     if titles[title]:
         calls = place.multiselect(
             "What the model got wrong or right",
-            list(film_calls.CALLS),
-            default=list(film_calls.CALLS[:2]),
+            list(CALLS),
+            default=list(CALLS[:2]),
             key="call",
             bind="query-params",
             on_change=first_page,
             placeholder="All its films",
             width=330,
         )
-        calls = calls or list(film_calls.CALLS)
+        calls = calls or list(CALLS)
     return Choice(names[split], tuple(kinds), patient, width, tuple(calls)), titles[title] or None
 
 
@@ -86,14 +86,14 @@ def show_films(data: Catalogue) -> None:
     films = data.films
     if model:
         try:
-            calls = film_calls.read(store.read_card(model))
+            calls = failures.calls_on_films(store.read_card(model))
         except ModelError as error:
             st.write(str(error))
             return
-        films = film_calls.with_calls(films, calls)
+        films = failures.with_calls(films, calls)
         if not (films["call"] != "").any():
             st.write("None of these films is among those that the model was measured on; its wrong calls are:")
-            st.dataframe(film_calls.readable(calls), hide_index=True, key="wrong_calls")
+            st.dataframe(failures.readable_errors(calls), hide_index=True, key="wrong_calls")
             st.caption("To see the films, name the folder of the data set above.")
             return
     found = catalogue.matching(films, choice)

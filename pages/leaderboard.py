@@ -9,10 +9,9 @@ from pages.parts.charts import leaderboard_table
 from pages.parts.models import measured_models
 from pages.parts.shared import first_visit
 from pneumo.errors import PneumoError
-from pneumo.labels import SPLITS
-from pneumo.results import leaderboard, model_facts, published, scoreboard
-from pneumo.results.leaderboard import Measurement
-from pneumo.results.scoreboard import COLUMNS, EXTERNAL_SPLIT, SHOWN_FIRST, Latency
+from pneumo.labels import EXTERNAL_SPLIT, SPLITS
+from pneumo.results import leaderboard, model_facts, published
+from pneumo.results.leaderboard import COLUMNS, SHOWN_FIRST, Latency, Measurement
 
 FEWEST, MOST = 2, 5
 
@@ -93,8 +92,8 @@ if actions.button(
     measure_latency(shown)
 
 results = published.load() if with_published else []
-table = scoreboard.rows(shown, elsewhere, latencies(), results)
-table = scoreboard.in_order(scoreboard.matching(table, search or ""), order)
+table = leaderboard.rows(shown, elsewhere, latencies(), results)
+table = leaderboard.in_order(leaderboard.matching(table, search or ""), order)
 with actions:
     st.download_button(
         "Download (CSV)",

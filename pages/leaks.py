@@ -13,10 +13,11 @@ from pneumo.datasets import checks, kaggle, samples, shortcut_tables, tables
 from pneumo.datasets import shortcuts as dataset_leaks
 from pneumo.datasets.shortcuts import PARTS, Leaks
 from pneumo.datasets.summary import Summary
-from pneumo.datasets.tables import KINDS, SIZES, SPLITS
+from pneumo.datasets.tables import SIZES
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.evaluation import metrics
 from pneumo.evaluation.intervals import Estimate
+from pneumo.labels import KINDS, OFFICIAL_SPLITS
 from pneumo.model_store import store
 from pneumo.results import leaderboard
 
@@ -157,7 +158,7 @@ def show_sizes(summary: Summary | None) -> None:
     st.caption(tables.size_leak(summary.size_quartiles, summary.sizes_from))
     shares = tables.intensity_shares(summary.intensity)
     chart_with_table.show(
-        dataset.intensity_lines(shares, list(SPLITS.values())), shares, "intensity", "Grey values by class."
+        dataset.intensity_lines(shares, list(OFFICIAL_SPLITS.values())), shares, "intensity", "Grey values by class."
     )
     st.caption("Where the lines of a class differ between splits, films were exposed or exported differently.")
 

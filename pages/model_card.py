@@ -12,9 +12,9 @@ from pneumo.errors import ModelError
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
-from pneumo.results import checklist, model_card, model_facts
-from pneumo.results.checklist import Item
+from pneumo.results import markdown_tables, model_card, model_facts
 from pneumo.results.leaderboard import Measurement
+from pneumo.results.model_card import Item
 
 
 def every_card() -> list[ModelCard]:
@@ -60,13 +60,13 @@ def training(card: ModelCard) -> None:
 def show_items(guideline: str, items: list[Item]) -> None:
     """Show what a guideline asks for, once the reader unfolds it."""
     folded = st.expander(
-        f"{guideline}: {checklist.summary(items)}",
+        f"{guideline}: {model_card.checklist_summary(items)}",
         icon=":material/checklist:",
         key=f"items_{guideline}",
         on_change="rerun",
     )
     if folded.open:
-        folded.table(checklist.readable(items).set_index("Item"), border="horizontal")
+        folded.table(model_card.readable_checklist(items).set_index("Item"), border="horizontal")
 
 
 first_visit.ensure_navigation(Path(__file__))
@@ -82,7 +82,7 @@ if not cards:
 card = measured_models.choose_model(cards)
 try:
     parts = model_card.sections(card, measurements_of(card))
-    items = checklist.items(card)
+    items = model_card.checklist(card)
 except ModelError as error:
     st.write(str(error))
     st.stop()
@@ -97,7 +97,7 @@ st.download_button(
 )
 for title, text in parts.items():
     st.subheader(title)
-    st.markdown(model_card.unbroken(text))
+    st.markdown(markdown_tables.unbroken(text))
     if title == "Training":
         try:
             training(card)

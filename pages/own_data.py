@@ -8,8 +8,8 @@ from pages.parts.data import own_films
 from pages.parts.shared import first_visit
 from pneumo.datasets import checks, download, download_kagglehub, medmnist
 from pneumo.datasets.checks import Check, Problem
-from pneumo.datasets.tables import CLASSES
 from pneumo.errors import DatasetError
+from pneumo.labels import CLASSES
 
 # In pixels; six fit beside each other on a desktop, two on a telephone.
 PICTURE_WIDTH = 165

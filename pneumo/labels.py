@@ -1,4 +1,4 @@
-"""The names and meanings, for people, of the splits that models are measured on, of the figures, and of the answers."""
+"""Names and meanings, for people, of classes, kinds of film, answers, calls, splits and figures: each in one table."""
 
 from dataclasses import dataclass
 
@@ -22,9 +22,32 @@ class Figure:
     higher_is_better: bool = True
 
 
+CLASSES = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
+# By label and pathogen, as the tables of films and of predictions have them.
+KINDS: dict[tuple[str, str], str] = {
+    ("NORMAL", ""): say("Normal"),
+    ("PNEUMONIA", "bacteria"): say("Bacterial pneumonia"),
+    ("PNEUMONIA", "virus"): say("Viral pneumonia"),
+    ("PNEUMONIA", ""): say("Pneumonia, cause not named"),
+}
+# The three answers, surest of pneumonia first, and what stands in their place where there is none.
+ANSWER_WORDS = {
+    "likely": say("Pneumonia likely"),
+    "uncertain": say("Cannot say"),
+    "unlikely": say("Pneumonia unlikely"),
+}
+STATUS_WORDS = {"refused": say("Refused"), "error": say("Not readable")}
+# A call at the decision threshold, beside the label.
+MISSED, FALSE_ALARM, RIGHT = "Missed pneumonia", "False alarm", "Called right"
+CALLS = (MISSED, FALSE_ALARM, RIGHT)
+
+# The folders of the data set. Models are trained and validated on films of the first two, divided anew.
+OFFICIAL_SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
+# The films of another hospital.
+EXTERNAL_SPLIT = "external_nih"
 SPLITS = {
     "test": Split(
-        "Official test",
+        "Official test split",
         "The data set's own test films, of children who are in no other split, opened only after each model's "
         "configuration was frozen.",
     ),
@@ -39,29 +62,29 @@ SPLITS = {
     ),
     "val_hard": Split(
         "Validation, shifted hard",
-        "The validation films, cropped, exposed and blurred as roughly as in training, in frames drawn alike for both "
-        "classes; the ensemble is chosen here.",
+        "The validation films, cropped, exposed and blurred about as in training, at aspect ratios drawn alike for "
+        "both classes; the ensemble is chosen here.",
     ),
     "val_evened": Split(
-        "Frames evened",
-        "The validation films, cropped and exposed as roughly as in training, in frames drawn alike for both classes "
+        "Validation, aspect ratio randomised",
+        "The validation films, cropped and exposed about as in training, at aspect ratios drawn alike for both classes "
         "and with all detail; the ensemble is calibrated here.",
     ),
     "val_reframed": Split(
-        "Frames swapped",
-        "The validation films, each cropped to the width and height of a film of the other class: what a model tells "
-        "from the frame of a film it gets wrong here.",
+        "Validation, aspect ratio swapped",
+        "The validation films, each cropped to the aspect ratio of a film of the other class: a model that reads the "
+        "aspect ratio is wrong here.",
     ),
     "val_lungs_only": Split(
-        "Lungs only",
-        "The validation films with all but the lungs made black: what a model still tells it reads in the lungs.",
+        "Validation, lungs only",
+        "The validation films with all but the lungs made black: what a model can still tell, it reads in the lungs.",
     ),
     "val_without_lungs": Split(
-        "Lungs hidden",
-        "The validation films with the lungs made black: what a model still tells it does not read in the lungs, but "
-        "from their outline, the rest of the film, or how it was taken.",
+        "Validation, lungs hidden",
+        "The validation films with the lungs made black: what a model can still tell, it does not read in the lungs, "
+        "but from their outline, the rest of the film, or how it was taken.",
     ),
-    "external_nih": Split(
+    EXTERNAL_SPLIT: Split(
         "Another hospital (NIH)",
         "Films of another country and mostly of adults (NIH ChestX-ray14): how far the models carry beyond the "
         "hospital and the ages that they were made for. No model was trained or tuned on them.",
@@ -73,6 +96,14 @@ SPLITS = {
     "external_nih_under18": Split(
         "NIH, under 18",
         "Of the films of another hospital those of patients under 18 years.",
+    ),
+    "opacity_masks": Split(
+        "Adults of many hospitals",
+        "Films of adults, most of them with COVID-19, each with a lung mask.",
+    ),
+    "out_of_distribution": Split(
+        "No frontal chest films",
+        "Radiographs of other parts of the body, and other pictures: the gate should refuse them.",
     ),
 }
 FIGURES = {
@@ -92,10 +123,3 @@ FIGURES = {
         "ECE", "how far probabilities lie from the shares that came true; lower is better", higher_is_better=False
     ),
 }
-ANSWER_WORDS = {
-    "likely": say("Pneumonia likely"),
-    "uncertain": say("Cannot say"),
-    "unlikely": say("Pneumonia unlikely"),
-}
-# What stands in the place of an answer where there is none.
-STATUS_WORDS = {"refused": say("Refused"), "error": say("Not readable")}

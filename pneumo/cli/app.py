@@ -16,7 +16,7 @@ from pneumo.cli import data as cli_data
 from pneumo.cli import films, output, results, train
 from pneumo.cli.options import JsonOption, ModelsOption, reports_errors
 from pneumo.model_store import store
-from pneumo.results import card_figures
+from pneumo.results import model_facts
 
 app = typer.Typer(
     help=f"Read children's chest radiographs and tell pneumonia likely, unlikely, or cannot say. {DISCLAIMER}",
@@ -66,9 +66,9 @@ def list_models(
         if as_json:
             output.print_json(dataclasses.asdict(card))
         elif as_markdown:
-            print(card_figures.markdown(name, models))
+            print(model_facts.markdown(name, models))
         else:
-            for measured in card_figures.in_order(card.metrics):
+            for measured in model_facts.in_order(card.metrics):
                 output.print_metrics(card, measured)
         return
     catalogue = store.catalogue(models)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from pneumo.datasets import kaggle
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
-from pneumo.results import card_figures
+from pneumo.results import model_facts
 
 if TYPE_CHECKING:
     from pneumo.reports.records import Record
@@ -119,8 +119,8 @@ def print_metrics(card: ModelCard, split: str) -> None:
     """Print a model's figures on one split."""
     figures = card.metrics[split]
     table = Table("figure", "value (95 % interval)", title=f"{card.title} on {split}, {figures['films']} films")
-    for name, figure in card_figures.figures(figures):
-        table.add_row(name, card_figures.cell(figure))
+    for name, figure in model_facts.figures(figures):
+        table.add_row(name, model_facts.cell(figure))
     out = console()
     out.print(table)
     if card.task == CLASSIFICATION and (cells := figures.get("confusion")):

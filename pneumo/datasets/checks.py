@@ -10,6 +10,7 @@ import pandas as pd
 from pneumo import radiograph
 from pneumo.datasets import kaggle, medmnist, tables
 from pneumo.errors import DatasetError, ImageError
+from pneumo.labels import CLASSES, OFFICIAL_SPLITS
 
 # As many file names as a person reads; the count says how many there are.
 NAMED = 50
@@ -100,8 +101,8 @@ def readable_counts(found: Check) -> pd.DataFrame:
     counts = found.counts
     return pd.DataFrame(
         {
-            "Split": counts["split"].map(tables.SPLITS),
-            "Class": counts["label"].map(tables.CLASSES).fillna("Unknown"),
+            "Split": counts["split"].map(OFFICIAL_SPLITS),
+            "Class": counts["label"].map(CLASSES).fillna("Unknown"),
             "Films": counts["films"],
         }
     )

@@ -4,8 +4,8 @@ import pandas as pd
 
 from pneumo.datasets.image_properties import FRAMING, SIZE, TRAITS
 from pneumo.datasets.shortcuts import FLOORS, PARTS, Leaks
-from pneumo.datasets.tables import CLASSES
 from pneumo.evaluation.intervals import Estimate
+from pneumo.labels import CLASSES
 
 FLOOR = "Size and brightness"
 

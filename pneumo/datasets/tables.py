@@ -5,15 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from pneumo.datasets import kaggle
+from pneumo.labels import CLASSES, KINDS, OFFICIAL_SPLITS
 
-SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
-CLASSES = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
-KINDS = {
-    ("NORMAL", ""): "Normal",
-    ("PNEUMONIA", "bacteria"): "Bacterial pneumonia",
-    ("PNEUMONIA", "virus"): "Viral pneumonia",
-    ("PNEUMONIA", ""): "Pneumonia, cause not named",
-}
 SIZES = {"width": "Width (pixels)", "height": "Height (pixels)", "aspect_ratio": "Width : height"}
 # Few children have more films than this; their bars would be too low to see.
 MANY_FILMS = 8
@@ -46,7 +39,7 @@ def class_counts(counts: pd.DataFrame) -> pd.DataFrame:
     """Return ``split, kind, films, patients, share`` (of the split's films) from `Summary.counts`."""
     counted = pd.DataFrame(
         {
-            "split": counts["split"].map(SPLITS),
+            "split": counts["split"].map(OFFICIAL_SPLITS),
             "kind": kinds(counts),
             "films": counts["films"],
             "patients": counts["patients"],
@@ -58,7 +51,7 @@ def class_counts(counts: pd.DataFrame) -> pd.DataFrame:
 
 def readable_counts(counts: pd.DataFrame) -> pd.DataFrame:
     """Return the films of each split by kind, all films, and the share of pneumonia, a split a row."""
-    wide = _by_kind(counts.assign(group=counts["split"].map(SPLITS)), list(SPLITS.values()))
+    wide = _by_kind(counts.assign(group=counts["split"].map(OFFICIAL_SPLITS)), list(OFFICIAL_SPLITS.values()))
     return wide.rename(columns={"group": "Split"})
 
 
@@ -91,7 +84,9 @@ def size_shares(sizes: pd.DataFrame, quantity: str) -> pd.DataFrame:
 
 def intensity_shares(intensity: pd.DataFrame) -> pd.DataFrame:
     """Return `Summary.intensity` with ``split`` and ``class`` in words."""
-    rows = intensity.assign(**{"split": intensity["split"].map(SPLITS), "class": intensity["label"].map(CLASSES)})
+    rows = intensity.assign(
+        **{"split": intensity["split"].map(OFFICIAL_SPLITS), "class": intensity["label"].map(CLASSES)}
+    )
     return rows[["split", "class", "low", "high", "share"]]
 
 
@@ -124,7 +119,7 @@ def readable_identical(identical: pd.DataFrame) -> pd.DataFrame:
     """Return `Summary.identical` with headings for people."""
     return pd.DataFrame(
         {
-            "Split": [_joined(split, SPLITS) for split in identical["split"]],
+            "Split": [_joined(split, OFFICIAL_SPLITS) for split in identical["split"]],
             "Class": [_joined(label, CLASSES) for label in identical["label"]],
             "Files in a group": identical["files"],
             "Children that their names tell": identical["children"],

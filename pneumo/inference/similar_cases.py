@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumo.errors import ModelError
+from pneumo.labels import KINDS
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Classifier
@@ -32,7 +33,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumo.datasets.kaggle import LABELS, PATHOGENS
-from pneumo.datasets.tables import KINDS
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store
@@ -214,7 +214,7 @@ class Case:
     Attributes:
         file: path below the root of the data set.
         patient: whose film it is.
-        kind: a value of `tables.KINDS`.
+        kind: a value of `labels.KINDS`.
         distance: cosine distance, 0…2.
         closer_than: share of `Distances.pairs` that lie farther apart, 0…1.
     """

@@ -1,1 +1,1 @@
-"""What is told of shipped models: leaderboard, comparison, curves, failures, model card, published systems."""
+"""Results of trained models: leaderboard, comparison, curves, failures, model card, published systems."""

@@ -13,7 +13,7 @@ from pneumo.evaluation import comparison
 from pneumo.evaluation.comparison import Difference
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
-from pneumo.results import leaderboard, model_facts
+from pneumo.results import markdown_tables, model_facts
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def markdown(first: str, seconds: Sequence[str], split: str = "test", folder: Pa
     Raises:
         ModelError: as `compare` does.
     """
-    return leaderboard.markdown_table(readable(compare(first, second, split, folder) for second in seconds))
+    return markdown_tables.table(readable(compare(first, second, split, folder) for second in seconds))
 
 
 def _check_same_films(one: pd.DataFrame, other: pd.DataFrame, cards: Sequence[ModelCard], split: str) -> None:

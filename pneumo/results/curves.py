@@ -15,7 +15,7 @@ from pneumo.evaluation.clinic import ClassScores
 from pneumo.evaluation.metrics import Confusion
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import comparison, leaderboard, model_facts
+from pneumo.results import comparison, markdown_tables, model_facts
 
 Point = TypeVar("Point")
 
@@ -178,7 +178,7 @@ def markdown(split: str, folder: Path | None = None) -> str:
         f"Specificity where sensitivity is {SENSITIVITY}",
     ]
     ordered = sorted(points, key=lambda point: -point[1].value)
-    return leaderboard.markdown_table(pd.DataFrame(ordered, columns=head))
+    return markdown_tables.table(pd.DataFrame(ordered, columns=head))
 
 
 def _measured(measure: Callable[..., Point], card: ModelCard, split: str, held: float, folder: Path | None) -> Point:

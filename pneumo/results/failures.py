@@ -1,4 +1,4 @@
-"""The films that a model calls wrong, and the groups of films in which it does so most.
+"""What a model calls each film that it was measured on: its errors, and the error rate in groups of films.
 
 Computed from ``models/<name>/predictions/<split>.csv``, and from the films themselves where they are on the machine.
 """
@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 
 from pneumo.datasets import summary
-from pneumo.datasets.tables import KINDS
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation import curves
-from pneumo.evaluation.intervals import wilson
+from pneumo.evaluation.intervals import Estimate, wilson
+from pneumo.labels import FALSE_ALARM, KINDS, MISSED, OFFICIAL_SPLITS, RIGHT
+from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.results import comparison
 
-MISSED, ALARM = "Missed pneumonia", "False alarm"
 BY_KIND, BY_AGREEMENT = "Kind of film", "Agreement of the models"
 BY_SIZE, BY_BRIGHTNESS = "Film size", "Brightness"
+# Their files name films of the data set; those of other splits are changed films or another hospital's.
+FILM_SPLITS = ("val", "test")
 AGREEMENT = ("All call it alike", "One differs", "Two or more differ")
 
 
@@ -33,9 +35,10 @@ def calls(card: ModelCard, split: str, others: Iterable[ModelCard] = (), folder:
         folder: the folder of model folders.
 
     Returns:
-        ``file, patient, label, pathogen, probability, kind`` (of `tables.KINDS`), ``wrong`` (bool), ``error``
-        (`MISSED`, `ALARM` or empty), ``confidence`` (`curves.confidence`), ``others`` (how many models are set beside
-        it), ``others_wrong`` (how many of them are wrong), ``differ`` (how many models are in the minority).
+        ``file, patient, label, pathogen, probability, kind`` (of `labels.KINDS`), ``call`` (of `labels.CALLS`),
+        ``wrong`` (bool), ``error`` (how far the probability is from the truth, 0…1), ``confidence``
+        (`curves.confidence`), ``others`` (how many models are set beside it), ``others_wrong`` (how many of them are
+        wrong), ``differ`` (how many models are in the minority).
 
     Raises:
         ModelError: if the model's predictions are missing or damaged.
@@ -47,8 +50,9 @@ def calls(card: ModelCard, split: str, others: Iterable[ModelCard] = (), folder:
     positive = beside.sum(axis=0) + called
     return table.assign(
         kind=[KINDS.get(pair, pair[0].capitalize()) for pair in zip(table["label"], table["pathogen"], strict=True)],
+        call=np.select([sick & ~called, ~sick & called], [MISSED, FALSE_ALARM], RIGHT),
         wrong=called != sick,
-        error=np.select([sick & ~called, ~sick & called], [MISSED, ALARM], ""),
+        error=np.abs(sick - probability),
         confidence=curves.confidence(probability, threshold),
         others=len(beside),
         others_wrong=(beside != sick).sum(axis=0),
@@ -56,14 +60,36 @@ def calls(card: ModelCard, split: str, others: Iterable[ModelCard] = (), folder:
     )
 
 
-def errors(films: pd.DataFrame, error: str | None = None) -> pd.DataFrame:
-    """Return the films that were called wrong, the surest mistakes first; all kinds of `error`, or one.
+def calls_on_films(card: ModelCard, folder: Path | None = None) -> pd.DataFrame:
+    """Return a model's `calls` on its validation and test films, with their ``split``; empty where there are none.
+
+    Raises:
+        ModelError: if predictions are damaged.
+    """
+    measured = store.measured_splits(card.name, folder)
+    parts = [calls(card, split, folder=folder).assign(split=split) for split in FILM_SPLITS if split in measured]
+    if not parts:
+        return pd.DataFrame(columns=["file", "split", "probability", "call", "wrong", "error"])
+    return pd.concat(parts, ignore_index=True)
+
+
+def with_calls(films: pd.DataFrame, called: pd.DataFrame) -> pd.DataFrame:
+    """Add ``probability, call, error`` to a table of films with ``file``.
+
+    A film that the model was not measured on has an empty call and no number.
+    """
+    added = called[["file", "probability", "call", "error"]]
+    return films.merge(added, on="file", how="left").fillna({"call": ""})
+
+
+def errors(films: pd.DataFrame, call: str | None = None) -> pd.DataFrame:
+    """Return the films that were called wrong, the surest mistakes first; all of them, or one kind of wrong call.
 
     Args:
         films: as `calls` returns them.
-        error: `MISSED` or `ALARM`.
+        call: `labels.MISSED` or `labels.FALSE_ALARM`.
     """
-    chosen = films[films["wrong"] & ((films["error"] == error) if error else True)]
+    chosen = films[films["wrong"] & ((films["call"] == call) if call else True)]
     return chosen.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -71,7 +97,7 @@ def readable(films: pd.DataFrame) -> pd.DataFrame:
     """Return `errors` for reading: ``Error, Probability, Film, Also wrong, File``."""
     return pd.DataFrame(
         {
-            "Error": films["error"],
+            "Error": films["call"],
             "Probability": films["probability"],
             "Film": films["kind"],
             "Also wrong": [
@@ -79,6 +105,19 @@ def readable(films: pd.DataFrame) -> pd.DataFrame:
                 for wrong, others in zip(films["others_wrong"], films["others"], strict=True)
             ],
             "File": films["file"],
+        }
+    )
+
+
+def readable_errors(called: pd.DataFrame) -> pd.DataFrame:
+    """Return the wrong calls of `calls_on_films`, the worst first: ``Film, Films of, Call, Probability``."""
+    wrong = called[called["wrong"].astype(bool)].sort_values("error", ascending=False, kind="stable")
+    return pd.DataFrame(
+        {
+            "Film": wrong["file"].str.rsplit("/", n=1).str[-1],
+            "Films of": wrong["split"].map(OFFICIAL_SPLITS),
+            "Call": wrong["call"],
+            "Probability": wrong["probability"].map("{:.3f}".format),
         }
     )
 
@@ -152,8 +191,7 @@ def thirds(values: pd.Series, unit: str) -> pd.Series:
 def readable_rates(table: pd.DataFrame) -> pd.DataFrame:
     """Return `rates` for reading: ``Films by, Group, Films, Called wrong, Share``."""
     shares = [
-        f"{100 * share:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
-        for share, low, high in zip(table["share"], table["low"], table["high"], strict=True)
+        Estimate(*figures).percent for figures in table[["share", "low", "high"]].itertuples(index=False, name=None)
     ]
     return pd.DataFrame(
         {
@@ -175,7 +213,7 @@ def _calls_of_others(
         try:
             theirs = comparison.predictions(other, split, folder)
         except ModelError:
-            # A damaged neighbour is told of where the models are listed, and must not hide this model's errors.
+            # A damaged neighbour is reported where the models are listed, and must not hide this model's errors.
             continue
         if other.name != card.name and theirs["file"].equals(table["file"]):
             found.append(theirs["probability"].to_numpy(float) >= other.as_thresholds().decision)

@@ -12,7 +12,7 @@ from pneumo.inference.classifier import Classifier
 from pneumo.model_store import provenance
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import read_card, write_card
-from pneumo.results.scoreboard import Latency
+from pneumo.results.leaderboard import Latency
 
 RUNS = 40
 

@@ -1,11 +1,12 @@
-"""The leaderboard's tables, each computed from ``models/<name>/predictions/<split>.csv``.
+"""The leaderboard: models and published results in one table, computed from ``models/<name>/predictions/<split>.csv``.
 
 No figure is read from a card: anyone with the predictions can check every one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,11 +15,72 @@ from pneumo.evaluation import calibration
 from pneumo.evaluation.calibration import Decided
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import Confusion, Metrics, evaluate_table
-from pneumo.labels import FIGURES, SPLITS
+from pneumo.labels import FIGURES, KINDS, SPLITS
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
-from pneumo.results import model_facts
+from pneumo.results import markdown_tables, model_facts, published
+from pneumo.results.published import Published
+
+EXTERNAL = "external_auroc"
+MODEL, PUBLISHED = "model", "published"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds that half of the films (``p50``) and 95 % of them (``p95``) stayed within.
+
+    ``machine`` says where that was measured.
+    """
+
+    p50: float
+    p95: float
+    machine: str = "this machine"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table.
+
+    Attributes:
+        title: for people.
+        meaning: what it says.
+        higher_is_better: whether the best row has the highest value.
+        has_interval: whether ``<key>_low`` and ``<key>_high`` hold its 95 % interval.
+    """
+
+    title: str
+    meaning: str
+    higher_is_better: bool = True
+    has_interval: bool = False
+
+
+COLUMNS = {
+    **{key: Column(each.title, each.meaning, each.higher_is_better, True) for key, each in FIGURES.items()},
+    EXTERNAL: Column("External AUROC", "the AUROC on films of another hospital (NIH)", has_interval=True),
+    "parameters": Column("Weights", "the number of trained weights", higher_is_better=False),
+    "size_mb": Column("Size", "of the file, in megabytes", higher_is_better=False),
+    "p50": Column("Latency p50", "milliseconds that half of the films stay within on the machine that is named", False),
+    "p95": Column("Latency p95", "milliseconds that 95 % of the films stay within on the machine that is named", False),
+    "test_openings": Column("Test opened", "how many times the official test split was opened for the model", False),
+    "seed_system": Column("Stands for", "the published system that the model stands for", False),
+}
+SHOWN_FIRST = [
+    "auroc",
+    "accuracy",
+    "sensitivity",
+    "specificity",
+    "f1",
+    "brier",
+    "ece",
+    EXTERNAL,
+    "parameters",
+    "size_mb",
+    "p50",
+    "p95",
+    "test_openings",
+    "seed_system",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +189,59 @@ def readable(numbers: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def rows(
+    measurements: Iterable[Measurement],
+    external: Iterable[Measurement] = (),
+    latencies: Mapping[str, Latency] | None = None,
+    results: Iterable[Published] = (),
+) -> pd.DataFrame:
+    """Return one row a model and one a published result.
+
+    Args:
+        measurements: of models on one split.
+        external: of models on `EXTERNAL_SPLIT`.
+        latencies: by the SHA-256 of the model's file, where it was measured on this machine; of other models the
+            figures of their cards are shown.
+        results: what others published.
+
+    Returns:
+        ``system, kind`` (`MODEL` or `PUBLISHED`), ``source`` (of a published result, with its films and note), and each
+        key of `COLUMNS`, with ``<key>_low`` and ``<key>_high`` where it has an interval; missing where it is not known.
+        ``machine`` is the one that the latency was measured on.
+    """
+    measured = list(measurements)
+    board = table(measured).rename(columns={"model": "system"})
+    elsewhere = {each.card.name: each.metrics.auroc for each in external}
+    known = {**_shipped_latencies(measured), **(latencies or {})}
+    for part in ("value", "low", "high"):
+        column = EXTERNAL if part == "value" else f"{EXTERNAL}_{part}"
+        board[column] = [getattr(elsewhere[name], part) if name in elsewhere else None for name in board["name"]]
+    for part in ("p50", "p95", "machine"):
+        board[part] = [getattr(known[sha], part) if sha in known else None for sha in board["sha256"]]
+    models = board.assign(kind=MODEL, source="").to_dict("records")
+    shown = [column for key, each in COLUMNS.items() for column in _columns(key, each)]
+    return pd.DataFrame(
+        [*models, *(_published(each) for each in results)],
+        columns=["system", "kind", "source", *shown, "films", "patients", "threshold", "machine", "name", "sha256"],
+    )
+
+
+def in_order(board: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Return the rows with the best of a column first, and those where it is not known last."""
+    return board.sort_values(
+        key, ascending=not COLUMNS[key].higher_is_better, na_position="last", kind="stable", ignore_index=True
+    )
+
+
+def matching(board: pd.DataFrame, text: str) -> pd.DataFrame:
+    """Return the rows whose system, source or published system holds a text, whatever its case."""
+    wanted = text.strip().casefold()
+    if not wanted:
+        return board
+    words = board[["system", "source", "seed_system"]].fillna("").agg(" ".join, axis=1)
+    return board[words.str.casefold().str.contains(wanted, regex=False)].reset_index(drop=True)
+
+
 def answers(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataFrame:
     """Count a model's three answers on a split.
 
@@ -140,10 +255,8 @@ def answers(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataF
     predictions = store.read_predictions(card.name, split, folder)
     given = predictions["probability"].map(card.as_thresholds().answer)
     kinds = {
-        "Normal": predictions["label"] == "NORMAL",
-        "Bacterial pneumonia": predictions["pathogen"] == "bacteria",
-        "Viral pneumonia": predictions["pathogen"] == "virus",
-        "Pneumonia": (predictions["label"] == "PNEUMONIA") & (predictions["pathogen"] == ""),
+        title: (predictions["label"] == label) & (predictions["pathogen"] == pathogen)
+        for (label, pathogen), title in KINDS.items()
     }
     rows = [
         (
@@ -163,7 +276,7 @@ def answers_markdown(name: str, split: str, folder: Path | None = None) -> str:
     Raises:
         ModelError: if there is no such model, or it was not measured on the split.
     """
-    return markdown_table(answers(store.read_card(name, folder, CLASSIFICATION), split, folder))
+    return markdown_tables.table(answers(store.read_card(name, folder, CLASSIFICATION), split, folder))
 
 
 def decided(card: ModelCard, split: str, folder: Path | None = None) -> Decided:
@@ -189,7 +302,7 @@ def decided_markdown(folder: Path | None = None) -> str:
         measured = [decided(card, split, folder) for card in cards]
         shown[f"Decided, {title}"] = [str(each.coverage) for each in measured]
         shown[f"Wrong, {title}"] = [str(each.error) for each in measured]
-    return markdown_table(shown)
+    return markdown_tables.table(shown)
 
 
 def markdown(split: str, folder: Path | None = None) -> str:
@@ -205,13 +318,7 @@ def markdown(split: str, folder: Path | None = None) -> str:
         raise ModelError(f"No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.")
     shown = readable(table(measure(card, split, names[card.name], folder) for card in measured))
     shown = shown.drop(columns=["Precision", "AUPRC", "Stands for"])
-    return markdown_table(shown)
-
-
-def markdown_table(shown: pd.DataFrame) -> str:
-    """Return a table of texts and numbers in Markdown."""
-    lines = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy(str).tolist()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_tables.table(shown)
 
 
 def confusion_table(cells: Confusion) -> pd.DataFrame:
@@ -225,3 +332,27 @@ def confusion_table(cells: Confusion) -> pd.DataFrame:
     counted = pd.DataFrame(rows, columns=["truth", "call", "films"])
     counted["share"] = counted["films"] / counted.groupby("truth")["films"].transform("sum")
     return counted
+
+
+def _shipped_latencies(measurements: Iterable[Measurement]) -> dict[str, Latency]:
+    cards = [each.card for each in measurements if each.card.latency]
+    return {card.sha256: Latency(card.latency["p50"], card.latency["p95"], card.latency["hardware"]) for card in cards}
+
+
+def _columns(key: str, column: Column) -> list[str]:
+    return [key, f"{key}_low", f"{key}_high"] if column.has_interval else [key]
+
+
+def _published(result: Published) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "system": result.system,
+        "kind": PUBLISHED,
+        "source": "; ".join(filter(None, [result.source, published.SPLITS[result.split].lower(), result.note])),
+        "auroc": result.auroc,
+        "accuracy": result.accuracy,
+        "precision": result.precision,
+        "sensitivity": result.recall,
+    }
+    if interval := result.accuracy_interval:
+        row |= {"accuracy_low": interval.low, "accuracy_high": interval.high}
+    return row

@@ -1,15 +1,21 @@
-"""A model's card for people, in the sections of Hugging Face's model cards (Mitchell et al. 2019), as Markdown."""
+"""A model's card for people, as Markdown, and what the reporting guidelines CLAIM 2024 and TRIPOD+AI ask of it.
 
-import re
-from collections.abc import Iterable, Mapping
+The sections are those of Hugging Face's model cards (Mitchell et al. 2019).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 import pneumo
-from pneumo.labels import SPLITS
+from pneumo.errors import PneumoError
+from pneumo.labels import EXTERNAL_SPLIT, SPLITS
+from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
-from pneumo.results import card_figures, checklist, leaderboard, model_facts
-from pneumo.results.checklist import Item
+from pneumo.model_store.store import SELECTION_SPLIT
+from pneumo.results import leaderboard, markdown_tables, model_facts
 from pneumo.results.leaderboard import Measurement
 
 _TASKS = {
@@ -41,6 +47,56 @@ _TRAINING = (
 )
 
 
+CHECKLIST = Path(__file__).with_name("checklist.csv")
+COLUMNS = ["guideline", "item", "asks", "status", "needs", "reason"]
+MET, IN_PART, NOT_MET, NOT_APPLICABLE = "met", "in part", "not met", "does not apply"
+STATUSES = {MET: "✓ met", IN_PART: "◐ in part", NOT_MET: "✗ not met", NOT_APPLICABLE: "– does not apply"}
+Splits = set[str]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an item needs of a model.
+
+    Attributes:
+        holds: whether a model with this card, measured on these splits, has it.
+        otherwise: the status of the item for other models.
+        reason: and why.
+    """
+
+    holds: Callable[[ModelCard, Splits], bool]
+    otherwise: str
+    reason: str
+
+
+NEEDS = {
+    "test": Need(lambda _, splits: "test" in splits, NOT_MET, "the model was not measured on the official test split"),
+    "external": Need(
+        lambda _, splits: any(split.startswith("external_") for split in splits),
+        NOT_MET,
+        "the model was not measured at another hospital",
+    ),
+    "shifted": Need(
+        lambda _, splits: SELECTION_SPLIT in splits, NOT_MET, "the model was not measured on altered films"
+    ),
+    "members": Need(lambda card, _: bool(card.members), NOT_APPLICABLE, "the model is a single network"),
+    "heat_map": Need(
+        lambda card, _: bool(card.cam_layer or card.members), NOT_MET, "there is no heat map for this kind of network"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a guideline: what it asks, its status for a model (a key of `STATUSES`), and where or why not."""
+
+    guideline: str
+    number: str
+    asks: str
+    status: str
+    reason: str
+
+
 def sections(card: ModelCard, measurements: Mapping[str, Measurement]) -> dict[str, str]:
     """Return the sections of a model's card, title → Markdown.
 
@@ -57,7 +113,7 @@ def sections(card: ModelCard, measurements: Mapping[str, Measurement]) -> dict[s
         "Uses": _uses(),
         "Bias, risks and limits": _limits(card, measurements),
         "How to start": _start(card),
-        "Training": _listed({name: facts[name] for name in _TRAINING if name in facts}),
+        "Training": markdown_tables.named({name: facts[name] for name in _TRAINING if name in facts}),
         "Evaluation": _evaluation(card, measurements),
         "Environmental impact": _environment(facts),
         "Citation": (
@@ -75,7 +131,7 @@ def markdown(card: ModelCard, parts: Mapping[str, str], listed: Iterable[Item]) 
     Args:
         card: of the model.
         parts: as `sections` returns them.
-        listed: as `checklist.items` returns them.
+        listed: as `checklist` returns them.
     """
     lines = [f"# {card.title}", f"> {pneumo.DISCLAIMER}"]
     for title, text in parts.items():
@@ -83,14 +139,49 @@ def markdown(card: ModelCard, parts: Mapping[str, str], listed: Iterable[Item]) 
     listed = list(listed)
     for guideline in dict.fromkeys(each.guideline for each in listed):
         of_one = [each for each in listed if each.guideline == guideline]
-        table = leaderboard.markdown_table(checklist.readable(of_one))
-        lines += [f"## {guideline}", f"{checklist.summary(of_one)}.", table]
+        table = markdown_tables.table(readable_checklist(of_one))
+        lines += [f"## {guideline}", f"{checklist_summary(of_one)}.", table]
     return "\n\n".join(lines) + "\n"
 
 
-def unbroken(text: str) -> str:
-    """Return a text whose intervals no browser breaks in two: a narrow column is no place to end a line."""
-    return re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", text)
+def checklist(card: ModelCard, folder: Path | None = None, path: Path = CHECKLIST) -> list[Item]:
+    """Return the items of CLAIM 2024 and TRIPOD+AI with their status for a model, in the order of the guidelines.
+
+    Tejani et al. 2024, Radiology: Artificial Intelligence 6:e240300; Collins et al. 2024, BMJ 385:e078378. The numbers
+    are theirs; the words are ours.
+
+    Raises:
+        PneumoError: if the list is missing or damaged.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise PneumoError(f"{path} cannot be read ({error}). Restore it from the repository.") from error
+    if list(table.columns) != COLUMNS:
+        raise PneumoError(f"{path.name} has other columns than {', '.join(COLUMNS)}. Restore it from the repository.")
+    splits = set(store.measured_splits(card.name, folder))
+    return [_item(row, card, splits, path) for row in table.to_dict("records")]
+
+
+def readable_checklist(listed: list[Item]) -> pd.DataFrame:
+    """Return items for reading: ``Item, Asks, Status, Where, or why not``."""
+    return pd.DataFrame(
+        {
+            "Item": [each.number for each in listed],
+            "Asks": [each.asks for each in listed],
+            "Status": [STATUSES[each.status] for each in listed],
+            "Where, or why not": [each.reason for each in listed],
+        }
+    )
+
+
+def checklist_summary(listed: list[Item]) -> str:
+    """Return how many items have which status, as in ``30 of 44 met, 8 in part, 4 not met, 2 do not apply``."""
+    counts = {status: sum(each.status == status for each in listed) for status in STATUSES}
+    return (
+        f"{counts[MET]} of {len(listed)} met, {counts[IN_PART]} in part, {counts[NOT_MET]} not met, "
+        f"{counts[NOT_APPLICABLE]} not applicable"
+    )
 
 
 def evaluation_table(measurements: Mapping[str, Measurement]) -> pd.DataFrame:
@@ -105,7 +196,7 @@ def evaluation_table(measurements: Mapping[str, Measurement]) -> pd.DataFrame:
 
 
 def _details(card: ModelCard, facts: Mapping[str, str]) -> str:
-    return _listed(
+    return markdown_tables.named(
         {
             "What it does": _TASKS[card.task],
             "Kind": card.family,
@@ -140,10 +231,10 @@ def _limits(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:
             f"Its probability holds where {100 * prevalence:.0f} % of the films show pneumonia, and has to be "
             "corrected elsewhere; the page At your clinic does."
         )
-    if "external_nih" in measurements:
-        auroc = measurements["external_nih"].metrics.auroc
+    if EXTERNAL_SPLIT in measurements:
+        auroc = measurements[EXTERNAL_SPLIT].metrics.auroc
         points.append(f"At another hospital, on films mostly of adults, its AUROC is {auroc}; 0.5 is chance.")
-    return _bullets(points)
+    return markdown_tables.bullets(points)
 
 
 def _start(card: ModelCard) -> str:
@@ -154,27 +245,30 @@ def _start(card: ModelCard) -> str:
 
 def _evaluation(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:
     if card.task != CLASSIFICATION:
-        return card_figures.table(card)
+        return model_facts.table(card)
     table = evaluation_table(measurements)
     if table.empty:
         return f"Not measured yet. Run `python -m pneumo evaluate {card.name} --data DIR`."
-    notes = _bullets(
+    notes = markdown_tables.bullets(
         f"**{SPLITS[split].title}**: {SPLITS[split].description}" for split in SPLITS if split in measurements
     )
     return (
-        f"{leaderboard.markdown_table(table)}\n\nIn brackets the 95 % interval: Wilson's for shares of films, a "
+        f"{markdown_tables.table(table)}\n\nIn brackets the 95 % interval: Wilson's for shares of films, a "
         f"bootstrap over patients for the rest.\n\n{notes}"
     )
 
 
 def _environment(facts: Mapping[str, str]) -> str:
     known = {name: facts[name] for name in ("Training time", "Hardware", "Software") if name in facts}
-    return _listed({**known, "Energy and carbon": "not measured"})
+    return markdown_tables.named({**known, "Energy and carbon": "not measured"})
 
 
-def _listed(facts: Mapping[str, str]) -> str:
-    return _bullets(f"**{name}**: {text}" for name, text in facts.items() if text)
-
-
-def _bullets(points: Iterable[str]) -> str:
-    return "\n".join(f"- {point}" for point in points)
+def _item(row: dict, card: ModelCard, splits: Splits, path: Path) -> Item:
+    status, reason, needs = row["status"], row["reason"], row["needs"]
+    if status not in STATUSES or (needs and needs not in NEEDS) or not reason:
+        raise PneumoError(
+            f"{path.name}, {row['guideline']} {row['item']}: no such status {status!r} or need {needs!r}, or no reason."
+        )
+    if needs and not NEEDS[needs].holds(card, splits):
+        status, reason = NEEDS[needs].otherwise, NEEDS[needs].reason
+    return Item(row["guideline"], row["item"], row["asks"], status, reason)

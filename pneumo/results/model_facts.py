@@ -1,20 +1,34 @@
-"""What a model's folder tells of its making, in words and curves: the card's facts and the training history."""
+"""One model in words: the facts and figures of its card, and its training history."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pneumo.errors import ModelError
+from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, SCREENING, ModelCard
+from pneumo.results import markdown_tables
 
 CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
-_FILMS = {"": "Training", "val_": "Validation", "shifted_": "Validation, shifted"}
+_TRAINED_ON = {"": "Training", "val_": "Validation", "shifted_": "Validation, shifted"}
+# What a card calls a figure, where that is not the word for it.
+WORDS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "boundary_distance": "Boundary distance (px of 224)",
+    "accepted": "Accepted",
+    "false_alarms": "Called inverted or turned though it is not",
+    "refused_near": "Refused, radiographs",
+    "refused_far": "Refused, other pictures",
+    "refused_by_category": "Refused",
+    "altered": "Altered",
+}
 
 
 def labels(cards: Iterable[ModelCard]) -> dict[str, str]:
@@ -33,7 +47,7 @@ def training_curves(history: pd.DataFrame) -> pd.DataFrame:
     parts = [
         pd.DataFrame({"epoch": history["epoch"], "figure": figure, "films": films, "value": history[prefix + figure]})
         for figure in CURVES
-        for prefix, films in _FILMS.items()
+        for prefix, films in _TRAINED_ON.items()
         if {"epoch", prefix + figure} <= set(history)
     ]
     columns = ["epoch", "figure", "films", "value"]
@@ -84,6 +98,54 @@ def openings(cards: Iterable[ModelCard]) -> str:
 def times(count: int) -> str:
     """Return how often, in words: never, once, twice, 3 times."""
     return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def figures(metrics: dict[str, Any], named: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each figure of a split that has an interval, with its name in words, those of groups after the group's.
+
+    Args:
+        metrics: one split's, as they stand in the card.
+        named: what the group is called that they belong to.
+    """
+    for key, figure in metrics.items():
+        name = ", ".join(filter(None, (named, WORDS.get(key, key.replace("_", " ")))))
+        if isinstance(figure, dict) and "low" in figure:
+            yield name, figure
+        elif isinstance(figure, dict):
+            yield from figures(figure, name)
+
+
+def cell(figure: dict[str, Any]) -> str:
+    """Return a figure with its 95 % interval, and the films counted where it is a share of them."""
+    if figure["value"] is None:
+        return "–"
+    shown = str(Estimate(figure["value"], figure["low"], figure["high"]))
+    return f"{shown}, {figure['count']} of {figure['of']}" if "count" in figure else shown
+
+
+def markdown(name: str, folder: Path | None = None) -> str:
+    """Return all figures of a model as a Markdown table, as it stands in MODEL_CARD.md for the lungs and the gate.
+
+    Raises:
+        ModelError: if there is no such model.
+    """
+    return table(store.read_card(name, folder))
+
+
+def table(card: ModelCard) -> str:
+    """Return all figures of a card as a Markdown table."""
+    rows = [
+        (f"{SPLITS[split].title} ({card.metrics[split]['films']})", figure, cell(values))
+        for split in in_order(card.metrics)
+        for figure, values in figures(card.metrics[split])
+    ]
+    return markdown_tables.table(pd.DataFrame(rows, columns=["Films", "Figure", "Value (95 % interval)"]))
+
+
+def in_order(splits: Collection[str]) -> list[str]:
+    """Return those of `labels.SPLITS` that are given, validation first."""
+    known = [split for split in SPLITS if split in splits]
+    return sorted(known, key=lambda split: not split.startswith("val"))
 
 
 def _making(card: ModelCard) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""What others published, from ``published.csv``: figures to measure pneumo's models against, none measured by pneumo.
-
-``python -m pneumo.published`` prints them as the table of MODEL_CARD.md.
-"""
+"""Published results of other systems, from ``published.csv``; none was measured by pneumo."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +9,7 @@ import pandas as pd
 from pneumo.errors import PneumoError
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import Estimate
-from pneumo.results import leaderboard
+from pneumo.results import markdown_tables
 
 TABLE = Path(__file__).with_name("published.csv")
 COLUMNS = ["system", "stands_for", "accuracy", "auroc", "precision", "recall", "split", "source", "note"]
@@ -108,7 +105,7 @@ def readable(results: list[Published]) -> pd.DataFrame:
 
 def markdown() -> str:
     """Return the published results as a Markdown table, as it stands in MODEL_CARD.md."""
-    return leaderboard.markdown_table(readable(load()))
+    return markdown_tables.table(readable(load()))
 
 
 def _published(row: dict[str, str], where: str) -> Published:
@@ -141,13 +138,9 @@ def _accuracy(result: Published) -> str:
 
 def _note(result: Published) -> str:
     stated = {"precision": result.precision, "recall": result.recall}
-    told = [f"{name} {_digits(value)}" for name, value in stated.items() if value is not None]
-    return "; ".join(filter(None, [*told, result.note]))
+    figures = [f"{name} {_digits(value)}" for name, value in stated.items() if value is not None]
+    return "; ".join(filter(None, [*figures, result.note]))
 
 
 def _digits(figure: float | None) -> str:
     return "–" if figure is None else f"{figure:.3g}"
-
-
-if __name__ == "__main__":
-    print(markdown())

@@ -17,6 +17,7 @@ from pneumo.datasets import external, kaggle
 from pneumo.errors import DatasetError
 from pneumo.inference import gate
 from pneumo.inference.lungs import Segmenter
+from pneumo.labels import EXTERNAL_SPLIT
 from pneumo.model_store import provenance, store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.store import EVENED_SPLIT, HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
@@ -30,7 +31,6 @@ from pneumo.training.linear_probe import Probe
 from pneumo.training.loop import Films, Progress, Recipe
 from pneumo.training.recipes import RECIPES
 
-EXTERNAL_SPLIT = "external_nih"
 # Validation films on which a part is black: what a model still tells then it did not read there.
 HIDDEN = {"val_without_lungs": crops.LUNGS, "val_lungs_only": SURROUNDINGS}
 # How far the films of a split stray whose frames tell nothing of the label.

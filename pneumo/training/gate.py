@@ -29,6 +29,7 @@ from pneumo.inference import findings
 from pneumo.inference.findings import Quality
 from pneumo.inference.gate import Gate, GateNetwork, GateOutput, Limits, holder
 from pneumo.inference.lungs import LungMask, Segmenter
+from pneumo.labels import EXTERNAL_SPLIT
 from pneumo.model_store import provenance, store
 from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
 from pneumo.networks import gate_network
@@ -238,7 +239,6 @@ def _rounded(limit: float) -> float:
 
 
 NAME = "gate"
-EXTERNAL_SPLIT = classifier.EXTERNAL_SPLIT
 # Pictures that are no frontal chest film: a folder with its own table, see `external.strangers`.
 STRANGERS_SPLIT = "out_of_distribution"
 SPLITS = ("val", "test", EXTERNAL_SPLIT, STRANGERS_SPLIT)

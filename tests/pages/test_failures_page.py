@@ -7,10 +7,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
 
-from pneumo.inference import pathogen, pathogen_tables
+from pneumo.labels import FALSE_ALARM, MISSED
 from pneumo.model_store import store
 from pneumo.model_store.card import PATHOGEN
-from pneumo.results import failures
+from pneumo.results import failures, three_classes
 
 PAGE = Path(__file__).parents[2] / "pages" / "failures.py"
 
@@ -50,9 +50,7 @@ def test_the_mistakes_are_those_of_the_predictions(models, cards):
     assert f"{failures.by_everyone(films)} of them are called wrong by every model" in text(app)
 
 
-@pytest.mark.parametrize(
-    ("choice", "error"), [("Missed pneumonias", failures.MISSED), ("False alarms", failures.ALARM)]
-)
+@pytest.mark.parametrize(("choice", "error"), [("Missed pneumonias", MISSED), ("False alarms", FALSE_ALARM)])
 def test_one_kind_of_mistake_can_be_shown(models, cards, choice, error):
     app = run({"model": "MIDDLING"})
 
@@ -68,7 +66,7 @@ def test_the_address_holds_the_view(models):
 
     assert app.selectbox(key="model").value == "poor"
     assert app.segmented_control(key="split").value == "val"
-    assert set(app.dataframe[0].value["Error"]) == {failures.ALARM}
+    assert set(app.dataframe[0].value["Error"]) == {FALSE_ALARM}
 
 
 def test_a_model_without_a_mistake_says_so(models, write_model):
@@ -132,10 +130,10 @@ def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
     app = run({"model": "MIDDLING"} | THREE)
 
     card = store.read_card("middling", models)
-    told = pathogen.classes(card, "test", models)
+    called = three_classes.calls(card, "test", models)
     assert not app.exception
-    assert pathogen_tables.reading(told) in text(app)
-    assert app.table[0].value.to_numpy().tolist() == pathogen_tables.readable(told).to_numpy().tolist()
+    assert three_classes.sentence(called) in text(app)
+    assert app.table[0].value.to_numpy().tolist() == three_classes.readable(called).to_numpy().tolist()
     assert len(app.get("vega_lite_chart")) == 1
 
 
@@ -146,7 +144,7 @@ def test_films_without_a_call_of_the_cause_cost_a_sentence(models, write_model, 
     if splits:
         write_model(models, "pathogen", splits=splits, task=PATHOGEN)
 
-    app = run({"split": "Official test"} | THREE)
+    app = run({"split": "Official test split"} | THREE)
 
     assert not app.exception
     assert said in text(app)

@@ -11,7 +11,7 @@ from toy import synthetic
 from pneumo import labels
 from pneumo.model_store import store, weights
 from pneumo.results import leaderboard, published
-from pneumo.results.scoreboard import COLUMNS
+from pneumo.results.leaderboard import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,7 +72,11 @@ def test_every_split_can_be_shown_and_every_column_be_sorted_by(models):
 
 
 def test_a_split_that_nobody_measured_is_not_offered(models):
-    assert list(run().segmented_control(key="split").options) == ["Official test", "Validation", "Validation, shifted"]
+    assert list(run().segmented_control(key="split").options) == [
+        "Official test split",
+        "Validation",
+        "Validation, shifted",
+    ]
 
 
 def test_the_order_follows_the_column(models):

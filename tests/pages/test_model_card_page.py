@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from toy import synthetic
 
 from pneumo.model_store import store
-from pneumo.results import checklist, leaderboard
+from pneumo.results import leaderboard, model_card
 
 PAGE = Path(__file__).parents[2] / "pages" / "model_card.py"
 
@@ -38,7 +38,9 @@ def test_the_card_of_the_best_model_is_shown(models):
 
 @pytest.mark.parametrize("guideline", ["CLAIM 2024", "TRIPOD+AI"])
 def test_a_guideline_unfolds_its_items(models, guideline):
-    listed = [each for each in checklist.items(store.read_card("good", models), models) if each.guideline == guideline]
+    listed = [
+        each for each in model_card.checklist(store.read_card("good", models), models) if each.guideline == guideline
+    ]
     app = AppTest.from_file(PAGE, default_timeout=60)
     app.session_state[f"items_{guideline}"] = True
     app.run()

@@ -8,9 +8,8 @@ import pytest
 from pneumo import __version__
 from pneumo.datasets import kaggle
 from pneumo.explanation.table import read
-from pneumo.inference import pathogen
 from pneumo.model_store import store
-from pneumo.results import card_figures, comparison, curves, leaderboard, published
+from pneumo.results import comparison, curves, leaderboard, model_facts, published, three_classes
 from research import model_steps
 from research.heat_maps import benchmark
 
@@ -84,7 +83,7 @@ def test_the_points_of_the_roc_curves_are_what_the_predictions_give():
 def test_the_three_classes_are_what_the_predictions_give():
     [(name, split, table)] = THREE_CLASSES.findall((ROOT / "MODEL_CARD.md").read_text("utf-8"))
 
-    assert table == pathogen.markdown(name, split), f"run `python -m pneumo.pathogen {name} {split}`"
+    assert table == three_classes.markdown(name, split), f"run `python -m pneumo.pathogen {name} {split}`"
 
 
 def test_the_figures_of_the_heat_maps_are_those_that_were_stored():
@@ -104,7 +103,7 @@ def test_the_figures_of_the_other_networks_are_those_of_their_cards():
 
     assert [name for name, _ in blocks] == ["pathogen", "lungs", "gate"]
     for name, table in blocks:
-        assert table == card_figures.markdown(name), f"run `python -m pneumo models {name} --markdown`"
+        assert table == model_facts.markdown(name), f"run `python -m pneumo models {name} --markdown`"
 
 
 @pytest.mark.parametrize("split", ["test", "val"])

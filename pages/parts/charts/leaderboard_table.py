@@ -10,7 +10,7 @@ import pandas as pd
 
 from pages.parts.charts.style import PALETTE
 from pneumo.results import model_facts
-from pneumo.results.scoreboard import COLUMNS, PUBLISHED
+from pneumo.results.leaderboard import COLUMNS, PUBLISHED
 
 NOT_KNOWN = "–"
 NOT_MEASURED = "not measured here"
@@ -45,8 +45,8 @@ def table(rows: pd.DataFrame, columns: list[str]) -> str:
     """Return the rows as an HTML table.
 
     Args:
-        rows: as `scoreboard.rows` returns them, from top to bottom.
-        columns: keys of `scoreboard.COLUMNS`, from left to right.
+        rows: as `leaderboard.rows` returns them, from top to bottom.
+        columns: keys of `leaderboard.COLUMNS`, from left to right.
     """
     extents = {key: _extent(rows, key) for key in columns}
     heads = "".join(_head(key, extents[key]) for key in columns)

@@ -16,12 +16,13 @@ from pneumo.datasets.samples import Sample
 from pneumo.datasets.summary import Summary, summarise
 from pneumo.errors import DatasetError
 from pneumo.explanation import drawing
+from pneumo.labels import OFFICIAL_SPLITS
 from pneumo.radiograph import Radiograph
 
 SIDE = 220
 PER_PAGE = 24
 COMPOSITES = "composites"
-SPLITS = {**tables.SPLITS, COMPOSITES: "Composites"}
+SPLITS = {**OFFICIAL_SPLITS, COMPOSITES: "Composites"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Catalogue:
 
     Attributes:
         root: the folder that ``films["file"]`` is relative to.
-        films: the columns of `kaggle.scan`; ``kind``, a value of `tables.KINDS`; ``width, height`` in pixels
+        films: the columns of `kaggle.scan`; ``kind``, a value of `labels.KINDS`; ``width, height`` in pixels
             as the file's header says, 0 where it cannot be read.
     """
 
@@ -44,10 +45,10 @@ class Choice:
 
     Attributes:
         split: key of `SPLITS`.
-        kinds: values of `tables.KINDS`.
+        kinds: values of `labels.KINDS`.
         patient: a part of the patient's key, whatever its case.
         width: least and greatest width in pixels.
-        calls: values of the column ``call`` that `film_calls.with_calls` adds.
+        calls: values of the column ``call`` that `failures.with_calls` adds.
     """
 
     split: str | None = None
@@ -119,7 +120,7 @@ def matching(films: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """Return the films of `Catalogue.films` that were chosen, in their order.
 
     Where they are chosen by a model's calls, the films that the model is most wrong about come first; the table then
-    needs ``call`` and ``error`` (`film_calls.with_calls`).
+    needs ``call`` and ``error`` (`failures.with_calls`).
     """
     chosen = pd.Series(True, films.index)
     if choice.split:

@@ -9,7 +9,7 @@ from pneumo.errors import ImageError, ModelError
 from pneumo.explanation import drawing
 from pneumo.model_store import store
 from pneumo.preprocessing import network_input
-from pneumo.results import film_calls, model_facts
+from pneumo.results import failures, model_facts
 
 SHOWN_SIDE = 900
 
@@ -63,7 +63,7 @@ def _show_calls(file: str) -> None:
     rows = []
     for card in cards:
         try:
-            calls = film_calls.read(card)
+            calls = failures.calls_on_films(card)
         except ModelError as error:
             st.caption(f":material/warning: {error}")
             continue

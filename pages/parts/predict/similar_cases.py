@@ -8,11 +8,11 @@ import streamlit as st
 from pages.parts.data import data_folder
 from pages.parts.shared.language import _, told
 from pneumo.datasets import samples
-from pneumo.datasets.tables import KINDS
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import similar_cases
 from pneumo.inference.reading import Reading
 from pneumo.inference.similar_cases import KIND_WORDS, Agreement, Case, Cases, Distances, Embedder, FilmIndex
+from pneumo.labels import KINDS
 from pneumo.model_store import store
 
 if TYPE_CHECKING:

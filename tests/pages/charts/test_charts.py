@@ -8,6 +8,7 @@ from pages.parts.charts import dataset, style
 from pneumo.datasets import tables
 from pneumo.datasets.summary import summarise
 from pneumo.evaluation.metrics import Confusion
+from pneumo.labels import OFFICIAL_SPLITS
 from pneumo.results import leaderboard
 
 
@@ -19,7 +20,7 @@ def summary(toy_data):
 def every_chart(summary):
     cells = pd.DataFrame({"truth": ["Normal"], "call": ["Normal"], "films": [3], "share": [1.0]})
     history = pd.DataFrame({"epoch": [1, 2], "films": ["Training", "Validation"], "value": [0.5, 0.4]})
-    splits = list(tables.SPLITS.values())
+    splits = list(OFFICIAL_SPLITS.values())
     return [
         style.confusion_plot(cells, "A"),
         style.training_plot(history, "Loss", 2),

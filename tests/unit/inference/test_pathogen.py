@@ -11,7 +11,7 @@ from pneumo import radiograph
 from pneumo.datasets import kaggle
 from pneumo.errors import ModelError
 from pneumo.inference.classifier import Classifier
-from pneumo.inference.pathogen import CLASSES, Differentiator, accuracy, classes, leaning, markdown, matrix
+from pneumo.inference.pathogen import Differentiator, leaning
 from pneumo.model_store import store
 from pneumo.model_store.card import PATHOGEN
 from pneumo.training import pathogen as pathogen_experiment
@@ -83,39 +83,6 @@ def test_a_start_that_learned_from_other_films_is_refused(models, toy_data, monk
         pathogen_experiment.train(toy_data, models, fold=1)
 
 
-def test_three_classes_come_from_both_networks(models):
-    rows = [
-        ("a", "NORMAL", "", 0.1, 0.9),
-        ("b", "NORMAL", "", 0.9, 0.2),
-        ("c", "PNEUMONIA", "bacteria", 0.9, 0.9),
-        ("d", "PNEUMONIA", "virus", 0.9, 0.9),
-        ("e", "PNEUMONIA", "virus", 0.9, 0.1),
-        ("f", "PNEUMONIA", "bacteria", 0.1, 0.9),
-        ("g", "PNEUMONIA", "", 0.9, 0.9),
-    ]
-    films = pd.DataFrame(rows, columns=["file", "label", "pathogen", "p", "q"]).assign(patient=list("ABCDEFG"))
-    store.write_predictions(films.assign(probability=films["p"]), "cnn", "val", models)
-    store.write_predictions(films.assign(probability=films["q"]), "pathogen", "val", models)
-    card = dataclasses.replace(store.read_card("cnn", models), thresholds={"decision": 0.5, "low": 0.2, "high": 0.8})
-
-    told = classes(card, "val", models)
-
-    assert told["file"].tolist() == list("abcdef")
-    assert matrix(told).to_numpy().tolist() == [[1, 0, 1], [1, 1, 0], [0, 1, 1]]
-    assert accuracy(told).value == pytest.approx(3 / 6)
-    written = markdown("cnn", "val", models)
-    assert "| Bacterial pneumonia | " in written
-    assert "Of 6 films the share called right is 0.5" in written
-
-
-def test_films_that_only_one_network_knows_are_an_error(models):
-    predictions = store.read_predictions("pathogen", "val", models)
-    store.write_predictions(predictions.iloc[1:], "pathogen", "val", models)
-
-    with pytest.raises(ModelError, match="measure it again"):
-        classes(store.read_card("cnn", models), "val", models)
-
-
 @pytest.mark.parametrize(
     ("probability", "kind", "words"),
     [
@@ -164,12 +131,3 @@ def test_what_a_start_knows_is_kept_at_another_size():
     for mine, known in zip(network.get_weights()[:-2], start.get_weights()[:-2], strict=True):
         np.testing.assert_array_equal(mine, known)
     assert not np.array_equal(network.get_weights()[-2], start.get_weights()[-2])
-
-
-def test_the_matrix_has_all_classes_in_order():
-    told = pd.DataFrame({"truth": [CLASSES[0]], "call": [CLASSES[0]]})
-
-    counted = matrix(told)
-
-    assert (tuple(counted.index), tuple(counted.columns)) == (CLASSES, CLASSES)
-    assert np.array_equal(counted.to_numpy(), np.diag([1, 0, 0]))

@@ -5,11 +5,12 @@ import pytest
 from toy import synthetic
 
 from pages.parts.charts import style
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation.intervals import wilson
+from pneumo.labels import FALSE_ALARM, MISSED, RIGHT
 from pneumo.model_store import store
 from pneumo.results import failures
-from pneumo.results.failures import AGREEMENT, ALARM, BY_AGREEMENT, BY_BRIGHTNESS, BY_KIND, BY_SIZE, MISSED
+from pneumo.results.failures import AGREEMENT, BY_AGREEMENT, BY_BRIGHTNESS, BY_KIND, BY_SIZE
 
 FILES = ["test/NORMAL/a.jpeg", "test/NORMAL/b.jpeg", "test/PNEUMONIA/c.jpeg", "test/PNEUMONIA/d.jpeg"]
 
@@ -38,7 +39,7 @@ def test_the_surest_mistake_comes_first(cards, tmp_path):
 
     mistakes = failures.errors(films)
     assert mistakes["file"].tolist() == [FILES[1], FILES[2]]
-    assert mistakes["error"].tolist() == [ALARM, MISSED]
+    assert mistakes["call"].tolist() == [FALSE_ALARM, MISSED]
     assert failures.errors(films, MISSED)["file"].tolist() == [FILES[2]]
     shown = failures.readable(mistakes)
     assert shown["Also wrong"].tolist() == ["2 of 2 models", "0 of 2 models"]
@@ -104,3 +105,69 @@ def test_films_that_are_not_there_are_told_of(cards, tmp_path):
 
 def test_thirds_of_equal_values_are_one_group():
     assert failures.thirds(pd.Series([2.0, 2.0, 2.0]), "{:.0f}").unique().tolist() == ["Up to 2"]
+
+
+ROWS = [
+    ("train/NORMAL/a.jpeg", "a", "NORMAL", "", 0.49),
+    ("train/NORMAL/b.jpeg", "b", "NORMAL", "", 0.5),
+    ("train/PNEUMONIA/c.jpeg", "c", "PNEUMONIA", "virus", 0.5),
+    ("train/PNEUMONIA/d.jpeg", "d", "PNEUMONIA", "bacteria", 0.1),
+]
+
+
+@pytest.fixture
+def models(tmp_path):
+    (tmp_path / "toy").mkdir()
+    store.write_card(synthetic.card(), tmp_path)
+    table = pd.DataFrame(ROWS, columns=store.PREDICTION_COLUMNS)
+    store.write_predictions(table, "toy", "val", tmp_path)
+    store.write_predictions(table.assign(probability=1.0), "toy", "val_shifted", tmp_path)
+    return tmp_path
+
+
+def test_films_are_called_at_the_decision_threshold(models):
+    calls = failures.calls_on_films(synthetic.card(), models)
+
+    assert calls["call"].to_list() == [RIGHT, FALSE_ALARM, RIGHT, MISSED]
+    assert calls["error"].to_list() == pytest.approx([0.49, 0.5, 0.5, 0.9])
+    assert set(calls["split"]) == {"val"}
+
+
+def test_both_splits_are_read(models):
+    table = pd.DataFrame(ROWS[:1], columns=store.PREDICTION_COLUMNS).assign(file="test/NORMAL/e.jpeg")
+    store.write_predictions(table, "toy", "test", models)
+
+    calls = failures.calls_on_films(synthetic.card(), models)
+
+    assert calls.set_index("file").loc["test/NORMAL/e.jpeg", "split"] == "test"
+    assert len(calls) == 5
+
+
+def test_films_get_their_call_and_others_none(models):
+    films = pd.DataFrame({"file": ["x.jpeg", "train/PNEUMONIA/d.jpeg"]})
+
+    called = failures.with_calls(films, failures.calls_on_films(synthetic.card(), models))
+
+    assert called["call"].to_list() == ["", MISSED]
+    assert called["probability"].isna().to_list() == [True, False]
+
+
+def test_wrong_calls_are_read_with_the_worst_first(models):
+    table = failures.readable_errors(failures.calls_on_films(synthetic.card(), models))
+
+    assert table.to_dict("records") == [
+        {"Film": "d.jpeg", "Films of": "Validation", "Call": MISSED, "Probability": "0.100"},
+        {"Film": "b.jpeg", "Films of": "Validation", "Call": FALSE_ALARM, "Probability": "0.500"},
+    ]
+
+
+def test_a_model_that_was_not_measured_has_no_calls(tmp_path):
+    assert failures.calls_on_films(synthetic.card(), tmp_path).empty
+
+
+def test_damaged_predictions_are_a_model_error(models):
+    path = models / "toy" / "predictions" / "val.csv"
+    path.write_text(path.read_text().replace("0.490000", "much"))
+
+    with pytest.raises(ModelError, match="damaged"):
+        failures.calls_on_films(synthetic.card(), models)

@@ -10,7 +10,7 @@ from pneumo.errors import ModelError
 from pneumo.inference.classifier import Classifier
 from pneumo.model_store import store, weights
 from pneumo.results import latency
-from pneumo.results.scoreboard import Latency
+from pneumo.results.leaderboard import Latency
 
 
 @pytest.fixture

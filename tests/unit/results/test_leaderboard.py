@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import wilson
 from pneumo.labels import FIGURES, SPLITS
 from pneumo.model_store import store
-from pneumo.results import leaderboard
+from pneumo.results import leaderboard, published
+from pneumo.results.leaderboard import COLUMNS, EXTERNAL, Latency
 
 # Two normal films and three with pneumonia; at 0.5 one of each is called wrong.
 LABELS = ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA", "PNEUMONIA"]
@@ -218,3 +221,98 @@ def test_the_table_of_decided_films_has_a_row_a_model(toy_models):
     for row, card in zip(rows, cards, strict=True):
         decided = leaderboard.decided(card, "test", toy_models)
         assert row.endswith(f"| {decided.coverage} | {decided.error} |")
+
+
+RESULT = published.Published("Other <b>net</b>", "cnn", 0.9, None, None, 0.8, "test", "Someone 2020", "chosen on test")
+
+
+def measured(folder, name, probability, split="test", **changes):
+    card = synthetic.card(name=name, title=name.upper(), sha256=name * 10, **changes)
+    labels = ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA", "PNEUMONIA"]
+    table = pd.DataFrame({"label": labels, "probability": probability, "pathogen": "", "file": list("abcde")})
+    store.write_predictions(table.assign(patient=list("vwxyz")), name, split, folder)
+    return leaderboard.measure(card, split, folder=folder)
+
+
+@pytest.fixture
+def measurements(tmp_path):
+    return [
+        measured(tmp_path, "poor", [0.1, 0.6, 0.4, 0.8, 0.9], seed_system="Some notebook", size_bytes=2_100_000),
+        measured(tmp_path, "good", [0.1, 0.2, 0.7, 0.8, 0.9], test_openings=[{"date": "x"}] * 2, parameters=12345),
+    ]
+
+
+def test_a_row_a_model_and_a_row_a_published_result(measurements):
+    table = leaderboard.rows(measurements, results=[RESULT])
+
+    assert table["system"].tolist() == ["GOOD", "POOR", "Other <b>net</b>"]
+    assert table["kind"].tolist() == ["model", "model", "published"]
+    good, poor, other = (table.iloc[row] for row in range(3))
+    for figure in FIGURES:
+        estimate = measurements[1].metrics.estimates()[figure]
+        assert (good[figure], good[f"{figure}_low"], good[f"{figure}_high"]) == (
+            estimate.value,
+            estimate.low,
+            estimate.high,
+        )
+    assert (poor["size_mb"], poor["seed_system"]) == (2.1, "Some notebook")
+    assert (other["accuracy"], other["sensitivity"]) == (0.9, 0.8)
+    assert (other["accuracy_low"], other["accuracy_high"]) == (
+        RESULT.accuracy_interval.low,
+        RESULT.accuracy_interval.high,
+    )
+    assert other["source"] == "Someone 2020; test; chosen on test"
+    assert pd.isna(other["auroc"]) and pd.isna(other["parameters"])
+
+
+def test_the_external_auroc_stands_beside_the_model_it_is_of(measurements, tmp_path):
+    external = measured(tmp_path, "poor", [0.9, 0.6, 0.4, 0.8, 0.1], split="external_nih")
+
+    table = leaderboard.rows(measurements, [external]).set_index("system")
+
+    auroc = external.metrics.auroc
+    assert table.loc["POOR", [EXTERNAL, f"{EXTERNAL}_low", f"{EXTERNAL}_high"]].tolist() == [
+        auroc.value,
+        auroc.low,
+        auroc.high,
+    ]
+    assert pd.isna(table.loc["GOOD", EXTERNAL])
+
+
+def test_latency_belongs_to_the_file_it_was_measured_with(measurements):
+    table = leaderboard.rows(measurements, latencies={"good" * 10: Latency(11, 22)}).set_index("system")
+
+    assert table.loc["GOOD", ["p50", "p95", "machine"]].tolist() == [11, 22, "this machine"]
+    assert table.loc["POOR", ["p50", "p95", "machine"]].isna().all()
+
+
+def test_a_latency_that_ships_is_shown_with_its_machine_until_one_is_measured_here(measurements):
+    stored = {"p50": 7.6, "p95": 9.0, "films": 3, "hardware": "2 <cores>"}
+    card = dataclasses.replace(measurements[0].card, latency=stored)
+    shipped = [dataclasses.replace(measurements[0], card=card)]
+
+    table = leaderboard.rows(shipped)
+    here = leaderboard.rows(shipped, latencies={card.sha256: Latency(1, 2)})
+
+    assert table.loc[0, ["p50", "p95", "machine"]].tolist() == [7.6, 9.0, "2 <cores>"]
+    assert here.loc[0, ["p50", "p95", "machine"]].tolist() == [1, 2, "this machine"]
+
+
+@pytest.mark.parametrize("key", list(COLUMNS))
+def test_the_best_of_a_column_comes_first_and_what_is_not_known_last(measurements, key):
+    table = leaderboard.in_order(leaderboard.rows(measurements, results=[RESULT]), key)
+
+    known = table[key].dropna()
+    assert table[key].isna().to_numpy().tolist() == [False] * len(known) + [True] * (3 - len(known))
+    if len(known) > 1:
+        assert known.is_monotonic_decreasing if COLUMNS[key].higher_is_better else known.is_monotonic_increasing
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("go", ["GOOD"]), ("NOTEBOOK", ["POOR"]), ("someone", ["Other <b>net</b>"]), (" ", 3), ("(", []), ("nobody", [])],
+)
+def test_the_search_looks_at_systems_and_sources(measurements, text, found):
+    table = leaderboard.matching(leaderboard.rows(measurements, results=[RESULT]), text)
+
+    assert len(table) == found if isinstance(found, int) else table["system"].tolist() == found

@@ -3,9 +3,11 @@ import pytest
 from toy import synthetic
 
 from pneumo import DISCLAIMER
+from pneumo.errors import PneumoError
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
-from pneumo.results import card_figures, checklist, leaderboard, model_card
+from pneumo.results import leaderboard, markdown_tables, model_card, model_facts
+from pneumo.results.model_card import IN_PART, MET, NEEDS, NOT_APPLICABLE, NOT_MET
 
 TITLES = [
     "Model details",
@@ -56,7 +58,7 @@ def test_the_evaluation_is_that_of_the_predictions(card, measurements):
 
     assert table["Films"].tolist() == [f"{SPLITS[split].title} (4)" for split in ("test", "external_nih")]
     assert table["AUROC"][0] == str(measurements["test"].metrics.auroc)
-    assert leaderboard.markdown_table(table) in parts["Evaluation"]
+    assert markdown_tables.table(table) in parts["Evaluation"]
     assert str(measurements["external_nih"].metrics.auroc) in parts["Bias, risks and limits"]
 
 
@@ -74,14 +76,14 @@ def test_other_networks_have_the_figures_of_their_cards(task, command):
 
     parts = model_card.sections(card, {})
 
-    assert parts["Evaluation"] == card_figures.table(card)
+    assert parts["Evaluation"] == model_facts.table(card)
     assert "0.900 (0.800–1.000)" in parts["Evaluation"]
     assert command in parts["How to start"]
     assert "prevalence" not in parts["Bias, risks and limits"]
 
 
 def test_the_document_holds_all_sections_and_both_lists(card, measurements, tmp_path):
-    parts, listed = model_card.sections(card, measurements), checklist.items(card, tmp_path)
+    parts, listed = model_card.sections(card, measurements), model_card.checklist(card, tmp_path)
 
     document = model_card.markdown(card, parts, listed)
 
@@ -93,4 +95,84 @@ def test_the_document_holds_all_sections_and_both_lists(card, measurements, tmp_
 
 
 def test_an_interval_stands_on_one_line():
-    assert model_card.unbroken("0.9 (0.8–1.0), A–B") == "0.9 (0.8\u2060–\u20601.0), A–B"
+    assert markdown_tables.unbroken("0.9 (0.8–1.0), A–B") == "0.9 (0.8\u2060–\u20601.0), A–B"
+
+
+def measured(folder, *splits):
+    for split in splits:
+        path = folder / "toy" / "predictions" / f"{split}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    return folder
+
+
+def status(folder, guideline, number, **changes):
+    (found,) = (
+        each
+        for each in model_card.checklist(synthetic.card(**changes), folder)
+        if (each.guideline, each.number) == (guideline, number)
+    )
+    return found.status, found.reason
+
+
+def test_every_item_of_both_guidelines_is_there_once(tmp_path):
+    listed = model_card.checklist(synthetic.card(), tmp_path)
+
+    numbers = {name: [each.number for each in listed if each.guideline == name] for name in ("CLAIM 2024", "TRIPOD+AI")}
+    assert numbers["CLAIM 2024"] == [str(number) for number in range(1, 45)]
+    mains = dict.fromkeys(number.rstrip("abcdefg") for number in numbers["TRIPOD+AI"])
+    assert list(mains) == [str(number) for number in range(1, 28)]
+    assert len(set(numbers["TRIPOD+AI"])) == len(numbers["TRIPOD+AI"]) == 52
+    assert all(each.asks and each.reason for each in listed)
+
+
+def test_every_need_is_asked_for():
+    table = pd.read_csv(model_card.CHECKLIST, keep_default_na=False)
+
+    assert set(table["needs"]) - {""} == set(NEEDS)
+
+
+def test_external_testing_is_met_by_models_that_were_tested_elsewhere_only(tmp_path):
+    assert status(tmp_path, "CLAIM 2024", "33") == (NOT_MET, "the model was not measured at another hospital")
+    assert status(measured(tmp_path, "external_nih"), "CLAIM 2024", "33")[0] == MET
+
+
+def test_the_test_split_is_asked_for(tmp_path):
+    assert status(tmp_path, "TRIPOD+AI", "12e")[0] == NOT_MET
+    assert status(measured(tmp_path, "test"), "TRIPOD+AI", "12e")[0] == MET
+
+
+def test_ensembling_applies_to_ensembles_only(tmp_path):
+    assert status(tmp_path, "CLAIM 2024", "27") == (NOT_APPLICABLE, "the model is a single network")
+    assert status(tmp_path, "CLAIM 2024", "27", members=[{"name": "a"}])[0] == MET
+    assert status(tmp_path, "CLAIM 2024", "31", cam_layer=None)[0] == NOT_MET
+
+
+def test_the_summary_counts_every_item(tmp_path):
+    listed = model_card.checklist(synthetic.card(), tmp_path)
+
+    counts = [sum(each.status == wanted for each in listed) for wanted in (MET, IN_PART, NOT_MET, NOT_APPLICABLE)]
+    assert sum(counts) == len(listed)
+    met, part, missing, beside = counts
+    assert model_card.checklist_summary(listed) == (
+        f"{met} of {len(listed)} met, {part} in part, {missing} not met, {beside} not applicable"
+    )
+    assert set(model_card.readable_checklist(listed)["Status"]) == set(model_card.STATUSES.values())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "a,b\n1,2\n",
+        "guideline,item,asks,status,needs,reason\nX,1,asks,perhaps,,why\n",
+        "guideline,item,asks,status,needs,reason\nX,1,asks,met,luck,why\n",
+        "guideline,item,asks,status,needs,reason\nX,1,asks,met,,\n",
+    ],
+)
+def test_a_damaged_list_is_one_error(tmp_path, content):
+    path = tmp_path / "list.csv"
+    path.write_text(content)
+
+    with pytest.raises(PneumoError):
+        model_card.checklist(synthetic.card(), tmp_path, path)
