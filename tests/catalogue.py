@@ -50,6 +50,7 @@ LIBRARY = (
     "pneumo/inference/similar_cases.py",
     "pneumo/inference/similar_scores.py",
     "pages/parts/charts/probability_scale.py",
+    "pneumo/labels.py",
     "pneumo/radiograph/decoder_limits.py",
     "pneumo/radiograph/dicom.py",
     "pneumo/radiograph/grayscale.py",

@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 import streamlit as st
+from pneumo.inference.batch import FilmList
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
@@ -21,7 +22,6 @@ from pneumo.evaluation import calibration
 from pneumo.explanation import drawing, explainer, heat_findings
 from pneumo.explanation.cam import METHODS
 from pneumo.inference import classifier, gate, pathogen, similar_scores
-from pneumo.inference.batch import FilmList
 from pneumo.inference.gate import GateResult
 from pneumo.model_store import store
 from pneumo.reports import record as report
