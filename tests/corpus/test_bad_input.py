@@ -1,7 +1,9 @@
 """Whatever is given to the reader, it returns a sound film or says in a sentence why not: soon, and in little memory.
 
 The corpus is read in other processes, so that a crash or a hang costs one test and names its input. Run as a
-script, this file is such a process: ``python tests/test_bad_input.py NUMBER OF`` reads every OFth input.
+script, this file is such a process: ``python tests/corpus/test_bad_input.py PART NUMBER OF`` reads every OFth input
+of a part of the corpus: `CHOSEN` stands for every category, format and sentence in `make test`, and `make test-all`
+reads the `OTHERS` too.
 """
 
 import contextlib
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -123,10 +126,28 @@ CERTAIN = (
     ("dicom structure/many items in [VM]*Sequence.dcm", None, ""),
 )
 
+CHOSEN, OTHERS = "chosen", "others"
+# In `CHOSEN`, beside all sound files and the first input of each pattern.
+EVERY = 40
+
+
+def part(name: str) -> Iterator[inputs.BadInput]:
+    """Yield the inputs of a part, in the order of the corpus."""
+    met: Counter[str] = Counter()
+    patterns = {pattern for pattern, *_ in CERTAIN}
+    for bad in inputs.inputs():
+        firsts = {pattern for pattern in patterns if fnmatch.fnmatchcase(bad.name, pattern)}
+        patterns -= firsts
+        is_chosen = firsts or bad.category == "sound" or met[bad.category] % EVERY == 0
+        met[bad.category] += 1
+        if (name == CHOSEN) == bool(is_chosen):
+            yield bad
+
+
 # --- the process that reads
 
 
-def _serve(number: int, of: int) -> None:
+def _serve(name: str, number: int, of: int) -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
@@ -137,7 +158,7 @@ def _serve(number: int, of: int) -> None:
         for film in seeds.sound().values():
             with contextlib.suppress(ImageError):
                 reader.read(film)
-        for bad in itertools.islice(inputs.inputs(), number, None, of):
+        for bad in itertools.islice(part(name), number, None, of):
             data = bad.make()
             print(json.dumps({"reads": bad.name}), file=answers)
             print(json.dumps(asdict(_outcome(bad.name, data, printed.fileno()))), file=answers)
@@ -195,8 +216,8 @@ def _peak() -> float:
 # --- the process that judges
 
 
-def _outcomes_of(number: int) -> Iterator[Outcome]:
-    command = [sys.executable, str(Path(__file__)), str(number), str(PROCESSES)]
+def _outcomes_of(name: str, number: int) -> Iterator[Outcome]:
+    command = [sys.executable, str(Path(__file__)), name, str(number), str(PROCESSES)]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "PYTHONWARNINGS": "default"}
     lines: queue.Queue[str] = queue.Queue()
     reads = "the sound files"
@@ -227,11 +248,17 @@ def _outcomes_of(number: int) -> Iterator[Outcome]:
         yield Outcome(reads, None, "", f"the process ended with {process.returncode}", 0, 0, "")
 
 
+@pytest.fixture(scope="module", params=[CHOSEN, pytest.param(OTHERS, marks=pytest.mark.slow)])
+def name(request) -> str:
+    """The part of the corpus that is read."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def outcomes() -> dict[str, Outcome]:
+def outcomes(name: str) -> dict[str, Outcome]:
     found: list[list[Outcome]] = [[] for _ in range(PROCESSES)]
     threads = [
-        threading.Thread(target=lambda number=number: found[number].extend(_outcomes_of(number)))
+        threading.Thread(target=lambda number=number: found[number].extend(_outcomes_of(name, number)))
         for number in range(PROCESSES)
     ]
     for thread in threads:
@@ -241,11 +268,14 @@ def outcomes() -> dict[str, Outcome]:
     return {outcome.name: outcome for outcome in itertools.chain(*found)}
 
 
-def test_the_corpus_is_large_and_every_input_has_its_own_name() -> None:
+def test_the_corpus_is_large_and_every_input_has_its_own_name_and_part() -> None:
     names = [bad.name for bad in inputs.inputs()]
+    chosen = {bad.name: bad.category for bad in part(CHOSEN)}
 
     assert len(names) >= 500
     assert len(set(names)) == len(names)
+    assert {*names} - {*chosen} == {bad.name for bad in part(OTHERS)}
+    assert {*chosen.values()} == {bad.category for bad in inputs.inputs()}
 
 
 def test_the_corpus_is_the_same_every_time() -> None:
@@ -258,11 +288,11 @@ def test_the_corpus_is_the_same_every_time() -> None:
     assert not [name for name in changed if not name.endswith((".zip", ".docx"))]
 
 
-def test_every_input_is_a_sound_film_or_a_sentence_for_a_user(outcomes: dict[str, Outcome]) -> None:
+def test_every_input_is_a_sound_film_or_a_sentence_for_a_user(name: str, outcomes: dict[str, Outcome]) -> None:
     broken = {name: outcome.broken for name, outcome in outcomes.items() if outcome.broken}
 
     assert not broken
-    assert len(outcomes) == len(list(inputs.inputs()))
+    assert len(outcomes) == len(list(part(name)))
 
 
 def test_every_input_is_answered_soon(outcomes: dict[str, Outcome]) -> None:
@@ -290,11 +320,12 @@ def test_reads_a_sound_file_of_every_kind(outcomes: dict[str, Outcome]) -> None:
     ids=[pattern for pattern, *_ in CERTAIN],
 )
 def test_says_what_is_wrong_and_what_to_do(
-    outcomes: dict[str, Outcome], pattern: str, refusal: str | None, words: str
+    name: str, outcomes: dict[str, Outcome], pattern: str, refusal: str | None, words: str
 ) -> None:
-    matching = [outcome for name, outcome in outcomes.items() if fnmatch.fnmatchcase(name, pattern)]
+    matching = [outcome for outcome in outcomes.values() if fnmatch.fnmatchcase(outcome.name, pattern)]
 
-    assert matching
+    # The first input of each pattern is among the chosen.
+    assert matching or name == OTHERS
     for outcome in matching:
         assert outcome.refusal == refusal or (refusal == "*" and outcome.refusal), f"{outcome.name}: {outcome.told}"
         assert words in outcome.told
@@ -442,6 +473,7 @@ def test_unpacks_the_run_lengths_of_colour_films() -> None:
 # --- the fuzzer
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("atheris"), reason="atheris is not installed (Linux on x86-64 only)")
 def test_a_short_guided_search_finds_nothing(tmp_path: Path) -> None:
     # Linux counts the memory of whoever starts a program into the program's peak, which the search holds against its
@@ -469,4 +501,4 @@ def test_a_short_guided_search_finds_nothing(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    _serve(*(int(argument) for argument in sys.argv[1:]))
+    _serve(sys.argv[1], *map(int, sys.argv[2:]))
