@@ -33,7 +33,7 @@ def heat_map_figure(reading: Reading, method: str = DEFAULT_METHOD) -> HeatMapFi
         method: key of `cam.METHODS`, such as ``"gradcam"``.
 
     Returns:
-        A matplotlib figure, 10 × 5.5 inches, with axes in pixels of the film; heat is 0…1, 1 at the hottest place.
+        A matplotlib figure, 10 inches wide, with axes in pixels of the film; heat is 0…1, 1 at the hottest place.
 
     Raises:
         ExplanationError: if the model has no feature maps.
@@ -42,7 +42,9 @@ def heat_map_figure(reading: Reading, method: str = DEFAULT_METHOD) -> HeatMapFi
     heat = explain(reading, method).values
     assert reading.radiograph is not None
     pixels = reading.radiograph.pixels
-    figure = HeatMapFigure(figsize=(10, 5.5), layout="constrained")
+    height, width = pixels.shape
+    # Each picture is some four inches wide; title, axis labels and the last line take an inch and a half.
+    figure = HeatMapFigure(figsize=(10, 4 * min(height / width, 3) + 1.5), layout="constrained")
     # A dollar sign in the name of a file begins no formula.
     figure.suptitle(f"{reading.name}: {reading}", parse_math=False)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
