@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.charts import dataset
-from pages.parts.charts.shortcuts import embedding_plot, floor_plot, shift_plot, trait_plot
+from pages.parts.charts.shortcuts import baseline_plot, embedding_plot, shift_plot, trait_plot
 from pages.parts.data import catalogue, data_folder
 from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import chart_with_table, first_visit, sections
@@ -98,7 +98,9 @@ def show_floors(leaks: Leaks, model: tuple[str, Estimate] | None) -> None:
     st.subheader("What any model must beat by far")
     st.write(shortcut_tables.floors_text(leaks))
     floors = shortcut_tables.floors(leaks, model)
-    chart_with_table.show(floor_plot(floors), floors, "floors", "AUROC of each set of traits with its 95 % interval.")
+    chart_with_table.show(
+        baseline_plot(floors), floors, "floors", "AUROC of each set of traits with its 95 % interval."
+    )
     st.caption(shortcut_tables.measured_on(leaks))
     st.caption(
         "An AUROC near 1 on this validation therefore does not prove that a model reads lungs. Tests that break these "

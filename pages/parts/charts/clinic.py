@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from pages.parts.charts.style import DASHES, FIT, PALETTE, RULE, legend_below
+from pages.parts.charts.style import DASHES, FIT, PALETTE, RULE, colour, dash, tips
 
 HEIGHT = 300
 
@@ -17,11 +17,7 @@ def predictive_plot(values: pd.DataFrame, share: float) -> alt.LayerChart | alt.
     """
     axis = alt.X("share:Q", title="Children with pneumonia", axis=alt.Axis(format="%", tickCount=6))
     title = "Share of calls that is right"
-    tooltip = [
-        alt.Tooltip("figure:N", title="Figure"),
-        alt.Tooltip("share:Q", title="Children with pneumonia", format=".0%"),
-        alt.Tooltip("value:Q", title=title, format=".1%"),
-    ]
+    tooltip = tips(("figure:N", "Figure"), ("share:Q", "Children with pneumonia", ".0%"), ("value:Q", title, ".1%"))
     percent = alt.Axis(format="%", tickCount=5)
     layers = _banded(values, axis, "figure", ["PPV", "NPV"], title, percent, tooltip)
     return alt.layer(*layers, _rule(share, axis)).properties(autosize=FIT, height=HEIGHT, title="Predictive values")
@@ -36,10 +32,7 @@ def cost_plot(costs: pd.DataFrame, own: float, cheapest: float | None) -> alt.La
         cheapest: the threshold with the lowest cost on other films, likewise, if it is known.
     """
     axis = alt.X("threshold:Q", title="Called pneumonia from a probability of", scale=alt.Scale(domain=[0, 1]))
-    tooltip = [
-        alt.Tooltip("threshold:Q", title="Threshold", format=".2f"),
-        alt.Tooltip("value:Q", title="Cost a year", format=",.0f"),
-    ]
+    tooltip = tips(("threshold:Q", "Threshold", ".2f"), ("value:Q", "Cost a year", ",.0f"))
     rows = costs.rename(columns={"cost": "value"}).assign(figure="Cost")
     layers = _banded(
         rows, axis, "figure", ["Cost"], "Cost a year", alt.Axis(format=",.0f", tickCount=5), tooltip, False
@@ -48,21 +41,14 @@ def cost_plot(costs: pd.DataFrame, own: float, cheapest: float | None) -> alt.La
         [(own, "Model's own threshold"), *([(cheapest, "Cheapest threshold")] if cheapest is not None else [])],
         columns=["threshold", "mark"],
     )
-    names = ["Model's own threshold", "Cheapest threshold"][: len(marks)]
+    names = list(marks["mark"])
     rules = (
         alt.Chart(marks)
         .mark_rule(strokeWidth=2)
         .encode(
             axis,
-            alt.Color(
-                "mark:N",
-                title=None,
-                scale=alt.Scale(domain=names, range=[RULE, PALETTE[3]]),
-                legend=legend_below("stroke"),
-            ),
-            alt.StrokeDash(
-                "mark:N", title=None, scale=alt.Scale(domain=names, range=DASHES[1:3]), legend=legend_below("stroke")
-            ),
+            colour("mark", dict(zip(names, (RULE, PALETTE[3]), strict=False)), "stroke"),
+            dash("mark", names, DASHES[1:3]),
         )
     )
     plot = alt.layer(alt.layer(*layers), rules).resolve_scale(color="independent", strokeDash="independent")
@@ -78,11 +64,7 @@ def decision_plot(benefits: pd.DataFrame, policies: list[str], balance: float) -
         balance: the probability at which a miss and a false alarm cost the same at the clinic, marked by a rule.
     """
     axis = alt.X("threshold:Q", title="Treated from a probability of", axis=alt.Axis(format="%", tickCount=6))
-    tooltip = [
-        alt.Tooltip("policy:N", title="Policy"),
-        alt.Tooltip("threshold:Q", title="Treated from", format=".0%"),
-        alt.Tooltip("value:Q", title="Net benefit", format=".2f"),
-    ]
+    tooltip = tips(("policy:N", "Policy"), ("threshold:Q", "Treated from", ".0%"), ("value:Q", "Net benefit", ".2f"))
     rows = benefits.rename(columns={"benefit": "value"})
     title = "Net benefit, pneumonias per 100 films"
     layers = _banded(rows, axis, "policy", policies, title, alt.Axis(tickCount=5), tooltip)
@@ -99,15 +81,11 @@ def _banded(
     tooltip: list[alt.Tooltip],
     legend: bool = True,
 ) -> list[alt.Chart]:
-    shown = legend_below("stroke") if legend else None
-    scale = alt.Scale(domain=names, range=[PALETTE[0], PALETTE[1], PALETTE[2]][: len(names)])
-    colour = alt.Color(f"{series}:N", title=None, scale=scale, legend=shown)
-    dash_scale = alt.Scale(domain=names, range=DASHES[: len(names)])
-    dash = alt.StrokeDash(f"{series}:N", title=None, scale=dash_scale, legend=shown)
-    base = alt.Chart(rows).encode(x, colour)
+    colours = dict(zip(names, PALETTE, strict=False))
+    base = alt.Chart(rows).encode(x, colour(series, colours, "stroke" if legend else None))
     y = alt.Y("value:Q", title=title, axis=axis)
     band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.18)
-    lines = base.mark_line(strokeWidth=2).encode(y, dash)
+    lines = base.mark_line(strokeWidth=2).encode(y, dash(series, names, DASHES, legend))
     corners = base.mark_point(size=90, opacity=0, filled=True).encode(y, tooltip=tooltip)
     return [band.encode(alt.Y("low:Q", title=title, axis=axis), alt.Y2("high:Q")), lines, corners]
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 import altair as alt
 import pandas as pd
 
-from pages.parts.charts.style import DASHES, FIT, PALETTE, RULE, legend_below
-
-CLASSES = {"Normal": "#0072B2", "Pneumonia": "#D55E00"}
+from pages.parts.charts.style import CLASSES, DASHES, FIT, PALETTE, RULE, colour, dash, epoch_lines, tips
 
 
 @dataclass(frozen=True)
@@ -51,23 +49,19 @@ def band_plot(
         axes: titles and extent.
     """
     x, y = _x(axes), _y(axes, "y")
-    colour, dash = _series(curves, models)
-    tooltip = [
-        alt.Tooltip("model:N", title="Model"),
-        alt.Tooltip("x:Q", title=axes.x, format=".3f"),
-        alt.Tooltip("y:Q", title=axes.y, format=".3f"),
-    ]
+    colours, dashes = _series(curves, models)
+    tooltip = tips(("model:N", "Model"), ("x:Q", axes.x, ".3f"), ("y:Q", axes.y, ".3f"))
     interval = [alt.Tooltip("low:Q", title="Band from", format=".3f"), alt.Tooltip("high:Q", title="to", format=".3f")]
     threshold = [alt.Tooltip("threshold:Q", title="Threshold", format=".3f")]
     known = threshold if "threshold" in curves else []
-    base = alt.Chart(curves.assign(place=range(len(curves)))).encode(x, colour)
+    base = alt.Chart(curves.assign(place=range(len(curves)))).encode(x, colours)
     # An area that is given an order is not drawn.
     band = base.mark_area(opacity=0.18, line=False).encode(_y(axes, "low"), alt.Y2("high:Q"))
-    lines = base.mark_line(strokeWidth=2).encode(y, alt.Order("place:Q"), strokeDash=dash)
+    lines = base.mark_line(strokeWidth=2).encode(y, alt.Order("place:Q"), strokeDash=dashes)
     # A line answers only at its middle; invisible corners answer along all of it.
     corners = base.mark_point(size=90, opacity=0, filled=True).encode(y, tooltip=[*tooltip, *interval, *known])
     chosen = alt.Chart(points).mark_point(filled=True, size=130, opacity=1, shape="diamond")
-    chosen = chosen.encode(x, y, colour, tooltip=[*tooltip, *(threshold if points["threshold"].notna().any() else [])])
+    chosen = chosen.encode(x, y, colours, tooltip=[*tooltip, *(threshold if points["threshold"].notna().any() else [])])
     layers = [_diagonal(x, y)] if axes.diagonal else []
     return alt.layer(*layers, band, lines, corners, chosen).properties(autosize=FIT, height=340, title=axes.title)
 
@@ -80,18 +74,18 @@ def reliability_plot(bins: pd.DataFrame, models: list[str]) -> alt.LayerChart | 
         models: every model there is.
     """
     x, y = _x(RELIABILITY), _y(RELIABILITY, "y")
-    colour, dash = _series(bins, models)
-    tooltip = [
-        alt.Tooltip("model:N", title="Model"),
-        alt.Tooltip("x:Q", title="Mean probability", format=".3f"),
-        alt.Tooltip("y:Q", title="Has pneumonia", format=".3f"),
-        alt.Tooltip("low:Q", title="Interval from", format=".3f"),
-        alt.Tooltip("high:Q", title="to", format=".3f"),
-        alt.Tooltip("films:Q", title="Films", format=","),
-    ]
-    base = alt.Chart(bins).encode(x, colour)
+    colours, dashes = _series(bins, models)
+    tooltip = tips(
+        ("model:N", "Model"),
+        ("x:Q", "Mean probability", ".3f"),
+        ("y:Q", "Has pneumonia", ".3f"),
+        ("low:Q", "Interval from", ".3f"),
+        ("high:Q", "to", ".3f"),
+        ("films:Q", "Films", ","),
+    )
+    base = alt.Chart(bins).encode(x, colours)
     rules = base.mark_rule(opacity=0.6).encode(_y(RELIABILITY, "low"), alt.Y2("high:Q"))
-    lines = base.mark_line(strokeWidth=1.5).encode(y, strokeDash=dash)
+    lines = base.mark_line(strokeWidth=1.5).encode(y, strokeDash=dashes)
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(y, tooltip=tooltip)
     return alt.layer(_diagonal(x, y), rules, lines, dots).properties(autosize=FIT, height=340, title=RELIABILITY.title)
 
@@ -110,19 +104,14 @@ def score_plot(shares: pd.DataFrame, title: str) -> alt.Chart:
             x=alt.X("low:Q", bin="binned", title="Probability of pneumonia", axis=alt.Axis(tickCount=5, format=".1f")),
             x2="high:Q",
             y=alt.Y("share:Q", stack=None, title="Share of the class", axis=alt.Axis(tickCount=4, format="%")),
-            color=alt.Color(
-                "class:N",
-                title=None,
-                scale=alt.Scale(domain=list(CLASSES), range=list(CLASSES.values())),
-                legend=legend_below(),
+            color=colour("class", CLASSES),
+            tooltip=tips(
+                ("class:N", "Class"),
+                ("low:Q", "From", ".2f"),
+                ("high:Q", "Below", ".2f"),
+                ("films:Q", "Films", ","),
+                ("share:Q", "Share", ".1%"),
             ),
-            tooltip=[
-                alt.Tooltip("class:N", title="Class"),
-                alt.Tooltip("low:Q", title="From", format=".2f"),
-                alt.Tooltip("high:Q", title="Below", format=".2f"),
-                alt.Tooltip("films:Q", title="Films", format=","),
-                alt.Tooltip("share:Q", title="Share", format=".1%"),
-            ],
         )
         .properties(autosize=FIT, height=170, title=title)
     )
@@ -136,37 +125,18 @@ def epochs_plot(values: pd.DataFrame, models: list[str], title: str) -> alt.Char
         models: every model there is.
         title: of the figure.
     """
-    colour, dash = _series(values, models)
-    return (
-        alt.Chart(values)
-        .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2)
-        .encode(
-            alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False)),
-            alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
-            colour,
-            dash,
-            tooltip=[
-                alt.Tooltip("model:N", title="Model"),
-                alt.Tooltip("epoch:Q", title="Epoch"),
-                alt.Tooltip("value:Q", title=title, format=".4f"),
-            ],
-        )
-        .properties(autosize=FIT, height=240, title=f"{title} by epoch")
-    )
+    lines = epoch_lines(values, title, ("model:N", "Model")).encode(*_series(values, models))
+    return lines.properties(autosize=FIT, height=240, title=f"{title} by epoch")
 
 
 def _series(rows: pd.DataFrame, models: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
     drawn = set(rows["model"])
-    shown = [model for model in models if model in drawn]
-    places = [models.index(model) for model in shown]
-    count, legend = len(PALETTE), legend_below("stroke")
-    colours = [PALETTE[place % count] for place in places]
+    places = {model: place for place, model in enumerate(models) if model in drawn}
+    count = len(PALETTE)
+    colours = {model: PALETTE[place % count] for model, place in places.items()}
     # The ninth model has the first one's colour, and so must not have its dashes.
-    dashes = [DASHES[(place + place // count) % len(DASHES)] for place in places]
-    return (
-        alt.Color("model:N", title=None, scale=alt.Scale(domain=shown, range=colours), legend=legend),
-        alt.StrokeDash("model:N", title=None, scale=alt.Scale(domain=shown, range=dashes), legend=legend),
-    )
+    dashes = [DASHES[(place + place // count) % len(DASHES)] for place in places.values()]
+    return colour("model", colours, "stroke"), dash("model", list(places), dashes)
 
 
 def _x(axes: Axes) -> alt.X:

@@ -5,16 +5,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pages.parts.charts.style import DASHES, FIT, legend_below
-
-NORMAL, BACTERIAL, VIRAL, UNNAMED = "#0072B2", "#D55E00", "#E69F00", "#8C8C8C"
-KINDS = {
-    "Normal": NORMAL,
-    "Bacterial pneumonia": BACTERIAL,
-    "Viral pneumonia": VIRAL,
-    "Pneumonia, cause not named": UNNAMED,
-}
-CLASSES = {"Normal": NORMAL, "Pneumonia": BACTERIAL}
+from pages.parts.charts.style import CLASSES, DASHES, FIT, KINDS, colour, dash, tips
 
 
 def class_bars(counts: pd.DataFrame, splits: list[str], quantity: str = "films") -> alt.Chart:
@@ -32,16 +23,16 @@ def class_bars(counts: pd.DataFrame, splits: list[str], quantity: str = "films")
         .encode(
             y=alt.Y("split:N", title=None, sort=splits),
             x=alt.X(f"{quantity}:Q", title=quantity.capitalize(), axis=alt.Axis(tickCount=5, format=",d")),
-            color=classes(KINDS, counts, "kind"),
+            color=colour("kind", KINDS, among=counts),
             opacity=_dimmed(chosen),
             order=alt.Order("place:Q"),
-            tooltip=[
-                alt.Tooltip("split:N", title="Split"),
-                alt.Tooltip("kind:N", title="Kind"),
-                alt.Tooltip("films:Q", title="Films", format=","),
-                alt.Tooltip("patients:Q", title="Patients", format=","),
-                alt.Tooltip("share:Q", title="Share of the split's films", format=".1%"),
-            ],
+            tooltip=tips(
+                ("split:N", "Split"),
+                ("kind:N", "Kind"),
+                ("films:Q", "Films", ","),
+                ("patients:Q", "Patients", ","),
+                ("share:Q", "Share of the split's films", ".1%"),
+            ),
         )
         .add_params(chosen)
         .transform_calculate(place=f"indexof({list(KINDS)}, datum.kind)")
@@ -63,14 +54,14 @@ def films_per_patient_bars(shares: pd.DataFrame) -> alt.Chart:
             x=alt.X("films:N", title="Films of a patient", sort=None, axis=alt.Axis(labelAngle=0)),
             xOffset=alt.XOffset("class:N"),
             y=alt.Y("share:Q", title="Share of patients", axis=alt.Axis(format="%")),
-            color=classes(CLASSES, shares, "class"),
+            color=colour("class", CLASSES, among=shares),
             opacity=_dimmed(chosen),
-            tooltip=[
-                alt.Tooltip("class:N", title="Class"),
-                alt.Tooltip("films:N", title="Films"),
-                alt.Tooltip("patients:Q", title="Patients", format=","),
-                alt.Tooltip("share:Q", title="Share of patients", format=".1%"),
-            ],
+            tooltip=tips(
+                ("class:N", "Class"),
+                ("films:N", "Films"),
+                ("patients:Q", "Patients", ","),
+                ("share:Q", "Share of patients", ".1%"),
+            ),
         )
         .add_params(chosen)
         .properties(autosize=FIT, height=280, title="Films per patient")
@@ -91,14 +82,14 @@ def size_histogram(shares: pd.DataFrame, title: str) -> alt.Chart:
             x=alt.X("low:Q", title=title, bin="binned", axis=alt.Axis(tickCount=6)),
             x2="high:Q",
             y=alt.Y("share:Q", title="Share of films", stack=None, axis=alt.Axis(format="%")),
-            color=classes(CLASSES, shares, "class"),
-            tooltip=[
-                alt.Tooltip("class:N", title="Class"),
-                alt.Tooltip("low:Q", title="From"),
-                alt.Tooltip("high:Q", title="Below"),
-                alt.Tooltip("films:Q", title="Films", format=","),
-                alt.Tooltip("share:Q", title="Share", format=".1%"),
-            ],
+            color=colour("class", CLASSES, among=shares),
+            tooltip=tips(
+                ("class:N", "Class"),
+                ("low:Q", "From"),
+                ("high:Q", "Below"),
+                ("films:Q", "Films", ","),
+                ("share:Q", "Share", ".1%"),
+            ),
         )
         .properties(autosize=FIT, height=260, title=title)
     )
@@ -118,33 +109,20 @@ def intensity_lines(shares: pd.DataFrame, splits: list[str]) -> alt.Chart:
         .encode(
             x=alt.X("low:Q", title="Grey value, 0 (black) to 255 (white)", scale=alt.Scale(domain=[0, 255])),
             y=alt.Y("share:Q", title="Share of pixels", axis=alt.Axis(format=".1%")),
-            color=classes(CLASSES, shares, "class", "stroke"),
+            color=colour("class", CLASSES, "stroke", shares),
             opacity=_dimmed(chosen),
-            strokeDash=alt.StrokeDash(
-                "split:N",
-                title=None,
-                scale=alt.Scale(domain=splits, range=DASHES[: len(splits)]),
-                legend=legend_below("stroke"),
+            strokeDash=dash("split", splits, DASHES),
+            tooltip=tips(
+                ("class:N", "Class"),
+                ("split:N", "Split"),
+                ("low:Q", "From"),
+                ("high:Q", "To"),
+                ("share:Q", "Share of pixels", ".2%"),
             ),
-            tooltip=[
-                alt.Tooltip("class:N", title="Class"),
-                alt.Tooltip("split:N", title="Split"),
-                alt.Tooltip("low:Q", title="From"),
-                alt.Tooltip("high:Q", title="To"),
-                alt.Tooltip("share:Q", title="Share of pixels", format=".2%"),
-            ],
         )
         .add_params(chosen)
         .properties(autosize=FIT, height=340, title="Grey values by class and split")
     )
-
-
-def classes(colours: dict[str, str], rows: pd.DataFrame, column: str, symbol: str = "square") -> alt.Color:
-    """Return the colours of the kinds or classes that a column of a table names, with their legend."""
-    known = set(rows[column])
-    shown = {name: colour for name, colour in colours.items() if name in known}
-    scale = alt.Scale(domain=list(shown), range=list(shown.values()))
-    return alt.Color(f"{column}:N", title=None, scale=scale, legend=legend_below(symbol))
 
 
 def _dimmed(chosen: alt.Parameter) -> Any:

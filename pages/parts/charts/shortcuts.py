@@ -3,30 +3,31 @@
 import altair as alt
 import pandas as pd
 
-from pages.parts.charts.dataset import CLASSES, KINDS, classes
-from pages.parts.charts.style import FIT, NARROW, PALETTE, RULE, legend_below
+from pages.parts.charts.style import (
+    CLASSES,
+    FIT,
+    KINDS,
+    NARROW,
+    PALETTE,
+    RULE,
+    SHAPES,
+    colour,
+    down,
+    interval_plot,
+    legend_below,
+    tips,
+)
 
-SHAPES = ["circle", "square", "triangle-up", "diamond"]
 
-
-def floor_plot(floors: pd.DataFrame) -> alt.LayerChart:
+def baseline_plot(baselines: pd.DataFrame) -> alt.LayerChart:
     """Draw the AUROC of each set of traits with its 95 % interval, from chance to certainty.
 
     Args:
-        floors: ``name, sees, value, low, high, text``, drawn from top to bottom.
+        baselines: ``name, sees, value, low, high, text``, drawn from top to bottom.
     """
-    base = alt.Chart(floors).encode(
-        y=alt.Y(
-            "name:N",
-            title=None,
-            sort=floors["name"].to_list(),
-            axis=alt.Axis(labelLimit=alt.ExprRef(f"{NARROW} ? 130 : 300")),
-        ),
-        tooltip=[
-            alt.Tooltip("name:N", title="Sees"),
-            alt.Tooltip("sees:N", title="That is"),
-            alt.Tooltip("text:N", title="AUROC"),
-        ],
+    base = alt.Chart(baselines).encode(
+        y=down("name", baselines, f"{NARROW} ? 130 : 300"),
+        tooltip=tips(("name:N", "Sees"), ("sees:N", "That is"), ("text:N", "AUROC")),
     )
     axis = alt.X(
         "low:Q",
@@ -34,9 +35,9 @@ def floor_plot(floors: pd.DataFrame) -> alt.LayerChart:
         scale=alt.Scale(domain=[0.5, 1]),
         axis=alt.Axis(tickCount=6),
     )
-    bars = base.mark_rule(strokeWidth=3, opacity=0.6, color=PALETTE[0]).encode(x=axis, x2="high:Q")
-    dots = base.mark_point(filled=True, size=110, opacity=1, color=PALETTE[0]).encode(x="value:Q")
-    return (bars + dots).properties(autosize=FIT, height=alt.Step(30), title="What answers without the lungs reach")
+    return interval_plot(base, "value", axis).properties(
+        autosize=FIT, height=alt.Step(30), title="What answers without the lungs reach"
+    )
 
 
 def trait_plot(rows: pd.DataFrame, title: str) -> alt.LayerChart:
@@ -46,24 +47,19 @@ def trait_plot(rows: pd.DataFrame, title: str) -> alt.LayerChart:
         rows: ``part, class, films, mean, q1, median, q3``, the parts from top to bottom.
         title: of the trait, with its unit.
     """
-    tooltip = [
-        alt.Tooltip("part:N", title="Films of"),
-        alt.Tooltip("class:N", title="Class"),
-        alt.Tooltip("films:Q", title="Films", format=","),
-        alt.Tooltip("mean:Q", title="Mean", format=",.3~f"),
-        alt.Tooltip("q1:Q", title="A quarter lie below", format=",.3~f"),
-        alt.Tooltip("median:Q", title="Half lie below", format=",.3~f"),
-        alt.Tooltip("q3:Q", title="Three quarters lie below", format=",.3~f"),
-    ]
+    tooltip = tips(
+        ("part:N", "Films of"),
+        ("class:N", "Class"),
+        ("films:Q", "Films", ","),
+        ("mean:Q", "Mean", ",.3~f"),
+        ("q1:Q", "A quarter lie below", ",.3~f"),
+        ("median:Q", "Half lie below", ",.3~f"),
+        ("q3:Q", "Three quarters lie below", ",.3~f"),
+    )
     base = alt.Chart(rows).encode(
-        y=alt.Y(
-            "part:N",
-            title=None,
-            sort=rows["part"].drop_duplicates().to_list(),
-            axis=alt.Axis(labelLimit=alt.ExprRef(f"{NARROW} ? 130 : 240")),
-        ),
+        y=down("part", rows, f"{NARROW} ? 130 : 240"),
         yOffset=alt.YOffset("class:N", sort=list(CLASSES)),
-        color=classes(CLASSES, rows, "class"),
+        color=colour("class", CLASSES, among=rows),
         tooltip=tooltip,
     )
     axis = alt.X("q1:Q", title=title, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=6))
@@ -81,22 +77,13 @@ def shift_plot(rows: pd.DataFrame) -> alt.LayerChart:
         rows: ``trait, class, shift``, drawn from top to bottom.
     """
     base = alt.Chart(rows).encode(
-        y=alt.Y(
-            "trait:N",
-            title=None,
-            sort=rows["trait"].drop_duplicates().to_list(),
-            axis=alt.Axis(labelLimit=260),
-        ),
-        tooltip=[
-            alt.Tooltip("trait:N", title="Trait"),
-            alt.Tooltip("class:N", title="Class"),
-            alt.Tooltip("shift:Q", title="Standard deviations", format="+.2f"),
-        ],
+        y=down("trait", rows, 260),
+        tooltip=tips(("trait:N", "Trait"), ("class:N", "Class"), ("shift:Q", "Standard deviations", "+.2f")),
     )
     zero = alt.Chart(pd.DataFrame({"shift": [0]})).mark_rule(color=RULE, strokeDash=[4, 4]).encode(x="shift:Q")
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
         x=alt.X("shift:Q", title="Shift (standard deviations)"),
-        color=classes(CLASSES, rows, "class", "circle"),
+        color=colour("class", CLASSES, "circle", rows),
         shape=alt.Shape("class:N", scale=alt.Scale(domain=list(CLASSES), range=SHAPES[:2]), legend=None),
     )
     return (zero + dots).properties(
@@ -114,7 +101,7 @@ def embedding_plot(points: pd.DataFrame, by: str, groups: list[str]) -> alt.Char
     """
     known = set(points[by])
     shown = [group for group in groups if group in known]
-    colours = [KINDS[group] for group in shown] if by == "kind" else PALETTE[: len(shown)]
+    colours = KINDS if by == "kind" else dict(zip(shown, PALETTE, strict=False))
     chosen = alt.selection_point(fields=[by], bind="legend")
     legend = legend_below("circle")
     return (
@@ -123,12 +110,12 @@ def embedding_plot(points: pd.DataFrame, by: str, groups: list[str]) -> alt.Char
         .encode(
             x=alt.X("x:Q", title="First component", axis=alt.Axis(tickCount=5)),
             y=alt.Y("y:Q", title="Second component", axis=alt.Axis(tickCount=5)),
-            color=alt.Color(f"{by}:N", title=None, scale=alt.Scale(domain=shown, range=colours), legend=legend),
+            color=colour(by, {group: colours[group] for group in shown}, "circle"),
             shape=alt.Shape(
                 f"{by}:N", title=None, scale=alt.Scale(domain=shown, range=SHAPES[: len(shown)]), legend=legend
             ),
             opacity=alt.when(chosen).then(alt.value(0.55)).otherwise(alt.value(0.03)),
-            tooltip=[alt.Tooltip("part:N", title="Films of"), alt.Tooltip("kind:N", title="Kind")],
+            tooltip=tips(("part:N", "Films of"), ("kind:N", "Kind")),
         )
         .add_params(chosen)
         .interactive()

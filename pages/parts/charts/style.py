@@ -1,22 +1,26 @@
-"""The colours of all that is drawn to compare: Okabe and Ito's (2008), which colour-blind readers can tell apart.
+"""What all charts share: colours, tooltips, legends and marks; and the charts of a model's calls and of its training.
 
-Their black and their yellow would vanish on a dark or a light page; a grey and a darker yellow stand in for them.
-
-Charts of the leaderboard, as Altair specifications: tables in, charts out; nothing is computed here.
-
-Text, axes and background are left to the theme of the page, light or dark. Series differ in colour and in dashes or
-shape.
+The colours are Okabe and Ito's (2008), which colour-blind readers can tell apart; their black and their yellow would
+vanish on a dark or a light page, so a grey and a darker yellow stand in for them. Text, axes and background are left to
+the theme of the page, light or dark. Series differ in colour and in dashes or shape. Tables in, charts out: nothing is
+computed here.
 """
+
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
+from pneumo import labels
+
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C", "#9A8700"]
-
-
 DASHES = [[1, 0], [7, 3], [2, 2], [9, 2, 2, 2], [12, 4], [4, 4], [6, 2, 2, 2, 2, 2], [3, 1]]
-FILMS = {"Training": "#0072B2", "Validation": "#E69F00", "Validation, shifted": "#009E73"}
+SHAPES = ["circle", "square", "triangle-up", "diamond"]
 RULE = "#8C8C8C"
+# Blue, vermilion, orange and grey.
+KINDS = dict(zip(labels.KINDS.values(), (PALETTE[0], PALETTE[3], PALETTE[1], RULE), strict=True))
+CLASSES = dict(zip(labels.CLASSES.values(), (PALETTE[0], PALETTE[3]), strict=True))
+FILMS = {"Training": PALETTE[0], "Validation": PALETTE[1], "Validation, shifted": PALETTE[2]}
 # A telephone held upright leaves a chart about 330 pixels.
 NARROW = "width < 420"
 # Two of these stand beside each other on a desktop.
@@ -25,26 +29,80 @@ HALF = "width < 640"
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 
 
+def tips(*columns: tuple[str, str] | tuple[str, str, str]) -> list[alt.Tooltip]:
+    """Return a tooltip of columns, each with its type as in ``films:Q``, its title, and its format where it has one."""
+    return [
+        alt.Tooltip(column, title=title, format=form[0] if form else alt.Undefined) for column, title, *form in columns
+    ]
+
+
+def colour(
+    column: str, colours: Mapping[str, str], symbol: str | None = "square", among: pd.DataFrame | None = None
+) -> alt.Color:
+    """Return the colour of each value of a column, with its legend.
+
+    Args:
+        column: of texts.
+        colours: in the order of the legend.
+        symbol: of the legend; None shows none.
+        among: a table; values that it does not have are left out of the legend.
+    """
+    known = colours if among is None else set(among[column])
+    shown = {name: each for name, each in colours.items() if name in known}
+    scale = alt.Scale(domain=list(shown), range=list(shown.values()))
+    return alt.Color(f"{column}:N", title=None, scale=scale, legend=legend_below(symbol) if symbol else None)
+
+
+def dash(column: str, names: Sequence[str], dashes: Sequence[list[int]], legend: bool = True) -> alt.StrokeDash:
+    """Return the dashes of each value of a column, with the legend that the colour of the same lines has."""
+    scale = alt.Scale(domain=list(names), range=list(dashes[: len(names)]))
+    return alt.StrokeDash(f"{column}:N", title=None, scale=scale, legend=legend_below("stroke") if legend else None)
+
+
+def down(column: str, rows: pd.DataFrame, limit: float | str) -> alt.Y:
+    """Return an axis with the values of a column from top to bottom.
+
+    Args:
+        column: of texts.
+        rows: the table, in the order to draw.
+        limit: of the width of a label: pixels, or an expression of Vega.
+    """
+    width = alt.ExprRef(limit) if isinstance(limit, str) else limit
+    names = rows[column].drop_duplicates().to_list()
+    return alt.Y(f"{column}:N", title=None, sort=names, axis=alt.Axis(labelLimit=width))
+
+
+def interval_plot(base: alt.Chart, value: str, x: alt.X) -> alt.LayerChart:
+    """Draw a figure as a dot on the bar of its 95 % interval.
+
+    Args:
+        base: the table with its vertical axis and tooltip; its columns ``low`` and ``high`` are the limits.
+        value: the column of the figure.
+        x: the axis, of ``low``.
+    """
+    bars = base.mark_rule(strokeWidth=3, opacity=0.6, color=PALETTE[0]).encode(x=x, x2="high:Q")
+    dots = base.mark_point(filled=True, size=110, opacity=1, color=PALETTE[0]).encode(x=f"{value}:Q")
+    return bars + dots
+
+
 def rate_plot(rates: pd.DataFrame, title: str) -> alt.LayerChart:
-    """Draw the share of films called wrong in each group, with its 95 % interval.
+    """Draw the error rate in each group of films, with its 95 % interval.
 
     Args:
         rates: ``group, films, errors, share, low, high``, drawn from top to bottom.
         title: what the films are grouped by.
     """
     base = alt.Chart(rates).encode(
-        y=alt.Y("group:N", title=None, sort=rates["group"].to_list(), axis=alt.Axis(labelLimit=150)),
-        tooltip=[
-            alt.Tooltip("group:N", title="Group"),
-            alt.Tooltip("films:Q", title="Films", format=","),
-            alt.Tooltip("errors:Q", title="Called wrong", format=","),
-            alt.Tooltip("share:Q", title="Share", format=".1%"),
-        ],
+        y=down("group", rates, 150),
+        tooltip=tips(
+            ("group:N", "Group"),
+            ("films:Q", "Films", ","),
+            ("errors:Q", "Called wrong", ","),
+            ("share:Q", "Share", ".1%"),
+        ),
     )
     axis = alt.X("low:Q", title="Share called wrong, 95 % interval", axis=alt.Axis(tickCount=5, format="%"))
-    bars = base.mark_rule(strokeWidth=3, opacity=0.6, color=PALETTE[0]).encode(x=axis, x2="high:Q")
-    dots = base.mark_point(filled=True, size=110, opacity=1, color=PALETTE[0]).encode(x="share:Q")
-    return (bars + dots).properties(autosize=FIT, height=alt.Step(32), title=title)
+    return interval_plot(base, "share", axis).properties(autosize=FIT, height=alt.Step(32), title=title)
 
 
 def confusion_plot(cells: pd.DataFrame, title: str) -> alt.LayerChart:
@@ -64,12 +122,12 @@ def confusion_plot(cells: pd.DataFrame, title: str) -> alt.LayerChart:
             sort=None,
             axis=alt.Axis(labelAngle=-90, labelAlign="center", domain=False, ticks=False),
         ),
-        tooltip=[
-            alt.Tooltip("truth:N", title="Truth"),
-            alt.Tooltip("call:N", title="Called"),
-            alt.Tooltip("films:Q", title="Films", format=","),
-            alt.Tooltip("share:Q", title="Share of the row", format=".1%"),
-        ],
+        tooltip=tips(
+            ("truth:N", "Truth"),
+            ("call:N", "Called"),
+            ("films:Q", "Films", ","),
+            ("share:Q", "Share of the row", ".1%"),
+        ),
     )
     shade = alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=["#DCE9F3", "#0B4F7D"]))
     ink = alt.when(alt.datum.share > 0.5).then(alt.value("#FFFFFF")).otherwise(alt.value("#10202C"))
@@ -90,34 +148,27 @@ def training_plot(curves: pd.DataFrame, title: str, kept: int | None = None) -> 
         kept: the epoch whose weights were kept, marked by a rule.
     """
     known = set(curves["films"])
-    shown = {films: colour for films, colour in FILMS.items() if films in known}
-    places = [list(FILMS).index(films) for films in shown]
-    domain, legend = list(shown), legend_below("stroke")
-    lines = (
-        alt.Chart(curves)
-        .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2)
-        .encode(
-            x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False)),
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
-            color=alt.Color(
-                "films:N", title=None, scale=alt.Scale(domain=domain, range=list(shown.values())), legend=legend
-            ),
-            strokeDash=alt.StrokeDash(
-                "films:N",
-                title=None,
-                scale=alt.Scale(domain=domain, range=[DASHES[place] for place in places]),
-                legend=legend,
-            ),
-            tooltip=[
-                alt.Tooltip("films:N", title="Films"),
-                alt.Tooltip("epoch:Q", title="Epoch"),
-                alt.Tooltip("value:Q", title=title, format=".4f"),
-            ],
-        )
+    names = [films for films in FILMS if films in known]
+    dashes = [DASHES[list(FILMS).index(films)] for films in names]
+    lines = epoch_lines(curves, title, ("films:N", "Films")).encode(
+        colour("films", FILMS, "stroke", curves), dash("films", names, dashes)
     )
     marks = pd.DataFrame({"epoch": [] if kept is None else [kept]}, dtype=float)
     rule = alt.Chart(marks).mark_rule(color=RULE, strokeDash=[4, 4]).encode(x="epoch:Q")
     return (rule + lines).properties(autosize=FIT, height=200, title=f"{title} by epoch")
+
+
+def epoch_lines(curves: pd.DataFrame, title: str, series: tuple[str, str]) -> alt.Chart:
+    """Draw a figure over the epochs, a line a series: ``epoch, value`` and the column of the series."""
+    return (
+        alt.Chart(curves)
+        .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2)
+        .encode(
+            alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False)),
+            alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+            tooltip=tips(series, ("epoch:Q", "Epoch"), ("value:Q", title, ".4f")),
+        )
+    )
 
 
 def legend_below(symbol: str = "square") -> alt.Legend:

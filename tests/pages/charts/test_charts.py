@@ -47,7 +47,7 @@ def luminance(colour):
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-@pytest.mark.parametrize("colour", [*style.PALETTE, *style.FILMS.values(), *dataset.KINDS.values()])
+@pytest.mark.parametrize("colour", [*style.PALETTE, *style.FILMS.values(), *style.KINDS.values()])
 def test_colours_stand_out_on_light_and_on_dark_pages(colour):
     """WCAG's contrast (lighter + 0.05) / (darker + 0.05), on white and on Streamlit's dark grey."""
     own = luminance(colour) + 0.05

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from pages.parts.charts.shortcuts import embedding_plot, floor_plot, shift_plot, trait_plot
+from pages.parts.charts.shortcuts import baseline_plot, embedding_plot, shift_plot, trait_plot
 from pneumo.datasets import shortcut_tables
 from pneumo.datasets.samples import FOLDER
 from pneumo.datasets.shortcuts import PARTS, Leaks, load
@@ -103,7 +103,7 @@ def test_the_furthest_shift_stands_first_and_is_told(leaks):
 def test_charts_draw_the_figures_they_are_given(leaks):
     floors, rows = shortcut_tables.floors(leaks), shortcut_tables.trait_rows(leaks, "width")
 
-    assert next(iter(floor_plot(floors).to_dict()["datasets"].values())) == floors.to_dict("records")
+    assert next(iter(baseline_plot(floors).to_dict()["datasets"].values())) == floors.to_dict("records")
     assert next(iter(trait_plot(rows, "Width").to_dict()["datasets"].values())) == rows.to_dict("records")
     drawn = shift_plot(shortcut_tables.shift_rows(leaks)).to_dict()["datasets"].values()
     assert sorted(len(each) for each in drawn) == [1, 3]
