@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,8 @@ def _card_file(name: str, root: Path, task: str | None = None) -> Path:
 
 
 def _choice(root: Path, task: str | None) -> str:
-    return f"Choose one of: {', '.join(names(root, task)) or '(none)'}."
+    elsewhere = " The folder of other models is named by PNEUMO_MODELS." if root.is_relative_to(_PACKAGE) else ""
+    return f"Choose one of: {', '.join(names(root, task)) or '(none)'}.{elsewhere}"
 
 
 def _parsed_card(path: Path) -> ModelCard:
@@ -160,7 +162,18 @@ def _parsed_card(path: Path) -> ModelCard:
                 raise ValueError("a heat reference is not above 0")
         return card
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{path} is no complete model card ({error}). Restore or retrain the model.") from error
+        raise ModelError(f"{path} is no complete model card ({error}). {_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    """Say how a damaged file of a model comes back: from git, from the wheel, or by training."""
+    path = path.resolve()
+    if path.is_relative_to(_PACKAGE):
+        return "Install pneumo again, from where it came, with `pip install --force-reinstall`."
+    if (path.parents[2] / ".git").exists():
+        command = shlex.join(["git", "-C", str(path.parent), "checkout", "--", path.name])
+        return f"Restore it with `{command}`, or train the model again."
+    return "Restore it, or train the model again."
 
 
 def write_card(card: ModelCard, folder: Path | None = None) -> None:
@@ -274,7 +287,7 @@ def load(name: str, folder: str | Path | None = None, task: str | None = None) -
     card = read_card(name, root, task)
     path = root / name / "model.keras"
     if not path.is_file():
-        raise ModelError(f"{path} is missing. Restore it (`git checkout -- {path.name}`) or retrain the model.")
+        raise ModelError(f"{path} is missing. {_remedy(path)}")
     if weights.sha256(path) != card.sha256:
-        raise ModelError(f"{path} is not the file that its card describes. Restore it or retrain the model.")
+        raise ModelError(f"{path} is not the file that its card describes. {_remedy(path)}")
     return card, weights.load(path)

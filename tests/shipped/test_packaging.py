@@ -143,6 +143,14 @@ def test_models_of_another_folder_are_found_beside_those_of_the_wheel(unpacked, 
     assert run.stdout.splitlines() == [str(shipped), f"[] {unpacked / 'pneumo' / 'models'}"], run.stderr
 
 
+def test_an_installed_package_says_how_other_models_are_named(unpacked, tmp_path):
+    script = "from pneumo.model_store import store\nstore.read_card('vgg19', task='classification')\n"
+
+    run = python(unpacked, tmp_path, "-c", script)
+
+    assert "Choose one of: mobilenetv2. The folder of other models is named by PNEUMO_MODELS." in run.stderr
+
+
 def test_an_installed_package_says_where_the_samples_are(unpacked, tmp_path):
     script = "from pneumo.datasets import samples\nsamples.load_samples(samples.FOLDER)\n"
 

@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,12 +44,52 @@ def put(card, folder):
     store.write_card(card, folder)
 
 
+def cut_short(file):
+    file.write_bytes(file.read_bytes()[:100])
+
+
 def test_a_sound_model_is_loaded_with_its_card(folder, saved):
     films = np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
     card, loaded = store.load("toy", folder)
 
     assert card == store.read_card("toy", folder)
     np.testing.assert_array_equal(loaded.predict_on_batch(films), weights.load(saved).predict_on_batch(films))
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil"),
+    [("model.keras", Path.unlink), ("model.keras", cut_short), ("card.json", cut_short)],
+    ids=["weights gone", "weights cut short", "card cut short"],
+)
+def test_what_restores_a_damaged_model_of_a_clone_is_a_command_that_works(folder, tmp_path_factory, file, spoil):
+    clone = tmp_path_factory.mktemp("a clone")
+    shutil.copytree(folder, clone / "models")
+    git = ["git", "-C", clone, "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "models"]):
+        subprocess.run([*git, *command], check=True)
+    spoil(clone / "models" / "toy" / file)
+
+    with pytest.raises(ModelError) as damaged:
+        store.load("toy", clone / "models")
+    [command] = re.findall("`(git .*?)`", str(damaged.value))
+    subprocess.run(shlex.split(command), check=True, capture_output=True)
+
+    assert store.load("toy", clone / "models")
+
+
+def test_what_restores_another_model_is_training(folder):
+    (folder / "toy" / "model.keras").unlink()
+
+    with pytest.raises(ModelError, match=r"is missing\. Restore it, or train the model again\."):
+        store.load("toy", folder)
+
+
+def test_what_restores_a_model_of_the_wheel_is_to_install_again(folder, monkeypatch):
+    monkeypatch.setattr(store, "_PACKAGE", folder)
+    (folder / "toy" / "model.keras").unlink()
+
+    with pytest.raises(ModelError, match="Install pneumo again"):
+        store.load("toy", folder)
 
 
 def test_a_file_that_its_card_does_not_describe_is_refused(folder):
