@@ -1,24 +1,29 @@
 """Which models to join: the means of their logits, compared on the hardest shifted validation films alone.
 
-``python -m pneumo.ensemble_choice FOLDER`` prints the table of the models in a folder and, with ``--write``, keeps it
-as ``ensemble/choice.csv`` there. What is joined is the first of it.
+``python -m research.ensemble_choice FOLDER`` prints the table of the models in a folder, from their predictions on
+``val_hard`` (`python -m pneumo evaluate NAME --split val_hard`), in seconds; ``--write`` keeps it as
+``ensemble/choice.csv`` there. What is joined is the first of it.
 """
 
 import itertools
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import typer
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss, roc_auc_score
 
+from pneumo.cli.options import reports_errors
+from pneumo.cli.output import say
 from pneumo.errors import ModelError
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import HARD_SPLIT
+from pneumo.results import markdown_tables
 
 MOST_MEMBERS = 3
 # A mean with a weaker model can come out ahead on validation by chance alone; the weakest are not tried.
@@ -84,12 +89,13 @@ def candidates(folder: Path | None = None) -> list[ModelCard]:
 
 def markdown(found: Sequence[Mean]) -> str:
     """Return means as a Markdown table."""
-    rows = [["Mean of", "AUROC, validation shifted hard", "log loss", "MB"], ["---"] * 4]
-    rows += [
-        [", ".join(each.members), f"{each.auroc:.4f}", f"{each.log_loss:.4f}", f"{each.size_bytes / 1e6:.1f}"]
+    rows = [
+        (", ".join(each.members), f"{each.auroc:.4f}", f"{each.log_loss:.4f}", f"{each.size_bytes / 1e6:.1f}")
         for each in found
     ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_tables.table(
+        pd.DataFrame(rows, columns=["Mean of", "AUROC, validation shifted hard", "log loss", "MB"])
+    )
 
 
 def table(found: Sequence[Mean]) -> pd.DataFrame:
@@ -98,9 +104,23 @@ def table(found: Sequence[Mean]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["members", "auroc", "log_loss", "size_bytes"]).round(6)
 
 
-if __name__ == "__main__":
-    models = Path(sys.argv[1])
-    measured = means(candidates(models), models)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+@reports_errors
+def ensemble_choice(
+    folder: Annotated[Path, typer.Argument(help="Folder of model folders.")],
+    write: Annotated[bool, typer.Option("--write", help="Keep the table as ensemble/choice.csv there.")] = False,
+) -> None:
+    """Compare the means of two and three of the best single models on the hardest shifted validation films."""
+    measured = means(candidates(folder), folder)
     print(markdown(measured))
-    if "--write" in sys.argv[2:]:
-        table(measured).to_csv(models / "ensemble" / "choice.csv", index=False, lineterminator="\n")
+    if write:
+        path = folder / "ensemble" / "choice.csv"
+        table(measured).to_csv(path, index=False, lineterminator="\n")
+        say(f"Wrote {path}.")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m research.ensemble_choice")

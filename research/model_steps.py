@@ -1,59 +1,69 @@
 """What each step on the way to the best model was worth: a row a model, from the first baseline to the last.
 
-``python -m pneumo.ladder NAME…`` prints the table.
+``python -m research.model_steps NAME…`` prints the table from the models' cards, in a second.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import pandas as pd
+import typer
+
+from pneumo.cli.options import ModelsOption, reports_errors
 from pneumo.errors import ModelError
+from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
-from pneumo.results import leaderboard
+from pneumo.results import markdown_tables
 
 SPLITS = ("val", SELECTION_SPLIT, "test")
-_SEEN = {"film": "whole film", "lungs": "box of the lungs"}
+HEAD = [
+    "Model",
+    "Begins with",
+    "Sees",
+    "Learns",
+    "AUROC, validation",
+    "shifted",
+    "test",
+    "Accuracy, test",
+    "Made by",
+]
+_CROPS = {"film": "whole film", "lungs": "box of the lungs"}
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def markdown(names: Sequence[str], folder: Path | None = None) -> str:
-    """Return the steps as a Markdown table, as it stands in MODEL_CARD.md.
+    """Return the steps as a Markdown table, as it stands in docs/figures.md.
 
     Args:
         names: of the models, in the order of the steps.
         folder: the folder of model folders.
 
     Raises:
-        ModelError: if there is no such model, or it was not measured on one of `SPLITS`.
+        ModelError: if there is no such model, or its card has no figures of one of `SPLITS`.
     """
-    head = [
-        "Model",
-        "Begins with",
-        "Sees",
-        "Learns",
-        "AUROC, validation",
-        "shifted",
-        "test",
-        "Accuracy, test",
-        "Made by",
-    ]
-    rows = [head, ["---"] * len(head)]
-    rows += [_row(store.read_card(name, folder), folder) for name in names]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_tables.table(pd.DataFrame([_row(store.read_card(name, folder)) for name in names], columns=HEAD))
 
 
-def _row(card: ModelCard, folder: Path | None) -> list[str]:
-    measured = {split: leaderboard.measure(card, split, folder=folder).metrics for split in SPLITS}
+def _row(card: ModelCard) -> list[str]:
     return [
         card.title,
         _start(card),
-        ", ".join(_SEEN.get(view, view) for view in card.input["views"]),
+        ", ".join(_CROPS.get(crop, crop) for crop in card.input["views"]),
         _learns(card),
-        *(str(measured[split].auroc) for split in SPLITS),
-        str(measured["test"].accuracy),
+        *(_figure(card, split, "auroc") for split in SPLITS),
+        _figure(card, "test", "accuracy"),
         f"`{_command(card)}`",
     ]
+
+
+def _figure(card: ModelCard, split: str, key: str) -> str:
+    if split not in card.metrics:
+        raise ModelError(f"{card.name} was not measured on {split}. Run `python -m pneumo evaluate {card.name}`.")
+    return str(Estimate(**card.metrics[split][key]))
 
 
 def _start(card: ModelCard) -> str:
@@ -80,5 +90,15 @@ def _command(card: ModelCard) -> str:
     return "search" if "search" in card.training else f"train {card.name}"
 
 
+@app.command()
+@reports_errors
+def model_steps(
+    names: Annotated[list[str], typer.Argument(help="Models, in the order of the steps.", metavar="NAME...")],
+    models: ModelsOption = None,
+) -> None:
+    """Print what each step from the first baseline to the best model was worth."""
+    print(markdown(names, models))
+
+
 if __name__ == "__main__":
-    print(markdown(sys.argv[1:]))
+    app(prog_name="python -m research.model_steps")

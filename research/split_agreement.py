@@ -1,19 +1,26 @@
 """Does validation rank models as the test split does, and by more than noise? Computed from the models' predictions.
 
-``python -m pneumo.selection_check`` prints the table of MODEL_CARD.md. It looks back at test figures that exist, and
-nothing is chosen by it.
+``python -m research.split_agreement`` prints the table of docs/figures.md, in seconds. It looks back at test figures
+that exist, and nothing is chosen by it.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import typer
+from sklearn.metrics import roc_auc_score
 
+from pneumo.cli.options import ModelsOption, reports_errors
+from pneumo.errors import ModelError
+from pneumo.evaluation.comparison import delong
 from pneumo.evaluation.intervals import Estimate, wilson
 from pneumo.model_store import store
 from pneumo.model_store.store import HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
-from pneumo.results import comparison, leaderboard
+from pneumo.results import comparison, markdown_tables
 
 SPLITS = {
     "val": "validation",
@@ -22,6 +29,8 @@ SPLITS = {
     REFRAMED_SPLIT: "validation, frames swapped",
 }
 TOP = 5
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True)
@@ -50,23 +59,19 @@ def agreement(names: Sequence[str], split: str, folder: Path | None = None) -> A
         folder: the folder of model folders.
 
     Raises:
-        ModelError: if a model was not measured on both.
+        ModelError: if a model was not measured on both, or on other films of the split than the rest.
     """
-    cards = [store.read_card(name, folder) for name in names]
-    areas = pd.DataFrame(
-        {
-            each: [leaderboard.measure(card, each, folder=folder).metrics.auroc.value for card in cards]
-            for each in (split, "test")
-        },
-        index=list(names),
-    )
-    on_test = areas["test"]
-    pairs = comparison.all_pairs(names, split, folder)
-    apart = [pair for pair in pairs if pair.auroc.told_apart]
-    same = [pair for pair in apart if pair.auroc.value * (on_test[pair.first] - on_test[pair.second]) > 0]
+    labels, patients, scores = _scores(names, split, folder)
+    test_labels, _, test_scores = _scores(names, "test", folder)
+    areas = pd.Series({name: roc_auc_score(labels, scores[name]) for name in names})
+    on_test = pd.Series({name: roc_auc_score(test_labels, test_scores[name]) for name in names})
+    pairs = list(itertools.combinations(names, 2))
+    differences = {pair: delong(labels, scores[pair[0]], scores[pair[1]], patients) for pair in pairs}
+    apart = [pair for pair in pairs if differences[pair].told_apart]
+    same = [pair for pair in apart if differences[pair].value * (on_test[pair[0]] - on_test[pair[1]]) > 0]
     return Agreement(
         len(names),
-        float(areas[split].corr(on_test, method="spearman")),
+        float(areas.corr(on_test, method="spearman")),
         wilson(len(apart), len(pairs)),
         wilson(len(same), len(apart)),
     )
@@ -76,24 +81,49 @@ def markdown(folder: Path | None = None) -> str:
     """Return how all classifiers, and the `TOP` ones on `SELECTION_SPLIT` alone, are ranked, as a Markdown table."""
     cards = store.catalogue(folder).cards
     best = sorted(cards, key=lambda card: -card.metrics[SELECTION_SPLIT]["auroc"]["value"])[:TOP]
-    rows = [
-        ["Models", "Ranked on", "Rank correlation with test", "Pairs told apart", "Of those in the same order on test"],
-        ["---"] * 5,
-    ]
+    rows = []
     for chosen, words in ((cards, "all"), (best, "the best")):
         for split, title in SPLITS.items():
             found = agreement([card.name for card in chosen], split, folder)
             rows.append(
-                [
+                (
                     f"{words} {found.models}",
                     title,
                     f"{found.rank_correlation:.2f}".replace("-", "−"),
                     str(found.told_apart),
                     str(found.same_order),
-                ]
+                )
             )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    head = [
+        "Models",
+        "Ranked on",
+        "Rank correlation with test",
+        "Pairs told apart",
+        "Of those in the same order on test",
+    ]
+    return markdown_tables.table(pd.DataFrame(rows, columns=head))
+
+
+def _scores(
+    names: Sequence[str], split: str, folder: Path | None
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Return the labels (1 for pneumonia) and patients of a split's films, and by model its probability of each."""
+    tables = {name: comparison.predictions(store.read_card(name, folder), split, folder) for name in names}
+    first = tables[names[0]]
+    for name, table in tables.items():
+        if not table[["file", "patient", "label"]].equals(first[["file", "patient", "label"]]):
+            raise ModelError(f"{name} and {names[0]} were measured on other films of {split}. Measure both again.")
+    labels = (first["label"] == "PNEUMONIA").to_numpy(int)
+    scores = {name: table["probability"].to_numpy(float) for name, table in tables.items()}
+    return labels, first["patient"].to_numpy(str), scores
+
+
+@app.command()
+@reports_errors
+def split_agreement(models: ModelsOption = None) -> None:
+    """Print how far each validation split ranks the models as the test split does."""
+    print(markdown(models))
 
 
 if __name__ == "__main__":
-    print(markdown())
+    app(prog_name="python -m research.split_agreement")

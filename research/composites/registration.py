@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pneumo import radiograph
 from pneumo.datasets.summary import FEWEST
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, ImageError
 
 Grey = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -43,14 +44,15 @@ class Film:
 
 
 def read_grey(path: Path) -> Grey:
-    """Read a picture as grey values 0…255, shape (height, width), no side longer than 1024 px.
+    """Read a film or a mask as grey values 0…255, shape (height, width), no side longer than 1024 px.
 
     Raises:
         DatasetError: if it cannot be read.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise DatasetError(f"{path} is missing or not a readable picture. Unpack the data set anew.")
+    try:
+        picture = np.rint(255 * radiograph.read(path).pixels)
+    except ImageError as error:
+        raise DatasetError(f"{path} is missing or not a readable picture. Unpack the data set anew.") from error
     shrink = LONGEST_SIDE / max(picture.shape)
     if shrink < 1:
         picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)

@@ -1,1 +1,1 @@
-"""The benchmark of heat maps."""
+"""What a model's heat maps are worth; see README.md."""

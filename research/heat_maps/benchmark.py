@@ -8,7 +8,7 @@ looked at.
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,11 @@ from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation.cam import METHODS
 from pneumo.model_store import provenance, store
 from pneumo.model_store.card import ModelCard
-from pneumo.training.classifier import Stage
-from research.heat_maps import parts as explain_parts
-from research.heat_maps import references
-from research.heat_maps.bench import Bench
-from research.heat_maps.metrics import BASELINES
+from pneumo.results import markdown_tables
+from research.heat_maps.metrics import BASELINES, LEVELS
+
+if TYPE_CHECKING:
+    from pneumo.training.classifier import Stage
 
 FILMS = 100
 # What may be measured on its own, and what it is in words.
@@ -52,7 +52,7 @@ FIGURES = {
     "unlikely": "hottest place of unlikely films as a share of that, median",
     "deletion": "area under deletion, lower is better",
     "insertion": "area under insertion, higher is better",
-    **{f"correlation_{level}": f"rank correlation after {level}" for level in explain_parts.LEVELS},
+    **{f"correlation_{level}": f"rank correlation after {level}" for level in LEVELS},
     "energy": "share of heat inside",
     "energy_likely": "share of heat inside, likely films",
     "pointing": "hottest place inside",
@@ -85,7 +85,7 @@ def run(
     methods: Sequence[str] = tuple(METHODS),
     measures: Sequence[str] = tuple(MEASURES),
     references_only: bool = False,
-    progress: Callable[[Stage], None] = lambda _: None,
+    progress: Callable[["Stage"], None] = lambda _: None,
 ) -> Benchmark:
     """Measure the heat maps of a model.
 
@@ -97,7 +97,7 @@ def run(
         films: at the most this many in each part, drawn with a fixed seed.
         methods: keys of `METHODS`.
         measures: keys of `MEASURES`.
-        references_only: measure only what the model's card keeps, `heat_references`.
+        references_only: measure only what the model's card keeps, `ModelCard.heat`.
         progress: called as the work goes on.
 
     Raises:
@@ -110,39 +110,37 @@ def run(
         raise ValueError(f"There is no method {unknown[0]!r}. Choose among: {', '.join(METHODS)}.")
     if unknown := [measure for measure in measures if measure not in MEASURES]:
         raise ValueError(f"There is no measure {unknown[0]!r}. Choose among: {', '.join(MEASURES)}.")
-    bench = Bench(name, folder, list(dict.fromkeys(methods)), progress)
-    card = bench.classifier.card
+    from research.heat_maps import measures as measured
+
+    model = measured.ExplainedModel.open(name, folder, methods, progress)
     root, beside = _places(data)
-    # The first part measures the references that the second and the last need.
-    parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "likely": lambda: explain_parts.likely(bench, root(), films),
-        "unlikely": lambda: explain_parts.unlikely(bench, root(), films),
-        "lungs": lambda: explain_parts.lungs(bench, root(), beside / "lung_masks", films),
-        "boxes": lambda: explain_parts.boxes(bench, beside / "external_nih", films),
-        "opacities": lambda: explain_parts.opacities(bench, beside / "opacity_masks", films),
-    }
-    parts = {measure: part for measure, part in parts.items() if measure in measures}
-    if references_only:
-        parts = {"likely": lambda: references.measure(bench, root(), films)}
+    scale = measured.HeatScale(model.card.heat_references)
     rows: list[dict[str, Any]] = []
     left_out = []
-    for measure, part in parts.items():
+    card = model.card
+    # The first measures the references that the second and the last need.
+    for measure in MEASURES:
+        if measure not in (["likely"] if references_only else measures):
+            continue
         try:
-            rows += part()
+            if measure == "likely":
+                of_likely = measured.references if references_only else measured.likely
+                found, scale = of_likely(model, root(), films)
+                card = dataclasses.replace(card, heat=provenance.tidy(scale.as_card()))
+            elif measure == "unlikely":
+                found = measured.unlikely(model, scale, root(), films)
+            elif measure == "lungs":
+                found = measured.lungs(model, root(), beside / "lung_masks", films)
+            elif measure == "boxes":
+                found = measured.boxes(model, beside / "external_nih", films)
+            else:
+                found = measured.opacities(model, scale, beside / "opacity_masks", films)
         except (DatasetError, ModelError) as error:
             left_out.append(f"Not measured: {MEASURES[measure]}. {error}")
+        else:
+            rows += found
     if not rows:
         raise DatasetError(f"There is nothing to measure heat maps on. {' '.join(left_out)}")
-    likely = [each["films"] for each in rows if each["figure"] == "reference"]
-    if likely:
-        heat: dict[str, Any] = {
-            "references": bench.references,
-            "measured_on": references.REFERENCE_SPLIT,
-            "films": likely[0],
-        }
-        if bench.agreement:
-            heat["agreement"] = bench.agreement
-        card = dataclasses.replace(card, heat=provenance.tidy(heat))
     return Benchmark(card, _in_order(pd.DataFrame(rows, columns=COLUMNS)), tuple(left_out))
 
 
@@ -174,21 +172,19 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (part, figure), group in table.groupby(["part", "figure"], sort=False):
         counts = sorted({int(count) for count in group["films"]})
-        told = "–".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+        extent = "–".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
         cells = {
             {**METHODS, **BASELINES}[each["method"]]: str(Estimate(each["value"], each["low"], each["high"]))
             for each in group.to_dict("records")
             if np.isfinite(each["value"])
         }
-        rows.append({"Films": f"{PARTS[str(part)]} ({told})", "Figure": FIGURES[str(figure)], **cells})
+        rows.append({"Films": f"{PARTS[str(part)]} ({extent})", "Figure": FIGURES[str(figure)], **cells})
     return pd.DataFrame(rows).fillna("–")
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Return the table of a `Benchmark` as it stands in MODEL_CARD.md."""
-    shown = readable(table)
-    lines = [shown.columns, ["---"] * len(shown.columns), *shown.to_numpy()]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    """Return the table of a `Benchmark` as it stands in docs/figures.md."""
+    return markdown_tables.table(readable(table))
 
 
 def record(benchmark: Benchmark) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from scipy import stats
+from scipy.stats import spearmanr
 
 from pneumo.evaluation import segmentation
 from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate
@@ -20,6 +20,8 @@ BASELINES = {"random": "Random map", "centre": "Centre of the film"}
 # As coarse as the feature maps of the shipped models at the most: noise pixel by pixel would harm a film in other ways.
 _RANDOM_CELLS = 5
 _CENTRE_WIDTH = 0.25
+# How much of a network is randomised, from the top: its last unit, then shares of its layers with weights.
+LEVELS = {"top": 0.0, "half": 0.5, "all": 1.0}
 # Shares of the film at which the model is asked while a film is taken away or put together: 0, 0.1, … 1.
 STEPS = 10
 
@@ -90,7 +92,7 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Return the rank correlation of two figures over films, −1…1; NaN where one is the same for all."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return np.nan
-    return float(stats.spearmanr(first, second).statistic)
+    return float(spearmanr(first, second).statistic)
 
 
 def by_patient(
@@ -102,7 +104,7 @@ def by_patient(
 ) -> Estimate:
     """Return any statistic over films, with a percentile bootstrap interval that draws patients.
 
-    For means `intervals.mean_by_patient` does the same faster.
+    For means `metrics.mean_by_patient` does the same faster.
 
     Args:
         statistic: of as many arrays as there are figures.

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from toy import synthetic
 from typer.testing import CliRunner
 
 from pneumo.errors import DatasetError
@@ -11,39 +12,52 @@ from pneumo.preprocessing import crops
 from pneumo.preprocessing.network_input import Augmentation
 from pneumo.training import loop, recipes
 from pneumo.training.loop import Recipe
-from research.ablation import ablation, command
-from research.ablation.ablation import CHANGES, FULL
+from research import ablation
+from research.ablation import CHANGES, FULL
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder with the network that draws the lungs."""
+    folder = tmp_path_factory.mktemp("models")
+    synthetic.write_screening_models(folder)
+    return folder
 
 
 @pytest.fixture
 def small(monkeypatch):
-    """A network that trains in no time, with three changes, one of them of what is seen."""
+    """A small network, with three changes, one of them of what is seen."""
     monkeypatch.setattr(ablation, "NAME", "cnn")
     monkeypatch.setitem(recipes.RECIPES, "cnn", Recipe(batch=8))
     chosen = {name: dataclasses.replace(CHANGES[name], pretrained=False) for name in (FULL, "no_views", "lungs")}
     monkeypatch.setattr(ablation, "CHANGES", chosen)
 
 
-def run(toy_data, toy_models, folder, **options):
-    settings = {"seeds": 1, "epochs": 1, "size": 32, "runs": folder / "runs", "models": toy_models, **options}
+@pytest.fixture
+def trained(monkeypatch):
+    """What each run would have been trained with: the share of mirrored films, the seed, and the mean of the films.
+
+    Nothing is trained: a model stays as it begins, which the seed alone decides.
+    """
+    runs = []
+
+    def fit(model, films, validation, recipe, folder, **options):
+        runs.append((recipe.augmentation.flip, recipe.seed, films.squares.mean()))
+        return [{"seconds": 1.0}]
+
+    monkeypatch.setattr(loop, "fit", fit)
+    return runs
+
+
+def run(toy_data, models, folder, **options):
+    settings = {"seeds": 1, "epochs": 1, "size": 32, "runs": folder / "runs", "models": models, **options}
     return ablation.run(toy_data, None, folder / "ablation.csv", **settings)
 
 
-def test_each_change_is_trained_once_a_seed_and_nothing_is_run_twice(
-    small, toy_data, toy_models, tmp_path, monkeypatch
-):
-    trained = []
-    fit = loop.fit
-
-    def counted(model, films, judged, recipe, *rest, **options):
-        trained.append((recipe.augmentation.flip, recipe.seed, films.squares.mean()))
-        return fit(model, films, judged, recipe, *rest, **options)
-
-    monkeypatch.setattr(loop, "fit", counted)
-
-    first = run(toy_data, toy_models, tmp_path)
-    both = run(toy_data, toy_models, tmp_path, seeds=2)
-    again = run(toy_data, toy_models, tmp_path, seeds=2)
+def test_each_change_is_trained_once_a_seed_and_nothing_is_run_twice(small, trained, toy_data, models, tmp_path):
+    first = run(toy_data, models, tmp_path)
+    both = run(toy_data, models, tmp_path, seeds=2)
+    again = run(toy_data, models, tmp_path, seeds=2)
 
     assert len(trained) == 6
     assert first["ingredient"].tolist() == [FULL, "no_views", "lungs"]
@@ -58,11 +72,14 @@ def test_each_change_is_trained_once_a_seed_and_nothing_is_run_twice(
     assert trained[2][2] != trained[0][2]
 
 
-def test_a_table_of_other_settings_is_not_gone_on_with(small, toy_data, toy_models, tmp_path):
-    run(toy_data, toy_models, tmp_path)
+def test_a_table_of_other_settings_is_not_gone_on_with(small, trained, toy_data, models, tmp_path):
+    row = dict.fromkeys(ablation.COLUMNS, 1) | {"ingredient": FULL, "size": 32, "epochs": 1}
+    pd.DataFrame([row]).to_csv(tmp_path / "ablation.csv", index=False)
 
     with pytest.raises(DatasetError, match="another size"):
-        run(toy_data, toy_models, tmp_path, epochs=2)
+        run(toy_data, models, tmp_path, epochs=2)
+
+    assert trained == []
 
 
 def test_a_change_leaves_all_else_of_the_recipe_as_it_is():
@@ -97,34 +114,23 @@ def test_the_table_tells_what_each_seed_gained(tmp_path):
     assert len(table) == 4
 
 
-@pytest.mark.parametrize(("content", "told"), [(None, "There is no"), ("ingredient,seed\nfull,0\n", "lacks size")])
-def test_a_table_that_is_missing_or_incomplete_is_told(tmp_path, content, told):
+@pytest.mark.parametrize(("content", "complaint"), [(None, "There is no"), ("ingredient,seed\nfull,0\n", "lacks size")])
+def test_a_table_that_is_missing_or_incomplete_is_told(tmp_path, content, complaint):
     if content:
         (tmp_path / "a.csv").write_text(content)
 
-    with pytest.raises(DatasetError, match=told):
+    with pytest.raises(DatasetError, match=complaint):
         ablation.read(tmp_path / "a.csv")
 
 
-def test_the_command_prints_the_table(small, toy_data, toy_models, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_the_command_trains_and_prints_the_table(small, toy_data, models, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ablation, "CHANGES", {FULL: ablation.CHANGES[FULL]})
 
-    result = CliRunner().invoke(
-        command.app,
-        [
-            "--data",
-            str(toy_data),
-            "--models",
-            str(toy_models),
-            "--seeds",
-            "1",
-            "--epochs",
-            "1",
-            "--size",
-            "32",
-        ],
-    )
+    options = ["--data", toy_data, "--models", models, "--seeds", 1, "--epochs", 1, "--size", 32]
+
+    result = CliRunner().invoke(ablation.app, [str(option) for option in options])
 
     assert result.exit_code == 0, result.stderr
     assert "The recipe as it is" in result.stdout

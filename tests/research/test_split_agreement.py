@@ -1,15 +1,12 @@
-import re
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from toy import synthetic
 
+from pneumo.errors import ModelError
 from pneumo.model_store import store
 from research import split_agreement
 
-CARD = Path(__file__).parents[2] / "MODEL_CARD.md"
 FILMS = 60
 
 
@@ -55,7 +52,11 @@ def test_models_that_validation_cannot_tell_apart_are_not_counted_as_ranked(tmp_
     assert np.isnan(found.same_order.value)
 
 
-def test_the_table_of_the_model_card_is_what_the_predictions_give():
-    [table] = re.findall(r"<!-- ranking -->\n(.*?)\n<!-- end of ranking -->", CARD.read_text("utf-8"), re.DOTALL)
+def test_models_of_other_films_are_not_compared(tmp_path):
+    for name in ("one", "two", "three"):
+        write(tmp_path, name, 2.0, 2.0)
+    table = store.read_predictions("two", "val", tmp_path)
+    store.write_predictions(table[1:], "two", "val", tmp_path)
 
-    assert table == split_agreement.markdown(), "run `python -m pneumo.selection_check`"
+    with pytest.raises(ModelError, match="two and one were measured on other films of val"):
+        split_agreement.agreement(["one", "two", "three"], "val", tmp_path)

@@ -20,7 +20,8 @@ from pneumo.model_store import store, weights
 from pneumo.networks import ensemble
 from pneumo.networks.ensemble import Member
 from pneumo.preprocessing import network_input
-from research.heat_maps import command, parts
+from research.heat_maps import measures
+from research.heat_maps.__main__ import app
 from research.heat_maps.benchmark import FIGURES, PARTS, markdown, run, write
 from research.heat_maps.films import answered
 
@@ -239,9 +240,13 @@ def test_without_any_film_there_is_nothing_to_measure(place, tmp_path):
         run("toy", tmp_path, place / "models", films=2, methods=["gradcam"])
 
 
-def test_a_model_without_feature_maps_is_refused(toy_data, toy_models):
+def test_a_model_without_feature_maps_is_refused(place, tmp_path):
+    shutil.copytree(place / "models", tmp_path / "models")
+    card = store.read_card("toy", tmp_path / "models")
+    store.write_card(dataclasses.replace(card, cam_layer=None), tmp_path / "models")
+
     with pytest.raises(ExplanationError, match="no feature maps"):
-        run("dense", toy_data, toy_models)
+        run("toy", place / "chest_xray", tmp_path / "models")
 
 
 def test_what_is_written_is_read_again_and_goes_with_the_weights(benchmark, place, tmp_path):
@@ -284,7 +289,7 @@ def test_the_markdown_table_has_a_column_for_each_method(benchmark):
 
 
 def benchmarked(*arguments):
-    return CliRunner().invoke(command.app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_the_command_prints_json_and_writes_where_asked(place, tmp_path):
@@ -294,11 +299,11 @@ def test_the_command_prints_json_and_writes_where_asked(place, tmp_path):
     result = benchmarked("--data", place / "chest_xray", *options, "--json", "--write")
 
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert told["model"] == "toy"
-    assert set(told["heat"]["references"]) == {"layercam"}
-    assert len(told["figures"]) == len(pd.read_csv(tmp_path / "models/toy/explanation.csv"))
-    assert store.read_card("toy", tmp_path / "models").heat == told["heat"]
+    record = json.loads(result.stdout)
+    assert record["model"] == "toy"
+    assert set(record["heat"]["references"]) == {"layercam"}
+    assert len(record["figures"]) == len(pd.read_csv(tmp_path / "models/toy/explanation.csv"))
+    assert store.read_card("toy", tmp_path / "models").heat == record["heat"]
     assert "explanation.csv" in result.stderr
 
 
@@ -353,13 +358,13 @@ def test_randomising_shuffles_from_the_top():
     model.layers[-1].set_weights([model.layers[-1].get_weights()[0], np.array([3.0])])
     before = model.get_weights()
 
-    parts.randomise(model, synthetic.card(), 0.0)
+    measures.randomise(model, synthetic.card(), 0.0)
 
     kernel, _, top, _ = model.get_weights()
     np.testing.assert_array_equal(kernel, before[0])
     assert not np.array_equal(top, before[2])
     np.testing.assert_array_equal(np.sort(top, axis=None), np.sort(before[2], axis=None))
-    parts.randomise(model, synthetic.card(), 1.0)
+    measures.randomise(model, synthetic.card(), 1.0)
     assert not np.array_equal(model.get_weights()[0], before[0])
 
 
@@ -371,7 +376,7 @@ def test_the_members_of_an_ensemble_are_randomised_each():
     members = [{"name": name} for name in "ab"]
     before = {name: joined.get_layer(name).get_weights() for name in "ab"}
 
-    parts.randomise(joined, synthetic.card(members=members), 0.0)
+    measures.randomise(joined, synthetic.card(members=members), 0.0)
 
     for name in "ab":
         after = joined.get_layer(name).get_weights()

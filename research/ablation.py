@@ -1,30 +1,36 @@
-"""What each ingredient of a recipe is worth: one is taken out or put in at a time, and the rest stays as it is.
+"""Ablation: one ingredient of MobileNetV2's recipe is taken out or put in at a time, and the rest stays as it is.
 
 The networks are smaller and trained shorter than the shipped one, so that all fit into an hour or two; each is trained
 from several seeds, because what one seed gains another may lose. Validation films alone are looked at.
+
+``python -m research.ablation --data data/chest_xray`` trains what ``docs/ablation.csv`` lacks, writes
+it there, and prints the table of docs/figures.md: two hours for all eighteen runs on two cores, seconds where none is
+missing.
 """
 
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import keras
 import numpy as np
 import pandas as pd
+import typer
 
+from pneumo.cli import output
+from pneumo.cli.options import DataOption, ModelsOption, load_keras, reports_errors, required
 from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError
 from pneumo.evaluation import metrics
 from pneumo.model_store.store import SELECTION_SPLIT
-from pneumo.networks import classifiers
 from pneumo.preprocessing import crops
 from pneumo.preprocessing.network_input import Augmentation
-from pneumo.training import classifier, loop
-from pneumo.training.classifier import Stage
-from pneumo.training.loop import Films, Recipe
-from pneumo.training.recipes import RECIPES
+from pneumo.results import markdown_tables
+
+if TYPE_CHECKING:
+    from pneumo.training.classifier import Stage
+    from pneumo.training.loop import Films, Progress, Recipe
 
 NAME = "mobilenetv2"
 SIZE = 96
@@ -52,7 +58,7 @@ class Change:
     view: str = crops.FILM
     pretrained: bool = True
 
-    def applied_to(self, recipe: Recipe) -> Recipe:
+    def applied_to(self, recipe: "Recipe") -> "Recipe":
         """Return the recipe with this change."""
         augmentation = dataclasses.replace(recipe.augmentation, **self.augmentation)
         return dataclasses.replace(recipe, augmentation=augmentation, **self.recipe)
@@ -85,7 +91,7 @@ def run(
     epochs: int = EPOCHS,
     size: int = SIZE,
     runs: Path | None = None,
-    progress: Callable[[Stage], None] = lambda _: None,
+    progress: Callable[["Stage"], None] = lambda _: None,
 ) -> pd.DataFrame:
     """Train `NAME` once for each of `CHANGES` and seed, and keep what each gives; what the file has is not run again.
 
@@ -107,6 +113,9 @@ def run(
     Raises:
         DatasetError: if the data set is not complete enough to train on, or the file is of other settings.
     """
+    from pneumo.training import classifier
+    from pneumo.training.classifier import Stage
+
     root = kaggle.find_root(data)
     parts = kaggle.development_split(kaggle.scan(root), fold)
     done = _read(file)
@@ -126,16 +135,16 @@ def run(
             continue
         segmenter = classifier.segmenter_for([view], models)
         films = classifier.load_films(root, parts.train, progress, [view], segmenter)
-        judged = classifier.load_films(root, parts.validation, progress, [view], segmenter, shifted=True)
+        validation = classifier.load_films(root, parts.validation, progress, [view], segmenter, shifted=True)
         for name, seed in wanted:
             recipe = dataclasses.replace(CHANGES[name].applied_to(_recipe()), seed=seed, epochs=epochs)
             start = weights if CHANGES[name].pretrained else None
             folder = (runs or Path("runs") / "ablation") / f"{name}-{seed}"
 
-            def told(now: loop.Progress, what: str = f"{name}, seed {seed}") -> None:
+            def show(now: "Progress", what: str = f"{name}, seed {seed}") -> None:
                 progress(Stage.training(now, what))
 
-            figures = _one(recipe, start, size, films, judged, parts.validation, folder, told)
+            figures = _one(recipe, start, size, films, validation, parts.validation, folder, show)
             row = pd.DataFrame([{"ingredient": name, "seed": seed, **settings, **figures}])
             done = pd.concat([done, row], ignore_index=True)[COLUMNS]
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +152,10 @@ def run(
     return done
 
 
-def _recipe() -> Recipe:
+def _recipe() -> "Recipe":
+    from pneumo.training.loop import Recipe
+    from pneumo.training.recipes import RECIPES
+
     recipe = RECIPES[NAME]
     assert isinstance(recipe, Recipe)
     return recipe
@@ -154,22 +166,27 @@ def _read(file: Path) -> pd.DataFrame:
 
 
 def _one(
-    recipe: Recipe,
+    recipe: "Recipe",
     weights: str | Path | None,
     size: int,
-    films: Films,
-    judged: Films,
+    films: "Films",
+    validation: "Films",
     table: pd.DataFrame,
     folder: Path,
-    told: Callable[[loop.Progress], None],
+    progress: Callable[["Progress"], None],
 ) -> dict[str, float]:
     """Train once and return the figures of the best epoch."""
+    import keras
+
+    from pneumo.networks import classifiers
+    from pneumo.training import loop
+
     keras.utils.set_random_seed(recipe.seed)
     model = classifiers.build(NAME, weights, size)
-    history = loop.fit(model, films, judged, recipe, folder, resume=True, progress=told)
+    history = loop.fit(model, films, validation, recipe, folder, resume=True, progress=progress)
     areas = {
         split: metrics.evaluate_table(
-            table.assign(probability=loop.predict(model, judged, shifted=split == SELECTION_SPLIT)), 0.5
+            table.assign(probability=loop.predict(model, validation, shifted=split == SELECTION_SPLIT)), 0.5
         ).auroc
         for split in ("val", SELECTION_SPLIT)
     }
@@ -198,15 +215,12 @@ def read(file: Path = FILE) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Return the runs as a Markdown table, a row an ingredient, as it stands in MODEL_CARD.md.
+    """Return the runs as a Markdown table, a row an ingredient, as it stands in docs/figures.md.
 
     The interval of the area is that of the first seed, which tells how far other films would move it; the differences
     of the seeds tell how far chance in training moves it.
     """
-    rows = [
-        ["Ingredient", "AUROC, validation", "shifted", "Difference from the recipe, each seed"],
-        ["---"] * 4,
-    ]
+    rows = []
     full = table[table["ingredient"] == FULL].set_index("seed")["shifted_auroc"]
     for name, change in CHANGES.items():
         runs = table[table["ingredient"] == name].sort_values("seed").set_index("seed")
@@ -215,16 +229,53 @@ def markdown(table: pd.DataFrame) -> str:
         first = runs.iloc[0]
         apart = (runs["shifted_auroc"] - full).dropna()
         rows.append(
-            [
+            (
                 change.title,
                 " / ".join(f"{value:.3f}" for value in runs["val_auroc"]),
                 f"{first['shifted_auroc']:.3f} ({first['low']:.3f}–{first['high']:.3f})"
                 + "".join(f" / {value:.3f}" for value in runs["shifted_auroc"].iloc[1:]),
                 "–" if name == FULL else " / ".join(_signed(value) for value in apart),
-            ]
+            )
         )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    head = ["Ingredient", "AUROC, validation", "shifted", "Difference from the recipe, each seed"]
+    return markdown_tables.table(pd.DataFrame(rows, columns=head))
 
 
 def _signed(value: float) -> str:
     return f"{np.round(value, 4):+.4f}".replace("-", "−")
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+@reports_errors
+def ablation(
+    data: DataOption = None,
+    weights: Annotated[str, typer.Option(help="MobileNetV2 without its top: a file, or `imagenet`.")] = "imagenet",
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each change.")] = SEEDS,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each run.")] = EPOCHS,
+    size: Annotated[int, typer.Option(min=32, max=224, help="Side of the input in pixels.")] = SIZE,
+    out: Annotated[Path, typer.Option(help="Table to write; runs that it has are not run again.")] = FILE,
+    models: ModelsOption = None,
+) -> None:
+    """Take the ingredients of MobileNetV2's recipe out one by one, and print what each was worth on validation."""
+    data = required(data)
+    load_keras()
+    with output.progress_bar() as show:
+        table = run(
+            data,
+            weights,
+            out,
+            models=models,
+            seeds=seeds,
+            epochs=epochs,
+            size=size,
+            progress=lambda stage: output.show_stage(show, stage),
+        )
+    print(markdown(table))
+    output.say(f"Wrote {out}.")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m research.ablation")

@@ -16,7 +16,7 @@ from pneumo.errors import DatasetError
 from research.composites import composites
 from research.composites.registration import average
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 KINDS = {
     "NORMAL": "IM-{patient:04}-{film:04}.jpeg",
     "bacteria": "person{patient}_bacteria_{film}.jpeg",

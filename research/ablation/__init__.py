@@ -1,1 +1,0 @@
-"""The ablation of ingredients of training."""
