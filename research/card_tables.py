@@ -1,0 +1,202 @@
+"""Every table of README.md, MODEL_CARD.md and docs/figures.md, by its name.
+
+``python -m research.card_tables`` prints them all, with names behind it those alone, and with ``--write`` puts them
+between their markers in the documents, in seconds. Figures come from the cards of the shipped models, of which
+tests/shipped/test_shipped.py proves that they are what the predictions give; what no card holds is computed from the
+predictions.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+
+from pneumo.cli.options import reports_errors
+from pneumo.cli.output import say
+from pneumo.evaluation.metrics import Confusion, Estimate, Metrics
+from pneumo.explanation import table as explanation_table
+from pneumo.inference import pathogen
+from pneumo.labels import FIGURES
+from pneumo.model_store import store
+from pneumo.model_store.card import ModelCard
+from pneumo.model_store.store import SHIPPED
+from pneumo.results import card_figures, comparison, leaderboard, model_facts, operating_point, published, selective
+from pneumo.results.leaderboard import Measurement, markdown_table
+from research import ablation, model_steps, split_agreement
+from research.heat_maps import benchmark
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "MODEL_CARD.md", "docs/figures.md")
+TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(\n<!-- end of table -->)", re.DOTALL)
+
+DEFAULT, ENSEMBLE = "mobilenetv2", "ensemble"
+# From the first baseline to the best model.
+STEPS = (
+    "dense",
+    "cnn",
+    "cnn_deep",
+    "cnn_search",
+    "vgg19",
+    DEFAULT,
+    "mobilenetv2_lungs",
+    "densenet121_lungs",
+    "resnet50v2",
+    ENSEMBLE,
+)
+# The models that stand for published systems.
+SEED_SYSTEMS = ("dense", "cnn", "cnn_deep", "cnn_search", "vgg19", "resnet50v2")
+LEADERBOARDS = (
+    "test",
+    "val",
+    "val_shifted",
+    "val_hard",
+    "val_evened",
+    "val_reframed",
+    "val_lungs_only",
+    "val_without_lungs",
+    "external_nih",
+    "external_nih_reliable",
+    "external_nih_under18",
+)
+# Where the first screen of the model card says how good the models are.
+HOME_AND_AWAY = {
+    "test": "the same hospital, {films} test films",
+    "external_nih": "another hospital, mostly adults, {films} films",
+    "external_nih_under18": "of these the {films} under 18 years",
+}
+
+
+def measurement(card: ModelCard, split: str, label: str | None = None) -> Measurement:
+    """Return what a card says of its model on a split, as `leaderboard.measure` computes it from the predictions."""
+    figures = card.metrics[split]
+    return Measurement(
+        label or card.title,
+        card,
+        Metrics(
+            **{key: _estimate(figures[key]) for key in FIGURES},
+            confusion=Confusion(**figures["confusion"]),
+            threshold=figures["threshold"],
+            films=figures["films"],
+            patients=figures["patients"],
+        ),
+    )
+
+
+def home_and_away() -> str:
+    """Return how good the model by default and the ensemble are at the hospital of the training films and elsewhere."""
+    rows = []
+    for name in (DEFAULT, ENSEMBLE):
+        card = store.read_card(name, SHIPPED)
+        for split, films in HOME_AND_AWAY.items():
+            metrics = measurement(card, split).metrics
+            given = selective.of_model(card, split, SHIPPED)
+            figures = (metrics.auroc, metrics.sensitivity, metrics.specificity, given.coverage, given.error)
+            rows.append((f"`{name}`", films.format(films=metrics.films), *map(str, figures)))
+    head = ["Model", "Films", "AUROC", "Sensitivity", "Specificity", "Answered", "Wrong answers"]
+    return markdown_table(pd.DataFrame(rows, columns=head))
+
+
+def leaderboard_of(split: str) -> str:
+    """Return the leaderboard of a split."""
+    cards = store.catalogue(SHIPPED).cards
+    names = model_facts.labels(cards)
+    measured = [measurement(card, split, names[card.name]) for card in cards if split in card.metrics]
+    shown = leaderboard.readable(leaderboard.table(measured))
+    return markdown_table(shown.drop(columns=["Precision", "AUPRC", "Stands for"]))
+
+
+def answers() -> str:
+    """Return how many films of the official test split get each answer of the model by default."""
+    return markdown_table(leaderboard.answers(store.read_card(DEFAULT, SHIPPED), "test", SHIPPED))
+
+
+def three_classes() -> str:
+    """Return how many films of each kind are called normal, bacterial and viral, and the share that is called right."""
+    called = pathogen.classes(store.read_card(DEFAULT, SHIPPED), "test", SHIPPED)
+    counted = pathogen.matrix(called)
+    counted.columns = [f"Called {kind[0].lower()}{kind[1:]}" for kind in pathogen.CLASSES]
+    shown = markdown_table(counted.rename_axis("Films").reset_index())
+    return f"{shown}\n\nOf {len(called)} films the share called right is {pathogen.accuracy(called)}."
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "home-and-away": home_and_away,
+    **{f"leaderboard-{split}": partial(leaderboard_of, split) for split in LEADERBOARDS},
+    "answers": answers,
+    "decided": partial(selective.markdown, SHIPPED),
+    "operating-points": partial(operating_point.markdown, "test", SHIPPED),
+    "comparison": partial(comparison.markdown, DEFAULT, SEED_SYSTEMS, "test", SHIPPED),
+    "published": lambda: markdown_table(published.readable(published.load())),
+    **{f"figures-{name}": partial(card_figures.markdown, name, SHIPPED) for name in ("pathogen", "lungs", "gate")},
+    "three-classes": three_classes,
+    "heat-maps": lambda: benchmark.markdown(explanation_table.read(DEFAULT, SHIPPED)),
+    "model-steps": partial(model_steps.markdown, STEPS, SHIPPED),
+    "ablation": lambda: ablation.markdown(ablation.read(ROOT / ablation.FILE)),
+    "split-agreement": partial(split_agreement.markdown, SHIPPED),
+}
+
+
+@cache
+def table(name: str) -> str:
+    """Return a table in Markdown.
+
+    Args:
+        name: key of `TABLES`.
+
+    Raises:
+        ValueError: if there is no such table.
+        PneumoError: if a model lacks what it shows.
+    """
+    if name not in TABLES:
+        raise ValueError(f"There is no table {name!r}. Choose among: {', '.join(TABLES)}.")
+    return TABLES[name]()
+
+
+def tables_in(text: str) -> dict[str, str]:
+    """Return the tables of a document as they stand there, by name."""
+    return {name: shown for _, name, shown, _ in TABLE.findall(text)}
+
+
+def filled(text: str, names: list[str]) -> str:
+    """Return a document with the tables of these names as they should be."""
+    return TABLE.sub(
+        lambda found: f"{found[1]}{table(found[2])}{found[4]}" if found[2] in names else found[0],
+        text,
+    )
+
+
+def _estimate(figure: Mapping[str, Any]) -> Estimate:
+    return Estimate(*(np.nan if figure[end] is None else figure[end] for end in ("value", "low", "high")))
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+@reports_errors
+def card_tables(
+    names: Annotated[list[str] | None, typer.Argument(help="Tables; all if left out.", metavar="[NAME]...")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Put them into the documents, between their markers.")] = False,
+) -> None:
+    """Print the tables of README.md, MODEL_CARD.md and docs/figures.md, or write them there."""
+    wanted = names or list(TABLES)
+    if not write:
+        print("\n\n".join(f"<!-- table: {name} -->\n{table(name)}\n<!-- end of table -->" for name in wanted))
+        return
+    for name in wanted:
+        table(name)
+    for document in DOCUMENTS:
+        path = ROOT / document
+        before = path.read_text("utf-8")
+        if (after := filled(before, wanted)) != before:
+            path.write_text(after, "utf-8")
+            say(f"Wrote {document}.")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m research.card_tables")
