@@ -46,7 +46,7 @@ def command_of(line: str) -> tuple[click.Command, list[str]]:
     else:
         folder = (ROOT / module.replace(".", "/")).is_dir()
         command = typer.main.get_command(importlib.import_module(f"{module}.__main__" if folder else module).app)
-    while hasattr(command, "commands") and arguments and not arguments[0].startswith("-"):
+    while hasattr(command, "commands") and arguments and not arguments[0].startswith(("-", "{")):
         assert arguments[0] in command.commands, f"{line}: there is no command {arguments[0]}"
         command, arguments = command.commands[arguments[0]], arguments[1:]
     return command, arguments
