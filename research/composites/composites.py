@@ -63,7 +63,7 @@ def build(
         films: films in a composite, each of another patient.
         per_class: composites of each kind (normal, bacterial, viral).
         seed: chooses which of a patient's films and, in a large data set, which patients are considered.
-        progress: is told of each composite before it is made.
+        progress: called with a line on each composite before it is made.
 
     Raises:
         DatasetError: if data or masks are missing, or too few patients have a film that fills the frame.
