@@ -18,15 +18,23 @@ import typer
 
 from pneumo.cli.options import reports_errors
 from pneumo.cli.output import say
-from pneumo.evaluation.metrics import Confusion, Estimate, Metrics
+from pneumo.evaluation.intervals import Estimate
+from pneumo.evaluation.metrics import Confusion, Metrics
 from pneumo.explanation import table as explanation_table
-from pneumo.inference import pathogen
 from pneumo.labels import FIGURES
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.model_store.store import SHIPPED
-from pneumo.results import card_figures, comparison, leaderboard, model_facts, operating_point, published, selective
-from pneumo.results.leaderboard import Measurement, markdown_table
+from pneumo.model_store.store import SELECTION_SPLIT, SHIPPED
+from pneumo.results import (
+    comparison,
+    curves,
+    leaderboard,
+    markdown_tables,
+    model_facts,
+    published,
+    three_classes,
+)
+from pneumo.results.leaderboard import Measurement
 from research import ablation, model_steps, split_agreement
 from research.heat_maps import benchmark
 
@@ -94,11 +102,11 @@ def home_and_away() -> str:
         card = store.read_card(name, SHIPPED)
         for split, films in HOME_AND_AWAY.items():
             metrics = measurement(card, split).metrics
-            given = selective.of_model(card, split, SHIPPED)
+            given = leaderboard.decided(card, split, SHIPPED)
             figures = (metrics.auroc, metrics.sensitivity, metrics.specificity, given.coverage, given.error)
             rows.append((f"`{name}`", films.format(films=metrics.films), *map(str, figures)))
     head = ["Model", "Films", "AUROC", "Sensitivity", "Specificity", "Answered", "Wrong answers"]
-    return markdown_table(pd.DataFrame(rows, columns=head))
+    return markdown_tables.table(pd.DataFrame(rows, columns=head))
 
 
 def leaderboard_of(split: str) -> str:
@@ -107,33 +115,43 @@ def leaderboard_of(split: str) -> str:
     names = model_facts.labels(cards)
     measured = [measurement(card, split, names[card.name]) for card in cards if split in card.metrics]
     shown = leaderboard.readable(leaderboard.table(measured))
-    return markdown_table(shown.drop(columns=["Precision", "AUPRC", "Stands for"]))
+    return markdown_tables.table(shown.drop(columns=["Precision", "AUPRC", "Stands for"]))
 
 
 def answers() -> str:
     """Return how many films of the official test split get each answer of the model by default."""
-    return markdown_table(leaderboard.answers(store.read_card(DEFAULT, SHIPPED), "test", SHIPPED))
+    return markdown_tables.table(leaderboard.answers(store.read_card(DEFAULT, SHIPPED), "test", SHIPPED))
 
 
-def three_classes() -> str:
+def decided() -> str:
+    """Return how many films each model decides on, and how many of those it gets wrong."""
+    cards = store.catalogue(SHIPPED).cards
+    shown = pd.DataFrame({"Model": model_facts.labels(cards).values()})
+    for split, title in ((SELECTION_SPLIT, "shifted validation"), ("test", "test")):
+        measured = [leaderboard.decided(card, split, SHIPPED) for card in cards]
+        shown[f"Decided, {title}"] = [str(each.coverage) for each in measured]
+        shown[f"Wrong, {title}"] = [str(each.error) for each in measured]
+    return markdown_tables.table(shown)
+
+
+def classes() -> str:
     """Return how many films of each kind are called normal, bacterial and viral, and the share that is called right."""
-    called = pathogen.classes(store.read_card(DEFAULT, SHIPPED), "test", SHIPPED)
-    counted = pathogen.matrix(called)
-    counted.columns = [f"Called {kind[0].lower()}{kind[1:]}" for kind in pathogen.CLASSES]
-    shown = markdown_table(counted.rename_axis("Films").reset_index())
-    return f"{shown}\n\nOf {len(called)} films the share called right is {pathogen.accuracy(called)}."
+    called = three_classes.calls(store.read_card(DEFAULT, SHIPPED), "test", SHIPPED)
+    counted = three_classes.matrix(called).rename(columns=lambda each: f"Called {each[0].lower()}{each[1:]}")
+    shown = markdown_tables.table(counted.rename_axis("Films").reset_index())
+    return f"{shown}\n\nOf {len(called)} films the share called right is {three_classes.accuracy(called)}."
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "home-and-away": home_and_away,
     **{f"leaderboard-{split}": partial(leaderboard_of, split) for split in LEADERBOARDS},
     "answers": answers,
-    "decided": partial(selective.markdown, SHIPPED),
-    "operating-points": partial(operating_point.markdown, "test", SHIPPED),
+    "decided": decided,
+    "operating-points": partial(curves.markdown, "test", SHIPPED),
     "comparison": partial(comparison.markdown, DEFAULT, SEED_SYSTEMS, "test", SHIPPED),
-    "published": lambda: markdown_table(published.readable(published.load())),
-    **{f"figures-{name}": partial(card_figures.markdown, name, SHIPPED) for name in ("pathogen", "lungs", "gate")},
-    "three-classes": three_classes,
+    "published": lambda: markdown_tables.table(published.readable(published.load())),
+    **{f"figures-{name}": partial(model_facts.markdown, name, SHIPPED) for name in ("pathogen", "lungs", "gate")},
+    "three-classes": classes,
     "heat-maps": lambda: benchmark.markdown(explanation_table.read(DEFAULT, SHIPPED)),
     "model-steps": partial(model_steps.markdown, STEPS, SHIPPED),
     "ablation": lambda: ablation.markdown(ablation.read(ROOT / ablation.FILE)),

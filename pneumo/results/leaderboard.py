@@ -17,8 +17,7 @@ from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import Confusion, Metrics, evaluate_table
 from pneumo.labels import FIGURES, KINDS, SPLITS
 from pneumo.model_store import store, weights
-from pneumo.model_store.card import CLASSIFICATION, ModelCard
-from pneumo.model_store.store import SELECTION_SPLIT
+from pneumo.model_store.card import ModelCard
 from pneumo.results import markdown_tables, model_facts, published
 from pneumo.results.published import Published
 
@@ -270,15 +269,6 @@ def answers(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataF
     return pd.DataFrame(rows, columns=["Films", "All", "Likely", "Cannot say", "Unlikely"])
 
 
-def answers_markdown(name: str, split: str, folder: Path | None = None) -> str:
-    """Return `answers` as a Markdown table, as it stands in MODEL_CARD.md.
-
-    Raises:
-        ModelError: if there is no such model, or it was not measured on the split.
-    """
-    return markdown_tables.table(answers(store.read_card(name, folder, CLASSIFICATION), split, folder))
-
-
 def decided(card: ModelCard, split: str, folder: Path | None = None) -> Decided:
     """Return coverage and error of a model's three answers on a split.
 
@@ -288,21 +278,6 @@ def decided(card: ModelCard, split: str, folder: Path | None = None) -> Decided:
     films = store.read_predictions(card.name, split, folder)
     labels = (films["label"] == "PNEUMONIA").to_numpy(int)
     return calibration.decided(labels, films["probability"].to_numpy(float), card.as_thresholds())
-
-
-def decided_markdown(folder: Path | None = None) -> str:
-    """Return coverage and error of all classifiers on shifted validation and on test as a Markdown table.
-
-    Raises:
-        ModelError: if one was not measured on both.
-    """
-    cards = store.catalogue(folder).cards
-    shown = pd.DataFrame({"Model": model_facts.labels(cards).values()})
-    for split, title in ((SELECTION_SPLIT, "shifted validation"), ("test", "test")):
-        measured = [decided(card, split, folder) for card in cards]
-        shown[f"Decided, {title}"] = [str(each.coverage) for each in measured]
-        shown[f"Wrong, {title}"] = [str(each.error) for each in measured]
-    return markdown_tables.table(shown)
 
 
 def markdown(split: str, folder: Path | None = None) -> str:

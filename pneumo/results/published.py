@@ -9,7 +9,6 @@ import pandas as pd
 from pneumo.errors import PneumoError
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import Estimate
-from pneumo.results import markdown_tables
 
 TABLE = Path(__file__).with_name("published.csv")
 COLUMNS = ["system", "stands_for", "accuracy", "auroc", "precision", "recall", "split", "source", "note"]
@@ -101,11 +100,6 @@ def readable(results: list[Published]) -> pd.DataFrame:
         for each in results
     ]
     return pd.DataFrame(rows)
-
-
-def markdown() -> str:
-    """Return the published results as a Markdown table, as it stands in MODEL_CARD.md."""
-    return markdown_tables.table(readable(load()))
 
 
 def _published(row: dict[str, str], where: str) -> Published:

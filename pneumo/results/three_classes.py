@@ -54,18 +54,6 @@ def accuracy(called: pd.DataFrame) -> Estimate:
     return wilson(int((called["truth"] == called["call"]).sum()), len(called))
 
 
-def markdown(name: str, split: str, folder: Path | None = None) -> str:
-    """Return the matrix of a classifier on a split as a Markdown table, with its accuracy.
-
-    Raises:
-        ModelError: see `calls`.
-    """
-    called = calls(store.read_card(name, folder), split, folder)
-    counted = matrix(called).rename(columns=lambda each: f"Called {each[0].lower()}{each[1:]}")
-    table = markdown_tables.table(counted.rename_axis("Films").reset_index())
-    return f"{table}\n\nOf {len(called)} films the share called right is {accuracy(called)}."
-
-
 def cells(called: pd.DataFrame) -> pd.DataFrame:
     """Count the films of each label by call.
 

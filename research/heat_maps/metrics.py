@@ -104,7 +104,7 @@ def by_patient(
 ) -> Estimate:
     """Return any statistic over films, with a percentile bootstrap interval that draws patients.
 
-    For means `metrics.mean_by_patient` does the same faster.
+    For means `intervals.mean_by_patient` does the same faster.
 
     Args:
         statistic: of as many arrays as there are figures.

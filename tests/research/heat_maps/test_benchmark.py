@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pneumo import radiograph
 from pneumo.errors import DatasetError, ExplanationError
-from pneumo.evaluation import metrics
+from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation import agreement, cam
 from pneumo.explanation.explainer import Explainer
 from pneumo.inference.classifier import Classifier
@@ -286,7 +286,7 @@ def test_the_markdown_table_has_a_column_for_each_method(benchmark):
     assert lines[0] == "| Films | Figure | Grad-CAM | SmoothGrad | Random map | Centre of the film |"
     assert len(lines) == 2 + len(benchmark.table.groupby(["part", "figure"]))
     iou = figure(benchmark, "boxes", "gradcam", "iou")
-    cell = str(metrics.Estimate(iou["value"], iou["low"], iou["high"]))
+    cell = str(Estimate(iou["value"], iou["low"], iou["high"]))
     assert any(cell in line and "IoU" in line and "boxes drawn (3)" in line for line in lines)
 
 

@@ -188,7 +188,6 @@ def test_the_three_answers_are_counted_by_kind_of_film(tmp_path):
         ["Bacterial pneumonia", 2, 1, 1, 0],
         ["Viral pneumonia", 1, 0, 0, 1],
     ]
-    assert leaderboard.answers_markdown("toy", "test", tmp_path).splitlines()[2] == "| Normal | 2 | 0 | 2 | 0 |"
 
 
 def test_the_markdown_table_has_a_row_for_each_measured_model(tmp_path):
@@ -209,18 +208,17 @@ def test_only_classifiers_stand_on_the_leaderboard(tmp_path):
     write(tmp_path, name="lungs", task="segmentation", calibration={}, thresholds={"decision": 0.5})
 
     assert len(leaderboard.markdown("test", tmp_path).splitlines()) == 3
-    with pytest.raises(ModelError, match=r"'lungs' is for segmentation.*one of: one\."):
-        leaderboard.answers_markdown("lungs", "test", tmp_path)
 
 
-def test_the_table_of_decided_films_has_a_row_a_model(toy_models):
-    rows = leaderboard.decided_markdown(toy_models).splitlines()[2:]
+def test_a_model_decides_on_the_films_beyond_its_thresholds(tmp_path):
+    card = write(tmp_path, name="toy")
+    path = tmp_path / "toy" / "predictions" / "test.csv"
+    pd.read_csv(path).assign(probability=[0.1, 0.9, 0.5, 0.9, 0.95]).to_csv(path, index=False)
 
-    cards = store.catalogue(toy_models).cards
-    assert len(rows) == len(cards)
-    for row, card in zip(rows, cards, strict=True):
-        decided = leaderboard.decided(card, "test", toy_models)
-        assert row.endswith(f"| {decided.coverage} | {decided.error} |")
+    decided = leaderboard.decided(card, "test", tmp_path)
+
+    assert decided.coverage.value == pytest.approx(4 / 5)
+    assert decided.error.value == pytest.approx(1 / 4)
 
 
 RESULT = published.Published("Other <b>net</b>", "cnn", 0.9, None, None, 0.8, "test", "Someone 2020", "chosen on test")

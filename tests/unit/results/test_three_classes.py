@@ -85,9 +85,6 @@ def test_three_classes_come_from_both_networks(tmp_path):
     assert called["file"].tolist() == list("abcdef")
     assert three_classes.matrix(called).to_numpy().tolist() == [[1, 0, 1], [1, 1, 0], [0, 1, 1]]
     assert three_classes.accuracy(called).value == pytest.approx(3 / 6)
-    written = three_classes.markdown("cnn", "val", tmp_path)
-    assert "| Bacterial pneumonia | " in written
-    assert "Of 6 films the share called right is 0.5" in written
 
 
 def test_films_that_only_one_network_knows_are_an_error(tmp_path):
