@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from pages.parts.shared import style
+from pages.parts.shared import address, language, streamlit_internals, style
 from pages.parts.shared.language import _
+from pneumo.language import ENGLISH
 
 # What most pages need and what takes long to load; TensorFlow takes seconds, and only the Predict page needs it.
-LIBRARIES = ("pandas", "pyarrow", "altair", "pneumo.results.leaderboard")
+LIBRARIES = ("pandas", "pyarrow", "altair", "scipy.stats", "scipy.optimize", "pneumo.results.leaderboard")
 
 
 def load_libraries() -> None:
@@ -27,14 +28,14 @@ async def start(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
+streamlit_internals.keep_pages_folder()
 app = st.App(__file__, lifespan=start)
 
 # The server imports this file to find the app; each visit runs it as its main script.
 if __name__ == "__main__":
-    st.set_page_config(page_title="pneumo", page_icon="docs/icon.png", layout="wide")
-    style.style_app()
-    st.session_state.navigated = True
-    st.navigation(
+    # Before the pages: else a browser would fetch the icon of the page from Google.
+    st.set_page_config(page_icon="docs/icon.png", layout="wide")
+    page = st.navigation(
         {
             "": [st.Page("pages/predict.py", title=_("Predict"), icon=":material/radiology:", default=True)],
             _("Models"): [
@@ -53,4 +54,10 @@ if __name__ == "__main__":
             ],
         },
         position="top",
-    ).run()
+    )
+    st.set_page_config(page_title=f"{page.title} · pneumo")
+    style.style_app()
+    # Only the first page, Predict, speaks other languages than English.
+    language.mark_page(language.current() if page.url_path == "" else ENGLISH)
+    address.arrive(page.url_path)
+    page.run()

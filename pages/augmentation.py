@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.parts.data import data_folder, lungs_on_request
-from pages.parts.shared import first_visit
+from pages.parts.shared import address
 from pneumo import radiograph
 from pneumo.errors import ImageError, ModelError
 from pneumo.explanation import drawing
@@ -28,14 +28,12 @@ def training_square(path: Path, changed: int) -> np.ndarray:
 
 
 def recipes() -> dict[str, tuple[ModelCard, Augmentation]]:
-    """Return the models whose cards tell how their films were augmented, by title, the best first."""
-    cards = store.catalogue().cards
-    titles = model_facts.labels(cards)
+    """Return the models whose cards tell how their films were augmented, by name, the best first."""
     found = {}
-    for card in cards:
+    for card in store.catalogue().cards:
         try:
             if augmentation := augmentation_draws.of_card(card):
-                found[titles[card.name]] = card, augmentation
+                found[card.name] = card, augmentation
         except ModelError as error:
             st.caption(f":material/warning: {error}")
     return found
@@ -66,11 +64,15 @@ def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
             for name, limits in RANGES.items()
         }
         seed = st.number_input("Seed", 0, 999_999, 0, key="seed", bind="query-params", help="One seed, one draw.")
-        st.button("Back to the recipe", icon=":material/undo:", key="reset", on_click=start_from, args=(start,))
+        st.button(
+            "Back to the recipe", icon=":material/undo:", key="augmentation.reset", on_click=start_from, args=(start,)
+        )
     with shown:
         square = training_square(path, path.stat().st_mtime_ns)
         if augmentation_draws.is_of_lungs(card) and st.toggle(
-            "Cut the film to its lungs first, as this model does", key="cut", help="Takes a few seconds at first."
+            "Cut the film to its lungs first, as this model does",
+            key="augmentation.cut",
+            help="Takes a few seconds at first.",
         ):
             mask = lungs_on_request.lungs(path)
             square = augmentation_draws.training_square(radiograph.read(path).pixels, mask)
@@ -98,8 +100,6 @@ def show_picture(picture: np.ndarray, caption: str) -> None:
     )
 
 
-first_visit.ensure_navigation(Path(__file__))
-
 st.title("Augmentation")
 st.write(
     "In training a model never sees the same picture twice: each film is cropped, stretched and exposed at random, so "
@@ -119,12 +119,13 @@ if not films:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     film = st.selectbox("Film", films, key="film", bind="query-params", width=380)
-    title = st.selectbox("Model", list(models), key="model", bind="query-params", width=260)
-card, recipe = models[title]
+    titles = model_facts.labels(card for card, _recipe in models.values())
+    name = address.choose_one(st.selectbox, "Model", titles, key="shared.model", width=260)
+card, recipe = models[name]
 # Another model brings its own ranges; the sliders would keep those of the one before.
-if st.session_state.get("recipe_of", title) != title:
+if st.session_state.get("augmentation.recipe_of", name) != name:
     start_from(augmentation_draws.on_sliders(recipe))
-st.session_state["recipe_of"] = title
+st.session_state["augmentation.recipe_of"] = name
 try:
     show_views(data.root / film, card, recipe)
 except (ImageError, OSError) as error:

@@ -1,13 +1,11 @@
 """What a model would mean at the reader's own clinic: predictive values, missed cases, false alarms, cost, benefit."""
 
-from pathlib import Path
-
 import streamlit as st
 
 import pneumo
 from pages.parts.charts.clinic import cost_plot, decision_plot, predictive_plot
 from pages.parts.models import measured_models
-from pages.parts.shared import chart, first_visit, sections
+from pages.parts.shared import chart, sections
 from pneumo.errors import ModelError
 from pneumo.evaluation import clinic
 from pneumo.evaluation.clinic import LEAST_SHARE, MOST_SHARE, PRESETS, ClassScores, Clinic, outcome, predictive_values
@@ -69,7 +67,7 @@ def choose_clinic() -> Clinic:
     for name, preset in PRESETS.items():
         presets.button(
             preset.title,
-            key=name,
+            key=f"clinic.{name}",
             type="primary" if preset.values == values else "secondary",
             on_click=set_out,
             args=(preset.values,),
@@ -96,7 +94,7 @@ def cheapest(card: ModelCard, place: Clinic) -> float | None:
 def show_predictive(card: ModelCard, measured: ClassScores, place: Clinic) -> None:
     """Show how the predictive values hang on the share of pneumonia."""
     values = predictive_values(measured.confusion(card.as_thresholds().decision))
-    chart.draw(predictive_plot(values, place.prevalence), key="predictive", alt="Predictive values.")
+    chart.draw(predictive_plot(values, place.prevalence), key="clinic.predictive", alt="Predictive values.")
     st.caption(
         "The rarer pneumonia is, the more of the alarms are false (PPV falls) and the safer is an all-clear (NPV "
         "rises); the dashed upright line is your clinic."
@@ -107,7 +105,7 @@ def show_cost(card: ModelCard, measured: ClassScores, place: Clinic, best: float
     """Show how the cost of a year hangs on the threshold."""
     costs = clinic.cost_curve(measured, place)
     plot = cost_plot(costs, card.as_thresholds().decision, best)
-    chart.draw(plot, key="cost", alt="The cost of a year by threshold.")
+    chart.draw(plot, key="clinic.cost", alt="The cost of a year by threshold.")
     st.caption(
         "A low threshold costs false alarms, a high one missed pneumonias; the cheapest threshold was chosen on the "
         "shifted validation films, so on these films it need not stand at the very bottom."
@@ -119,15 +117,13 @@ def show_benefit(card: ModelCard, measured: ClassScores, place: Clinic) -> None:
     benefits = clinic.decision_curve(measured, place, card.as_calibration().prevalence)
     policies = [clinic.MODEL, clinic.ALL, clinic.NONE]
     plot = decision_plot(benefits, policies, place.balance)
-    chart.draw(plot, key="benefit", alt="Decision curves.")
+    chart.draw(plot, key="clinic.benefit", alt="Decision curves.")
     st.caption(
         "Whoever treats a child from some probability of pneumonia (right) does best with the highest curve: where the "
         "model's lies above both others, it is worth asking. The dashed upright line is where your two costs balance; "
         "the model's probability is corrected to your share of pneumonia."
     )
 
-
-first_visit.ensure_navigation(Path(__file__))
 
 st.title("At your clinic")
 st.write("How many children a model would miss at your clinic, how many false alarms it would raise, and at what cost.")
@@ -171,5 +167,5 @@ sections.show(
         "Cost of a year": lambda: show_cost(card, measured, place, best),
         "Net benefit": lambda: show_benefit(card, measured, place),
     },
-    "curve",
+    key="clinic.curve",
 )

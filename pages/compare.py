@@ -19,7 +19,7 @@ from pages.parts.charts.curves import (
     score_plot,
 )
 from pages.parts.models import measured_models
-from pages.parts.shared import chart, first_visit, sections
+from pages.parts.shared import address, chart, sections
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import SPLITS
@@ -135,7 +135,7 @@ def trust(shown: list[ModelCurves], models: list[str]) -> None:
     places = st.container(horizontal=True)
     place = places.container(width=LARGE)
     bins = model_curves.stacked(shown, "reliability")
-    chart.draw(reliability_plot(bins, models), place, key="reliability", alt="Reliability diagram.")
+    chart.draw(reliability_plot(bins, models), place, key="compare.reliability", alt="Reliability diagram.")
     place.caption(
         "Whether a probability means what it says: below the dotted diagonal a model is too sure of pneumonia, above "
         "it not sure enough. Upright lines are Wilson's 95 % intervals; few films make them long."
@@ -162,7 +162,7 @@ def draw_curve(
         return
     points = model_curves.operating_points(shown, curve)
     place = places.container(width=LARGE)
-    chart.draw(band_plot(table, points, models, axes), place, key=curve, alt=f"{axes.title}.")
+    chart.draw(band_plot(table, points, models, axes), place, key=f"compare.{curve}", alt=f"{axes.title}.")
     place.caption(meaning)
 
 
@@ -171,7 +171,7 @@ def scores(shown: list[ModelCurves]) -> None:
     places = st.container(horizontal=True)
     for each in shown:
         plot = score_plot(each.scores, each.label)
-        chart.draw(plot, places, width=SMALL, key=f"scores_{each.label}")
+        chart.draw(plot, places, width=SMALL, key=f"compare.scores_{each.label}")
     st.caption(
         "The probabilities that each model gave to normal films and to films with pneumonia; less overlap is better."
     )
@@ -191,7 +191,7 @@ def calls(cards: list[ModelCard], labels: dict[str, str], split: str) -> None:
     for card in cards:
         table = leaderboard.confusion_table(model_curves.calls(card, split, shared))
         title = f"{labels[card.name]}, from {card.as_thresholds().decision if shared is None else shared:.3f}"
-        chart.draw(style.confusion_plot(table, title), places, width=SMALL, key=f"confusion_{card.name}")
+        chart.draw(style.confusion_plot(table, title), places, width=SMALL, key=f"compare.confusion_{card.name}")
     st.caption("A row counts the films of one truth by what the model called them; its shares add up to 100 %.")
 
 
@@ -215,11 +215,9 @@ def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) 
         values = history[(history["figure"] == figure) & (history["films"] == films)]
         if not values.empty:
             plot = epochs_plot(values, models, title)
-            chart.draw(plot, places, width=SMALL, key=f"training_{figure}")
+            chart.draw(plot, places, width=SMALL, key=f"compare.training_{figure}")
     st.caption("A curve that still rises at its end was stopped early; one that falls had begun to learn by heart.")
 
-
-first_visit.ensure_navigation(Path(__file__))
 
 st.title("Compare")
 st.write("Which of two to five models is better on the same films, and whether chance may explain the difference.")
@@ -230,16 +228,14 @@ labels = model_facts.labels(all_cards)
 split = measured_models.choose_films(all_cards)
 st.caption(SPLITS[split].description)
 available = measured_models.measured_on(all_cards, split)
-names = [card.name for card in available]
-chosen = st.multiselect(
+chosen = address.choose_many(
+    st.multiselect,
     "Models, the first against the others",
-    names,
-    default=names[:FEWEST],
-    format_func=labels.__getitem__,
+    {card.name: labels[card.name] for card in available},
+    [card.name for card in available[:FEWEST]],
     max_selections=MOST,
-    key="models",
+    key="shared.models",
     placeholder="Choose models",
-    bind="query-params",
 )
 by_name = {card.name: card for card in available}
 cards, shown, states = [], [], {}
@@ -266,5 +262,6 @@ sections.show(
         "Scores": lambda: scores(shown),
         "Calls": lambda: calls(cards, labels, split),
         "Training": lambda: training(cards, labels, models),
-    }
+    },
+    key="compare.section",
 )

@@ -1,14 +1,12 @@
 """Show what the data set holds: its films and patients, copies, where its labels come from, and how it is split."""
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
 from pages.parts.charts import dataset
 from pages.parts.data import data_folder
 from pages.parts.data.catalogue import Catalogue
-from pages.parts.shared import chart_with_table, first_visit
+from pages.parts.shared import chart_with_table
 from pneumo.datasets import kaggle, tables
 from pneumo.datasets.summary import Summary
 from pneumo.labels import OFFICIAL_SPLITS
@@ -37,8 +35,8 @@ def show_counts(summary: Summary) -> None:
     chart_with_table.show(
         dataset.class_bars(counts, list(OFFICIAL_SPLITS.values()), quantity),
         counts,
-        "counts",
-        f"{quantity.capitalize()} of each split by kind; the table has the figures.",
+        key="dataset.counts",
+        alt_text=f"{quantity.capitalize()} of each split by kind; the table has the figures.",
     )
     show_table(tables.readable_counts(summary.counts))
     st.caption(
@@ -58,7 +56,7 @@ def show_identical(summary: Summary, data: Catalogue | None) -> None:
         show_table(tables.readable_identical(summary.identical))
     if data and summary.identical_groups:
         with st.expander("Which files these are", icon=":material/list:"):
-            st.dataframe(tables.identical_files(data.films), hide_index=True, key="identical_files")
+            st.dataframe(tables.identical_files(data.films), hide_index=True, key="dataset.identical_files")
 
 
 def show_split(summary: Summary) -> None:
@@ -84,8 +82,6 @@ def show_split(summary: Summary) -> None:
     )
 
 
-first_visit.ensure_navigation(Path(__file__))
-
 st.title("Dataset")
 st.write(
     "Chest radiographs of children from one to five years, with and without pneumonia, that the models learn from."
@@ -97,7 +93,8 @@ if summary is None:
 st.caption(
     f"All figures are of the {len(data.films):,} films in {data.root}."
     if data
-    else "The figures come with pneumo, computed from the whole data set; name its folder to see your own copy."
+    else "The figures come with pneumo, computed from the whole data set."
+    + data_folder.invitation(" Name its folder to see your own copy.")
 )
 if data and (warning := tables.unnamed_text(data.films)):
     st.caption(f":material/warning: {warning}")
@@ -110,8 +107,8 @@ shares = tables.films_per_patient(summary.films_per_patient)
 chart_with_table.show(
     dataset.films_per_patient_bars(shares),
     shares,
-    "films_per_patient",
-    "How many films patients of each class have.",
+    key="dataset.films_per_patient",
+    alt_text="How many films patients of each class have.",
 )
 show_identical(summary, data)
 show_split(summary)

@@ -10,7 +10,7 @@ import pneumo
 from pages.parts.charts import style
 from pages.parts.data import catalogue, data_folder
 from pages.parts.models import measured_models
-from pages.parts.shared import chart, chart_with_table, first_visit, sections
+from pages.parts.shared import chart, chart_with_table, sections
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import pathogen
 from pneumo.labels import FALSE_ALARM, MISSED, SPLITS
@@ -79,8 +79,8 @@ def show_three_classes(card: ModelCard, split: str) -> None:
         chart_with_table.show(
             style.confusion_plot(cells, "Films by label and call"),
             cells,
-            "three_classes",
-            "Films labelled normal, bacterial and viral, by what they are called; the table has the figures.",
+            key="failures.three_classes",
+            alt_text="Films labelled normal, bacterial and viral, by what they are called; the table has the figures.",
         )
     st.table(three_classes.readable(called), border="horizontal", hide_index=True)
     st.caption(
@@ -116,7 +116,7 @@ def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path |
         column_config={
             "Probability": st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1),
         },
-        key="mistakes",
+        key="failures.mistakes",
     )
     st.caption(
         "The surest mistakes come first. *Also wrong* counts the other models that call the same film wrong: where "
@@ -128,7 +128,7 @@ def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path |
         file_name=f"mistakes_{card.name}_{split}.csv",
         mime="text/csv",
         icon=":material/download:",
-        key="download",
+        key="failures.download",
         on_click="ignore",
     )
 
@@ -138,14 +138,15 @@ def show_groups(films: pd.DataFrame, facts: pd.DataFrame | None) -> None:
     rates = failures.rates(films, facts)
     with st.container(horizontal=True):
         for grouping, group in rates.groupby("grouping", sort=False):
-            chart.draw(style.rate_plot(group, str(grouping)), width=SMALL, key=f"rates_{grouping}")
-    st.dataframe(failures.readable_rates(rates), hide_index=True, key="rates")
+            chart.draw(style.rate_plot(group, str(grouping)), width=SMALL, key=f"failures.rates_{grouping}")
+    st.dataframe(failures.readable_rates(rates), hide_index=True, key="failures.rates")
     st.caption(
         "With Wilson's 95 % interval. Groups differ in more than their name: the bright films may hold more normal "
         "ones, and on those a model is wrong in another way."
     )
     if facts is None:
-        st.caption("Size and brightness need the films: name the folder of the data set above.")
+        name_it = data_folder.invitation(": name the folder of the data set above")
+        st.caption(f"Size and brightness need the films{name_it}.")
     elif failures.BY_SIZE not in set(rates["grouping"]):
         st.caption("All these films have one size, so they are not grouped by it.")
 
@@ -155,8 +156,6 @@ def show_answers(card: ModelCard, split: str) -> None:
     st.table(leaderboard.answers(card, split), border="horizontal", hide_index=True)
     st.caption("What the Predict page would answer: it says “cannot say” where the model is not sure enough.")
 
-
-first_visit.ensure_navigation(Path(__file__))
 
 st.title("Where it fails")
 st.write("Which films a model calls wrong, how sure it was, and in which groups of films it is wrong most often.")
@@ -187,5 +186,6 @@ sections.show(
         "Groups of films": lambda: show_groups(films, facts),
         "Normal, bacterial or viral": lambda: show_three_classes(card, split),
         "Three answers": lambda: show_answers(card, split),
-    }
+    },
+    key="failures.section",
 )

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.parts.data import catalogue, data_folder, film_view
 from pages.parts.data.catalogue import SPLITS, Catalogue, Choice
-from pages.parts.shared import first_visit
+from pages.parts.shared import address
 from pneumo.datasets.summary import PICTURES, Summary, class_difference, difference_text, full_contrast, signed_picture
 from pneumo.errors import ImageError, ModelError
 from pneumo.labels import CALLS, KINDS
@@ -33,9 +33,9 @@ def choose(data: Catalogue) -> tuple[Choice, str | None]:
     """Ask which films to show; returns the choice and the model, if one is to say what it got wrong."""
     place = st.container(horizontal=True, vertical_alignment="bottom")
     present = [split for split in SPLITS if split in set(data.films["split"])]
-    names = {ALL: None} | {SPLITS[split]: split for split in present}
-    split = place.segmented_control(
-        "Split", list(names), default=ALL, required=True, key="split", bind="query-params", on_change=first_page
+    titles = {ALL: ALL} | {split: SPLITS[split] for split in present}
+    split = address.choose_one(
+        place.segmented_control, "Split", titles, required=True, key="gallery.split", on_change=first_page
     )
     kinds = place.multiselect(
         "Kind",
@@ -60,12 +60,10 @@ def choose(data: Catalogue) -> tuple[Choice, str | None]:
         chosen = place.slider("Width (pixels)", *limits, limits, key="width", bind="query-params", on_change=first_page)
         width = chosen if chosen != limits else None
     cards = store.catalogue().cards
-    titles = {NO_MODEL: ""} | {title: name for name, title in model_facts.labels(cards).items()}
-    title = place.selectbox(
-        "Model", list(titles), key="model", bind="query-params", on_change=first_page, width=230, index=0
-    )
+    models = {"": NO_MODEL} | model_facts.labels(cards)
+    model = address.choose_one(place.selectbox, "Model", models, key="gallery.model", on_change=first_page, width=230)
     calls: list[str] = []
-    if titles[title]:
+    if model:
         calls = place.multiselect(
             "What the model got wrong or right",
             list(CALLS),
@@ -77,7 +75,7 @@ def choose(data: Catalogue) -> tuple[Choice, str | None]:
             width=330,
         )
         calls = calls or list(CALLS)
-    return Choice(names[split], tuple(kinds), patient, width, tuple(calls)), titles[title] or None
+    return Choice(None if split == ALL else split, tuple(kinds), patient, width, tuple(calls)), model or None
 
 
 def show_films(data: Catalogue) -> None:
@@ -93,8 +91,8 @@ def show_films(data: Catalogue) -> None:
         films = failures.with_calls(films, calls)
         if not (films["call"] != "").any():
             st.write("None of these films is among those that the model was measured on; its wrong calls are:")
-            st.dataframe(failures.readable_errors(calls), hide_index=True, key="wrong_calls")
-            st.caption("To see the films, name the folder of the data set above.")
+            st.dataframe(failures.readable_errors(calls), hide_index=True, key="gallery.wrong_calls")
+            st.caption(data_folder.invitation("To see the films, name the folder of the data set above."))
             return
     found = catalogue.matching(films, choice)
     if found.empty:
@@ -123,7 +121,9 @@ def show_thumbnail(path: Path, file: str) -> None:
     except (ImageError, OSError) as error:
         st.caption(str(error))
         return
-    st.button(name, key=f"open_{file}", type="tertiary", on_click=open_film, args=(file,), help="Open this film")
+    st.button(
+        name, key=f"gallery.open_{file}", type="tertiary", on_click=open_film, args=(file,), help="Open this film"
+    )
 
 
 def picture_row(title: str, pictures: dict[str, np.ndarray]) -> None:
@@ -165,15 +165,13 @@ def show_shared(summary: Summary) -> None:
     )
 
 
-first_visit.ensure_navigation(Path(__file__))
-
 st.title("Gallery")
 given = data_folder.ask()
 data = given or data_folder.composites()
 if given is None:
     st.caption(
-        "These composites come with pneumo: each shows what twelve films of a kind share and no single child. Name "
-        "the folder of the data set to see its films."
+        "These composites come with pneumo: each shows what twelve films of a kind share and no single child."
+        + data_folder.invitation(" Name the folder of the data set to see its films.")
     )
 if data:
     if file := st.query_params.get("film"):

@@ -1,13 +1,11 @@
 """The leaderboard: every figure is computed here and now from the predictions that lie beside each model."""
 
-from pathlib import Path
-
 import streamlit as st
 
 import pneumo
 from pages.parts.charts import leaderboard_table
 from pages.parts.models import measured_models
-from pages.parts.shared import first_visit
+from pages.parts.shared import address, public, streamlit_internals
 from pneumo.errors import PneumoError
 from pneumo.labels import EXTERNAL_SPLIT, SPLITS
 from pneumo.results import leaderboard, model_facts, published
@@ -16,16 +14,16 @@ from pneumo.results.leaderboard import COLUMNS, SHOWN_FIRST, Latency, Measuremen
 FEWEST, MOST = 2, 5
 
 
-@st.cache_resource
 def latencies() -> dict[str, Latency]:
-    """Keep what was measured on this machine for all sessions, by the SHA-256 of the model's file."""
-    return {}
+    """Return what was measured in this session, by the SHA-256 of the model's file."""
+    return st.session_state.setdefault("leaderboard.latencies", {})
 
 
 def measure_latency(measurements: list[Measurement]) -> None:
     """Load each model and time it."""
     from pneumo.results import latency
 
+    streamlit_internals.import_keras()
     bar = st.progress(0.0, "Loading TensorFlow…")
     for place, each in enumerate(measurements):
         bar.progress(place / len(measurements), f"Timing {each.label}…")
@@ -35,8 +33,6 @@ def measure_latency(measurements: list[Measurement]) -> None:
             st.caption(f":material/warning: {error}")
     bar.empty()
 
-
-first_visit.ensure_navigation(Path(__file__))
 
 st.title("Leaderboard")
 st.write("How well each model tells pneumonia from normal films, on films that it was not trained on.")
@@ -54,13 +50,12 @@ if not measurements:
     st.stop()
 
 controls = st.columns([2, 1, 1], vertical_alignment="bottom")
-chosen = controls[0].multiselect(
+chosen = address.choose_many(
+    controls[0].multiselect,
     "Models",
-    [each.card.name for each in measurements],
-    format_func=labels.__getitem__,
-    key="models",
+    {each.card.name: labels[each.card.name] for each in measurements},
+    key="shared.models",
     placeholder="All of them",
-    bind="query-params",
 )
 search = controls[1].text_input(
     "Search", key="search", placeholder="Name or source", max_chars=100, bind="query-params"
@@ -83,10 +78,10 @@ with actions.popover("Rows and columns", icon=":material/view_column:"):
 external = [card for card in cards if EXTERNAL_SPLIT in leaderboard.splits([card])]
 elsewhere = measured_models.measure(external, EXTERNAL_SPLIT, labels)
 shown = [each for each in measurements if not chosen or each.card.name in chosen]
-if actions.button(
+if not public.is_public() and actions.button(
     "Measure latency here",
     icon=":material/timer:",
-    key="latency",
+    key="leaderboard.latency",
     help="Loads each model shown and times it on a sample film; takes some seconds a model.",
 ):
     measure_latency(shown)
@@ -101,7 +96,7 @@ with actions:
         file_name=f"leaderboard_{split}.csv",
         mime="text/csv",
         icon=":material/download:",
-        key="download",
+        key="leaderboard.download",
         on_click="ignore",
     )
 if FEWEST <= len(chosen) <= MOST:
@@ -109,7 +104,7 @@ if FEWEST <= len(chosen) <= MOST:
         "pages/compare.py",
         label="Compare these",
         icon=":material/compare_arrows:",
-        query_params={"models": [labels[name] for name in chosen], "split": SPLITS[split].title},
+        query_params={"models": chosen, "split": split},
     )
 else:
     st.caption(f"Choose {FEWEST} to {MOST} models above to compare them.")

@@ -8,7 +8,7 @@ from pages.parts.charts import dataset
 from pages.parts.charts.shortcuts import baseline_plot, embedding_plot, shift_plot, trait_plot
 from pages.parts.data import catalogue, data_folder
 from pages.parts.data.catalogue import Catalogue
-from pages.parts.shared import chart_with_table, first_visit, sections
+from pages.parts.shared import chart_with_table, sections
 from pneumo.datasets import checks, kaggle, samples, shortcut_tables, tables
 from pneumo.datasets import shortcuts as dataset_leaks
 from pneumo.datasets.shortcuts import PARTS, Leaks
@@ -43,7 +43,7 @@ def best_model() -> tuple[str, Estimate] | None:
 
 def measured_here(data: Catalogue | None) -> Leaks | None:
     """Return what was measured of a data set in this session; None where it was not, or films came or went since."""
-    place, leaks = st.session_state.get("leaks_of_folder", (None, None))
+    place, leaks = st.session_state.get("leaks.of_folder", (None, None))
     return leaks if data and place == (data.root, catalogue.state(data.root)) else None
 
 
@@ -56,7 +56,7 @@ def measure(data: Catalogue) -> None:
 
     try:
         found = dataset_leaks.measure(data.root, progress=tell)
-        st.session_state["leaks_of_folder"] = (data.root, catalogue.state(data.root)), found
+        st.session_state["leaks.of_folder"] = (data.root, catalogue.state(data.root)), found
     except (DatasetError, ImageError, OSError, ValueError) as error:
         st.error(f"These films cannot be measured: {error}", icon=":material/error:")
     bar.empty()
@@ -70,7 +70,8 @@ def choose(data: Catalogue | None) -> tuple[Leaks, bool]:
     except DatasetError as error:
         st.caption(f":material/warning: {error}")
     if data is None:
-        st.caption("The figures come with pneumo, computed from the whole data set; name a folder to measure your own.")
+        own = data_folder.invitation(" Name a folder to measure your own.")
+        st.caption(f"The figures come with pneumo, computed from the whole data set.{own}")
     elif shipped and shipped.fingerprint == kaggle.fingerprint(data.films):
         st.caption(
             f"The figures come with pneumo, and were computed from the {len(data.films):,} films in this folder."
@@ -78,7 +79,7 @@ def choose(data: Catalogue | None) -> tuple[Leaks, bool]:
     else:
         name, films = data.root.name, f"{len(data.films):,} films"
         if measured_here(data) is None and st.button(
-            f"Measure the {films} in {name}", icon=":material/straighten:", type="primary", key="measure"
+            f"Measure the {films} in {name}", icon=":material/straighten:", type="primary", key="leaks.measure"
         ):
             measure(data)
         if leaks := measured_here(data):
@@ -99,7 +100,10 @@ def show_floors(leaks: Leaks, model: tuple[str, Estimate] | None) -> None:
     st.write(shortcut_tables.floors_text(leaks))
     floors = shortcut_tables.floors(leaks, model)
     chart_with_table.show(
-        baseline_plot(floors), floors, "floors", "AUROC of each set of traits with its 95 % interval."
+        baseline_plot(floors),
+        floors,
+        key="leaks.floors",
+        alt_text="AUROC of each set of traits with its 95 % interval.",
     )
     st.caption(shortcut_tables.measured_on(leaks))
     st.caption(
@@ -116,7 +120,12 @@ def show_traits(leaks: Leaks) -> None:
         "Trait", list(titles), format_func=lambda key: titles[key], key="trait", bind="query-params", width=320
     )
     rows = shortcut_tables.trait_rows(leaks, trait)
-    chart_with_table.show(trait_plot(rows, titles[trait]), rows, "traits", f"{titles[trait]} of each class and part.")
+    chart_with_table.show(
+        trait_plot(rows, titles[trait]),
+        rows,
+        key="leaks.traits",
+        alt_text=f"{titles[trait]} of each class and part.",
+    )
     st.caption(
         f"{shortcut_tables.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean."
     )
@@ -137,8 +146,8 @@ def show_embedding(leaks: Leaks) -> None:
     chart_with_table.show(
         embedding_plot(leaks.points, column, groups),
         leaks.points,
-        "embedding",
-        "Films as points on two principal components, coloured by split or kind.",
+        key="leaks.embedding",
+        alt_text="Films as points on two principal components, coloured by split or kind.",
     )
     first, second = leaks.variance
     st.caption(
@@ -155,12 +164,19 @@ def show_sizes(summary: Summary | None) -> None:
     for place, (quantity, title) in zip(st.columns(len(SIZES)), SIZES.items(), strict=True):
         shares = tables.size_shares(summary.sizes, quantity)
         chart_with_table.show(
-            dataset.size_histogram(shares, title), shares, f"size_{quantity}", f"{title} by class.", place
+            dataset.size_histogram(shares, title),
+            shares,
+            key=f"leaks.size_{quantity}",
+            alt_text=f"{title} by class.",
+            place=place,
         )
     st.caption(tables.size_leak(summary.size_quartiles, summary.sizes_from))
     shares = tables.intensity_shares(summary.intensity)
     chart_with_table.show(
-        dataset.intensity_lines(shares, list(OFFICIAL_SPLITS.values())), shares, "intensity", "Grey values by class."
+        dataset.intensity_lines(shares, list(OFFICIAL_SPLITS.values())),
+        shares,
+        key="leaks.intensity",
+        alt_text="Grey values by class.",
     )
     st.caption("Where the lines of a class differ between splits, films were exposed or exported differently.")
 
@@ -172,16 +188,14 @@ def show_shifts(leaks: Leaks) -> None:
         chart_with_table.show(
             shift_plot(shifts),
             shifts,
-            "shifts",
-            "How far each trait of the test films lies from the training films.",
+            key="leaks.shifts",
+            alt_text="How far each trait of the test films lies from the training films.",
         )
     st.caption(
         f"{shortcut_tables.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a "
         "random validation split does not see it. The test films are described here; nothing was fitted to them."
     )
 
-
-first_visit.ensure_navigation(Path(__file__))
 
 st.title("What leaks")
 st.write(
@@ -200,5 +214,6 @@ sections.show(
         "Sizes and grey values": lambda: show_sizes(summary),
         "From training to test": lambda: show_shifts(leaks),
         "Map of the films": lambda: show_embedding(leaks),
-    }
+    },
+    key="leaks.section",
 )

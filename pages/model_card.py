@@ -1,13 +1,11 @@
 """The card of one model: what it is and is for, how it was made, how well it does, what a report should tell."""
 
-from pathlib import Path
-
 import streamlit as st
 
 import pneumo
 from pages.parts.charts import style
 from pages.parts.models import measured_models
-from pages.parts.shared import chart, first_visit
+from pages.parts.shared import chart
 from pneumo.errors import ModelError
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
@@ -49,7 +47,7 @@ def training(card: ModelCard) -> None:
         return
     for place, (key, title) in zip(st.columns(len(shown)), shown.items(), strict=True):
         plot = style.training_plot(history[history["figure"] == key], title, card.training.get("epoch_kept"))
-        chart.draw(plot, place, key=f"training_{key}")
+        chart.draw(plot, place, key=f"model_card.training_{key}")
     st.caption(
         "Where training improves and validation does not, the model learns its films by heart; the dashed upright line "
         "marks the epoch that was kept."
@@ -62,14 +60,12 @@ def show_items(guideline: str, items: list[Item]) -> None:
     folded = st.expander(
         f"{guideline}: {model_card.checklist_summary(items)}",
         icon=":material/checklist:",
-        key=f"items_{guideline}",
+        key=f"model_card.items_{guideline}",
         on_change="rerun",
     )
     if folded.open:
         folded.table(model_card.readable_checklist(items).set_index("Item"), border="horizontal")
 
-
-first_visit.ensure_navigation(Path(__file__))
 
 st.title("Model card")
 st.write("What a model is and is for, how it was made, how well it does, and what a report on it should tell.")
@@ -92,7 +88,7 @@ st.download_button(
     file_name=f"{card.name}.md",
     mime="text/markdown",
     icon=":material/download:",
-    key="download",
+    key="model_card.download",
     on_click="ignore",
 )
 for title, text in parts.items():

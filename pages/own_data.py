@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.data import own_films
-from pages.parts.shared import first_visit
+from pages.parts.shared import public
 from pneumo.datasets import checks, download, download_kagglehub, medmnist
 from pneumo.datasets.checks import Check, Problem
 from pneumo.errors import DatasetError
@@ -30,9 +30,9 @@ def look_through(typed: str) -> None:
     try:
         path = Path(typed.strip()).expanduser()
         found = checks.check(path, tell)
-        st.session_state["checked"] = found
+        st.session_state["own_data.checked"] = found
     except (DatasetError, RuntimeError) as error:
-        st.session_state.pop("checked", None)
+        st.session_state.pop("own_data.checked", None)
         st.error(str(error), icon=":material/error:")
     bar.empty()
 
@@ -53,7 +53,7 @@ def show_check(found: Check) -> None:
         st.success("Nothing here stands in the way of training and measuring.", icon=":material/check_circle:")
     for problem in found.problems:
         show_problem(problem)
-    st.dataframe(checks.readable_counts(found), hide_index=True, key="own_counts")
+    st.dataframe(checks.readable_counts(found), hide_index=True, key="own_data.counts")
     if medmnist.is_file_of(found.root):
         show_pictures(found.root)
         own_films.unpack(found.root)
@@ -93,7 +93,7 @@ def fetch(source: str, out: Path) -> None:
             path = download.download(out, download.URL, progress=tell, arrived=tell_share)
         else:
             path = download.download_medmnist(SMALL[source], out, download.MEDMNIST_URL, tell_share)
-        st.session_state["fetched"] = str(path)
+        st.session_state["own_data.fetched"] = str(path)
         st.success(f"The data set is in {path}.", icon=":material/check_circle:")
     except DatasetError as error:
         st.error(str(error), icon=":material/error:")
@@ -102,30 +102,35 @@ def fetch(source: str, out: Path) -> None:
 
 def use_fetched() -> None:
     """Put what was fetched into the box of the check."""
-    st.session_state["own_path"] = st.session_state["fetched"]
+    st.session_state["own_data.path"] = st.session_state["own_data.fetched"]
 
-
-first_visit.ensure_navigation(Path(__file__))
 
 st.title("Bring your own")
 st.write(
     "Point to films of your own in the Kaggle layout, or to a PneumoniaMNIST file. The check reads every film on this "
     "machine and tells what is missing, corrupt, twice there, or shared between splits, and what to do."
 )
+if public.is_public():
+    st.write(
+        "This server is open to others, so its visitors can neither check nor fetch films. Install pneumo on a machine "
+        "of your own: this page does both there, and so do `python -m pneumo data check` "
+        "and `python -m pneumo data download`."
+    )
+    st.stop()
 typed = st.text_input(
     "Folder or .npz file",
-    key="own_path",
+    key="own_data.path",
     persist_state="session",
     max_chars=1000,
     placeholder="/path/to/chest_xray or /path/to/pneumoniamnist_224.npz",
     help="A folder that holds train and test, each with NORMAL and PNEUMONIA.",
 )
-if st.button("Check", icon=":material/fact_check:", type="primary", key="check"):
+if st.button("Check", icon=":material/fact_check:", type="primary", key="own_data.check"):
     if typed.strip():
         look_through(typed)
     else:
         st.warning("Type the name of a folder or of a .npz file first.", icon=":material/edit:")
-if found := st.session_state.get("checked"):
+if found := st.session_state.get("own_data.checked"):
     show_check(found)
 st.caption("`python -m pneumo data check DIR` does the same on the command line, and with `--json` for machines.")
 
@@ -134,7 +139,7 @@ st.write(
     "Nothing is fetched until you click. All are of Kermany et al., *Cell* 2018, under CC BY 4.0; PneumoniaMNIST "
     "holds the same films made small and cut to their middle square, without the names that tell the patients."
 )
-source = st.selectbox("What to fetch", [KAGGLE, KAGGLEHUB, *SMALL], key="source", width=420)
+source = st.selectbox("What to fetch", [KAGGLE, KAGGLEHUB, *SMALL], key="own_data.source", width=420)
 out = ""
 if source == KAGGLEHUB:
     st.caption(
@@ -142,11 +147,11 @@ if source == KAGGLEHUB:
         "and goes on where an earlier try ended."
     )
 else:
-    out = st.text_input("Put it into", "data", key="out", persist_state="session", max_chars=1000, width=420)
-if st.button("Fetch", icon=":material/download:", key="fetch"):
+    out = st.text_input("Put it into", "data", key="own_data.out", persist_state="session", max_chars=1000, width=420)
+if st.button("Fetch", icon=":material/download:", key="own_data.fetch"):
     fetch(source, Path(out.strip() or "data").expanduser())
-if "fetched" in st.session_state:
-    st.button("Check what was fetched", icon=":material/fact_check:", key="use_fetched", on_click=use_fetched)
+if "own_data.fetched" in st.session_state:
+    st.button("Check what was fetched", icon=":material/fact_check:", key="own_data.use_fetched", on_click=use_fetched)
 st.caption(
     "Files from Zenodo are compared with their published hash. Kaggle publishes none: kagglehub compares the archive "
     "with the one that the server sends along, and either way the films are counted. "

@@ -1,14 +1,46 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
 from toy import synthetic
 
+from pages.parts.shared import streamlit_internals
 from pneumo.datasets import kaggle, samples, summary
 from pneumo.model_store import store
 
+PAGES = Path(__file__).parents[2] / "pages"
 HISTORY = "epoch,loss,accuracy,val_loss,val_accuracy,val_auroc,shifted_loss,shifted_accuracy,shifted_auroc,seconds\n"
+
+
+@pytest.fixture(autouse=True)
+def as_the_server(monkeypatch):
+    """Pages run through streamlit_app.py, as in a server; each run of an AppTest forgets what the server was told."""
+    make = PagesManager.__init__
+
+    def made(self, *args, **options):
+        make(self, *args, **options)
+        streamlit_internals.keep_pages_folder()
+
+    monkeypatch.setattr(PagesManager, "__init__", made)
+
+
+@pytest.fixture
+def page():
+    """Opens a page by its name and the query of its address."""
+
+    def open_page(name, state=(), **query):
+        app = AppTest.from_file(PAGES / f"{name}.py", default_timeout=60)
+        for key, value in query.items():
+            app.query_params[key] = value
+        for key, value in dict(state).items():
+            app.session_state[key] = value
+        return app.run()
+
+    return open_page
 
 
 @pytest.fixture

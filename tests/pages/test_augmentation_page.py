@@ -73,7 +73,7 @@ def test_the_seed_draws_others_and_the_recipe_comes_back():
     assert pictures(app) == before
 
     app.slider(key="gamma").set_value(0.5).run()
-    app.button(key="reset").click().run()
+    app.button(key="augmentation.reset").click().run()
 
     assert not app.exception
     assert sliders(app) == RECIPE
@@ -93,9 +93,9 @@ def test_another_model_brings_its_recipe_and_the_lungs_on_request(called_models)
     app = run(model="Toy model")
     assert not app.toggle
 
-    app.selectbox(key="model").set_value("Other model").run()
+    app.selectbox(key="shared.model").set_value("other").run()
     whole = pictures(app)
-    app.toggle(key="cut").set_value(True).run()
+    app.toggle(key="augmentation.cut").set_value(True).run()
 
     assert not app.exception
     assert sliders(app) == other

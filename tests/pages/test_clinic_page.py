@@ -54,7 +54,7 @@ def test_the_address_opens_a_curve_that_explains_itself(models, curve, said):
 def test_a_preset_moves_every_slider(models, name):
     app = run({"share": "44"})
 
-    app.button(key=name).click().run()
+    app.button(key=f"clinic.{name}").click().run()
 
     assert not app.exception
     assert {key: app.slider(key=key).value for key in PRESETS[name].values} == PRESETS[name].values

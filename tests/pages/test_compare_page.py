@@ -29,7 +29,7 @@ def test_the_two_best_models_are_compared_on_the_test_split(models):
     app = run()
 
     assert not app.exception
-    assert app.multiselect(key="models").value == ["good", "middling"]
+    assert app.multiselect(key="shared.models").value == ["good", "middling"]
     assert str(comparison.compare("good", "middling", "test", models)) in text(app)
     assert "Not measured on these films: POOR." in text(app)
 
@@ -48,8 +48,8 @@ def test_the_address_opens_a_section_and_no_other_is_drawn(models, section, char
 def test_the_address_holds_films_and_models(models):
     app = run({"split": "Validation", "models": ["POOR", "GOOD"]})
 
-    assert app.segmented_control(key="split").value == "val"
-    assert app.multiselect(key="models").value == ["poor", "good"]
+    assert app.segmented_control(key="shared.split").value == "val"
+    assert app.multiselect(key="shared.models").value == ["poor", "good"]
     assert str(comparison.compare("poor", "good", "val", models)) in text(app)
 
 
@@ -63,7 +63,7 @@ def test_every_pair_gets_a_verdict(models):
 def test_one_model_is_not_enough(models):
     app = run()
 
-    app.multiselect(key="models").set_value(["good"]).run()
+    app.multiselect(key="shared.models").set_value(["good"]).run()
 
     assert not app.exception
     assert "Choose at least two models" in text(app)

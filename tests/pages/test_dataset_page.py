@@ -18,7 +18,7 @@ def run(*opened):
     """Open the page with the figures of some charts unfolded."""
     app = AppTest.from_file(PAGE, default_timeout=60)
     for chart in opened:
-        app.session_state[f"{chart}_figures"] = True
+        app.session_state[f"dataset.{chart}_figures"] = True
     return app.run()
 
 
@@ -41,7 +41,7 @@ def test_without_a_data_set_the_shipped_figures_are_shown(shipped):
     assert not app.exception
     assert app.title[0].value == "Dataset"
     assert "The figures come with pneumo" in text(app)
-    assert app.text_input(key="data_folder").value == ""
+    assert app.text_input(key="shared.data_folder").value == ""
 
 
 def test_the_counts_are_those_of_the_summary(shipped):
@@ -60,7 +60,7 @@ def test_films_or_patients_are_drawn_with_a_table_and_a_file(shipped):
 
     assert not app.exception
     assert app.get("vega_lite_chart")[0].proto.spec != films
-    assert {button.key for button in app.download_button} == {"counts_csv", "films_per_patient_csv"}
+    assert {button.key for button in app.download_button} == {"dataset.counts_csv", "dataset.films_per_patient_csv"}
     assert list(table(app, "kind")) == ["split", "kind", "films", "patients", "share"]
 
 
@@ -69,7 +69,7 @@ def test_identical_films_are_counted_and_listed_where_they_are_at_hand(shipped, 
     assert "2 files in 1 groups are identical" in text(app)
     assert numbers(app, "Children that their names tell") == [2]
 
-    app.text_input(key="data_folder").set_value(str(toy_data)).run()
+    app.text_input(key="shared.data_folder").set_value(str(toy_data)).run()
 
     assert not app.exception
     assert table(app, "Patient after merging")["File"].to_list() == list(synthetic.IDENTICAL)
@@ -90,7 +90,7 @@ def test_licence_and_citation_are_named(shipped):
 def test_a_typed_folder_is_counted(shipped, toy_data):
     app = run()
 
-    app.text_input(key="data_folder").set_value(str(toy_data.parent)).run()
+    app.text_input(key="shared.data_folder").set_value(str(toy_data.parent)).run()
 
     assert not app.exception
     assert f"{len(kaggle.scan(toy_data)):,} films in {toy_data}" in text(app)
@@ -102,14 +102,14 @@ def test_the_environment_presets_the_folder(shipped, toy_data, monkeypatch):
     app = run()
 
     assert not app.exception
-    assert app.text_input(key="data_folder").value == str(toy_data)
+    assert app.text_input(key="shared.data_folder").value == str(toy_data)
 
 
 @pytest.mark.parametrize("folder", ["/nowhere/at/all", "y" * 500])
 def test_a_bad_folder_costs_a_sentence_and_falls_back(shipped, folder):
     app = run()
 
-    app.text_input(key="data_folder").set_value(folder).run()
+    app.text_input(key="shared.data_folder").set_value(folder).run()
 
     assert not app.exception
     assert "no data set in the Kaggle layout" in text(app) or "cannot be opened" in text(app)
@@ -122,7 +122,7 @@ def test_a_damaged_film_costs_a_sentence(shipped, toy_data, tmp_path):
     (copy / "train" / "NORMAL" / "IM-0116-0001.jpeg").write_bytes(b"no picture")
     app = run()
 
-    app.text_input(key="data_folder").set_value(str(copy)).run()
+    app.text_input(key="shared.data_folder").set_value(str(copy)).run()
 
     assert not app.exception
     assert "IM-0116-0001.jpeg is not a readable picture" in text(app)
@@ -135,7 +135,7 @@ def test_a_data_set_too_small_to_divide_says_so(shipped, toy_data, tmp_path):
         shutil.copy(film, target)
     app = run()
 
-    app.text_input(key="data_folder").set_value(str(tmp_path / "small")).run()
+    app.text_input(key="shared.data_folder").set_value(str(tmp_path / "small")).run()
 
     assert not app.exception
     assert "too small to be divided" in text(app)

@@ -64,8 +64,8 @@ def test_one_kind_of_mistake_can_be_shown(models, cards, choice, error):
 def test_the_address_holds_the_view(models):
     app = run({"model": "POOR", "split": "Validation", "errors": "False alarms"})
 
-    assert app.selectbox(key="model").value == "poor"
-    assert app.segmented_control(key="split").value == "val"
+    assert app.selectbox(key="shared.model").value == "poor"
+    assert app.segmented_control(key="shared.split").value == "val"
     assert set(app.dataframe[0].value["Error"]) == {FALSE_ALARM}
 
 
@@ -105,10 +105,10 @@ def test_the_groups_ask_for_the_films_that_they_need(models):
 def test_another_data_set_costs_a_sentence(models, toy_data):
     app = run()
 
-    app.text_input(key="data_folder").set_value(str(toy_data)).run()
+    app.text_input(key="shared.data_folder").set_value(str(toy_data)).run()
     assert not app.exception
     assert "films are not in" in text(app)
-    app.text_input(key="data_folder").set_value("/nowhere/at/all").run()
+    app.text_input(key="shared.data_folder").set_value("/nowhere/at/all").run()
     assert not app.exception
     assert ":material/warning:" in text(app)
 

@@ -24,7 +24,7 @@ def text(app):
 
 
 def shown(app):
-    return [button.key.removeprefix("open_") for button in app.button if button.key.startswith("open_")]
+    return [button.key.removeprefix("gallery.open_") for button in app.button if button.key.startswith("gallery.open_")]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_without_a_data_set_the_composites_are_shown():
 
 def test_a_typed_folder_shows_its_films_a_page_at_a_time(toy_data):
     app = run()
-    app.text_input(key="data_folder").set_value(str(toy_data)).run()
+    app.text_input(key="shared.data_folder").set_value(str(toy_data)).run()
     films = kaggle.scan(toy_data)["file"].to_list()
 
     assert not app.exception
@@ -59,7 +59,7 @@ def test_split_kind_and_patient_choose_films_and_go_back_to_the_first_page(with_
     app = run()
     app.pagination(key="page").set_value(3).run()
 
-    app.segmented_control(key="split").set_value("Training").run()
+    app.segmented_control(key="gallery.split").set_value("train").run()
     assert shown(app) == [file for file in catalogue.of_data_set(with_data).films["file"] if "train" in file][:24]
     app.multiselect(key="kind").set_value(["Viral pneumonia"]).run()
     viral = shown(app)
@@ -86,7 +86,7 @@ def test_widths_are_a_choice_where_films_differ(with_data, tmp_path):
     shutil.copy(samples.FOLDER / "mean_normal.png", copy / "train" / "NORMAL" / "IM-0999-0001.png")
     app = run()
     assert not app.slider
-    app.text_input(key="data_folder").set_value(str(copy)).run()
+    app.text_input(key="shared.data_folder").set_value(str(copy)).run()
 
     app.slider(key="width").set_value((210, 224)).run()
 
@@ -96,7 +96,7 @@ def test_widths_are_a_choice_where_films_differ(with_data, tmp_path):
 
 def test_films_are_chosen_by_what_a_model_got_wrong(with_data):
     app = run()
-    app.selectbox(key="model").set_value("Toy model").run()
+    app.selectbox(key="gallery.model").set_value("toy").run()
     wrong = shown(app)
     app.multiselect(key="call").set_value(["Missed pneumonia"]).run()
     missed = shown(app)
@@ -112,7 +112,7 @@ def test_films_are_chosen_by_what_a_model_got_wrong(with_data):
 
 def test_without_the_films_the_wrong_calls_are_a_table():
     app = run()
-    app.selectbox(key="model").set_value("Toy model").run()
+    app.selectbox(key="gallery.model").set_value("toy").run()
 
     assert not app.exception
     assert set(app.dataframe[0].value["Call"]) == {"False alarm"}
@@ -135,13 +135,13 @@ def test_a_nonsense_address_shows_all_films(with_data):
 
 def test_a_film_is_opened_with_its_header_and_calls_and_closed_again(with_data):
     app = run(split="Test")
-    app.button(key="open_test/NORMAL/IM-0001-0001.jpeg").click().run()
+    app.button(key="gallery.open_test/NORMAL/IM-0001-0001.jpeg").click().run()
 
     assert not app.exception
     assert app.query_params["film"] == "test/NORMAL/IM-0001-0001.jpeg"
     assert "200 × 160 pixels" in str(app.table[0].value)
     assert app.dataframe[0].value["Call"].to_list() == ["False alarm"]
-    app.button(key="close_film").click().run()
+    app.button(key="gallery.close_film").click().run()
     assert "film" not in app.query_params
     assert shown(app)
 
@@ -151,7 +151,7 @@ def test_the_lungs_are_drawn_only_when_asked_for(with_data):
     before = app.get("image")[0].proto.imgs[0].url
 
     assert "No model was measured on this film" in text(app)
-    app.toggle(key="film_outline").set_value(True).run()
+    app.toggle(key="gallery.outline").set_value(True).run()
 
     assert not app.exception
     assert app.get("image")[0].proto.imgs[0].url != before
@@ -171,7 +171,7 @@ def test_a_damaged_film_costs_a_sentence(with_data, tmp_path):
     (copy / "test" / "NORMAL" / "IM-0001-0001.jpeg").write_bytes(b"no picture")
     app = run(split="Test")
 
-    app.text_input(key="data_folder").set_value(str(copy)).run()
+    app.text_input(key="shared.data_folder").set_value(str(copy)).run()
 
     assert not app.exception
     assert "IM-0001-0001.jpeg" in text(app)
@@ -185,7 +185,7 @@ def test_a_damaged_film_costs_a_sentence(with_data, tmp_path):
 def test_a_bad_folder_costs_a_sentence_and_falls_back(folder):
     app = run()
 
-    app.text_input(key="data_folder").set_value(folder).run()
+    app.text_input(key="shared.data_folder").set_value(folder).run()
 
     assert not app.exception
     assert "no data set in the Kaggle layout" in text(app) or "cannot be opened" in text(app)

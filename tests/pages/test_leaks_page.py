@@ -18,7 +18,7 @@ def run(*opened, **query):
     for name, value in query.items():
         app.query_params[name] = value
     for chart in opened:
-        app.session_state[f"{chart}_figures"] = True
+        app.session_state[f"leaks.{chart}_figures"] = True
     return app.run()
 
 
@@ -39,7 +39,7 @@ def test_the_floor_is_told_beside_the_best_model(no_data_set):
     floors = table(app, "sees")
     assert len(floors) == len(leaks.floors) + 1
     assert floors["value"].iloc[-1] > floors["value"].iloc[0]
-    assert {button.key for button in app.download_button} == {"floors_csv"}
+    assert {button.key for button in app.download_button} == {"leaks.floors_csv"}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_every_section_draws_its_charts_and_gives_their_figures(no_data_set, sec
 
     assert not app.exception
     assert len(app.get("vega_lite_chart")) == 1 + len(charts)
-    assert {button.key for button in app.download_button} == {f"{chart}_csv" for chart in charts}
+    assert {button.key for button in app.download_button} == {f"leaks.{chart}_csv" for chart in charts}
 
 
 @pytest.mark.parametrize("trait", ["brightness", "lung_height", "marks_above"])
@@ -90,12 +90,12 @@ def test_without_models_the_floors_stand_alone(no_data_set, tmp_path, monkeypatc
 
 def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
     app = run(FLOORS, EMBEDDING, section="Map of the films")
-    app.text_input(key="data_folder").set_value(str(toy_data)).run()
+    app.text_input(key="shared.data_folder").set_value(str(toy_data)).run()
     shipped = shortcuts.load(samples.FOLDER)
     assert len(table(app, "sees")) == len(shipped.floors) + 1
     assert "not of this folder" in text(app)
 
-    app.button(key="measure").click().run()
+    app.button(key="leaks.measure").click().run()
 
     leaks = shortcuts.measure(toy_data)
     assert not app.exception
@@ -103,7 +103,7 @@ def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
     assert shortcut_tables.floors_text(leaks) in text(app)
     assert f"All figures are of the {len(leaks.points)} films in {toy_data}" in text(app)
     assert len(table(app, "x")) == len(leaks.points)
-    app.text_input(key="data_folder").set_value("").run()
+    app.text_input(key="shared.data_folder").set_value("").run()
     assert len(table(app, "sees")) == len(shipped.floors) + 1
 
 
@@ -115,7 +115,7 @@ def test_films_that_the_figures_are_of_need_no_measuring(shipped, toy_data, monk
 
     assert not app.exception
     assert "films in this folder" in text(app)
-    assert "measure" not in {button.key for button in app.button}
+    assert "leaks.measure" not in {button.key for button in app.button}
 
 
 def test_a_folder_that_cannot_be_measured_costs_a_sentence(no_data_set, toy_data, tmp_path):
@@ -123,8 +123,8 @@ def test_a_folder_that_cannot_be_measured_costs_a_sentence(no_data_set, toy_data
     (copy / "train" / "NORMAL" / "IM-0116-0001.jpeg").write_bytes(b"no picture")
     app = run()
 
-    app.text_input(key="data_folder").set_value(str(copy)).run()
-    app.button(key="measure").click().run()
+    app.text_input(key="shared.data_folder").set_value(str(copy)).run()
+    app.button(key="leaks.measure").click().run()
 
     assert not app.exception
     assert "IM-0116-0001.jpeg" in app.error[0].value

@@ -42,7 +42,7 @@ def test_a_guideline_unfolds_its_items(models, guideline):
         each for each in model_card.checklist(store.read_card("good", models), models) if each.guideline == guideline
     ]
     app = AppTest.from_file(PAGE, default_timeout=60)
-    app.session_state[f"items_{guideline}"] = True
+    app.session_state[f"model_card.items_{guideline}"] = True
     app.run()
 
     assert not app.exception
@@ -53,7 +53,7 @@ def test_the_address_and_the_list_choose_the_model(models):
     app = run({"model": "POOR"})
     assert "poor".rjust(64, "0") in text(app)
 
-    app.selectbox(key="model").set_value("middling").run()
+    app.selectbox(key="shared.model").set_value("middling").run()
 
     assert not app.exception
     assert "middling".rjust(64, "0") in text(app)
@@ -117,6 +117,6 @@ def test_every_shipped_model_has_a_card(monkeypatch):
     app = run()
 
     for name in store.names():
-        app.selectbox(key="model").set_value(name).run()
+        app.selectbox(key="shared.model").set_value(name).run()
         assert not app.exception
         assert store.read_card(name).sha256 in text(app)

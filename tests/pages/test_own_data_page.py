@@ -31,8 +31,8 @@ def told(app):
 
 def checked(path):
     app = run()
-    app.text_input(key="own_path").set_value(str(path))
-    return app.button(key="check").click().run()
+    app.text_input(key="own_data.path").set_value(str(path))
+    return app.button(key="own_data.check").click().run()
 
 
 def test_nothing_happens_before_a_click():
@@ -50,7 +50,7 @@ def test_a_sound_data_set_is_counted(toy_data):
     assert "Nothing here stands in the way" in told(app)
     assert "2 files have a copy" in told(app)
     assert app.dataframe[0].value["Films"].sum() > 60
-    assert app.button(key="to_gallery")
+    assert app.button(key="own_data.to_gallery")
 
 
 def test_what_is_wrong_is_told_with_its_files(toy_data, tmp_path):
@@ -79,15 +79,15 @@ def test_a_medmnist_file_is_written_as_films(tmp_path):
     np.savez(tmp_path / "pneumoniamnist_64.npz", **arrays(64))
     app = checked(tmp_path / "pneumoniamnist_64.npz")
 
-    app.text_input(key="unpack_out").set_value(str(tmp_path / "films"))
-    app.button(key="unpack").click().run()
+    app.text_input(key="own_data.unpack_out").set_value(str(tmp_path / "films"))
+    app.button(key="own_data.unpack").click().run()
 
     root = tmp_path / "films" / "pneumoniamnist_64"
     assert not app.exception
     assert f"The films are in {root}" in told(app)
     assert len(kaggle.scan(root)) == 14
-    assert app.button(key="to_gallery")
-    app.button(key="unpack").click().run()
+    assert app.button(key="own_data.to_gallery")
+    app.button(key="own_data.unpack").click().run()
     assert "is there already" in told(app)
 
 
@@ -98,15 +98,15 @@ def test_a_model_is_measured_on_the_test_films(toy_data, toy_models, tmp_path, m
     path = toy_data if kind == "folder" else tmp_path / "a.npz"
     app = checked(path)
 
-    app.button(key="own_measure").click().run()
+    app.button(key="own_data.measure").click().run()
 
-    name = app.selectbox(key="own_model").value
+    name = app.selectbox(key="own_data.model").value
     measured = own_films.measure(Classifier.open(name, toy_models), path)
     official = leaderboard.measure(store.read_card(name, toy_models), "test", folder=toy_models).metrics
     assert not app.exception
     shown = next(table.value for table in app.table if "Figure" in table.value)
     assert shown.equals(own_films.readable(measured.metrics, official))
-    assert app.download_button(key="own_csv")
+    assert app.download_button(key="own_data.csv")
 
 
 def test_films_without_a_test_split_cannot_be_measured(toy_models, tmp_path, monkeypatch):
@@ -115,7 +115,7 @@ def test_films_without_a_test_split_cannot_be_measured(toy_models, tmp_path, mon
     np.savez(tmp_path / "a.npz", **values)
     app = checked(tmp_path / "a.npz")
 
-    app.button(key="own_measure").click().run()
+    app.button(key="own_data.measure").click().run()
 
     assert not app.exception
     assert "no test films of both classes" in told(app)
@@ -130,8 +130,8 @@ def test_an_empty_box_is_told(path):
 def test_what_is_no_data_set_costs_a_sentence_and_clears_the_last_check(toy_data, path):
     app = checked(toy_data)
 
-    app.text_input(key="own_path").set_value(path)
-    app.button(key="check").click().run()
+    app.text_input(key="own_data.path").set_value(path)
+    app.button(key="own_data.check").click().run()
 
     assert not app.exception
     assert app.error
@@ -163,9 +163,9 @@ def server():
 
 def fetched(out, source):
     app = run()
-    app.selectbox(key="source").set_value(source)
-    app.text_input(key="out").set_value(str(out))
-    return app.button(key="fetch").click().run()
+    app.selectbox(key="own_data.source").set_value(source)
+    app.text_input(key="own_data.out").set_value(str(out))
+    return app.button(key="own_data.fetch").click().run()
 
 
 def test_a_file_is_fetched_at_a_click_and_can_be_checked(server, tmp_path, monkeypatch):
@@ -176,8 +176,8 @@ def test_a_file_is_fetched_at_a_click_and_can_be_checked(server, tmp_path, monke
     app = fetched(tmp_path / "new", "PneumoniaMNIST, 64 × 64 pixels, from Zenodo")
     assert not app.exception
     assert f"The data set is in {tmp_path / 'new' / 'pneumoniamnist_64.npz'}" in told(app)
-    app.button(key="use_fetched").click().run()
-    app.button(key="check").click().run()
+    app.button(key="own_data.use_fetched").click().run()
+    app.button(key="own_data.check").click().run()
 
     assert app.dataframe[0].value["Films"].sum() == 14
 
@@ -196,17 +196,17 @@ def test_kagglehub_fetches_at_a_click(toy_data, monkeypatch):
     monkeypatch.setattr(kaggle, "PUBLISHED_FILMS", counts)
     monkeypatch.setattr(kagglehub, "dataset_download", lambda handle: str(toy_data))
     app = run()
-    app.selectbox(key="source").set_value(own_data_source(app, "kagglehub")).run()
-    assert "out" not in {box.key for box in app.text_input}
+    app.selectbox(key="own_data.source").set_value(own_data_source(app, "kagglehub")).run()
+    assert "own_data.out" not in {box.key for box in app.text_input}
 
-    app.button(key="fetch").click().run()
+    app.button(key="own_data.fetch").click().run()
 
     assert not app.exception
     assert f"The data set is in {toy_data}" in told(app)
 
 
 def own_data_source(app, words):
-    return next(option for option in app.selectbox(key="source").options if words in option)
+    return next(option for option in app.selectbox(key="own_data.source").options if words in option)
 
 
 @pytest.mark.parametrize("source", ["Films", "PneumoniaMNIST, 28 × 28 pixels, from Zenodo"])
@@ -214,7 +214,7 @@ def test_without_a_network_a_sentence_says_what_to_do(tmp_path, monkeypatch, sou
     closed = "http://127.0.0.1:9/"
     monkeypatch.setattr(download, "MEDMNIST_URL", closed)
     monkeypatch.setattr(download, "URL", closed)
-    source = run().selectbox(key="source").options[0] if source == "Films" else source
+    source = run().selectbox(key="own_data.source").options[0] if source == "Films" else source
 
     app = fetched(tmp_path, source)
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.parts.data import catalogue
 from pages.parts.data.catalogue import Catalogue
+from pages.parts.shared import public
 from pneumo.datasets import kaggle, samples, summary
 from pneumo.datasets.summary import Summary
 from pneumo.errors import DatasetError
@@ -33,16 +34,11 @@ HELP = "The folder that holds train, val and test. Its films stay on this machin
 
 
 def locate(words: str = "Data set folder", help_text: str = HELP) -> Path | None:
-    """Ask for the folder of a data set and return its root; None, with a sentence, where there is none."""
-    folder = st.text_input(
-        words,
-        str(kaggle.default_folder() or ""),
-        key="data_folder",
-        persist_state="session",
-        max_chars=1000,
-        placeholder="/path/to/chest_xray",
-        help=help_text,
-    )
+    """Ask for the folder of a data set and return its root; None, with a sentence, where there is none.
+
+    Visitors of a public server are not asked: they get the folder that ``PNEUMO_DATA`` names, if any.
+    """
+    folder = str(kaggle.default_folder() or "") if public.is_public() else _typed(words, help_text)
     if not folder.strip():
         return None
     try:
@@ -50,6 +46,23 @@ def locate(words: str = "Data set folder", help_text: str = HELP) -> Path | None
     except DatasetError as error:
         st.caption(f":material/warning: {error}")
         return None
+
+
+def invitation(words: str) -> str:
+    """Return what asks the reader to name a folder; nothing where she cannot."""
+    return "" if public.is_public() else words
+
+
+def _typed(words: str, help_text: str) -> str:
+    return st.text_input(
+        words,
+        str(kaggle.default_folder() or ""),
+        key="shared.data_folder",
+        persist_state="session",
+        max_chars=1000,
+        placeholder="/path/to/chest_xray",
+        help=help_text,
+    )
 
 
 def ask() -> Catalogue | None:

@@ -20,7 +20,7 @@ def _close() -> None:
 
 def show(data: Catalogue, file: str) -> None:
     """Show a film of a catalogue, and the way back to the others."""
-    st.button("Back to the films", icon=":material/arrow_back:", key="close_film", on_click=_close)
+    st.button("Back to the films", icon=":material/arrow_back:", key="gallery.close_film", on_click=_close)
     _show_film(data, file)
 
 
@@ -38,7 +38,7 @@ def _show_film(data: Catalogue, file: str) -> None:
         st.subheader(film.name)
         shown, told = st.columns([3, 2])
         with told:
-            if st.toggle("Show the outline of the lungs", key="film_outline", help="Takes a few seconds at first."):
+            if st.toggle("Show the outline of the lungs", key="gallery.outline", help="Takes a few seconds at first."):
                 mask = lungs_on_request.lungs(path)
                 if mask and mask.count:
                     picture, words = drawing.outlined(picture, mask), f"{words} with the outline of its lungs"
@@ -72,7 +72,7 @@ def _show_calls(file: str) -> None:
             for probability, call in calls.loc[calls["file"] == file, ["probability", "call"]].to_numpy()
         ]
     if rows:
-        st.dataframe(rows, hide_index=True, key="film_calls")
+        st.dataframe(rows, hide_index=True, key="gallery.film_calls")
         st.caption("What the models called this film when they were measured; none was trained on it.")
     else:
         st.caption("No model was measured on this film: it is not of the validation or the test films.")

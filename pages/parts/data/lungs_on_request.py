@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts.shared import streamlit_internals
 from pneumo import radiograph
 from pneumo.errors import ModelError
 from pneumo.inference import gate
@@ -14,6 +15,7 @@ from pneumo.preprocessing import network_input
 @st.cache_resource(show_spinner="Loading the lung network…", max_entries=2)
 def _segmenter(sha256: str) -> Segmenter:
     """Load the network once for all sessions; ``sha256`` makes a retrained one a new one."""
+    streamlit_internals.import_keras()
     return gate.open_segmenter()
 
 

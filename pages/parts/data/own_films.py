@@ -14,13 +14,13 @@ from pneumo.model_store import store
 from pneumo.results import leaderboard, model_facts, own_films
 from pneumo.results.own_films import OwnMeasurement
 
-MEASURED = "own_measured"
+MEASURED = "own_data.measured"
 
 
 def leaf_through(root: Path) -> None:
     """Offer the other pages for the films of a folder."""
-    if st.button("Leaf through these films in the gallery", icon=":material/photo_library:", key="to_gallery"):
-        st.session_state["data_folder"] = str(root)
+    if st.button("Leaf through these films in the gallery", icon=":material/photo_library:", key="own_data.to_gallery"):
+        st.session_state["shared.data_folder"] = str(root)
         st.switch_page("pages/gallery.py")
     st.caption("Dataset, What leaks and Augmentation then show the same folder.")
 
@@ -28,16 +28,16 @@ def leaf_through(root: Path) -> None:
 def unpack(path: Path) -> None:
     """Offer to write a MedMNIST file as a folder of films, which all pages and commands can read."""
     st.write("Written as films, its pictures can be counted, leafed through and trained on like any data set.")
-    out = st.text_input("Write the films into", "data", key="unpack_out", max_chars=1000, width=420)
-    if st.button("Write as films", icon=":material/folder_open:", key="unpack"):
+    out = st.text_input("Write the films into", "data", key="own_data.unpack_out", max_chars=1000, width=420)
+    if st.button("Write as films", icon=":material/folder_open:", key="own_data.unpack"):
         bar, tell = _progress("Writing the films…")
         try:
             root = medmnist.unpack(path, Path(out.strip() or "data").expanduser(), tell)
-            st.session_state["unpacked"] = (path, root)
+            st.session_state["own_data.unpacked"] = (path, root)
         except (DatasetError, RuntimeError) as error:
             st.error(str(error), icon=":material/error:")
         bar.empty()
-    source, root = st.session_state.get("unpacked", (None, None))
+    source, root = st.session_state.get("own_data.unpacked", (None, None))
     if source == path and root:
         st.success(f"The films are in {root}.", icon=":material/check_circle:")
         leaf_through(root)
@@ -52,8 +52,9 @@ def measure(found: Check) -> None:
         st.caption("There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`.")
         return
     by_name, labels = {card.name: card for card in cards}, model_facts.labels(cards)
-    card = by_name[st.selectbox("Model", list(by_name), format_func=labels.__getitem__, key="own_model", width=420)]
-    if st.button("Measure", icon=":material/speed:", key="own_measure"):
+    name = st.selectbox("Model", list(by_name), format_func=labels.__getitem__, key="own_data.model", width=420)
+    card = by_name[name]
+    if st.button("Measure", icon=":material/speed:", key="own_data.measure"):
         bar, tell = _progress("Assessing the films…")
         try:
             # It takes long to import, and is needed only now.
@@ -111,6 +112,6 @@ def _show(measured: OwnMeasurement, name: str, official: Metrics | None) -> None
         file_name=f"{name}_own_films.csv",
         mime="text/csv",
         icon=":material/download:",
-        key="own_csv",
+        key="own_data.csv",
         on_click="ignore",
     )

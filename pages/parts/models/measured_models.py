@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts.shared import address
 from pneumo.errors import ModelError
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
@@ -32,15 +33,8 @@ def measured_cards() -> list[ModelCard]:
 def choose_films(cards: list[ModelCard]) -> str:
     """Let the reader choose the films; return the key of the split. The address holds the choice."""
     splits = leaderboard.splits(cards)
-    return st.segmented_control(
-        "Films",
-        splits,
-        default=splits[0],
-        required=True,
-        format_func=lambda each: SPLITS[each].title,
-        key="split",
-        bind="query-params",
-    )
+    titles = {split: SPLITS[split].title for split in splits}
+    return address.choose_one(st.segmented_control, "Films", titles, required=True, key="shared.split")
 
 
 def measured_on(cards: list[ModelCard], split: str) -> list[ModelCard]:
@@ -54,10 +48,8 @@ def measured_on(cards: list[ModelCard], split: str) -> list[ModelCard]:
 
 def choose_model(cards: list[ModelCard]) -> ModelCard:
     """Let the reader choose one model; the address holds the choice."""
-    labels = model_facts.labels(cards)
     by_name = {card.name: card for card in cards}
-    name = st.selectbox("Model", list(by_name), format_func=labels.__getitem__, key="model", bind="query-params")
-    return by_name[name]
+    return by_name[address.choose_one(st.selectbox, "Model", model_facts.labels(cards), key="shared.model")]
 
 
 def measure(cards: list[ModelCard], split: str, labels: dict[str, str]) -> list[Measurement]:

@@ -1,28 +1,20 @@
 """Charts on a page."""
 
-from typing import Any, cast
+from typing import Any
 
 import altair as alt
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-
-class _Checked:
-    """A chart that is not held against the Vega-Lite schema again, which takes half the time of a page of charts."""
-
-    def __init__(self, chart: alt.TopLevelMixin) -> None:
-        self._chart = chart
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._chart.to_dict(validate=False)
+from pages.parts.shared import streamlit_internals
 
 
 def draw(chart: alt.TopLevelMixin, place: DeltaGenerator | None = None, **options: Any) -> None:
     """Draw a chart of which a test says that it is valid.
 
     Args:
-        chart: of `pneumo`'s modules of charts.
+        chart: of `pages.parts.charts`.
         place: where to put it.
         **options: as of `streamlit.altair_chart`.
     """
-    (place or st).altair_chart(cast(alt.Chart, _Checked(chart)), **options)
+    (place or st).altair_chart(streamlit_internals.checked(chart), **options)

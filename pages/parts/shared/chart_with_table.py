@@ -11,6 +11,7 @@ from pages.parts.shared import chart
 def show(
     drawing: alt.TopLevelMixin,
     figures: pd.DataFrame,
+    *,
     key: str,
     alt_text: str,
     place: DeltaGenerator | None = None,
@@ -20,17 +21,18 @@ def show(
     Args:
         drawing: of the figures.
         figures: shown as they stand, and offered as CSV.
-        key: of the chart, of the table (``<key>_table``), of the button (``<key>_csv``) and the file's name.
+        key: of the chart, of the table (``<key>_table``) and of the button (``<key>_csv``); what follows its dot is
+            the file's name.
         alt_text: says what the chart shows to who cannot see it.
         place: where to put it.
     """
     with place or st.container():
         chart.draw(drawing, key=key, alt=alt_text)
-        _show_figures(figures, key)
+        _show_figures(figures, key=key)
 
 
 @st.fragment
-def _show_figures(figures: pd.DataFrame, key: str) -> None:
+def _show_figures(figures: pd.DataFrame, *, key: str) -> None:
     """Show the table and the file once the reader asks for them: a table folded away costs as much as one in sight."""
     folded = st.expander("Figures of this chart", icon=":material/table:", key=f"{key}_figures", on_change="rerun")
     if not folded.open:
@@ -40,7 +42,7 @@ def _show_figures(figures: pd.DataFrame, key: str) -> None:
         st.download_button(
             "Download (CSV)",
             figures.to_csv(index=False),
-            file_name=f"{key}.csv",
+            file_name=f"{key.rpartition('.')[2]}.csv",
             mime="text/csv",
             icon=":material/download:",
             key=f"{key}_csv",

@@ -15,8 +15,8 @@ def current() -> Language:
     """Return the language of this session."""
     asked = st.query_params.get(PARAMETER)
     if asked in LANGUAGES:
-        st.session_state.language = asked
-    known = LANGUAGES.get(st.session_state.get("language", ""))
+        st.session_state["shared.language"] = asked
+    known = LANGUAGES.get(st.session_state.get("shared.language", ""))
     return known or best_match([st.context.locale])
 
 
@@ -29,7 +29,7 @@ def choose_language() -> Language:
         codes,
         index=codes.index(language.code),
         format_func=lambda code: LANGUAGES[code].name,
-        key="language_choice",
+        key="shared.language_choice",
         on_change=_chosen,
         label_visibility="collapsed",
         width=130,
@@ -37,8 +37,13 @@ def choose_language() -> Language:
     return language
 
 
+def mark_page(language: Language) -> None:
+    """Tell browsers and screen readers the language of the page, for which Streamlit has no function."""
+    st.html(f"<script>document.documentElement.lang = '{language.code}'</script>", unsafe_allow_javascript=True)
+
+
 def _chosen() -> None:
-    st.session_state.language = st.query_params[PARAMETER] = st.session_state.language_choice
+    st.session_state["shared.language"] = st.query_params[PARAMETER] = st.session_state["shared.language_choice"]
 
 
 def told(text: str) -> str:

@@ -4,20 +4,24 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from pages.parts.shared import address
+
 
 @st.fragment
-def show(contents: Mapping[str, Callable[[], None]], key: str = "section") -> None:
+def show(contents: Mapping[str, Callable[[], None]], *, key: str) -> None:
     """Show sections as tabs; the address holds which is open.
 
     A browser takes a tenth of a second for every chart, in sight or not, so what is not in sight is not drawn.
 
     Args:
         contents: the titles of the sections, and what draws each.
-        key: of the tabs, in the address too.
+        key: of the tabs; what follows its dot is their name in the address.
     """
-    for tab, draw in zip(
-        st.tabs(list(contents), key=key, on_change="rerun", bind="query-params"), contents.values(), strict=True
-    ):
-        if tab.open:
-            with tab:
-                draw()
+    titles = list(contents)
+    address.restore(key, dict(zip(titles, titles, strict=True)), titles[:1], many=False)
+    tabs = dict(zip(titles, st.tabs(titles, key=key, on_change="rerun"), strict=True))
+    opened = [title for title, tab in tabs.items() if tab.open]
+    address.write(key, opened, titles[:1])
+    for title in opened:
+        with tabs[title]:
+            contents[title]()
