@@ -146,6 +146,7 @@ def test_a_film_is_opened_with_its_header_and_calls_and_closed_again(with_data):
     assert shown(app)
 
 
+@pytest.mark.keras
 def test_the_lungs_are_drawn_only_when_asked_for(with_data):
     app = run(film="train/NORMAL/IM-0115-0001.jpeg")
     before = app.get("image")[0].proto.imgs[0].url
