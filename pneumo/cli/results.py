@@ -25,7 +25,7 @@ def compare(
     seconds: Annotated[list[str], typer.Argument(help="One or more to compare it with.")],
     split: Annotated[str, typer.Option(help="The films to compare them on.")] = "test",
     as_json: JsonOption = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of MODEL_CARD.md.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     models: ModelsOption = None,
 ) -> None:
     """Say whether one model is better than others on the same films, or chance may explain the difference."""

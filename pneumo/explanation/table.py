@@ -1,4 +1,4 @@
-"""What was measured of a model's heat maps, as ``models/<name>/explanation.csv`` tells it; see `explain_benchmark`."""
+"""What was measured of a model's heat maps, as ``models/<name>/explanation.csv`` states it."""
 
 from pathlib import Path
 

@@ -165,7 +165,7 @@ def readable(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
 
 def markdown(first: str, seconds: Sequence[str], split: str = "test", folder: Path | None = None) -> str:
-    """Return a model against others as a Markdown table, as it stands in MODEL_CARD.md.
+    """Return a model against others as a Markdown table.
 
     Raises:
         ModelError: as `compare` does.

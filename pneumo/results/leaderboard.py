@@ -281,7 +281,7 @@ def decided(card: ModelCard, split: str, folder: Path | None = None) -> Decided:
 
 
 def markdown(split: str, folder: Path | None = None) -> str:
-    """Return the leaderboard of a split as a Markdown table, as it stands in README.md and MODEL_CARD.md.
+    """Return the leaderboard of a split as a Markdown table, from the predictions.
 
     Raises:
         ModelError: if no model was measured on the split, or predictions are damaged.

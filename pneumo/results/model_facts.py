@@ -124,7 +124,7 @@ def cell(figure: dict[str, Any]) -> str:
 
 
 def markdown(name: str, folder: Path | None = None) -> str:
-    """Return all figures of a model as a Markdown table, as it stands in MODEL_CARD.md for the lungs and the gate.
+    """Return all figures of a model as a Markdown table.
 
     Raises:
         ModelError: if there is no such model.
