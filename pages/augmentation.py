@@ -12,9 +12,10 @@ from pneumo.errors import ImageError, ModelError
 from pneumo.explanation import drawing
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.preprocessing.network_input import Augmentation
-from pneumo.results import augmentation_draws, model_facts
-from pneumo.results.augmentation_draws import RANGES
+from pneumo.preprocessing import augmentation, crops
+from pneumo.preprocessing.augmentation import RANGES, Augmentation
+from pneumo.preprocessing.network_input import model_input
+from pneumo.results import model_facts
 
 VIEWS = 12
 # In pixels; six fit beside each other on a desktop, two on a telephone.
@@ -24,7 +25,7 @@ PICTURE_WIDTH = 165
 @st.cache_data(show_spinner=False, max_entries=50)
 def training_square(path: Path, changed: int) -> np.ndarray:
     """Keep a film as training sees it until its file changes."""
-    return augmentation_draws.training_square(radiograph.read(path).pixels)
+    return augmentation.training_square(radiograph.read(path).pixels)
 
 
 def recipes() -> dict[str, tuple[ModelCard, Augmentation]]:
@@ -32,8 +33,8 @@ def recipes() -> dict[str, tuple[ModelCard, Augmentation]]:
     found = {}
     for card in store.catalogue().cards:
         try:
-            if augmentation := augmentation_draws.of_card(card):
-                found[card.name] = card, augmentation
+            if recipe := model_facts.augmentation(card):
+                found[card.name] = card, recipe
         except ModelError as error:
             st.caption(f":material/warning: {error}")
     return found
@@ -47,7 +48,7 @@ def start_from(recipe: dict[str, float]) -> None:
 
 def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
     """Show the sliders and what they make of a film."""
-    start = augmentation_draws.on_sliders(recipe)
+    start = augmentation.on_sliders(recipe)
     settings, shown = st.columns([1, 3])
     with settings:
         chosen = {
@@ -69,21 +70,21 @@ def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
         )
     with shown:
         square = training_square(path, path.stat().st_mtime_ns)
-        if augmentation_draws.is_of_lungs(card) and st.toggle(
+        if list(card.input["views"]) == [crops.LUNGS] and st.toggle(
             "Cut the film to its lungs first, as this model does",
             key="augmentation.cut",
             help="Takes a few seconds at first.",
         ):
             mask = lungs_on_request.lungs(path)
-            square = augmentation_draws.training_square(radiograph.read(path).pixels, mask)
+            square = augmentation.training_square(radiograph.read(path).pixels, mask.box if mask else None)
         size = card.input["size"]
-        augmentation = Augmentation(**chosen)
-        pictures = augmentation_draws.draws(square, size, augmentation, VIEWS, int(seed))
+        drawn = Augmentation(**chosen)
+        pictures = augmentation.draws(square, size, drawn, VIEWS, int(seed))
         with st.container(horizontal=True):
-            show_picture(augmentation_draws.unchanged(square, size), "As it is predicted")
+            show_picture(model_input(square, size)[..., 0], "As it is predicted")
             for number, picture in enumerate(pictures, start=1):
                 show_picture(picture, f"Draw {number}")
-        changed = augmentation_draws.differences(augmentation, recipe)
+        changed = augmentation.differences(drawn, recipe)
         st.caption(
             f"{size} × {size} pixels, as the network sees them, drawn by the code that training uses. "
             + (f"Changed from the recipe: {changed}." if changed else f"These are the ranges of {card.title}.")
@@ -124,7 +125,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 card, recipe = models[name]
 # Another model brings its own ranges; the sliders would keep those of the one before.
 if st.session_state.get("augmentation.recipe_of", name) != name:
-    start_from(augmentation_draws.on_sliders(recipe))
+    start_from(augmentation.on_sliders(recipe))
 st.session_state["augmentation.recipe_of"] = name
 try:
     show_views(data.root / film, card, recipe)

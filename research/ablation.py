@@ -25,12 +25,20 @@ from pneumo.errors import DatasetError
 from pneumo.evaluation import metrics
 from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.preprocessing import crops
+<<<<<<< HEAD:research/ablation.py
 from pneumo.preprocessing.network_input import Augmentation
 from pneumo.results import markdown_tables
 
 if TYPE_CHECKING:
     from pneumo.training.classifier import Stage
     from pneumo.training.loop import Films, Progress, Recipe
+=======
+from pneumo.preprocessing.augmentation import Augmentation
+from pneumo.training import classifier, loop
+from pneumo.training.classifier import Stage
+from pneumo.training.loop import Films, Recipe
+from pneumo.training.recipes import RECIPES
+>>>>>>> 4483a90 (Augmentation is one module; what leads from pixels to an input stands alone):research/ablation/ablation.py
 
 NAME = "mobilenetv2"
 SIZE = 96

@@ -98,8 +98,8 @@ class Classifier:
                 notes = (*notes, say("No lungs were found on the film; the model saw all of it."))
         box = lungs.box if lungs else None
         # Cut from 8 bits, as the films of a data set are.
-        stacked = crops.stacked(np.rint(square * 255).astype(np.uint8), self._views, box) / np.float32(255)
-        model_input = network_input.model_input(stacked, self.card.input["size"])
+        cropped = crops.cropped(np.rint(square * 255).astype(np.uint8), self._views, box) / np.float32(255)
+        model_input = network_input.model_input(cropped, self.card.input["size"])
         probability = float(self._calibration.apply(self._score(model_input)))
         answer = self._thresholds.answer(probability)
         reasons = (*self._reasons(answer, probability), *notes)

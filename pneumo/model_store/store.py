@@ -29,7 +29,7 @@ SHIPPED = _PACKAGE / "models" if (_PACKAGE / "models").is_dir() else _PACKAGE.pa
 PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
 # The split whose films imitate another hospital; models are compared and chosen on it, never on test.
 SELECTION_SPLIT = "val_shifted"
-# The validation films shifted further (`network_input.HARD_SHIFT`), in frames that tell nothing of the label: what an
+# The validation films shifted further (`augmentation.HARD_SHIFT`), in frames that tell nothing of the label: what an
 # ensemble is chosen on; and the same with all detail, which it is calibrated on.
 HARD_SPLIT = "val_hard"
 EVENED_SPLIT = "val_evened"

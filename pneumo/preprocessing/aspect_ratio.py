@@ -1,4 +1,4 @@
-"""The width:height of the films as they were taken.
+"""The aspect ratio (width:height) of the films as they were taken.
 
 It tells the label of the Guangzhou training films (about 1.23 where normal, 1.51 in pneumonia) and less so that of the
 test films, and it stays in a film that is squashed to a square: there the chest is narrow or wide.
@@ -15,7 +15,7 @@ from pneumo.errors import DatasetError
 # The folder of lung masks beside a data set, and its table.
 MASKS, TABLE = "lung_masks", "labels.csv"
 # Between these lie nearly all of the data set's films: views that are drawn from here tell nothing of the label.
-EVEN = (1.0, 2.0)
+RANDOMISED = (1.0, 2.0)
 # The columns of that table that are read, and what they are called here.
 COLUMNS = {"kermany_file": "name", "orig_width": "width", "orig_height": "height"}
 
@@ -67,17 +67,17 @@ def aspect_ratios(root: Path, table: pd.DataFrame, masks: Path | None = None) ->
     return ratios
 
 
-def stretches(ratio: float, frames: tuple[float, float] = EVEN) -> tuple[float, float] | None:
-    """Return the shapes that crops of a squashed film may have, for its views to have one of some frames.
+def crop_range(ratio: float, wanted: tuple[float, float] = RANDOMISED) -> tuple[float, float] | None:
+    """Return the aspect ratios that crops of a squashed film may have, for its views to have one that is wanted.
 
     Args:
         ratio: the film's own width:height, NaN where that is not known.
-        frames: the least and the greatest width:height of a view.
+        wanted: the least and the greatest width:height of a view.
 
     Returns:
-        See `network_input.augmented_input`; None where the ratio is not known.
+        See `augmentation.augmented_input`; None where the ratio is not known.
     """
-    return None if np.isnan(ratio) else (frames[0] / ratio, frames[1] / ratio)
+    return None if np.isnan(ratio) else (wanted[0] / ratio, wanted[1] / ratio)
 
 
 def _own_ratio(file: Path) -> float:

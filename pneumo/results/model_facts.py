@@ -13,6 +13,7 @@ from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, SCREENING, ModelCard
+from pneumo.preprocessing.augmentation import Augmentation, of_values
 from pneumo.results import markdown_tables
 
 CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
@@ -93,6 +94,20 @@ def openings(cards: Iterable[ModelCard]) -> str:
         by_count.setdefault(len(card.test_openings), []).append(names[card.name])
     parts = [f"{times(count)} by {', '.join(sorted(models))}" for count, models in sorted(by_count.items())]
     return f"It was opened {'; '.join(parts)}." if parts else ""
+
+
+def augmentation(card: ModelCard) -> Augmentation | None:
+    """Return the augmentation that a model was trained with; None where its card tells of none, as an ensemble's.
+
+    Raises:
+        ModelError: if the card holds something else than numbers within `augmentation.RANGES`.
+    """
+    recipe = card.training.get("recipe") or {}
+    stated = recipe.get("augmentation") if isinstance(recipe, dict) else None
+    try:
+        return of_values(stated) if stated else None
+    except ValueError as error:
+        raise ModelError(f"The augmentation in the card of {card.name} is damaged ({error}).") from error
 
 
 def times(count: int) -> str:

@@ -22,8 +22,8 @@ from pneumo.model_store import provenance, store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.store import EVENED_SPLIT, HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
 from pneumo.networks import classifiers
-from pneumo.preprocessing import aspect_ratio, crops, network_input
-from pneumo.preprocessing.network_input import Augmentation
+from pneumo.preprocessing import aspect_ratio, augmentation, crops
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import export, linear_probe, loop
 from pneumo.training.export import VALIDATION_SPLITS, Origin
 from pneumo.training.films import SURROUNDINGS, all_stacked, load_squares, shifted_squares, swapped_frames
@@ -34,7 +34,7 @@ from pneumo.training.recipes import RECIPES
 # Validation films on which a part is black: what a model still tells then it did not read there.
 HIDDEN = {"val_without_lungs": crops.LUNGS, "val_lungs_only": SURROUNDINGS}
 # How far the films of a split stray whose frames tell nothing of the label.
-EVEN_FRAMES = {HARD_SPLIT: network_input.HARD_SHIFT, EVENED_SPLIT: network_input.SHARP_SHIFT}
+EVEN_FRAMES = {HARD_SPLIT: augmentation.HARD_SHIFT, EVENED_SPLIT: augmentation.SHARP_SHIFT}
 EVALUATION_SPLITS = (*VALIDATION_SPLITS, *EVEN_FRAMES, REFRAMED_SPLIT, *HIDDEN, "test", EXTERNAL_SPLIT)
 
 
@@ -232,7 +232,7 @@ def hard_films(
     segmenter: Segmenter | None = None,
     draw: int = 0,
     masks: Path | None = None,
-    shift: Augmentation = network_input.HARD_SHIFT,
+    shift: Augmentation = augmentation.HARD_SHIFT,
 ) -> Films:
     """Read films shifted hard, in frames that tell nothing of the label where known.
 
@@ -240,7 +240,7 @@ def hard_films(
     stray.
     """
     films = _read(root, table, progress)
-    shapes = [aspect_ratio.stretches(ratio) for ratio in aspect_ratio.aspect_ratios(root, table, masks)]
+    shapes = [aspect_ratio.crop_range(ratio) for ratio in aspect_ratio.aspect_ratios(root, table, masks)]
     shifted = shifted_squares(films.squares, films.files, shift, draw, shapes)
     return dataclasses.replace(films, squares=all_stacked(shifted, seen, segmenter) if segmenter else shifted)
 

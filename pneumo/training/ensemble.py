@@ -10,7 +10,7 @@ from pneumo.model_store import provenance, store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.networks import ensemble
 from pneumo.networks.ensemble import Member
-from pneumo.preprocessing.network_input import SHARP_SHIFT
+from pneumo.preprocessing.augmentation import SHARP_SHIFT
 from pneumo.training import classifier, export
 from pneumo.training.classifier import Stage
 from pneumo.training.recipes import ENSEMBLE

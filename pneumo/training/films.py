@@ -11,8 +11,9 @@ from pneumo import radiograph
 from pneumo.errors import DatasetError
 from pneumo.inference import lungs
 from pneumo.inference.lungs import LungMask, Segmenter
-from pneumo.preprocessing import aspect_ratio, crops, network_input
-from pneumo.preprocessing.network_input import SHIFT, SQUARE, Augmentation
+from pneumo.preprocessing import aspect_ratio, augmentation, crops, network_input
+from pneumo.preprocessing.augmentation import SHIFT, Augmentation
+from pneumo.preprocessing.network_input import SQUARE
 
 SURROUNDINGS = "surroundings"
 _BATCH = 32
@@ -80,7 +81,7 @@ def all_stacked(
         for offset, probability in enumerate(segmenter.probability(part / np.float32(255))):
             mask = lungs.of_probability(probability)
             film = without(part[offset], hidden, mask) if hidden else part[offset]
-            pictures[start + offset] = crops.stacked(film, views, mask.box)
+            pictures[start + offset] = crops.cropped(film, views, mask.box)
         progress(min(start + _BATCH, len(squares)), len(squares))
     return pictures
 
@@ -92,20 +93,20 @@ def shifted_squares(
     draw: int = 0,
     stretches: Sequence[tuple[float, float] | None] | None = None,
 ) -> np.ndarray:
-    """Return films as another hospital might have framed and exposed them, see `network_input.shifted_input`.
+    """Return films as another hospital might have framed and exposed them, see `augmentation.shifted_input`.
 
     Args:
         squares: (films, `SQUARE`, `SQUARE`) uint8.
         files: the name of each film, which decides on its view.
         shift: how far a view may stray.
         draw: which of a film's views.
-        stretches: of each film, see `network_input.augmented_input`.
+        stretches: of each film, see `augmentation.augmented_input`.
 
     Returns:
         (films, `SQUARE`, `SQUARE`) uint8.
     """
     shifted = (
-        network_input.shifted_input(square / np.float32(255), SQUARE, file, shift, draw, shapes)[..., 0]
+        augmentation.shifted_input(square / np.float32(255), SQUARE, file, shift, draw, shapes)[..., 0]
         for square, file, shapes in zip(squares, files, stretches or [None] * len(files), strict=True)
     )
     return np.stack([np.rint(square * 255).astype(np.uint8) for square in shifted])

@@ -34,8 +34,8 @@ from pneumo.model_store import provenance, store
 from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
 from pneumo.networks import gate_network
 from pneumo.networks.gate_network import Heads
-from pneumo.preprocessing import network_input
-from pneumo.preprocessing.network_input import Augmentation
+from pneumo.preprocessing import augmentation, network_input
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.radiograph import Radiograph
 from pneumo.training import classifier, export
 from pneumo.training.classifier import Stage
@@ -63,7 +63,7 @@ def views(squares: np.ndarray, seed: int, count: int = 1) -> Iterator[np.ndarray
     rng = np.random.default_rng(seed)
     for square in squares:
         for _ in range(count):
-            yield network_input.augmented_input(square / np.float32(255), square.shape[0], VIEWS, rng)[..., 0]
+            yield augmentation.augmented_input(square / np.float32(255), square.shape[0], VIEWS, rng)[..., 0]
 
 
 def embed(

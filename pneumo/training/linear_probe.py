@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from pneumo.preprocessing import network_input
-from pneumo.preprocessing.network_input import Augmentation
+from pneumo.preprocessing import augmentation
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import loop
 from pneumo.training.loop import Films
 
@@ -96,4 +96,4 @@ def _views(films: Films, size: int, probe: Probe) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(probe.seed)
     for _ in range(probe.views):
         for square in films.squares:
-            yield network_input.augmented_input(square / np.float32(255), size, probe.augmentation, rng)
+            yield augmentation.augmented_input(square / np.float32(255), size, probe.augmentation, rng)

@@ -3,7 +3,7 @@
 An epoch shows as many films as the training set has, half of them of each class. The weights that are judged
 and kept are an exponential moving average of the trained ones (Polyak and Juditsky 1992). After each epoch they
 are judged on the validation films as they are and as another hospital might have framed and exposed them
-(`pneumo.preprocessing.network_input.shifted_input`); the epoch with the best area under the ROC curve on the latter
+(`pneumo.preprocessing.augmentation.shifted_input`); the epoch with the best area under the ROC curve on the latter
 is kept. Nothing here depends on the Keras backend.
 """
 
@@ -21,8 +21,8 @@ import keras
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pneumo.preprocessing import aspect_ratio, network_input
-from pneumo.preprocessing.network_input import Augmentation
+from pneumo.preprocessing import aspect_ratio, augmentation, network_input
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import checkpoints
 
 
@@ -71,7 +71,7 @@ class Films:
         labels: (films,) float32, 1 for pneumonia and 0 for normal.
         files: the name of each film.
         shifted: the same views of the films as another hospital might have taken them; None where those are drawn from
-            `squares` by `pneumo.preprocessing.network_input.shifted_input`.
+            `squares` by `pneumo.preprocessing.augmentation.shifted_input`.
         aspect_ratios: (films,) width:height of the films before they were squashed, NaN where unknown; None where
             nothing asks for it.
     """
@@ -114,7 +114,7 @@ class _Views(keras.utils.PyDataset):
         rng = np.random.default_rng((*self._seed, index))
         chosen = self._order[index * self._recipe.batch : (index + 1) * self._recipe.batch]
         views = [
-            network_input.augmented_input(
+            augmentation.augmented_input(
                 self._films.squares[film] / np.float32(255),
                 self._size,
                 self._recipe.augmentation,
@@ -127,7 +127,7 @@ class _Views(keras.utils.PyDataset):
 
     def _stretches(self, film: int) -> tuple[float, float] | None:
         frames, ratios = self._recipe.frames, self._films.aspect_ratios
-        return None if frames is None or ratios is None else aspect_ratio.stretches(ratios[film], frames)
+        return None if frames is None or ratios is None else aspect_ratio.crop_range(ratios[film], frames)
 
 
 def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.ndarray]:
@@ -136,7 +136,7 @@ def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.n
     for square, name in zip(films.squares if drawn is None else drawn, films.files, strict=True):
         scaled = square / np.float32(255)
         shift = shifted and drawn is None
-        yield network_input.shifted_input(scaled, size, name) if shift else network_input.model_input(scaled, size)
+        yield augmentation.shifted_input(scaled, size, name) if shift else network_input.model_input(scaled, size)
 
 
 def predict(model: keras.Model, films: Films, *, shifted: bool = False, batch: int = 64) -> np.ndarray:

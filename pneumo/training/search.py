@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
-from pneumo.preprocessing.network_input import Augmentation
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training.loop import Recipe
 
 if TYPE_CHECKING:

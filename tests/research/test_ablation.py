@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from pneumo.errors import DatasetError
 from pneumo.networks import classifiers
 from pneumo.preprocessing import crops
-from pneumo.preprocessing.network_input import Augmentation
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import loop, recipes
 from pneumo.training.loop import Recipe
 from research import ablation

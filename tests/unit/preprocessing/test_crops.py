@@ -8,7 +8,7 @@ from toy import synthetic
 from pneumo.errors import DatasetError
 from pneumo.inference import lungs
 from pneumo.inference.lungs import Segmenter
-from pneumo.preprocessing import crops, network_input
+from pneumo.preprocessing import augmentation, crops, network_input
 from pneumo.preprocessing.network_input import SQUARE
 from pneumo.training import films
 
@@ -61,11 +61,11 @@ def test_views_are_stacked_in_their_order():
     square = np.random.default_rng(0).random((SQUARE, SQUARE), np.float32)
     lung_part = crops.cut(square, crops.box(crops.LUNGS, MASK.box))
 
-    both = crops.stacked(square, [crops.LUNGS, crops.FILM], MASK.box)
+    both = crops.cropped(square, [crops.LUNGS, crops.FILM], MASK.box)
 
     np.testing.assert_array_equal(both[..., 0], lung_part)
     np.testing.assert_array_equal(both[..., 1], square)
-    np.testing.assert_array_equal(crops.stacked(square, [crops.LUNGS], MASK.box), lung_part)
+    np.testing.assert_array_equal(crops.cropped(square, [crops.LUNGS], MASK.box), lung_part)
     assert network_input.model_input(both, 96).shape == (96, 96, 2)
     np.testing.assert_array_equal(network_input.model_input(both, 96)[..., 1:], network_input.model_input(square, 96))
 
@@ -80,23 +80,21 @@ def test_many_films_are_cut_like_each_of_them(seen):
     assert told == [(32, 35), (35, 35)]
     assert drawn.dtype == np.uint8
     for square, picture in zip(squares, drawn, strict=True):
-        np.testing.assert_array_equal(picture, crops.stacked(square, seen, MASK.box))
+        np.testing.assert_array_equal(picture, crops.cropped(square, seen, MASK.box))
 
 
 def test_shifted_films_are_those_that_whole_film_models_are_judged_on():
     squares = np.random.default_rng(2).integers(0, 256, (2, SQUARE, SQUARE), np.uint8)
 
     shifted = films.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"])
-    hard = films.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"], network_input.HARD_SHIFT)
-    other = films.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"], network_input.HARD_SHIFT, draw=1)
+    hard = films.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"], augmentation.HARD_SHIFT)
+    other = films.shifted_squares(squares, ["a/x.jpg", "b/y.jpg"], augmentation.HARD_SHIFT, draw=1)
 
-    by_hand = network_input.shifted_input(squares[1] / np.float32(255), SQUARE, "y.jpg")[..., 0]
+    by_hand = augmentation.shifted_input(squares[1] / np.float32(255), SQUARE, "y.jpg")[..., 0]
     np.testing.assert_allclose(shifted[1] / 255, by_hand, atol=0.5 / 255 + 1e-6)
     assert shifted.dtype == np.uint8
     for draw, pictures in enumerate((hard, other)):
-        view = network_input.shifted_input(
-            squares[0] / np.float32(255), SQUARE, "x.jpg", network_input.HARD_SHIFT, draw
-        )
+        view = augmentation.shifted_input(squares[0] / np.float32(255), SQUARE, "x.jpg", augmentation.HARD_SHIFT, draw)
         np.testing.assert_allclose(pictures[0] / 255, view[..., 0], atol=0.5 / 255 + 1e-6)
     assert not np.array_equal(hard, other)
     assert not np.array_equal(hard, shifted)

@@ -1,6 +1,3 @@
-import dataclasses
-import zlib
-
 import cv2
 import numpy as np
 import pytest
@@ -12,19 +9,13 @@ from toy import synthetic
 from pneumo import radiograph
 from pneumo.datasets import kaggle
 from pneumo.errors import ImageError
-from pneumo.preprocessing import network_input
 from pneumo.preprocessing.network_input import (
     SQUARE,
-    Augmentation,
-    augmented_input,
     film_square,
     fit_within,
     model_input,
-    shifted_input,
 )
 from pneumo.training import films
-
-IDENTITY = Augmentation(min_area=1, max_stretch=1, brightness=0, contrast=0, gamma=0, flip=0)
 
 
 def drawn(height=400, width=500, seed=3):
@@ -119,153 +110,6 @@ def test_an_input_of_half_the_size_averages_areas(square):
     means = square.reshape(SQUARE // 2, 2, SQUARE // 2, 2).mean(axis=(1, 3))
 
     np.testing.assert_allclose(model_input(square, SQUARE // 2)[..., 0], means, atol=1e-6)
-
-
-@given(
-    seed=st.integers(0, 2**32),
-    size=st.integers(8, 96),
-    augmentation=st.builds(
-        Augmentation,
-        min_area=st.floats(0.01, 1),
-        max_stretch=st.floats(1, 3),
-        brightness=st.floats(0, 1),
-        contrast=st.floats(0, 1),
-        gamma=st.floats(0, 0.9),
-        flip=st.floats(0, 1),
-    ),
-)
-def test_every_random_view_is_a_possible_input(square, seed, size, augmentation):
-    view = augmented_input(square, size, augmentation, np.random.default_rng(seed))
-
-    assert view.shape == (size, size, 1)
-    assert view.dtype == np.float32
-    assert np.isfinite(view).all()
-    assert view.min() >= 0
-    assert view.max() <= 1
-
-
-@given(seed=st.integers(0, 2**32), size=st.sampled_from([32, 64, 160]))
-def test_augmentation_by_nothing_is_the_plain_input(square, seed, size):
-    view = augmented_input(square, size, IDENTITY, np.random.default_rng(seed))
-
-    np.testing.assert_allclose(view, model_input(square, size), atol=1e-6)
-
-
-def test_a_flip_mirrors_left_and_right(square):
-    mirrored = Augmentation(min_area=1, max_stretch=1, brightness=0, contrast=0, gamma=0, flip=1)
-
-    view = augmented_input(square, 64, mirrored, np.random.default_rng(0))
-
-    np.testing.assert_allclose(view, model_input(square, 64)[:, ::-1], atol=1e-6)
-
-
-def crops(cropping, count, **film):
-    """Return the heights and the widths, in pixels of 224, that random crops keep of a film."""
-    # The grey values of a ramp tell how much of a side a crop kept.
-    ramp = np.linspace(0, 1, 224, dtype=np.float32)[:, None].repeat(224, axis=1)
-    return (
-        np.array(
-            [
-                np.ptp(augmented_input(picture, 224, cropping, np.random.default_rng(seed), **film)) * 223 + 1
-                for seed in range(count)
-            ]
-        )
-        for picture in (ramp, np.ascontiguousarray(ramp.T))
-    )
-
-
-def test_a_crop_keeps_the_area_and_the_stretch_that_it_may():
-    cropping = Augmentation(min_area=0.5, max_stretch=1.25, brightness=0, contrast=0, gamma=0, flip=0)
-    heights, widths = crops(cropping, 60)
-
-    areas, ratios = heights * widths / 224**2, widths / heights
-    assert areas.min() > 0.49
-    assert areas.max() > 0.85
-    assert areas.min() < 0.65
-    assert 1 / 1.27 < ratios.min() < 0.95
-    assert 1.05 < ratios.max() < 1.27
-
-
-@pytest.mark.parametrize("aspect_ratio", [0.9, 1.23, 1.51, 2.4])
-def test_a_crop_of_given_shape_keeps_it_and_fits(aspect_ratio):
-    cropping = dataclasses.replace(IDENTITY, min_area=0.5)
-
-    heights, widths = crops(cropping, 60, stretches=(1 / aspect_ratio, 2 / aspect_ratio))
-
-    frames = aspect_ratio * widths / heights
-    assert 0.98 < frames.min() < 1.1
-    assert 1.85 < frames.max() < 2.05
-    assert np.log(frames).mean() == pytest.approx(np.log(2) / 2, abs=0.08)
-    assert max(widths.max(), heights.max()) <= 225
-
-
-def test_detail_is_lost_along_rows_and_columns_apart():
-    # Stripes two pixels wide: gone where the side across them is shrunk to a quarter.
-    stripes = np.tile(np.repeat([0.2, 0.8], 2).astype(np.float32), (224, 56))
-    coarse = dataclasses.replace(IDENTITY, detail=0.25)
-
-    def contrasts(picture):
-        return np.array(
-            [augmented_input(picture, 224, coarse, np.random.default_rng(seed)).std() for seed in range(40)]
-        )
-
-    across, along = contrasts(stripes), contrasts(np.ascontiguousarray(stripes.T))
-    for contrast in (across, along):
-        assert contrast.min() < 0.06
-        assert contrast.max() > 0.15
-    assert np.corrcoef(across, along)[0, 1] < 0.5
-
-
-def test_brightness_contrast_and_gamma_change_what_they_are_named_for(square):
-    plain = model_input(square, 64)
-    inner = (plain > 0.35) & (plain < 0.65)
-
-    def view(**changes):
-        options = {"min_area": 1, "max_stretch": 1, "brightness": 0, "contrast": 0, "gamma": 0, "flip": 0}
-        return augmented_input(square, 64, Augmentation(**(options | changes)), np.random.default_rng(0))
-
-    brighter, contrasted, bent = view(brightness=0.3), view(contrast=0.3), view(gamma=0.3)
-
-    np.testing.assert_allclose(np.std((brighter - plain)[inner]), 0, atol=1e-6)
-    assert abs(np.mean((brighter - plain)[inner])) > 0.01
-    gain = ((contrasted - plain.mean()) / (plain - plain.mean()))[inner & (np.abs(plain - plain.mean()) > 0.02)]
-    np.testing.assert_allclose(gain, gain[0], atol=1e-3)
-    assert abs(gain[0] - 1) > 0.01
-    exponent = np.log(bent[inner]) / np.log(plain[inner])
-    np.testing.assert_allclose(exponent, exponent[0], atol=1e-3)
-    assert abs(exponent[0] - 1) > 0.01
-
-
-def test_the_shifted_view_belongs_to_the_name_of_a_file(square):
-    view = shifted_input(square, 64, "train/NORMAL/IM-0115-0001.jpeg")
-
-    np.testing.assert_array_equal(view, shifted_input(square, 64, "elsewhere/IM-0115-0001.jpeg"))
-    assert np.abs(view - shifted_input(square, 64, "IM-0117-0001.jpeg")).max() > 0.05
-
-
-def test_the_shifted_view_is_drawn_from_the_checksum_of_the_name(square):
-    rng = np.random.default_rng(zlib.crc32(b"IM-0115-0001.jpeg"))
-
-    expected = augmented_input(square, 64, network_input.SHIFT, rng)
-
-    np.testing.assert_array_equal(shifted_input(square, 64, "IM-0115-0001.jpeg"), expected)
-
-
-def test_shifted_views_are_never_mirrored():
-    ramp = np.linspace(0, 1, SQUARE, dtype=np.float32)[None].repeat(SQUARE, axis=0)
-
-    views = [shifted_input(ramp, 32, f"film-{number}.jpeg") for number in range(60)]
-
-    assert all(view[:, -1].mean() > view[:, 0].mean() for view in views)
-
-
-def test_a_file_has_as_many_views_as_are_drawn_each_its_own(square):
-    views = [shifted_input(square, 32, "a.jpeg", network_input.HARD_SHIFT, draw) for draw in (0, 1, 2, 1)]
-
-    np.testing.assert_array_equal(views[1], views[3])
-    for first, second in ((0, 1), (0, 2), (1, 2)):
-        assert np.abs(views[first] - views[second]).max() > 0.05
-    assert dataclasses.replace(network_input.SHARP_SHIFT, flip=0.5) == Augmentation()
 
 
 def test_films_are_loaded_in_the_order_of_the_table(toy_data):

@@ -3,6 +3,7 @@ import pytest
 from toy import synthetic
 
 from pneumo.errors import ModelError
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.results import model_facts
 
 HISTORY = "epoch,loss,accuracy,val_loss,val_accuracy,val_auroc,shifted_loss,shifted_accuracy,shifted_auroc,seconds\n"
@@ -111,3 +112,22 @@ def test_the_gate_has_no_decision_threshold():
     facts = model_facts.card_facts(synthetic.card(task="screening", calibration={}, thresholds={"novelty": 3.1}))
 
     assert "Decision threshold" not in facts
+
+
+def card_of(augmentation):
+    return synthetic.card(training={"recipe": {"augmentation": augmentation}})
+
+
+def test_the_recipe_is_read_from_the_card():
+    stated = {"min_area": 0.5, "max_stretch": 1.3, "brightness": 0.1, "contrast": 0.2, "gamma": 0.3, "flip": 0.0}
+
+    assert model_facts.augmentation(card_of(stated)) == Augmentation(**stated)
+    assert model_facts.augmentation(synthetic.card(training={})) is None
+
+
+@pytest.mark.parametrize(
+    "stated", [{"min_area": "small"}, {"degrees": 3.0}, {"brightness": 7.0}, {"min_area": 0.0}, [1, 2]]
+)
+def test_a_damaged_recipe_is_a_model_error(stated):
+    with pytest.raises(ModelError, match="toy"):
+        model_facts.augmentation(card_of(stated))

@@ -5,7 +5,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from toy import synthetic
 
-from pneumo.preprocessing import network_input
+from pneumo.preprocessing import augmentation, network_input
 from pneumo.training import linear_probe, loop
 from pneumo.training.linear_probe import Probe
 from pneumo.training.loop import Films
@@ -47,7 +47,7 @@ def test_the_last_unit_is_the_regression_fitted_by_hand(fitted):
     pictures = [network_input.model_input(square / np.float32(255), 32) for square in train.squares]
     rng = np.random.default_rng(0)
     pictures += [
-        network_input.augmented_input(square / np.float32(255), 32, Probe().augmentation, rng)
+        augmentation.augmented_input(square / np.float32(255), 32, Probe().augmentation, rng)
         for square in train.squares
     ]
     seen = body.predict(np.stack(pictures), verbose=0)

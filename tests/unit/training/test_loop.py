@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pneumo.preprocessing import network_input
-from pneumo.preprocessing.network_input import Augmentation
+from pneumo.preprocessing import augmentation, network_input
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import loop
 from pneumo.training.loop import Films, Recipe, fit, predict
 
@@ -232,7 +232,7 @@ def test_predictions_are_the_model_of_the_plain_or_the_shifted_input(films):
     squares = validation.squares / np.float32(255)
     plain = np.stack([network_input.model_input(square, 12) for square in squares])
     shifted = np.stack(
-        [network_input.shifted_input(square, 12, file) for square, file in zip(squares, validation.files, strict=True)]
+        [augmentation.shifted_input(square, 12, file) for square, file in zip(squares, validation.files, strict=True)]
     )
 
     probability = predict(model, validation, batch=7)
