@@ -9,7 +9,6 @@ missing.
 """
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,20 +24,12 @@ from pneumo.errors import DatasetError
 from pneumo.evaluation import metrics
 from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.preprocessing import crops
-<<<<<<< HEAD:research/ablation.py
-from pneumo.preprocessing.network_input import Augmentation
+from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.results import markdown_tables
 
 if TYPE_CHECKING:
-    from pneumo.training.classifier import Stage
-    from pneumo.training.loop import Films, Progress, Recipe
-=======
-from pneumo.preprocessing.augmentation import Augmentation
-from pneumo.training import classifier, loop
-from pneumo.training.classifier import Stage
-from pneumo.training.loop import Films, Recipe
-from pneumo.training.recipes import RECIPES
->>>>>>> 4483a90 (Augmentation is one module; what leads from pixels to an input stands alone):research/ablation/ablation.py
+    from pneumo.training.films import Films, Report, Stage
+    from pneumo.training.loop import Recipe
 
 NAME = "mobilenetv2"
 SIZE = 96
@@ -99,7 +90,7 @@ def run(
     epochs: int = EPOCHS,
     size: int = SIZE,
     runs: Path | None = None,
-    progress: Callable[["Stage"], None] = lambda _: None,
+    progress: "Report" = lambda _: None,
 ) -> pd.DataFrame:
     """Train `NAME` once for each of `CHANGES` and seed, and keep what each gives; what the file has is not run again.
 
@@ -121,8 +112,7 @@ def run(
     Raises:
         DatasetError: if the data set is not complete enough to train on, or the file is of other settings.
     """
-    from pneumo.training import classifier
-    from pneumo.training.classifier import Stage
+    from pneumo.training.films import load_films, segmenter_for
 
     root = kaggle.find_root(data)
     parts = kaggle.development_split(kaggle.scan(root), fold)
@@ -141,16 +131,16 @@ def run(
         ]
         if not wanted:
             continue
-        segmenter = classifier.segmenter_for([view], models)
-        films = classifier.load_films(root, parts.train, progress, [view], segmenter)
-        validation = classifier.load_films(root, parts.validation, progress, [view], segmenter, shifted=True)
+        segmenter = segmenter_for([view], models)
+        films = load_films(root, parts.train, progress, [view], segmenter)
+        validation = load_films(root, parts.validation, progress, [view], segmenter, shifted=True)
         for name, seed in wanted:
             recipe = dataclasses.replace(CHANGES[name].applied_to(_recipe()), seed=seed, epochs=epochs)
             start = weights if CHANGES[name].pretrained else None
             folder = (runs or Path("runs") / "ablation") / f"{name}-{seed}"
 
-            def show(now: "Progress", what: str = f"{name}, seed {seed}") -> None:
-                progress(Stage.training(now, what))
+            def show(stage: "Stage", what: str = f"{name}, seed {seed}") -> None:
+                progress(dataclasses.replace(stage, what=what))
 
             figures = _one(recipe, start, size, films, validation, parts.validation, folder, show)
             row = pd.DataFrame([{"ingredient": name, "seed": seed, **settings, **figures}])
@@ -181,7 +171,7 @@ def _one(
     validation: "Films",
     table: pd.DataFrame,
     folder: Path,
-    progress: Callable[["Progress"], None],
+    progress: "Report",
 ) -> dict[str, float]:
     """Train once and return the figures of the best epoch."""
     import keras

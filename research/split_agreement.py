@@ -19,14 +19,14 @@ from pneumo.errors import ModelError
 from pneumo.evaluation.comparison import delong
 from pneumo.evaluation.intervals import Estimate, wilson
 from pneumo.model_store import store
-from pneumo.model_store.store import HARD_SPLIT, REFRAMED_SPLIT, SELECTION_SPLIT
+from pneumo.model_store.store import ASPECT_SWAPPED_SPLIT, HARD_SPLIT, SELECTION_SPLIT
 from pneumo.results import comparison, markdown_tables
 
 SPLITS = {
     "val": "validation",
     SELECTION_SPLIT: "shifted validation",
     HARD_SPLIT: "validation shifted hard",
-    REFRAMED_SPLIT: "validation, frames swapped",
+    ASPECT_SWAPPED_SPLIT: "validation, frames swapped",
 }
 TOP = 5
 

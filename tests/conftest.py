@@ -30,8 +30,6 @@ KERAS = (
     "unit/inference/test_screening.py",
     "unit/model_store/test_weights.py",
     "unit/networks",
-    "unit/preprocessing/test_crops.py",
-    "unit/preprocessing/test_network_input.py",
     "unit/reports",
     "unit/results/test_latency.py",
     "unit/results/test_own_films.py",

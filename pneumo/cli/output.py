@@ -18,7 +18,7 @@ from pneumo.results import model_facts
 
 if TYPE_CHECKING:
     from pneumo.reports.records import Record
-    from pneumo.training.classifier import Stage
+    from pneumo.training.films import Stage
 
 # What the history of a run calls a figure, and how an epoch's line names it.
 _EPOCH_FIGURES = {
@@ -80,12 +80,11 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 
 def show_stage(show: Callable[[str, int, int], None], stage: "Stage") -> None:
     """Move the bar on, and print a line for each epoch that is done."""
-    epoch = stage.epoch
-    show(f"epoch {epoch.epoch} of {epoch.epochs}" if epoch else stage.what, stage.done, stage.total)
-    if epoch and epoch.row:
-        known = [(name, epoch.row[key]) for key, name in _EPOCH_FIGURES.items() if key in epoch.row]
+    show(stage.what, stage.done, stage.total)
+    if row := stage.row:
+        known = [(name, row[key]) for key, name in _EPOCH_FIGURES.items() if key in row]
         figures = ", ".join(f"{name} {value:.4f}" for name, value in known)
-        say(f"epoch {epoch.epoch}: {figures}, {epoch.row['seconds']:.0f} s")
+        say(f"epoch {row['epoch']:.0f}: {figures}, {row['seconds']:.0f} s")
 
 
 def record_line(record: "Record") -> str:

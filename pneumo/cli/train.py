@@ -1,15 +1,10 @@
-"""The commands ``python -m pneumo train …`` and ``evaluate …``.
+"""The commands ``python -m pneumo train``, ``evaluate``, ``search`` and ``similar``."""
 
-The command ``python -m pneumo search …``.
-
-The command ``python -m pneumo similar …``.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
+import pandas as pd
 import typer
 from rich.table import Table
 
@@ -17,19 +12,10 @@ from pneumo.cli import output
 from pneumo.cli.options import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required
 from pneumo.cli.output import say
 from pneumo.datasets import kaggle
-from pneumo.model_store.card import ModelCard
 
 if TYPE_CHECKING:
     from pneumo.training.search import Trial
-
-
-from typing import TYPE_CHECKING
-
-import pandas as pd
-
-if TYPE_CHECKING:
     from pneumo.training.similar_cases import Indexed
-
 
 MasksOption = Annotated[
     Path | None,
@@ -39,106 +25,6 @@ MasksOption = Annotated[
         show_default="DATA/../lung_masks",
     ),
 ]
-
-
-@dataclass(frozen=True)
-class Target:
-    """How one kind of model is trained and measured.
-
-    Attributes:
-        train: given (name, data, masks, out) and the options of `classifier.train`.
-        evaluate: given (name, data, masks, split, folder, progress).
-        pretrained: whether training starts from ImageNet weights where none are named.
-    """
-
-    train: Callable[..., ModelCard]
-    evaluate: Callable[..., ModelCard]
-    pretrained: bool
-
-
-def _train_classifier(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
-    from pneumo.training import classifier
-
-    return classifier.train(name, data, out, masks=masks, **options)
-
-
-def _evaluate_classifier(
-    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
-) -> ModelCard:
-    from pneumo.training import classifier
-
-    return classifier.evaluate(name, data, split, folder, progress, masks)
-
-
-def _train_lungs(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
-    from pneumo.training import lungs
-
-    return lungs.train(data, masks, out, **options)
-
-
-def _evaluate_lungs(
-    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
-) -> ModelCard:
-    from pneumo.training import lungs
-
-    return lungs.evaluate(data, masks, split, folder, progress)
-
-
-def _train_gate(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
-    from pneumo.training import gate
-
-    # Nothing is learned epoch by epoch, so there is nothing to count or resume.
-    used = {key: options[key] for key in ("weights", "fold", "progress")}
-    return gate.train(data, None, out, **used)
-
-
-def _evaluate_gate(
-    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
-) -> ModelCard:
-    from pneumo.training import gate
-
-    return gate.evaluate(data, split, folder, progress)
-
-
-def _train_ensemble(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
-    from pneumo.training import ensemble
-
-    return ensemble.train(data, out, fold=options["fold"], masks=masks, progress=options["progress"])
-
-
-def _train_pathogen(name: str, data: Path, masks: Path | None, out: Path, **options: Any) -> ModelCard:
-    from pneumo.training import pathogen
-
-    # It starts from a classifier of ours, not from ImageNet.
-    used = {key: options[key] for key in ("epochs", "fold", "resume", "progress")}
-    return pathogen.train(data, out, **used)
-
-
-def _evaluate_pathogen(
-    name: str, data: Path, masks: Path | None, split: str, folder: Path | None, progress: Callable[..., None]
-) -> ModelCard:
-    from pneumo.training import pathogen
-
-    return pathogen.evaluate(data, split, folder, progress)
-
-
-# The networks that look at a film before or after it is classified, and the models joined. Every other name is an
-# architecture.
-TARGETS = {
-    "ensemble": Target(_train_ensemble, _evaluate_classifier, pretrained=False),
-    "lungs": Target(_train_lungs, _evaluate_lungs, pretrained=True),
-    "gate": Target(_train_gate, _evaluate_gate, pretrained=True),
-    "pathogen": Target(_train_pathogen, _evaluate_pathogen, pretrained=False),
-}
-
-
-def _target(name: str) -> Target:
-    from pneumo.networks import classifiers
-
-    if name in TARGETS:
-        return TARGETS[name]
-    architecture = classifiers.REGISTRY.get(name)
-    return Target(_train_classifier, _evaluate_classifier, pretrained=bool(architecture and architecture.pretrained))
 
 
 @reports_errors
@@ -158,26 +44,21 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in runs/.")] = False,
 ) -> None:
     """Train a model and write its folder; the test split stays closed."""
+    data = required(data)
     load_keras()
-    from pneumo.networks import classifiers
+    from pneumo.training import task
 
-    known = [*classifiers.REGISTRY, *TARGETS]
-    if name not in known:
-        raise ValueError(f"There is no architecture {name!r}. Choose one of: {', '.join(known)}.")
-    target = _target(name)
-    if weights is None and target.pretrained:
-        weights = "imagenet"
     with output.progress_bar() as show:
-        card = target.train(
+        card = task.train(
             name,
-            required(data),
-            masks,
+            data,
             out,
-            weights=None if weights == "none" else weights,
+            weights=weights,
             epochs=epochs,
             fold=fold,
+            masks=masks,
             resume=resume,
-            progress=lambda stage: output.show_stage(show, stage),
+            progress=partial(output.show_stage, show),
         )
     output.print_metrics(card, "val")
     say(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test`.")
@@ -199,11 +80,12 @@ def evaluate(
     models: ModelsOption = None,
 ) -> None:
     """Measure a model on a split, rewrite its predictions, and print the metrics."""
+    data = required(data)
     load_keras()
+    from pneumo.training import task
+
     with output.progress_bar() as show:
-        card = _target(name).evaluate(
-            name, required(data), masks, split, models, lambda stage: output.show_stage(show, stage)
-        )
+        card = task.evaluate(name, data, split, models, partial(output.show_stage, show), masks)
     if as_json:
         output.print_json({"model": name, "split": split, **card.metrics[split]})
     else:
@@ -225,11 +107,11 @@ def search(
     load_keras()
     import optuna
 
-    from pneumo.training.search import run
+    from pneumo.training import search as searched
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with output.progress_bar() as show:
-        outcome = run(
+        outcome = searched.run(
             data,
             out,
             trials=trials,
@@ -237,8 +119,8 @@ def search(
             fold=fold,
             seed=seed,
             resume=resume,
-            progress=lambda stage: output.show_stage(show, stage),
-            told=lambda trial: say(_line(trial)),
+            progress=partial(output.show_stage, show),
+            trial_done=lambda trial: say(_line(trial)),
         )
     _print_trials(outcome.trials, outcome.winner.number)
     output.print_metrics(outcome.card, "val")
@@ -298,7 +180,7 @@ def similar(
     made: dict[str, Indexed] = {}
     for name in dict.fromkeys(names):
         with output.progress_bar() as show:
-            made[name] = similar_cases.build(name, data, models, progress=lambda stage: output.show_stage(show, stage))
+            made[name] = similar_cases.build(name, data, models, progress=partial(output.show_stage, show))
         path = made[name].path
         say(f"Wrote {path}, {path.stat().st_size / 1e6:.2f} MB.")
     if as_json:

@@ -29,12 +29,12 @@ SHIPPED = _PACKAGE / "models" if (_PACKAGE / "models").is_dir() else _PACKAGE.pa
 PREDICTION_COLUMNS = ["file", "patient", "label", "pathogen", "probability"]
 # The split whose films imitate another hospital; models are compared and chosen on it, never on test.
 SELECTION_SPLIT = "val_shifted"
-# The validation films shifted further (`augmentation.HARD_SHIFT`), in frames that tell nothing of the label: what an
-# ensemble is chosen on; and the same with all detail, which it is calibrated on.
+# The validation films shifted further (`augmentation.HARD_SHIFT`), in aspect ratios that tell nothing of the label:
+# what an ensemble is chosen on; and the same with all detail, which it is calibrated on.
 HARD_SPLIT = "val_hard"
-EVENED_SPLIT = "val_evened"
-# The validation films in the frame of the other class (`films.swapped_frames`): what the frame tells is wrong there.
-REFRAMED_SPLIT = "val_reframed"
+ASPECT_RANDOMISED_SPLIT = "val_evened"
+# The validation films in the aspect ratio of the other class (`films.aspect_swapped_squares`), which misleads there.
+ASPECT_SWAPPED_SPLIT = "val_reframed"
 # What the model's heat maps were measured to be worth, in the model's folder.
 EXPLANATION = "explanation.csv"
 # Where the validation films lie in the model's embedding, in its folder.

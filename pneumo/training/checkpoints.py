@@ -1,4 +1,7 @@
-"""Run a training epoch by epoch, keep the best weights, and go on after an interruption as if there had been none."""
+"""Checkpoints: run a training epoch by epoch and keep the best weights.
+
+A run that was cut off goes on as if there had been no interruption.
+"""
 
 import json
 from collections.abc import Callable
@@ -6,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from pneumo.model_store import store
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +22,7 @@ def run(
     fingerprint: str,
     one_epoch: "Callable[[int], tuple[list[np.ndarray], dict[str, float]]]",
     *,
-    judged_by: str,
+    monitor: str,
     epochs: int,
     patience: int,
     resume: bool = False,
@@ -30,7 +35,7 @@ def run(
         fingerprint: tells this run from others; a checkpoint of another run is not gone on from.
         one_epoch: given the number of an epoch, from 1, trains for one. Returns the trained weights and the epoch's
             row of history, and leaves in the model the weights that the row was measured with.
-        judged_by: the figure of the row that is to be high.
+        monitor: the figure of the row that is to be high.
         epochs: at most this many.
         patience: stop after this many epochs without a better one.
         resume: go on from the checkpoint in ``folder`` if there is one.
@@ -59,16 +64,23 @@ def run(
         epoch = len(history) + 1
         trained, row = one_epoch(epoch)
         history.append(row)
-        if row[judged_by] >= max(past[judged_by] for past in history):
+        if row[monitor] >= max(past[monitor] for past in history):
             state["best_epoch"] = epoch
-            model.save_weights(best)
+            _save(model, best)
         model.set_weights(trained)
         # The state names the checkpoint, so a run that is cut off between these lines resumes one epoch earlier.
-        model.save_weights(_checkpoint(folder, epoch))
-        state_file.write_text(json.dumps(state))
+        _save(model, _checkpoint(folder, epoch))
+        store.write_atomically(state_file, json.dumps(state))
         _checkpoint(folder, epoch - 1).unlink(missing_ok=True)
     model.load_weights(best)
     return history
+
+
+def _save(model: "keras.Model", file: Path) -> None:
+    """Write weights so that whoever reads, or a crash, meets the old file or the new one and never a half."""
+    unfinished = file.with_name("unfinished.weights.h5")
+    model.save_weights(unfinished)
+    unfinished.replace(file)
 
 
 def _checkpoint(folder: Path, epoch: int) -> Path:

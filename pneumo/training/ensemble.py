@@ -1,76 +1,58 @@
 """Join shipped models into one and ship that: the model folder ``ensemble``. Nothing is trained anew."""
 
-from collections.abc import Callable
-from pathlib import Path
+import dataclasses
 
 from pneumo.datasets import kaggle
 from pneumo.errors import ModelError
 from pneumo.inference import gate
 from pneumo.model_store import provenance, store
-from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.model_store.card import CLASSIFICATION
 from pneumo.networks import ensemble
 from pneumo.networks.ensemble import Member
 from pneumo.preprocessing.augmentation import SHARP_SHIFT
-from pneumo.training import classifier, export
-from pneumo.training.classifier import Stage
+from pneumo.training import classifier
+from pneumo.training.films import load_films, load_shifted_films, segmenter_for
 from pneumo.training.recipes import ENSEMBLE
+from pneumo.training.task import Run, Trained
 
 NAME = "ensemble"
 # So many views of each validation film calibrate the whole.
 HARD_DRAWS = 3
 
 
-def train(
-    data: Path,
-    out: Path,
-    *,
-    fold: int = 0,
-    masks: Path | None = None,
-    progress: Callable[[Stage], None] = lambda _: None,
-) -> ModelCard:
-    """Join the models named in `recipes.ENSEMBLE`, calibrate the whole on validation films, and write its folder.
-
-    Args:
-        data: a data set in the Kaggle layout.
-        out: the folder of model folders; a member that it lacks is taken from those shipped with pneumo.
-        fold: which patients validate; the members must have been trained without them.
-        masks: see `aspect_ratio.aspect_ratios`.
-        progress: called as the work goes on.
+def fit(run: Run) -> Trained:
+    """Join the models named in `recipes.ENSEMBLE` and calibrate the whole on validation films.
 
     Raises:
         DatasetError: if the data set is not complete enough.
         ModelError: if a member is missing or damaged, or was trained on other patients.
     """
     for name in ENSEMBLE:
-        if not (gate.holder(name, out) / name / "card.json").is_file():
+        if not (gate.holder(name, run.out) / name / "card.json").is_file():
             raise ModelError(
-                f"The ensemble joins {name}, which {out} lacks. Train it: `python -m pneumo train {name}`."
+                f"The ensemble joins {name}, which {run.out} lacks. Train it: `python -m pneumo train {name}`."
             )
-    loaded = [store.load(name, gate.holder(name, out), CLASSIFICATION) for name in ENSEMBLE]
+    loaded = [store.load(name, gate.holder(name, run.out), CLASSIFICATION) for name in ENSEMBLE]
     cards, members = [card for card, _ in loaded], [Member.of(*each) for each in loaded]
-    root = kaggle.find_root(data)
-    table = kaggle.scan(root)
-    parts = kaggle.development_split(table, fold)
     for card in cards:
-        provenance.require_same_split(card, parts, fold)
-    seen = ensemble.views_of(members)
-    segmenter = classifier.segmenter_for(seen, out)
-    judged = classifier.load_films(root, parts.validation, progress, seen, segmenter, shifted=True)
-    evened = [
-        classifier.hard_films(root, parts.validation, progress, seen, segmenter, draw, masks, SHARP_SHIFT)
-        for draw in range(HARD_DRAWS)
+        provenance.require_same_split(card, run.parts, run.fold)
+    crop_names = ensemble.views_of(members)
+    shown = (run.root, run.parts.validation, run.progress, crop_names, segmenter_for(crop_names, run.out))
+    validation = load_films(*shown, shifted=True)
+    aspect_randomised = [
+        load_shifted_films(*shown, shift=SHARP_SHIFT, draw=draw, masks=run.masks) for draw in range(HARD_DRAWS)
     ]
-    origin = export.Origin(
+    return Trained(
+        ensemble.build(members),
+        classifier.calibrated(validation, run.parts.validation, aspect_randomised),
         title=f"Ensemble of {len(cards)} models",
         family="ensemble",
-        seed_system=None,
         architecture=NAME,
         initial_weights="those of its members",
-        views=seen,
-        cam_layer=None,
+        crop_names=crop_names,
         training={
-            "data": kaggle.describe(table),
-            **provenance.split_facts(parts, fold),
+            "data": kaggle.describe(run.table),
+            **provenance.split_facts(run.parts, run.fold),
             "rule": "mean of the members' calibrated logits, each the mean of the view and its mirror image",
             "seconds": round(sum(card.training["seconds"] for card in cards), 1),
             **provenance.machine(),
@@ -88,4 +70,6 @@ def train(
             for card in cards
         ],
     )
-    return export.ship(NAME, ensemble.build(members), origin, judged, parts.validation, out, evened=evened)
+
+
+TASK = dataclasses.replace(classifier.TASK, fit=fit)

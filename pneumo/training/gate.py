@@ -1,17 +1,12 @@
-"""Fit the gate network's heads to films, and choose the gate's limits on validation films.
+"""Fit the gate network's heads to films and choose its limits on validation films, shipped as ``gate``; measure it.
 
 Frontal chest films are told by how they differ from others in the embedding (Lee et al. 2018, arXiv:1807.03888): no
 other picture is needed, so nothing is learned of the pictures that the gate is measured with. The orientation heads
 learn from the same films, turned, mirrored and inverted.
-
-Fit the gate and ship it as the model folder ``gate``; measure it on films, altered films and other pictures.
-
-The counterpart of `pneumo.training.classifier`: the official test split is not read while fitting, and each opening
-is counted.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +26,16 @@ from pneumo.inference.gate import Gate, GateNetwork, GateOutput, Limits, holder
 from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.labels import EXTERNAL_SPLIT
 from pneumo.model_store import provenance, store
-from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
+from pneumo.model_store.card import SCREENING, SEGMENTATION
 from pneumo.networks import gate_network
 from pneumo.networks.gate_network import Heads
-from pneumo.preprocessing import augmentation, network_input
-from pneumo.preprocessing.augmentation import Augmentation
+from pneumo.preprocessing import network_input
+from pneumo.preprocessing.augmentation import Augmentation, augmented_input
 from pneumo.radiograph import Radiograph
-from pneumo.training import classifier, export
-from pneumo.training.classifier import Stage
-from pneumo.training.films import load_squares
+from pneumo.training.films import Report, Stage, load_squares, silent
+from pneumo.training.task import Finish, Measurement, Run, Task, Trained
 
+NAME = "gate"
 # Directions of the embedding that are measured one by one; the rest counts as one residual.
 COMPONENTS = 24
 # What another hospital, a photograph or a screenshot does to a film.
@@ -51,33 +46,32 @@ OTHERS_SHARE = 0.25
 OTHERS_VIEWS = 4
 _ORIENTATION_COMPONENTS, _ORIENTATION_PENALTY = 256, 0.03
 
-Progress = Callable[[int, int], None]
-
-
-def silent(done: int, total: int) -> None:
-    """Report nothing."""
-
 
 def views(squares: np.ndarray, seed: int, count: int = 1) -> Iterator[np.ndarray]:
     """Draw `count` random `VIEWS` of each film, (side, side) float32 in 0…1, without mirroring it."""
     rng = np.random.default_rng(seed)
     for square in squares:
         for _ in range(count):
-            yield augmentation.augmented_input(square / np.float32(255), square.shape[0], VIEWS, rng)[..., 0]
+            yield augmented_input(square / np.float32(255), square.shape[0], VIEWS, rng)[..., 0]
 
 
 def embed(
-    encoder: keras.Model, pictures: Iterator[np.ndarray], total: int, progress: Progress = silent, batch: int = 64
+    encoder: keras.Model,
+    pictures: Iterator[np.ndarray],
+    total: int,
+    progress: Report = silent,
+    what: str = "looking at films",
+    batch: int = 64,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the embedding (films, 320) and the grid (films, 2880) of pictures, float32."""
-    size, parts, waiting = encoder.input_shape[1], [], []
+    size, outputs, waiting = encoder.input_shape[1], [], []
     for index, picture in enumerate(pictures, start=1):
         waiting.append(network_input.model_input(picture, size))
         if len(waiting) == batch or index == total:
-            parts.append(encoder.predict_on_batch(np.stack(waiting)))
+            outputs.append(encoder.predict_on_batch(np.stack(waiting)))
             waiting = []
-            progress(index, total)
-    embeddings, grids = zip(*parts, strict=True)
+            progress(Stage(what, index, total))
+    embeddings, grids = zip(*outputs, strict=True)
     return np.concatenate(embeddings), np.concatenate(grids)
 
 
@@ -144,7 +138,7 @@ def fit_heads(
     *,
     oriented: int = 400,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Report = silent,
 ) -> Heads:
     """Fit all heads.
 
@@ -154,14 +148,14 @@ def fit_heads(
         others: the same of other hospitals; may be empty.
         oriented: how many of the films the orientation heads learn from; sixteen pictures each.
         seed: of the random views.
-        progress: called with what is done, how far, and of how many.
+        progress: called as the work goes on.
     """
 
     def both(films: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
         yield from (square / np.float32(255) for square in films)
         yield from views(films, seed, count)
 
-    home, _ = embed(encoder, both(squares, 1, seed), 2 * len(squares), _told(progress, "looking at films"))
+    home, _ = embed(encoder, both(squares, 1, seed), 2 * len(squares), progress)
     embeddings, weights = home, np.ones(len(home))
     if len(others):
         away, _ = embed(encoder, both(others, OTHERS_VIEWS, seed + 1), (1 + OTHERS_VIEWS) * len(others))
@@ -179,32 +173,32 @@ def fit_heads(
                 truth.append((orientation[0], orientation[1], orientation[2]))
                 yield picture
 
-    _, grids = embed(encoder, turned_pictures(), 16 * len(shown), _told(progress, "turning films"))
+    _, grids = embed(encoder, turned_pictures(), 16 * len(shown), progress, "turning films")
     return Heads(fit_deviation(embeddings, weights), *fit_orientation(grids, np.array(truth)))
 
 
 def choose_limits(
-    seen: list[tuple[GateOutput, LungMask]], shifted: list[tuple[GateOutput, LungMask]], qualities: list[Quality]
+    plain: list[tuple[GateOutput, LungMask]], shifted: list[tuple[GateOutput, LungMask]], qualities: list[Quality]
 ) -> Limits:
     """Choose the gate's limits on validation films.
 
     Args:
-        seen: what both networks make of each film.
+        plain: what both networks make of each film.
         shifted: the same of a random view of each film.
         qualities: of each film.
     """
-    all_seen = [*seen, *shifted]
+    both = [*plain, *shifted]
     brightness, contrast, sharpness = (
         np.array([getattr(quality, name) for quality in qualities]) for name in ("brightness", "contrast", "sharpness")
     )
-    edges = np.array([lungs.edge_shares for _, lungs in seen])
+    edges = np.array([lungs.edge_shares for _, lungs in plain])
     edge_limits = [_rounded(max(0.05, share)) for share in np.quantile(edges, 0.995, axis=0)]
     return Limits(
-        novelty=_rounded(max(view.novelty for view, _ in all_seen)),
-        uncertainty=_rounded(1.5 * max(lungs.uncertainty for _, lungs in all_seen)),
-        turned=_rounded(max(0.5, *(1 - view.turned[0] for view, _ in seen))),
-        inverted=_rounded(max(0.5, *(view.inverted for view, _ in seen))),
-        mirrored=_rounded(max(0.5, float(np.quantile([view.mirrored for view, _ in seen], 0.997)))),
+        novelty=_rounded(max(view.novelty for view, _ in both)),
+        uncertainty=_rounded(1.5 * max(lungs.uncertainty for _, lungs in both)),
+        turned=_rounded(max(0.5, *(1 - view.turned[0] for view, _ in plain))),
+        inverted=_rounded(max(0.5, *(view.inverted for view, _ in plain))),
+        mirrored=_rounded(max(0.5, float(np.quantile([view.mirrored for view, _ in plain], 0.997)))),
         dark=_below(brightness.min()),
         bright=(_rounded(1 - 0.9 * (1 - brightness.max())), _rounded(1 - 0.5 * (1 - brightness.max()))),
         flat=_below(contrast.min()),
@@ -226,10 +220,6 @@ CHOSEN_ON = {
 }
 
 
-def _told(progress: Callable[[str, int, int], None], what: str) -> Progress:
-    return lambda done, total: progress(what, done, total)
-
-
 def _below(lowest: float) -> tuple[float, float]:
     return _rounded(0.9 * lowest), _rounded(0.5 * lowest)
 
@@ -238,10 +228,8 @@ def _rounded(limit: float) -> float:
     return round(float(limit), 4)
 
 
-NAME = "gate"
 # Pictures that are no frontal chest film: a folder with its own table, see `external.strangers`.
 STRANGERS_SPLIT = "out_of_distribution"
-SPLITS = ("val", "test", EXTERNAL_SPLIT, STRANGERS_SPLIT)
 COLUMNS = ["file", "patient", "label", "near_ood", "alteration", "accepted", "findings", "correction"]
 
 # What is done to a film to see whether the gate finds it, with the finding and the correction that it should name.
@@ -262,64 +250,45 @@ ALTERATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
 ORIENTATION = frozenset({"inverted", "rotated"})
 
 
-def train(
-    data: Path,
-    others: Path | None,
-    out: Path,
-    *,
-    weights: str | Path | None = None,
-    fold: int = 0,
-    progress: Callable[[Stage], None] = lambda _: None,
-) -> ModelCard:
-    """Fit the gate to the training films, choose its limits on the validation films, and write ``<out>/gate/``.
+def fit(run: Run) -> Trained:
+    """Fit the gate to the training films, and choose its limits on the validation films.
 
-    Args:
-        data: a data set in the Kaggle layout.
-        others: frontal chest films of other hospitals, a folder whose ``labels.csv`` has a column ``file``;
-            ``opacity_masks`` beside the data set where None, and none where there is no such folder.
-        out: the folder of model folders; the lungs come from there, or else from those shipped.
-        weights: see `gate_network.encoder`.
-        fold: which patients validate, see `kaggle.development_split`.
-        progress: called as the work goes on.
+    Nothing is learned epoch by epoch, so there is nothing to count or resume. Frontal chest films of other hospitals
+    are learned from as well where ``opacity_masks`` stands beside the data set.
 
     Raises:
-        DatasetError: if the data set is not complete enough, or a named folder has no table.
-        ImageError: if a film cannot be read.
+        DatasetError: if the data set is not complete enough.
         ModelError: if there is no lung network.
         ValueError: for weights that are not there.
     """
-    started_from = provenance.initial_weights(weights)
-    root = kaggle.find_root(data)
-    beside = root.parent / "opacity_masks"
-    others = others or (beside if (beside / external.TABLE).is_file() else None)
-    table = kaggle.scan(root)
-    parts = kaggle.development_split(table, fold)
-    lung_card, lung_network = store.load("lungs", holder("lungs", out), SEGMENTATION)
+    started_from = provenance.initial_weights(run.weights)
+    beside = run.root.parent / "opacity_masks"
+    others = beside if (beside / external.TABLE).is_file() else None
+    parts = run.parts
+    lung_card, lung_network = store.load("lungs", holder("lungs", run.out), SEGMENTATION)
 
-    films = classifier.load_films(root, parts.train, progress)
-    away = _squares(others, external.unlabelled(others), progress) if others else films.squares[:0]
-    encoder = gate_network.encoder(weights)
-    heads = fit_heads(
-        encoder, films.squares, away, progress=lambda what, done, total: progress(Stage(what, done, total))
-    )
-    shipped, stored = export.store(NAME, gate_network.build(encoder, heads), out)
+    squares = load_squares(run.root, parts.train, run.progress)
+    away = load_squares(others, external.unlabelled(others), run.progress) if others else squares[:0]
+    encoder = gate_network.encoder(run.weights)
+    heads = fit_heads(encoder, squares, away, progress=run.progress)
 
-    limits = _limits(shipped, lung_network, root, parts.validation, progress)
-    card = ModelCard(
-        name=NAME,
+    def finish(shipped: keras.Model) -> Finish:
+        network, segmenter = GateNetwork(shipped), Segmenter(lung_network)
+        limits = _limits(network, segmenter, run.root, parts.validation, run.progress)
+        answers = _answers(Gate(segmenter, network, limits), run.root, parts.validation, [], run.progress)
+        return Finish({}, {**dataclasses.asdict(limits), "chosen_on": CHOSEN_ON}, {"val": answers})
+
+    return Trained(
+        gate_network.build(encoder, heads),
+        finish,
         title="Gate (embedding distance and orientation on MobileNetV2)",
         family=SCREENING,
-        seed_system=None,
         architecture=NAME,
         initial_weights=started_from,
-        input=export.input_facts(shipped),
-        cam_layer=None,
-        labels=["novelty", "turned", "mirrored", "inverted"],
+        labels=("novelty", "turned", "mirrored", "inverted"),
         training={
-            "data": kaggle.describe(table),
-            "data_fingerprint": kaggle.fingerprint(pd.concat(parts)),
-            "split_rule": provenance.SPLIT_RULE,
-            "fold": fold,
+            "data": kaggle.describe(run.table),
+            **provenance.split_facts(parts, run.fold),
             "films": {"train": len(parts.train), "validation": len(parts.validation), "other_hospitals": len(away)},
             "other_hospitals": others.name if others else None,
             "other_hospitals_share": OTHERS_SHARE if others else 0.0,
@@ -328,72 +297,32 @@ def train(
             "lungs_sha256": lung_card.sha256,
             **provenance.machine(),
         },
-        calibration={},
-        thresholds={**dataclasses.asdict(limits), "chosen_on": CHOSEN_ON},
-        **stored,
-        task=SCREENING,
     )
-    store.write_card(card, out)
-    return evaluate(data, "val", out, progress)
 
 
-def evaluate(
-    data: Path,
-    split: str = "test",
-    folder: Path | None = None,
-    progress: Callable[[Stage], None] = lambda _: None,
-) -> ModelCard:
-    """Put every film of a split before the shipped gate, rewrite its answers and its card.
+def measure(what: Measurement) -> dict[str, pd.DataFrame]:
+    """Put every film of a split before the gate; films of ``test`` also as `ALTERATIONS` change them."""
+    gate = Gate.open(what.out)
+    altered = list(ALTERATIONS) if what.split == "test" else []
+    return {what.split: _answers(gate, what.root, what.table, altered, what.progress)}
 
-    Films of ``test`` are shown as they are and as `ALTERATIONS` change them.
 
-    Args:
-        data: a data set in the Kaggle layout; for `EXTERNAL_SPLIT` and `STRANGERS_SPLIT` a folder with ``labels.csv``.
-        split: one of `SPLITS`.
-        folder: the folder of model folders.
-        progress: called as the work goes on.
-
-    Raises:
-        ModelError: if a network cannot be loaded.
-        DatasetError: if the data set lacks the split.
-        ValueError: if there is no such split.
-    """
-    if split not in SPLITS:
-        raise ValueError(f"There is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
-    out = folder or store.models_folder()
-    card, _ = store.load(NAME, out, SCREENING)
-    screener = Gate.open(out)
-    if split == STRANGERS_SPLIT:
-        root, table = data, external.strangers(data)
-    elif split == EXTERNAL_SPLIT:
-        root, table = data, external.scan(data)
-    else:
-        root = kaggle.find_root(data)
-        table = classifier.films_of(split, root, card.training.get("fold", 0))
-    altered = list(ALTERATIONS) if split == "test" else []
+def _answers(gate: Gate, root: Path, table: pd.DataFrame, altered: Sequence[str], progress: Report) -> pd.DataFrame:
     rows = []
     for done, film in enumerate(table.to_dict("records"), start=1):
         read = radiograph.read(root / film["file"])
         described = (film["file"], film["patient"], film["label"], film.get("near_ood", ""))
-        rows += [(*described, *answer) for answer in _answers(screener, read, altered)]
+        rows += [(*described, *_answer(gate, read, alteration)) for alteration in ["", *altered]]
         progress(Stage("checking films", done, len(table)))
-    if split == "test":
-        card = provenance.with_test_opened(card)
-    store.write_predictions(pd.DataFrame(rows, columns=COLUMNS), NAME, split, out, COLUMNS)
-    card = dataclasses.replace(card, metrics={**card.metrics, split: summarise(read_answers(split, out))})
-    store.write_card(card, out)
-    return card
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _answers(screener: Gate, film: Radiograph, altered: list[str]) -> list[tuple[str, int, str, str]]:
-    """Return (alteration, accepted, codes of the findings, correction) for a film as it is and altered."""
-    answers = []
-    for name in ["", *altered]:
-        pixels = np.ascontiguousarray(ALTERATIONS[name][0](film.pixels)) if name else film.pixels
-        verdict = screener.check(dataclasses.replace(film, pixels=pixels))
-        codes = " ".join(finding.code for finding in verdict.findings)
-        answers.append((name, int(verdict.accepted), codes, str(verdict.correction or "")))
-    return answers
+def _answer(gate: Gate, film: Radiograph, alteration: str) -> tuple[str, int, str, str]:
+    """Return the alteration, whether it is accepted, the codes of the findings, and the correction."""
+    pixels = np.ascontiguousarray(ALTERATIONS[alteration][0](film.pixels)) if alteration else film.pixels
+    result = gate.check(dataclasses.replace(film, pixels=pixels))
+    codes = " ".join(finding.code for finding in result.findings)
+    return alteration, int(result.accepted), codes, str(result.correction or "")
 
 
 def read_answers(split: str, folder: Path | None = None) -> pd.DataFrame:
@@ -402,8 +331,11 @@ def read_answers(split: str, folder: Path | None = None) -> pd.DataFrame:
     Raises:
         ModelError: if it was not measured on that split, or the file is damaged.
     """
-    table = store.read_predictions(NAME, split, folder, COLUMNS)
-    return table.assign(accepted=table["accepted"].astype(int), near_ood=table["near_ood"].astype(str))
+    return _typed(store.read_predictions(NAME, split, folder, COLUMNS))
+
+
+def _typed(answers: pd.DataFrame) -> pd.DataFrame:
+    return answers.assign(accepted=answers["accepted"].astype(int), near_ood=answers["near_ood"].astype(str))
 
 
 def summarise(answers: pd.DataFrame) -> dict[str, Any]:
@@ -444,25 +376,26 @@ def _share(holds: pd.Series) -> dict[str, float]:
     return {"count": count, "of": films, **dataclasses.asdict(wilson(count, films))}
 
 
-def _limits(
-    network: keras.Model,
-    lung_network: keras.Model,
-    root: Path,
-    table: pd.DataFrame,
-    progress: Callable[[Stage], None],
-) -> Any:
-    reader, segmenter = GateNetwork(network), Segmenter(lung_network)
-    seen, shifted, qualities = [], [], []
-    squares = classifier.load_films(root, table, progress).squares
+def _limits(network: GateNetwork, segmenter: Segmenter, root: Path, table: pd.DataFrame, progress: Report) -> Limits:
+    plain, shifted, qualities = [], [], []
+    squares = load_squares(root, table, progress)
     for done, (square, view) in enumerate(zip(squares, views(squares, seed=3), strict=True), start=1):
         as_is = square / np.float32(255)
-        seen.append((reader.read(as_is), segmenter.segment(as_is)))
-        shifted.append((reader.read(view), segmenter.segment(view)))
+        plain.append((network.read(as_is), segmenter.segment(as_is)))
+        shifted.append((network.read(view), segmenter.segment(view)))
         progress(Stage("choosing limits", done, len(table)))
     for file in table["file"]:
         qualities.append(findings.measure(radiograph.read(root / file).pixels))
-    return choose_limits(seen, shifted, qualities)
+    return choose_limits(plain, shifted, qualities)
 
 
-def _squares(root: Path, table: pd.DataFrame, progress: Callable[[Stage], None]) -> np.ndarray:
-    return load_squares(root, table, lambda done, total: progress(Stage("reading films", done, total)))
+TASK = Task(
+    kind=SCREENING,
+    splits=("val", "test", EXTERNAL_SPLIT, STRANGERS_SPLIT),
+    columns=COLUMNS,
+    fit=fit,
+    measure=measure,
+    summarise=lambda answers, _: summarise(_typed(answers)),
+    elsewhere={STRANGERS_SPLIT: external.strangers, EXTERNAL_SPLIT: external.scan},
+    pretrained=True,
+)

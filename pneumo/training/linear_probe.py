@@ -3,8 +3,9 @@
 It takes minutes where fine-tuning takes hours, and its mistakes are others than those of a fine-tuned network.
 """
 
+import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from pneumo.preprocessing import augmentation
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import loop
-from pneumo.training.loop import Films
+from pneumo.training.films import Films, Report, Stage, silent
 
 _BATCH = 32
 
@@ -37,13 +38,17 @@ class Probe:
     seed: int = 0
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(min_area=0.4))
 
+    def facts(self) -> dict[str, Any]:
+        """Return the recipe as cards tell it."""
+        return dataclasses.asdict(self)
+
 
 def fit(
     model: keras.Model,
     train: Films,
     validation: Films,
     probe: Probe,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Report = silent,
 ) -> list[dict[str, float]]:
     """Fit the last unit of a model by logistic regression on what the layer below gives; both classes weigh the same.
 
@@ -52,7 +57,7 @@ def fit(
         train: films to learn from.
         validation: films to choose the penalty by, of other patients.
         probe: how to fit.
-        progress: called with the number of views that the network has seen, and of all.
+        progress: called as the network looks at the views.
 
     Returns:
         One row, with the columns that `pneumo.training.loop.fit` gives and ``strength``.
@@ -61,30 +66,30 @@ def fit(
     body = keras.Model(model.input, model.layers[-1].input)
     size, count = model.input_shape[1], len(train.files) * (1 + probe.views)
 
-    def features(pictures: Iterator[np.ndarray], told: Callable[[int, int], None] = lambda done, total: None) -> Any:
+    def features(pictures: Iterator[np.ndarray], report: Report = silent) -> np.ndarray:
         found = []
         for some in loop.batched(pictures, _BATCH):
             found.append(body.predict_on_batch(np.stack(some)))
-            told(min(len(found) * _BATCH, count), count)
+            report(Stage("looking at films", min(len(found) * _BATCH, count), count))
         return np.concatenate(found)
 
-    seen = features(_views(train, size, probe), progress)
-    judged = [features(loop.pictures(validation, size, shifted=shifted)) for shifted in (False, True)]
+    learned = features(_views(train, size, probe), progress)
+    of_validation = [features(loop.pictures(validation, size, shifted=shifted)) for shifted in (False, True)]
     labels = np.tile(train.labels, 1 + probe.views)
-    scaler = StandardScaler().fit(seen)
+    scaler = StandardScaler().fit(learned)
 
     rows = []
     for strength in probe.strengths:
         regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=500)
-        regression.fit(scaler.transform(seen), labels)
-        of_val, of_shifted = (regression.predict_proba(scaler.transform(part))[:, 1] for part in judged)
+        regression.fit(scaler.transform(learned), labels)
+        of_val, of_shifted = (regression.predict_proba(scaler.transform(each))[:, 1] for each in of_validation)
         row = {
-            **loop.figures("", labels, regression.predict_proba(scaler.transform(seen))[:, 1]),
+            **loop.figures("", labels, regression.predict_proba(scaler.transform(learned))[:, 1]),
             **loop.figures("val_", validation.labels, of_val),
             **loop.figures("shifted_", validation.labels, of_shifted),
         }
         rows.append((regression, row | {"strength": strength}))
-    regression, row = max(rows, key=lambda each: each[1]["shifted_auroc"])
+    regression, row = max(rows, key=lambda each: each[1][loop.MONITOR])
     kernel = regression.coef_[0] / scaler.scale_
     bias = regression.intercept_[0] - kernel @ scaler.mean_
     model.layers[-1].set_weights([kernel[:, np.newaxis].astype(np.float32), np.array([bias], np.float32)])

@@ -1,8 +1,8 @@
-"""Fit a Keras model to films: progress, class balance, checkpoints, resume, early stopping, one seed.
+"""Fit a Keras model to films: class balance, random views, moving average, one seed; the same loop for all networks.
 
-An epoch shows as many films as the training set has, half of them of each class. The weights that are judged
-and kept are an exponential moving average of the trained ones (Polyak and Juditsky 1992). After each epoch they
-are judged on the validation films as they are and as another hospital might have framed and exposed them
+An epoch shows a classifier as many films as the training set has, half of them of each class. The weights that are
+validated and kept are an exponential moving average of the trained ones (Polyak and Juditsky 1992). After each epoch
+they are measured on the validation films as they are and as another hospital might have framed and exposed them
 (`pneumo.preprocessing.augmentation.shifted_input`); the epoch with the best area under the ROC curve on the latter
 is kept. Nothing here depends on the Keras backend.
 """
@@ -13,9 +13,10 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,6 +25,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 from pneumo.preprocessing import aspect_ratio, augmentation, network_input
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import checkpoints
+from pneumo.training.films import Films, Report, Stage, silent
+
+# The figure of an epoch that decides which one is kept.
+MONITOR = "shifted_auroc"
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,9 @@ class Recipe:
         precision: of the multiplications, a Keras dtype policy. ``mixed_bfloat16`` saves time on processors that
             know it; weights are float32 either way.
         augmentation: the random views of training.
-        frames: the least and the greatest width:height of the frame of a view. Where the film's own is known, that of
-            the view is drawn between them, evenly on a logarithmic scale, so that the frame tells nothing of the
-            label; None leaves the frames as they are.
+        aspect_ratio: the least and the greatest width:height of a view. Where the film's own is known, that of the view
+            is drawn between them, evenly on a logarithmic scale, so that it tells nothing of the label; None leaves it
+            as it is.
     """
 
     epochs: int = 12
@@ -57,81 +62,64 @@ class Recipe:
     seed: int = 0
     precision: str = "float32"
     augmentation: Augmentation = field(default_factory=Augmentation)
-    frames: tuple[float, float] | None = None
+    aspect_ratio: tuple[float, float] | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return the recipe as cards and checkpoints tell it; they call its aspect ratio ``frames``."""
+        facts = dataclasses.asdict(self)
+        return facts | {"frames": facts.pop("aspect_ratio")}
 
 
-@dataclass(frozen=True, eq=False)
-class Films:
-    """Films in memory.
+class Epoch(keras.utils.PyDataset):
+    """The random views of one epoch, in batches; a function of the seed and the epoch alone.
 
-    Attributes:
-        squares: (films, side, side) uint8, as `pneumo.preprocessing.films.load_squares` returns them; or (films,
-            side, side,
-            views), as `pneumo.preprocessing.films.all_stacked` does.
-        labels: (films,) float32, 1 for pneumonia and 0 for normal.
-        files: the name of each film.
-        shifted: the same views of the films as another hospital might have taken them; None where those are drawn from
-            `squares` by `pneumo.preprocessing.augmentation.shifted_input`.
-        aspect_ratios: (films,) width:height of the films before they were squashed, NaN where unknown; None where
-            nothing asks for it.
+    Args:
+        order: (views,) which film each view shows.
+        batch: views a step.
+        seed: of the run, and the number of the epoch.
+        draw: given a film and a generator, returns a view and what the network is to say of it.
     """
 
-    squares: np.ndarray
-    labels: np.ndarray
-    files: tuple[str, ...]
-    shifted: np.ndarray | None = None
-    aspect_ratios: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands: ``step`` of ``steps`` in ``epoch`` of ``epochs``, and the row of the epoch once done."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    row: dict[str, float] | None = None
-
-
-class _Views(keras.utils.PyDataset):
-    """The random views of one epoch; a function of the recipe's seed and the epoch alone."""
-
-    def __init__(self, films: Films, size: int, recipe: Recipe, epoch: int) -> None:
+    def __init__(
+        self,
+        order: np.ndarray,
+        batch: int,
+        seed: tuple[int, int],
+        draw: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]],
+    ) -> None:
         super().__init__()
-        self._films, self._size, self._recipe = films, size, recipe
-        self._seed = (recipe.seed, epoch)
-        rng = np.random.default_rng(self._seed)
-        half = (len(films.labels) + 1) // 2
-        classes = [np.flatnonzero(films.labels == label) for label in (0, 1)]
-        drawn = [np.resize(rng.permutation(members), half) for members in classes]
-        self._order = rng.permutation(np.concatenate(drawn))
+        self._order, self._batch, self._seed, self._draw = order, batch, seed, draw
 
     def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._recipe.batch)
+        return math.ceil(len(self._order) / self._batch)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng((*self._seed, index))
-        chosen = self._order[index * self._recipe.batch : (index + 1) * self._recipe.batch]
-        views = [
-            augmentation.augmented_input(
-                self._films.squares[film] / np.float32(255),
-                self._size,
-                self._recipe.augmentation,
-                rng,
-                self._stretches(film),
-            )
-            for film in chosen
-        ]
-        return np.stack(views), self._films.labels[chosen, np.newaxis]
+        pairs = [self._draw(film, rng) for film in self._order[index * self._batch : (index + 1) * self._batch]]
+        views, truths = zip(*pairs, strict=True)
+        return np.stack(views), np.stack(truths)
 
-    def _stretches(self, film: int) -> tuple[float, float] | None:
-        frames, ratios = self._recipe.frames, self._films.aspect_ratios
-        return None if frames is None or ratios is None else aspect_ratio.crop_range(ratios[film], frames)
+
+def balanced_epoch(films: Films, size: int, recipe: Recipe, epoch: int) -> Epoch:
+    """Return the views of one epoch of a classifier, (size, size, 1), half of them of each class."""
+    seed = (recipe.seed, epoch)
+    rng = np.random.default_rng(seed)
+    half = (len(films.labels) + 1) // 2
+    classes = [np.flatnonzero(films.labels == label) for label in (0, 1)]
+    drawn = [np.resize(rng.permutation(members), half) for members in classes]
+
+    def draw(film: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        wanted, ratios = recipe.aspect_ratio, films.aspect_ratios
+        aspect_range = None if wanted is None or ratios is None else aspect_ratio.crop_range(ratios[film], wanted)
+        square = films.squares[film] / np.float32(255)
+        view = augmentation.augmented_input(square, size, recipe.augmentation, rng, aspect_range)
+        return view, films.labels[film, np.newaxis]
+
+    return Epoch(rng.permutation(np.concatenate(drawn)), recipe.batch, seed, draw)
 
 
 def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.ndarray]:
-    """Yield the input that each film makes, (size, size, views) float32 in 0…1, as it is or shifted."""
+    """Yield the input that each film makes, (size, size, crops) float32 in 0…1, as it is or shifted."""
     drawn = films.shifted if shifted else films.squares
     for square, name in zip(films.squares if drawn is None else drawn, films.files, strict=True):
         scaled = square / np.float32(255)
@@ -142,8 +130,8 @@ def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.n
 def predict(model: keras.Model, films: Films, *, shifted: bool = False, batch: int = 64) -> np.ndarray:
     """Return the model's raw probabilities, (films,) float64 in 0…1, of films as they are or shifted."""
     inputs = pictures(films, model.input_shape[1], shifted=shifted)
-    parts = [model.predict_on_batch(np.stack(some))[:, 0] for some in batched(inputs, batch)]
-    return np.concatenate(parts).astype(np.float64)
+    scores = [model.predict_on_batch(np.stack(some))[:, 0] for some in batched(inputs, batch)]
+    return np.concatenate(scores).astype(np.float64)
 
 
 def batched(items: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
@@ -161,16 +149,16 @@ def fit(
     folder: Path,
     *,
     resume: bool = False,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Report = silent,
 ) -> list[dict[str, float]]:
-    """Train a model; it ends with the weights of its best epoch.
+    """Train a classifier; it ends with the weights of its best epoch.
 
     Every epoch leaves a checkpoint in ``folder``, from which ``resume`` goes on as if nothing had happened.
 
     Args:
         model: as `pneumo.networks.classifiers.build` returns it.
         train: films to learn from.
-        validation: films to judge by, of other patients.
+        validation: films of other patients, to measure each epoch on.
         recipe: how to train.
         folder: where checkpoints go; created where it is missing.
         resume: go on from the checkpoint in ``folder`` if there is one.
@@ -184,27 +172,85 @@ def fit(
         ValueError: if the checkpoint belongs to another recipe or other films.
     """
     keras.utils.set_random_seed(recipe.seed)
-    steps = len(_Views(train, model.input_shape[1], recipe, 0))
-    loss = keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing)
     twin = _in_precision(model, recipe.precision)
-    twin.compile(optimizer=optimizer(recipe, steps), loss=loss, metrics=["accuracy"])
-
-    def one_epoch(epoch: int) -> tuple[list[np.ndarray], dict[str, float]]:
-        return _epoch(twin, train, validation, recipe, epoch, steps, progress)
-
     try:
-        return checkpoints.run(
+        return run_epochs(
             twin,
+            recipe,
             folder,
-            _fingerprint(recipe, train, validation),
-            one_epoch,
-            judged_by="shifted_auroc",
-            epochs=recipe.epochs,
-            patience=recipe.patience,
+            [train.files, validation.files],
+            lambda epoch: balanced_epoch(train, model.input_shape[1], recipe, epoch),
+            lambda: validate(twin, validation),
+            loss=keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
+            metrics=["accuracy"],
             resume=resume,
+            progress=progress,
         )
     finally:
         model.set_weights(twin.get_weights())
+
+
+def run_epochs(
+    model: keras.Model,
+    recipe: Recipe,
+    folder: Path,
+    files: Sequence[Sequence[str]],
+    views: Callable[[int], Epoch],
+    validation: Callable[[], dict[str, float]],
+    *,
+    loss: Any,
+    metrics: Sequence[str] = (),
+    monitor: str = MONITOR,
+    resume: bool = False,
+    progress: Report = silent,
+) -> list[dict[str, float]]:
+    """Train any network epoch by epoch, see `fit` and `checkpoints.run`.
+
+    Args:
+        model: it is compiled and changed.
+        recipe: how to train.
+        folder: where checkpoints go.
+        files: of training and of validation; a run that went on with another split would have learned its own
+            validation films.
+        views: returns those of an epoch.
+        validation: measures the model as it stands.
+        loss: as Keras takes it.
+        metrics: what Keras measures while it trains.
+        monitor: the figure of a row that is to be high.
+        resume: go on from the checkpoint in ``folder`` if there is one.
+        progress: called after each step and each epoch.
+
+    Raises:
+        ValueError: if the checkpoint belongs to another recipe or other films.
+    """
+    steps = len(views(0))
+    model.compile(optimizer=_optimizer(recipe, steps), loss=loss, metrics=list(metrics))
+
+    def one_epoch(epoch: int) -> tuple[list[np.ndarray], dict[str, float]]:
+        """Train one epoch; return the trained weights and leave the averaged ones in the model."""
+
+        def report(step: int, row: dict[str, float] | None = None) -> None:
+            done = (epoch - 1) * steps + step
+            progress(Stage(f"epoch {epoch} of {recipe.epochs}", done, recipe.epochs * steps, row))
+
+        started = time.perf_counter()
+        _reseed_dropout(model, recipe.seed + epoch)
+        trained: list[np.ndarray] = []
+        callback = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda step, logs: report(step + 1),
+            # `fit` puts the moving average into the model when it ends.
+            on_epoch_end=lambda _, logs: trained.extend(model.get_weights()),
+        )
+        logs = model.fit(views(epoch), epochs=1, shuffle=False, verbose=0, callbacks=[callback]).history
+        row = {"epoch": epoch, **{name: logs[name][0] for name in ("loss", *metrics)}, **validation()}
+        row["seconds"] = round(time.perf_counter() - started, 1)
+        report(steps, row)
+        return trained, row
+
+    run = hashlib.sha256(json.dumps([recipe.facts(), *map(list, files)]).encode()).hexdigest()
+    return checkpoints.run(
+        model, folder, run, one_epoch, monitor=monitor, epochs=recipe.epochs, patience=recipe.patience, resume=resume
+    )
 
 
 def _in_precision(model: keras.Model, precision: str) -> keras.Model:
@@ -220,40 +266,7 @@ def _in_precision(model: keras.Model, precision: str) -> keras.Model:
     return twin
 
 
-def _fingerprint(recipe: Recipe, train: Films, validation: Films) -> str:
-    """Tell runs apart; a run that went on with another split would have learned its own validation films."""
-    text = json.dumps([dataclasses.asdict(recipe), train.files, validation.files])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _epoch(
-    model: keras.Model,
-    train: Films,
-    validation: Films,
-    recipe: Recipe,
-    epoch: int,
-    steps: int,
-    progress: Callable[[Progress], None],
-) -> tuple[list[np.ndarray], dict[str, float]]:
-    """Train one epoch and judge it; return the trained weights and leave the averaged ones in the model."""
-    started = time.perf_counter()
-    _reseed_dropout(model, recipe.seed + epoch)
-    trained: list[np.ndarray] = []
-    report = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda step, logs: progress(Progress(epoch, recipe.epochs, step + 1, steps)),
-        # `fit` puts the moving average into the model when it ends.
-        on_epoch_end=lambda epoch, logs: trained.extend(model.get_weights()),
-    )
-    views = _Views(train, model.input_shape[1], recipe, epoch)
-    logs = model.fit(views, epochs=1, shuffle=False, verbose=0, callbacks=[report]).history
-    row = {"epoch": epoch, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
-    row |= judge(model, validation)
-    row["seconds"] = round(time.perf_counter() - started, 1)
-    progress(Progress(epoch, recipe.epochs, steps, steps, row))
-    return trained, row
-
-
-def judge(model: keras.Model, validation: Films) -> dict[str, float]:
+def validate(model: keras.Model, validation: Films) -> dict[str, float]:
     """Return the model's `figures` on validation films as they are (``val_…``) and shifted (``shifted_…``)."""
     return {
         key: value
@@ -278,7 +291,7 @@ def _reseed_dropout(model: keras.Model, seed: int) -> None:
             layer.seed_generator.state.assign([1000 * seed + index, 0])
 
 
-def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     """Return AdamW that warms up over one epoch of `steps` and falls along a cosine, averaging the weights."""
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate * 0.05,

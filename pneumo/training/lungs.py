@@ -1,22 +1,14 @@
-"""Train the lung network on human masks, and measure it: ``python -m pneumo train lungs``.
+"""Train the lung network on lungs that humans drew, shipped as ``lungs``; measure it on films with drawn lungs.
 
 The masks are those of V7 Labs for the Kermany films (a folder with ``labels.csv`` and the masks as PNG, squashed as the
 films are). Training sees random views: turned, shifted, stretched, exposed otherwise and mirrored.
-
-Train the lung network and ship it as the model folder ``lungs``; measure it on films whose lungs a human drew.
-
-The counterpart of `pneumo.training.classifier`: the official test split is not read while training, and each opening
-is counted.
 """
 
 import dataclasses
 import hashlib
-import json
-import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
@@ -29,13 +21,14 @@ from pneumo.evaluation import intervals, segmentation
 from pneumo.inference import lungs
 from pneumo.inference.lungs import THRESHOLD
 from pneumo.model_store import provenance, store
-from pneumo.model_store.card import SEGMENTATION, ModelCard
+from pneumo.model_store.card import SEGMENTATION
 from pneumo.networks import lung_unet
+from pneumo.preprocessing import aspect_ratio
 from pneumo.preprocessing.network_input import SQUARE
-from pneumo.training import checkpoints, classifier, export, loop
-from pneumo.training.classifier import Stage
-from pneumo.training.films import load_squares
-from pneumo.training.loop import Progress, Recipe
+from pneumo.training import loop
+from pneumo.training.films import Report, load_squares, silent
+from pneumo.training.loop import Epoch, Recipe
+from pneumo.training.task import Finish, Measurement, Run, Task, Trained
 
 RECIPE = Recipe(epochs=10, batch=16, learning_rate=1e-3, average=0.99, patience=4)
 # How far a view may stray. Turns, shifts (shares of the side) and brightness are drawn from ± this, the contrast from a
@@ -57,7 +50,11 @@ AUGMENTATION = {
     "noise": NOISE,
     "flip": 0.5,
 }
+NAME = "lungs"
+# Chest radiographs of adults from many hospitals: a folder with its own table, see `external.with_lungs`.
+ADULT_SPLIT = "opacity_masks"
 COLUMNS = ["file", "patient", "label", "dice", "iou", "boundary_distance"]
+FIGURES = tuple(COLUMNS[3:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +93,14 @@ def with_masks(table: pd.DataFrame, masks: Path) -> pd.DataFrame:
     return drawn
 
 
-def load(
-    root: Path, masks: Path, table: pd.DataFrame, progress: Callable[[int, int], None] = lambda done, total: None
-) -> DrawnFilms:
+def load(root: Path, masks: Path, table: pd.DataFrame, progress: Report = silent) -> DrawnFilms:
     """Read films and their masks into memory.
 
     Raises:
         DatasetError: if a mask is missing.
         ImageError: if a film cannot be read.
     """
-    squares = load_squares(root, table, progress)
+    squares = load_squares(root, table, progress, "reading films and masks")
     drawn = np.empty_like(squares)
     for index, file in enumerate(table["mask"]):
         picture = cv2.imread(str(masks / file), cv2.IMREAD_GRAYSCALE)
@@ -115,7 +110,52 @@ def load(
     return DrawnFilms(squares, drawn, table)
 
 
-def fit(
+def fit(run: Run) -> Trained:
+    """Train the network by its recipe.
+
+    Raises:
+        DatasetError: if the films or their masks are not complete enough to train on.
+        ValueError: for weights that are not there.
+    """
+    recipe = RECIPE if run.epochs is None else dataclasses.replace(RECIPE, epochs=run.epochs)
+    started_from = provenance.initial_weights(run.weights)
+    keras.utils.set_random_seed(recipe.seed)
+    model = lung_unet.build(run.weights)
+
+    masks = run.masks or _beside(run.root)
+    parts = kaggle.Development(*(with_masks(part, masks) for part in run.parts))
+    films, validation = (load(run.root, masks, part, run.progress) for part in parts)
+    history = fit_network(model, films, validation, recipe, run.checkpoints, resume=run.resume, progress=run.progress)
+    return Trained(
+        model,
+        lambda shipped: Finish(
+            {},
+            {"decision": THRESHOLD, "chosen_on": {"decision": "one half; no film chose it"}},
+            {"val": compare(shipped, validation)},
+        ),
+        title="Lung outlines (U-Net on MobileNetV2)",
+        family=SEGMENTATION,
+        architecture=NAME,
+        initial_weights=started_from,
+        labels=("background", "lung"),
+        training={
+            "data": kaggle.describe(run.table),
+            "masks": _describe(masks),
+            "masks_fingerprint": _masks_fingerprint(masks, pd.concat(parts)),
+            **provenance.training_facts(
+                parts,
+                run.fold,
+                {**dataclasses.asdict(recipe), "augmentation": AUGMENTATION},
+                history,
+                "val_dice",
+                "mean Dice on val",
+            ),
+        },
+        history=history,
+    )
+
+
+def fit_network(
     model: keras.Model,
     train: DrawnFilms,
     validation: DrawnFilms,
@@ -123,14 +163,14 @@ def fit(
     folder: Path,
     *,
     resume: bool = False,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Report = silent,
 ) -> list[dict[str, float]]:
-    """Train the network and leave the weights with the best validation Dice in it.
+    """Train a network and leave the weights with the best validation Dice in it.
 
     Args:
         model: as `pneumo.networks.lung_unet.build` returns it.
         train: films to learn from.
-        validation: films to judge by, of other patients.
+        validation: films of other patients, to measure each epoch on.
         recipe: how to train.
         folder: where checkpoints go.
         resume: go on from the checkpoint in ``folder`` if there is one.
@@ -143,35 +183,28 @@ def fit(
         ValueError: if the checkpoint belongs to another recipe or other films.
     """
     keras.utils.set_random_seed(recipe.seed)
-    steps = math.ceil(len(train.table) / recipe.batch)
-    model.compile(optimizer=loop.optimizer(recipe, steps), loss=overlap_loss)
-
-    def one_epoch(epoch: int) -> tuple[list[np.ndarray], dict[str, float]]:
-        started = time.perf_counter()
-        trained: list[np.ndarray] = []
-        report = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda step, logs: progress(Progress(epoch, recipe.epochs, step + 1, steps)),
-            # `fit` puts the moving average into the model when it ends.
-            on_epoch_end=lambda epoch, logs: trained.extend(model.get_weights()),
-        )
-        views = _Views(train, model.input_shape[1], recipe, epoch)
-        logs = model.fit(views, epochs=1, shuffle=False, verbose=0, callbacks=[report]).history
-        row = {"epoch": epoch, "loss": logs["loss"][0], "val_dice": float(measure(model, validation)["dice"].mean())}
-        row["seconds"] = round(time.perf_counter() - started, 1)
-        progress(Progress(epoch, recipe.epochs, steps, steps, row))
-        return trained, row
-
-    text = json.dumps([dataclasses.asdict(recipe), *(films.table["file"].tolist() for films in (train, validation))])
-    return checkpoints.run(
+    return loop.run_epochs(
         model,
+        recipe,
         folder,
-        hashlib.sha256(text.encode()).hexdigest(),
-        one_epoch,
-        judged_by="val_dice",
-        epochs=recipe.epochs,
-        patience=recipe.patience,
+        [films.table["file"].tolist() for films in (train, validation)],
+        lambda epoch: random_pairs(train, model.input_shape[1], recipe, epoch),
+        lambda: {"val_dice": float(compare(model, validation)["dice"].mean())},
+        loss=overlap_loss,
+        monitor="val_dice",
         resume=resume,
+        progress=progress,
     )
+
+
+def random_pairs(films: DrawnFilms, size: int, recipe: Recipe, epoch: int) -> Epoch:
+    """Return the random views of one epoch with their masks, each film once, (size, size, 1)."""
+
+    def draw(film: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return augmented_pair(films.squares[film] / np.float32(255), films.masks[film] / np.float32(255), size, rng)
+
+    seed = (recipe.seed, epoch)
+    return Epoch(np.random.default_rng(seed).permutation(len(films.table)), recipe.batch, seed, draw)
 
 
 def overlap_loss(truth: keras.KerasTensor, drawn: keras.KerasTensor) -> keras.KerasTensor:
@@ -184,7 +217,7 @@ def overlap_loss(truth: keras.KerasTensor, drawn: keras.KerasTensor) -> keras.Ke
     return entropy + 1 - soft_dice
 
 
-def measure(model: keras.Model, films: DrawnFilms, batch: int = 32) -> pd.DataFrame:
+def compare(model: keras.Model, films: DrawnFilms, batch: int = 32) -> pd.DataFrame:
     """Draw the lungs of films and compare with the human's.
 
     Returns:
@@ -237,174 +270,34 @@ def augmented_pair(
     view = view * rng.uniform(*CONTRAST) + rng.uniform(-BRIGHTNESS, BRIGHTNESS)
     view = cv2.GaussianBlur(view, (0, 0), sigma) if (sigma := rng.uniform(0, BLUR[1])) > BLUR[0] else view
     view = view + rng.normal(0, rng.uniform(0, NOISE), view.shape)
-    view, truth = (np.clip(part, 0, 1).astype(np.float32)[..., np.newaxis] for part in (view, truth))
+    view, truth = (np.clip(each, 0, 1).astype(np.float32)[..., np.newaxis] for each in (view, truth))
     return view, truth
 
 
-class _Views(keras.utils.PyDataset):
-    """The random views of one epoch; a function of the recipe's seed and the epoch alone."""
-
-    def __init__(self, films: DrawnFilms, size: int, recipe: Recipe, epoch: int) -> None:
-        super().__init__()
-        self._films, self._size, self._batch, self._seed = films, size, recipe.batch, (recipe.seed, epoch)
-        self._order = np.random.default_rng(self._seed).permutation(len(films.table))
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._batch)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng((*self._seed, index))
-        pairs = [
-            augmented_pair(
-                self._films.squares[film] / np.float32(255), self._films.masks[film] / np.float32(255), self._size, rng
-            )
-            for film in self._order[index * self._batch : (index + 1) * self._batch]
-        ]
-        views, masks = zip(*pairs, strict=True)
-        return np.stack(views), np.stack(masks)
-
-
-NAME = "lungs"
-# Chest radiographs of adults from many hospitals: a folder with its own table, see `external.with_lungs`.
-ADULT_SPLIT = "opacity_masks"
-SPLITS = ("val", "test", ADULT_SPLIT)
-FIGURES = tuple(COLUMNS[3:])
-
-
-def train(
-    data: Path,
-    masks: Path | None,
-    out: Path,
-    *,
-    weights: str | Path | None = None,
-    epochs: int | None = None,
-    fold: int = 0,
-    checkpoints: Path | None = None,
-    resume: bool = False,
-    progress: Callable[[Stage], None] = lambda _: None,
-) -> ModelCard:
-    """Train the lung network by its recipe and write ``<out>/lungs/``.
-
-    Args:
-        data: a data set in the Kaggle layout.
-        masks: the folder that holds ``labels.csv`` and the masks; ``lung_masks`` beside the data set where None.
-        out: the folder of model folders.
-        weights: see `lung_unet.build`.
-        epochs: in place of the recipe's.
-        fold: which patients validate, see `kaggle.development_split`.
-        checkpoints: where they go; ``runs/lungs`` in the working folder where None.
-        resume: go on from the checkpoints.
-        progress: called as the work goes on.
-
-    Raises:
-        DatasetError: if the films or their masks are not complete enough to train on.
-        ImageError: if a film cannot be read.
-        ValueError: for weights that are not there.
-    """
-    recipe = RECIPE
-    if epochs is not None:
-        recipe = dataclasses.replace(recipe, epochs=epochs)
-    started_from = provenance.initial_weights(weights)
-    keras.utils.set_random_seed(recipe.seed)
-    model = lung_unet.build(weights)
-
-    root = kaggle.find_root(data)
-    masks = masks or root.parent / "lung_masks"
-    table = kaggle.scan(root)
-    parts = kaggle.Development(*(with_masks(part, masks) for part in kaggle.development_split(table, fold)))
-    films, judged = (_load(root, masks, part, progress) for part in parts)
-    history = fit(
-        model,
-        films,
-        judged,
-        recipe,
-        checkpoints or Path("runs") / NAME,
-        resume=resume,
-        progress=lambda now: progress(Stage.training(now)),
-    )
-
-    shipped, stored = export.store(NAME, model, out)
-    card = ModelCard(
-        name=NAME,
-        title="Lung outlines (U-Net on MobileNetV2)",
-        family=SEGMENTATION,
-        seed_system=None,
-        architecture=NAME,
-        initial_weights=started_from,
-        input=export.input_facts(shipped),
-        cam_layer=None,
-        labels=["background", "lung"],
-        training={
-            "data": kaggle.describe(table),
-            "masks": _describe(masks),
-            "masks_fingerprint": _masks_fingerprint(masks, pd.concat(parts)),
-            **provenance.training_facts(
-                parts,
-                fold,
-                {**dataclasses.asdict(recipe), "augmentation": AUGMENTATION},
-                history,
-                "val_dice",
-                "mean Dice on val",
-            ),
-        },
-        calibration={},
-        thresholds={"decision": THRESHOLD, "chosen_on": {"decision": "one half; no film chose it"}},
-        **stored,
-        task=SEGMENTATION,
-    )
-    store.write_history(history, NAME, out)
-    return _record(card, measure(shipped, judged), "val", out)
-
-
-def evaluate(
-    data: Path,
-    masks: Path | None = None,
-    split: str = "test",
-    folder: Path | None = None,
-    progress: Callable[[Stage], None] = lambda _: None,
-) -> ModelCard:
-    """Measure the shipped lung network on a split, rewrite its predictions and its card.
-
-    Args:
-        data: a data set in the Kaggle layout, or for `ADULT_SPLIT` a folder as `external.with_lungs` reads it.
-        masks: the folder that holds ``labels.csv`` and the masks; ``lung_masks`` beside the data set where None.
-        split: one of `SPLITS`.
-        folder: the folder of model folders.
-        progress: called as the work goes on.
-
-    Raises:
-        ModelError: if the model cannot be loaded.
-        DatasetError: if the data set lacks the split, or masks are missing.
-        ValueError: if there is no such split.
-    """
-    if split not in SPLITS:
-        raise ValueError(f"There is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
-    out = folder or store.models_folder()
-    card, model = store.load(NAME, out, SEGMENTATION)
-    if split == ADULT_SPLIT:
-        films = _load(data, data, external.with_lungs(data), progress)
+def measure(what: Measurement) -> dict[str, pd.DataFrame]:
+    """Compare with the lungs that humans drew on the films of a split."""
+    if what.split == ADULT_SPLIT:
+        films = load(what.root, what.root, what.table, what.progress)
     else:
-        root = kaggle.find_root(data)
-        masks = masks or root.parent / "lung_masks"
-        table = classifier.films_of(split, root, card.training.get("fold", 0))
-        films = _load(root, masks, with_masks(table, masks), progress)
-    measured = measure(model, films)
-    if split == "test":
-        card = provenance.with_test_opened(card)
-    return _record(card, measured, split, out)
+        masks = what.masks or _beside(what.root)
+        films = load(what.root, masks, with_masks(what.table, masks), what.progress)
+    return {what.split: compare(what.model, films)}
 
 
 def read_measured(split: str, folder: Path | None = None) -> pd.DataFrame:
-    """Read what the shipped network was measured to do on each film of a split: `lungs.COLUMNS`.
+    """Read what the shipped network was measured to do on each film of a split: `COLUMNS`.
 
     Raises:
         ModelError: if it was not measured on that split, or the file is damaged.
     """
-    table = store.read_predictions(NAME, split, folder, COLUMNS)
-    return table.assign(**{figure: pd.to_numeric(table[figure], errors="coerce") for figure in FIGURES})
+    return _in_numbers(store.read_predictions(NAME, split, folder, COLUMNS))
 
 
-def summarise(measured: pd.DataFrame) -> dict[str, object]:
+def _in_numbers(measured: pd.DataFrame) -> pd.DataFrame:
+    return measured.assign(**{figure: pd.to_numeric(measured[figure], errors="coerce") for figure in FIGURES})
+
+
+def summarise(measured: pd.DataFrame) -> dict[str, Any]:
     """Return a split's metrics as they stand in the card.
 
     Returns:
@@ -420,8 +313,8 @@ def summarise(measured: pd.DataFrame) -> dict[str, object]:
     return provenance.tidy({**figures, **counted, "failed": int(measured["boundary_distance"].isna().sum())})
 
 
-def _load(root: Path, masks: Path, table: pd.DataFrame, progress: Callable[[Stage], None]) -> DrawnFilms:
-    return load(root, masks, table, lambda done, total: progress(Stage("reading films and masks", done, total)))
+def _beside(root: Path) -> Path:
+    return root.parent / aspect_ratio.MASKS
 
 
 def _describe(masks: Path) -> str:
@@ -434,9 +327,13 @@ def _masks_fingerprint(masks: Path, table: pd.DataFrame) -> str:
     return kaggle.fingerprint(pd.DataFrame({"file": table["mask"].to_numpy(), "sha256": hashes}))
 
 
-def _record(card: ModelCard, measured: pd.DataFrame, split: str, out: Path) -> ModelCard:
-    """Write a split's table, and the card with the metrics that it gives."""
-    store.write_predictions(measured, NAME, split, out, COLUMNS)
-    card = dataclasses.replace(card, metrics={**card.metrics, split: summarise(read_measured(split, out))})
-    store.write_card(card, out)
-    return card
+TASK = Task(
+    kind=SEGMENTATION,
+    splits=("val", "test", ADULT_SPLIT),
+    columns=COLUMNS,
+    fit=fit,
+    measure=measure,
+    summarise=lambda measured, _: summarise(_in_numbers(measured)),
+    elsewhere={ADULT_SPLIT: external.with_lungs},
+    pretrained=True,
+)

@@ -27,7 +27,7 @@ RECIPES: dict[str, Recipe | Probe] = {
     "densenet121": Recipe(epochs=8),
     "mobilenetv2": Recipe(),
     "mobilenetv2_lungs": Recipe(),
-    "mobilenetv2_192": Recipe(epochs=16, seed=1, frames=aspect_ratio.RANDOMISED),
+    "mobilenetv2_192": Recipe(epochs=16, seed=1, aspect_ratio=aspect_ratio.RANDOMISED),
     "mobilenetv2_192_lungs": Recipe(seed=2, augmentation=Augmentation(detail=0.4)),
     "densenet121_lungs": Recipe(epochs=8, precision="mixed_bfloat16"),
 }

@@ -1,50 +1,35 @@
-"""The family of small CNNs that `pneumo.training.search` chooses from: what may vary, and how a choice becomes a
-network.
+"""Search of small CNNs: a family of networks, trials that compare them on validation films, and the best one shipped.
 
-Try configurations of the family of small CNNs one after the other, and remember what came of each.
-
-They are proposed by a tree-structured Parzen estimator (Bergstra et al. 2011) and judged, like every training run, by
-the area under the ROC curve on shifted validation films. A trial that lags behind the median of the others is stopped.
-
-Search the family of small CNNs on validation films, train the best one in full, and ship it as ``cnn_search``.
-
-The official test split is not read.
+What may vary is a `Configuration`. Configurations are proposed by a tree-structured Parzen estimator (Bergstra et al.
+2011), trained for a few epochs and measured, like every training run, by the area under the ROC curve on shifted
+validation films; a trial that lags behind the median of the others is stopped. The best one is trained anew in full and
+ships as ``cnn_search``. The official test split is not read.
 """
 
 import dataclasses
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import keras
-from keras import layers
-
-from pneumo.preprocessing.augmentation import Augmentation
-from pneumo.training.loop import Recipe
-
-if TYPE_CHECKING:
-    import optuna
-
-
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import optuna
 import pandas as pd
+from keras import layers
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from pneumo.datasets import kaggle
 from pneumo.model_store import provenance
 from pneumo.model_store.card import ModelCard
-from pneumo.model_store.store import SELECTION_SPLIT
-from pneumo.preprocessing import crops
-from pneumo.training import classifier, export, loop
-from pneumo.training.classifier import Stage
-from pneumo.training.loop import Films, Progress
+from pneumo.preprocessing.augmentation import Augmentation
+from pneumo.training import classifier, loop, task
+from pneumo.training.films import Films, Report, Stage, load_films, silent
+from pneumo.training.loop import MONITOR, Recipe
+from pneumo.training.task import Trained
 
 NAME = "cnn_search"
 MAX_PARAMETERS = 1_000_000
@@ -60,6 +45,14 @@ _NORM_MOMENTUM = 0.9
 _AVERAGE = 0.98
 # Of the numbers in between, the squeeze of a squeeze-and-excitation keeps one in this many (Hu et al. 2018).
 _SQUEEZE = 8
+# What the winner is trained for in the end.
+FULL_EPOCHS = 12
+SEED_SYSTEM = "12 CNNs compared on validation, the best kept"
+# Proposed at random, so that the estimator has something to learn from; until they are complete, none is stopped.
+RANDOM_TRIALS = 4
+# After one epoch the averaged weights still stand near their random start.
+FIRST_PRUNED_EPOCH = 2
+_STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True)
@@ -132,7 +125,7 @@ class Configuration:
         )
 
 
-def from_trial(trial: "optuna.trial.BaseTrial") -> Configuration:
+def from_trial(trial: optuna.trial.BaseTrial) -> Configuration:
     """Let a trial choose a configuration; no choice has more than `MAX_PARAMETERS` parameters.
 
     The widest block is chosen last, and only among the widths that the rest leaves room for.
@@ -221,14 +214,6 @@ def _excited(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
     return layers.Multiply()([x, layers.Dense(filters, activation="sigmoid")(weights)])
 
 
-JUDGED_BY = "shifted_auroc"
-# Proposed at random, so that the estimator has something to learn from; until they are complete, none is stopped.
-RANDOM_TRIALS = 4
-# After one epoch the averaged weights still stand near their random start.
-FIRST_PRUNED_EPOCH = 2
-_STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-
-
 @dataclass(frozen=True)
 class Trial:
     """What came of one configuration.
@@ -314,17 +299,17 @@ def configuration_of(trial: FrozenTrial) -> Configuration:
 def attempt(
     study: optuna.Study,
     films: Films,
-    judged: Films,
+    validation: Films,
     epochs: int,
     seed: int,
-    progress: Callable[[Progress], None],
+    progress: Report,
 ) -> Trial:
-    """Train the next configuration and judge it after each epoch.
+    """Train the next configuration and measure it after each epoch.
 
     Args:
         study: as `open_study` returns it.
         films: to learn from.
-        judged: to judge by, of other patients.
+        validation: of other patients.
         epochs: at most this many.
         seed: of the proposals and of training, 0…1,000,000.
         progress: called after each step and each epoch.
@@ -338,21 +323,22 @@ def attempt(
     trial.set_user_attr("parameters", model.count_params())
     seconds = 0.0
 
-    def watch(now: Progress) -> None:
+    def watch(stage: Stage) -> None:
         nonlocal seconds
-        progress(now)
-        if now.row is None:
+        progress(stage)
+        if stage.row is None:
             return
-        seconds += now.row["seconds"]
+        seconds += stage.row["seconds"]
         trial.set_user_attr("seconds", seconds)
-        trial.report(now.row[JUDGED_BY], now.epoch)
-        if now.epoch < epochs and trial.should_prune():
+        epoch = int(stage.row["epoch"])
+        trial.report(stage.row[MONITOR], epoch)
+        if epoch < epochs and trial.should_prune():
             raise optuna.TrialPruned
 
     with tempfile.TemporaryDirectory() as scratch:
         try:
             recipe = configuration.recipe(epochs, seed)
-            history = loop.fit(model, films, judged, recipe, Path(scratch), progress=watch)
+            history = loop.fit(model, films, validation, recipe, Path(scratch), progress=watch)
         except optuna.TrialPruned:
             ended = study.tell(trial, state=TrialState.PRUNED)
         except ValueError:
@@ -361,7 +347,7 @@ def attempt(
                 raise
             ended = study.tell(trial, state=TrialState.PRUNED)
         else:
-            ended = study.tell(trial, max(row[JUDGED_BY] for row in history))
+            ended = study.tell(trial, max(row[MONITOR] for row in history))
     return summary(ended)
 
 
@@ -375,14 +361,14 @@ def fresh_model(configuration: Configuration, seed: int) -> keras.Model:
 
 def summary(trial: FrozenTrial) -> Trial:
     """Return what came of a trial that ended."""
-    judged = trial.intermediate_values
+    figures = trial.intermediate_values
     has_all = len(trial.params) == len(dataclasses.fields(Configuration))
     return Trial(
         number=trial.number + 1,
         state=_STATES[trial.state],
         parameters=trial.user_attrs.get("parameters"),
-        shifted_auroc=max(judged.values(), default=None),
-        epochs=len(judged),
+        shifted_auroc=max(figures.values(), default=None),
+        epochs=len(figures),
         seconds=round(trial.user_attrs.get("seconds", 0.0), 1),
         configuration=configuration_of(trial) if has_all else None,
     )
@@ -399,11 +385,6 @@ def write_trials(trials: Iterable[Trial], file: Path) -> None:
     ]
     written = pd.DataFrame(rows, columns=[*figures, *hyperparameters])
     written.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
-
-
-SEED_SYSTEM = "12 CNNs compared on validation, the best kept"
-# What the winner is trained for in the end.
-FULL_EPOCHS = 12
 
 
 @dataclass(frozen=True)
@@ -425,8 +406,8 @@ def run(
     seed: int = 0,
     folder: Path | None = None,
     resume: bool = False,
-    progress: Callable[[Stage], None] = lambda _: None,
-    told: Callable[[Trial], None] = lambda _: None,
+    progress: Report = silent,
+    trial_done: Callable[[Trial], None] = lambda _: None,
 ) -> Outcome:
     """Try configurations, train the best one anew and in full, and write ``<out>/cnn_search/``.
 
@@ -440,7 +421,7 @@ def run(
         folder: where the search keeps its state; ``runs/search`` in the working folder where None.
         resume: go on with the search in ``folder``. A trial that was cut off has failed, and is run again.
         progress: called as the work goes on.
-        told: called with each trial that ends.
+        trial_done: called with each trial that ends.
 
     Raises:
         DatasetError: if the data set is not complete enough to train on.
@@ -454,40 +435,32 @@ def run(
     settings = {"films": kaggle.fingerprint(pd.concat(parts)), "fold": fold, "epochs": epochs, "seed": seed}
     study = open_study(folder, settings, resume)
 
-    films = classifier.load_films(root, parts.train, progress)
-    judged = classifier.load_films(root, parts.validation, progress)
+    films, validation = (load_films(root, part, progress) for part in parts)
     while (done := finished_trials(study)) < trials:
-        told(attempt(study, films, judged, epochs, seed, _reporter(progress, f"trial {done + 1} of {trials}")))
+        what = f"trial {done + 1} of {trials}"
+        trial_done(attempt(study, films, validation, epochs, seed, _reporter(progress, what)))
 
     won = best(study)
     winner, configuration = summary(won), configuration_of(won)
     recipe = configuration.recipe(FULL_EPOCHS, seed)
     model = fresh_model(configuration, seed)
-    history = loop.fit(
-        model,
-        films,
-        judged,
-        recipe,
-        folder / f"winner-{winner.number}",
-        resume=resume,
-        progress=lambda now: progress(Stage.training(now)),
-    )
+    checkpoints = folder / f"winner-{winner.number}"
+    history = loop.fit(model, films, validation, recipe, checkpoints, resume=resume, progress=progress)
 
     tried = [summary(trial) for trial in study.trials]
     finished = [trial for trial in tried if trial.state != "failed"]
-    origin = export.Origin(
+    trained = Trained(
+        model,
+        classifier.calibrated(validation, parts.validation),
         title=f"Best of {len(finished)} CNNs",
         family="cnn",
         seed_system=SEED_SYSTEM,
         architecture=NAME,
         initial_weights=provenance.initial_weights(None),
-        views=[crops.FILM],
         cam_layer=configuration.cam_layer,
         training={
             "data": kaggle.describe(table),
-            **provenance.training_facts(
-                parts, fold, dataclasses.asdict(recipe), history, JUDGED_BY, f"AUROC on {SELECTION_SPLIT}"
-            ),
+            **classifier.facts(parts, fold, recipe, history),
             "configuration": dataclasses.asdict(configuration),
             "search": {
                 "trials": len(finished),
@@ -499,11 +472,13 @@ def run(
                 "sampler": f"tree-structured Parzen estimator of Optuna {optuna.__version__}",
             },
         },
+        history=history,
     )
-    card = export.ship(NAME, model, origin, judged, parts.validation, out, history)
+    card = task.ship(NAME, classifier.TASK, trained, out)
     write_trials(tried, out / NAME / "trials.csv")
     return Outcome(card, winner, tried)
 
 
-def _reporter(progress: Callable[[Stage], None], what: str) -> Callable[[Progress], None]:
-    return lambda now: progress(Stage.training(now, what, with_epoch=False))
+def _reporter(progress: Report, what: str) -> Report:
+    """Report the steps of a trial under its own name, and its epochs to nobody."""
+    return lambda stage: progress(dataclasses.replace(stage, what=what, row=None))

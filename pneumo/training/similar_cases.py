@@ -1,6 +1,5 @@
 """Embed the validation films of a classifier, and measure what the films nearest to one say of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from pneumo.inference import similar_cases
 from pneumo.inference.classifier import Classifier
 from pneumo.inference.similar_cases import Agreement, Embedder, FilmIndex
 from pneumo.model_store import provenance, store
-from pneumo.training import loop
-from pneumo.training.classifier import Stage, films_of, load_films, segmenter_for
+from pneumo.training import films, loop
+from pneumo.training.films import Report, Stage, silent
 
 BATCH = 64
 SPLIT = "val"
@@ -35,9 +34,7 @@ class Indexed:
     agreement: Agreement
 
 
-def build(
-    name: str, data: Path, folder: Path | None = None, progress: Callable[[Stage], None] = lambda _: None
-) -> Indexed:
+def build(name: str, data: Path, folder: Path | None = None, progress: Report = silent) -> Indexed:
     """Write the index of a classifier's validation films into its folder.
 
     Args:
@@ -55,7 +52,7 @@ def build(
     classifier = Classifier.open(name, out)
     embedder, card = Embedder(classifier), classifier.card
     root = kaggle.find_root(data)
-    table = films_of(SPLIT, root, card.training.get("fold", 0))
+    table = films.of_split(SPLIT, root, card.training.get("fold", 0))
     # In another data set the same rule may hold out films that the model was trained on.
     if set(table["file"]) != set(store.read_predictions(name, SPLIT, out)["file"]):
         raise DatasetError(
@@ -67,14 +64,15 @@ def build(
             f"{root} holds out the films of {table['patient'].nunique()} children; an index needs more than "
             f"{similar_cases.NEAREST}. Point to a larger data set."
         )
-    seen = card.input["views"]
-    films = load_films(root, table, progress, seen, segmenter_for(seen, out))
-    parts: list[np.ndarray] = []
-    for pictures in loop.batched(loop.pictures(films, card.input["size"]), BATCH):
-        parts.append(embedder.embed(np.stack(pictures)))
-        progress(Stage("embedding the films", sum(map(len, parts)), len(table)))
+    crop_names = card.input["views"]
+    loaded = films.load_films(root, table, progress, crop_names, films.segmenter_for(crop_names, out))
+    embeddings: list[np.ndarray] = []
+    for pictures in loop.batched(loop.pictures(loaded, card.input["size"]), BATCH):
+        embeddings.append(embedder.embed(np.stack(pictures)))
+        progress(Stage("embedding the films", sum(map(len, embeddings)), len(table)))
     texts = {f"{key}s": table[key].to_numpy(np.str_) for key in ("file", "patient", "label", "pathogen")}
-    made = FilmIndex(card.sha256, embedder.layer, embedding=similar_cases.directions(np.concatenate(parts)), **texts)
+    directions = similar_cases.directions(np.concatenate(embeddings))
+    made = FilmIndex(card.sha256, embedder.layer, embedding=directions, **texts)
     path = similar_cases.write(made, name, out)
     index = similar_cases.read(card, out)
     return Indexed(path, index, similar_cases.agreement(index))

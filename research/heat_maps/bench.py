@@ -16,7 +16,7 @@ from pneumo.inference.classifier import Assessment, Classifier
 from pneumo.inference.lungs import LungMask
 from pneumo.preprocessing import crops, network_input
 from pneumo.preprocessing.network_input import SQUARE
-from pneumo.training.classifier import Stage
+from pneumo.training.films import Stage
 from research.heat_maps.films import DrawnFilm
 from research.heat_maps.metrics import BASELINES, baseline, by_patient
 

@@ -23,7 +23,7 @@ from pneumo.results import markdown_tables
 from research.heat_maps.metrics import BASELINES, LEVELS
 
 if TYPE_CHECKING:
-    from pneumo.training.classifier import Stage
+    from pneumo.training.films import Stage
 
 FILMS = 100
 # What may be measured on its own, and what it is in words.

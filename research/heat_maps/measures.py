@@ -21,7 +21,7 @@ from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.model_store.card import ModelCard
 from pneumo.preprocessing import crops, network_input
 from pneumo.preprocessing.network_input import SQUARE
-from pneumo.training.classifier import Stage
+from pneumo.training.films import Stage
 from research.heat_maps import metrics
 from research.heat_maps.films import DrawnFilm, answered, boxed_films, films_with_lungs, opaque_films
 from research.heat_maps.metrics import BASELINES, LEVELS, baseline, by_patient

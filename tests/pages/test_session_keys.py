@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pneumo.results.augmentation_draws import RANGES
+from pneumo.preprocessing.augmentation import RANGES
 
 PAGES = Path(__file__).parents[2] / "pages"
 PREFIXES = {path.stem for path in PAGES.glob("*.py")} - {"__init__"}

@@ -1,6 +1,5 @@
 """The shipped classifiers are those of their cards."""
 
-import dataclasses
 import itertools
 import json
 
@@ -17,7 +16,7 @@ from pneumo.model_store import store, weights
 from pneumo.model_store.card import CLASSIFICATION
 from pneumo.model_store.store import SELECTION_SPLIT, SHIPPED
 from pneumo.networks import classifiers
-from pneumo.training import ensemble, export, recipes, search
+from pneumo.training import classifier, ensemble, recipes, search
 from pneumo.training.search import Configuration
 
 MIB = 1024**2
@@ -100,7 +99,7 @@ def test_every_figure_is_what_the_predictions_give(card):
     assert set(card.metrics) == set(store.measured_splits(card.name, SHIPPED))
     for split, figures in card.metrics.items():
         predictions = store.read_predictions(card.name, split, SHIPPED)
-        computed = export.metrics_record(metrics.evaluate_table(predictions, card.thresholds["decision"]))
+        computed = classifier.metrics_record(metrics.evaluate_table(predictions, card.thresholds["decision"]))
         assert figures.keys() == computed.keys()
         for key, figure in computed.items():
             assert figures[key] == pytest.approx(figure, abs=2e-6), (split, key)
@@ -177,7 +176,7 @@ def test_the_ensemble_joins_what_its_recipe_names_as_it_is_shipped():
 
     assert [each["name"] for each in card.members] == [*recipes.ENSEMBLE]
     for member in card.members:
-        recipe = json.loads(json.dumps(dataclasses.asdict(recipes.RECIPES[member["name"]])))
+        recipe = json.loads(json.dumps(recipes.RECIPES[member["name"]].facts()))
         assert member["training"]["recipe"] == recipe
         if member["name"] in NAMES:
             assert member["sha256"] == store.read_card(member["name"], SHIPPED).sha256

@@ -16,7 +16,7 @@ from pneumo.model_store.store import SHIPPED
 from pneumo.preprocessing import network_input
 from pneumo.radiograph import Radiograph
 from pneumo.training import lungs
-from pneumo.training.gate import ALTERATIONS, CHOSEN_ON, SPLITS, read_answers, summarise
+from pneumo.training.gate import ALTERATIONS, CHOSEN_ON, TASK, read_answers, summarise
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_the_gate_is_the_one_of_its_card(gate_card, lung_card):
 
 
 def test_the_figures_of_the_gate_are_what_its_written_answers_give(gate_card):
-    assert set(gate_card.metrics) == set(store.measured_splits("gate", SHIPPED)) == set(SPLITS)
+    assert set(gate_card.metrics) == set(store.measured_splits("gate", SHIPPED)) == set(TASK.splits)
     for split, figures in gate_card.metrics.items():
         assert figures == summarise(read_answers(split, SHIPPED))
 

@@ -53,10 +53,10 @@ def kept(cache: Path, data: Path) -> Iterator[Path]:
 
 def write(out: Path, data: Path) -> None:
     """Train `cnn` and `dense` in earnest, and write `lungs` and `gate` by hand."""
-    from pneumo.training import classifier
+    from pneumo.training import task
 
     for name in ("cnn", "dense"):
-        classifier.train(name, data, out, epochs=2, checkpoints=out.parent / "unfinished_runs" / name)
-        classifier.evaluate(name, data, "test", out)
+        task.train(name, data, out, epochs=2, checkpoints=out.parent / "unfinished_runs" / name)
+        task.evaluate(name, data, "test", out)
     shutil.rmtree(out.parent / "unfinished_runs")
     synthetic.write_screening_models(out)

@@ -14,7 +14,8 @@ from pneumo.inference.classifier import Classifier
 from pneumo.inference.pathogen import Differentiator, leaning
 from pneumo.model_store import store
 from pneumo.model_store.card import PATHOGEN
-from pneumo.training import pathogen as pathogen_experiment
+from pneumo.training import pathogen as pathogen_training
+from pneumo.training import task
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +27,12 @@ def trained(toy_data, toy_models, tmp_path_factory):
     for film in (work / "data" / "test").rglob("*.jpeg"):
         film.write_bytes(b"poison " + film.name.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pathogen_experiment, "PATHOGEN_START", "cnn")
-        patch.setattr(pathogen_experiment, "PATHOGEN_SIZE", 128)
+        patch.setattr(pathogen_training, "PATHOGEN_START", "cnn")
+        patch.setattr(pathogen_training, "PATHOGEN_SIZE", 128)
         start = store.read_card("cnn", work / "models")
         facts = start.training | {"data_fingerprint": _fingerprint(work / "data")}
         store.write_card(dataclasses.replace(start, training=facts), work / "models")
-        pathogen_experiment.train(work / "data", work / "models", epochs=1, checkpoints=work / "runs")
+        task.train("pathogen", work / "data", work / "models", epochs=1, checkpoints=work / "runs")
     return work / "models"
 
 
@@ -63,7 +64,7 @@ def test_it_learns_from_films_with_pneumonia_and_reads_no_test_film(trained, toy
 
 
 def test_its_figures_are_of_bacterial_against_viral_films_alone(models, toy_data):
-    card = pathogen_experiment.evaluate(toy_data, "test", models)
+    card = task.evaluate("pathogen", toy_data, "test", models)
 
     predictions = store.read_predictions("pathogen", "test", models)
     known = predictions[predictions["pathogen"] != ""]
@@ -73,14 +74,14 @@ def test_its_figures_are_of_bacterial_against_viral_films_alone(models, toy_data
     assert card.metrics["test"]["auroc"]["value"] == pytest.approx(expected, abs=1e-6)
     assert [opening["sha256"] for opening in card.test_openings] == [card.sha256]
     with pytest.raises(ValueError, match="'external_nih'"):
-        pathogen_experiment.evaluate(toy_data, "external_nih", models)
+        task.evaluate("pathogen", toy_data, "external_nih", models)
 
 
 def test_a_start_that_learned_from_other_films_is_refused(models, toy_data, monkeypatch):
-    monkeypatch.setattr(pathogen_experiment, "PATHOGEN_START", "cnn")
+    monkeypatch.setattr(pathogen_training, "PATHOGEN_START", "cnn")
 
     with pytest.raises(ModelError, match="trained on another split"):
-        pathogen_experiment.train(toy_data, models, fold=1)
+        task.train("pathogen", toy_data, models, fold=1)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_a_film_and_its_mirror_image_lean_alike(trained, toy_data):
 def test_what_a_start_knows_is_kept_at_another_size():
     start = synthetic.small_model(seed=1, size=32)
 
-    network = pathogen_experiment._beginner(start, 48)
+    network = pathogen_training._beginner(start, 48)
 
     assert network.input_shape == (None, 48, 48, 1)
     for mine, known in zip(network.get_weights()[:-2], start.get_weights()[:-2], strict=True):

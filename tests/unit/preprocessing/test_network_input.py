@@ -7,15 +7,12 @@ from PIL import Image
 from toy import synthetic
 
 from pneumo import radiograph
-from pneumo.datasets import kaggle
-from pneumo.errors import ImageError
 from pneumo.preprocessing.network_input import (
     SQUARE,
     film_square,
     fit_within,
     model_input,
 )
-from pneumo.training import films
 
 
 def drawn(height=400, width=500, seed=3):
@@ -110,29 +107,6 @@ def test_an_input_of_half_the_size_averages_areas(square):
     means = square.reshape(SQUARE // 2, 2, SQUARE // 2, 2).mean(axis=(1, 3))
 
     np.testing.assert_allclose(model_input(square, SQUARE // 2)[..., 0], means, atol=1e-6)
-
-
-def test_films_are_loaded_in_the_order_of_the_table(toy_data):
-    table = kaggle.scan(toy_data).iloc[[5, 2, 40]]
-    steps = []
-
-    squares = films.load_squares(toy_data, table, lambda done, total: steps.append((done, total)))
-
-    expected = film_square(radiograph.read(toy_data / table["file"].iloc[1]).pixels)
-    assert squares.shape == (3, SQUARE, SQUARE)
-    assert squares.dtype == np.uint8
-    np.testing.assert_allclose(squares[1] / 255, expected, atol=0.5 / 255 + 1e-6)
-    assert steps == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_a_film_that_cannot_be_read_is_named(toy_data, tmp_path):
-    table = kaggle.scan(toy_data).iloc[:1]
-    broken = tmp_path / table["file"].iloc[0]
-    broken.parent.mkdir(parents=True)
-    broken.write_bytes(b"\xff\xd8\xff broken")
-
-    with pytest.raises(ImageError, match=broken.name):
-        films.load_squares(tmp_path, table)
 
 
 @given(height=st.integers(10, 300), width=st.integers(10, 300), side=st.integers(20, 200))

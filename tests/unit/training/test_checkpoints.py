@@ -30,7 +30,7 @@ def run(folder, model=None, figures=FIGURES, **options):
         model.set_weights([10 * trained[0]])
         return trained, {"epoch": epoch, "figure": figures[epoch - 1]}
 
-    settings = {"judged_by": "figure", "epochs": len(figures), "patience": 99} | options
+    settings = {"monitor": "figure", "epochs": len(figures), "patience": 99} | options
     return model, checkpoints.run(model, folder, settings.pop("fingerprint", "this"), one_epoch, **settings)
 
 

@@ -16,8 +16,9 @@ from pneumo.model_store import store
 from pneumo.networks import classifiers
 from pneumo.preprocessing import crops
 from pneumo.training import ensemble, recipes
-from pneumo.training.classifier import HIDDEN, evaluate, train
+from pneumo.training.classifier import HIDDEN
 from pneumo.training.linear_probe import Probe
+from pneumo.training.task import evaluate, train
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_a_member_that_was_not_trained_yet_is_named_with_what_to_do(toy_data, tm
     monkeypatch.setattr(ensemble, "ENSEMBLE", ("cnn", "cnn_of_tomorrow"))
 
     with pytest.raises(ModelError, match="python -m pneumo train cnn_of_tomorrow"):
-        ensemble.train(toy_data, tmp_path)
+        train("ensemble", toy_data, tmp_path)
 
 
 def test_it_is_calibrated_on_views_whose_frames_tell_nothing(models, toy_data):
@@ -125,7 +126,7 @@ def test_members_of_another_split_are_not_joined(models, toy_data, monkeypatch):
     monkeypatch.setattr(ensemble, "ENSEMBLE", ("cnn", "cnn_lungs"))
 
     with pytest.raises(ModelError, match="cnn was trained on another split"):
-        ensemble.train(toy_data, models, fold=1)
+        train("ensemble", toy_data, models, fold=1)
 
 
 @pytest.mark.parametrize("split", HIDDEN)

@@ -7,8 +7,8 @@ from toy import synthetic
 
 from pneumo.preprocessing import augmentation, network_input
 from pneumo.training import linear_probe, loop
+from pneumo.training.films import Films
 from pneumo.training.linear_probe import Probe
-from pneumo.training.loop import Films
 
 
 def films(count, seed, sick=0.5):
@@ -22,22 +22,26 @@ def films(count, seed, sick=0.5):
 def fitted():
     model = synthetic.small_model(seed=4)
     before = [weights.copy() for weights in model.get_weights()]
-    told = []
+    reported = []
     history = linear_probe.fit(
-        model, films(50, 0, 0.7), films(20, 1), Probe(views=1, strengths=(1e-3, 1.0)), lambda *now: told.append(now)
+        model,
+        films(50, 0, 0.7),
+        films(20, 1),
+        Probe(views=1, strengths=(1e-3, 1.0)),
+        lambda stage: reported.append((stage.done, stage.total)),
     )
-    return model, before, history, told
+    return model, before, history, reported
 
 
 def test_only_the_last_unit_is_fitted(fitted):
-    model, before, _, told = fitted
+    model, before, _, reported = fitted
 
     after = model.get_weights()
 
     for old, new in zip(before[:-2], after[:-2], strict=True):
         np.testing.assert_array_equal(new, old)
     assert np.abs(after[-2] - before[-2]).max() > 0
-    assert told[-1] == (100, 100)
+    assert reported[-1] == (100, 100)
 
 
 def test_the_last_unit_is_the_regression_fitted_by_hand(fitted):
@@ -66,7 +70,7 @@ def test_the_row_tells_how_the_kept_weights_do(fitted):
 
     (row,) = history
 
-    judged = loop.judge(model, films(20, 1))
-    assert {key: row[key] for key in judged} == pytest.approx(judged)
+    expected = loop.validate(model, films(20, 1))
+    assert {key: row[key] for key in expected} == pytest.approx(expected)
     assert set(row) >= {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "shifted_auroc", "seconds"}
     assert row["strength"] in (1e-3, 1.0)

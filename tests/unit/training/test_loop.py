@@ -9,7 +9,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from pneumo.preprocessing import augmentation, network_input
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import loop
-from pneumo.training.loop import Films, Recipe, fit, predict
+from pneumo.training.films import Films
+from pneumo.training.loop import Recipe, fit, predict
 
 MILD = Augmentation(min_area=0.8, max_stretch=1.1, brightness=0.1, contrast=0.1, gamma=0.1)
 RECIPE = Recipe(epochs=4, batch=8, learning_rate=0.02, average=0.8, augmentation=MILD)
@@ -121,9 +122,9 @@ def test_it_ends_with_the_weights_of_the_best_epoch(declining_run):
 def test_every_step_and_every_epoch_is_reported(whole_run):
     _, history, calls = whole_run
 
-    steps = [(call.epoch, call.step) for call in calls if call.row is None]
-    assert steps == [(epoch, step) for epoch in range(1, 5) for step in range(1, 6)]
-    assert {(call.epochs, call.steps) for call in calls} == {(4, 5)}
+    steps = [(call.what, call.done) for call in calls if call.row is None]
+    assert steps == [(f"epoch {epoch} of 4", 5 * (epoch - 1) + step) for epoch in range(1, 5) for step in range(1, 6)]
+    assert {call.total for call in calls} == {20}
     assert [call.row for call in calls if call.row is not None] == history
 
 
@@ -137,7 +138,7 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(whole_run, films, t
 
     def interrupt(now):
         at_epoch_end = step == 5
-        if (now.epoch, now.step) == (epoch, step) and (now.row is not None) == at_epoch_end:
+        if now.done == 5 * (epoch - 1) + step and (now.row is not None) == at_epoch_end:
             raise PowerCutError
 
     with pytest.raises(PowerCutError):
@@ -174,7 +175,7 @@ def test_the_seed_decides_the_run_and_an_old_checkpoint_does_not(films, tmp_path
 def test_half_of_the_shown_films_are_of_each_class(share):
     train = toy_films(100, seed=3, share=share)
 
-    views = loop._Views(train, 12, RECIPE, epoch=1)
+    views = loop.balanced_epoch(train, 12, RECIPE, epoch=1)
     labels = np.concatenate([views[index][1] for index in range(len(views))])
 
     assert labels.shape == (100, 1)
@@ -186,7 +187,7 @@ def test_an_epoch_shows_as_many_different_films_of_the_rare_class_as_there_are()
     squares = np.arange(20, dtype=np.uint8)[:, None, None].repeat(12, axis=1).repeat(12, axis=2)
     labels = (np.arange(20) < 4).astype(np.float32)
     still = Augmentation(min_area=1, max_stretch=1, brightness=0, contrast=0, gamma=0, flip=0)
-    views = loop._Views(
+    views = loop.balanced_epoch(
         Films(squares, labels, ("x",) * 20), 12, dataclasses.replace(RECIPE, augmentation=still), epoch=1
     )
 
@@ -197,27 +198,27 @@ def test_an_epoch_shows_as_many_different_films_of_the_rare_class_as_there_are()
     assert sorted(times[4:]) == [0] * 6 + [1] * 10
 
 
-@pytest.mark.parametrize(("ratios", "evened"), [(None, False), ([np.nan] * 20, False), ([1.5] * 20, True)])
-def test_frames_are_evened_where_they_are_known(ratios, evened):
+@pytest.mark.parametrize(("ratios", "randomised"), [(None, False), ([np.nan] * 20, False), ([1.5] * 20, True)])
+def test_the_aspect_ratio_is_randomised_where_it_is_known(ratios, randomised):
     # The grey values of a ramp tell how much of the width a view kept.
     squares = np.tile(np.arange(0, 240, 4, dtype=np.uint8), (20, 60, 1))
     films = Films(squares, (np.arange(20) < 10).astype(np.float32), ("x",) * 20)
     films = dataclasses.replace(films, aspect_ratios=None if ratios is None else np.array(ratios))
     still = Augmentation(min_area=1, max_stretch=1, brightness=0, contrast=0, gamma=0, flip=0)
-    # All views take the frame of a film that is half as wide.
-    recipe = dataclasses.replace(RECIPE, augmentation=still, frames=(0.75, 0.75))
-    views = loop._Views(films, 60, recipe, epoch=1)
+    # All views take the aspect ratio of a film that is half as wide.
+    recipe = dataclasses.replace(RECIPE, augmentation=still, aspect_ratio=(0.75, 0.75))
+    views = loop.balanced_epoch(films, 60, recipe, epoch=1)
 
     shown = np.concatenate([np.ptp(views[index][0], axis=(1, 2, 3)) for index in range(len(views))])
 
-    assert shown * 255 == pytest.approx(4 * (29 if evened else 59), abs=5)
+    assert shown * 255 == pytest.approx(4 * (29 if randomised else 59), abs=5)
 
 
 def test_the_views_depend_on_seed_and_epoch_alone():
     train = toy_films(20, seed=3)
 
     def view(seed, epoch, index=1):
-        return loop._Views(train, 12, dataclasses.replace(RECIPE, seed=seed), epoch)[index][0]
+        return loop.balanced_epoch(train, 12, dataclasses.replace(RECIPE, seed=seed), epoch)[index][0]
 
     first = view(0, 1)
     np.random.seed(99)  # noqa: NPY002

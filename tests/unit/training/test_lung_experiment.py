@@ -20,7 +20,8 @@ from pneumo.model_store import store
 from pneumo.model_store.card import SEGMENTATION
 from pneumo.model_store.weights import sha256
 from pneumo.networks import lung_unet
-from pneumo.training import classifier, loop, lungs
+from pneumo.training import lungs, task
+from pneumo.training.films import Stage
 
 
 def small_network(weights):
@@ -47,8 +48,14 @@ def trained(toy_data, tmp_path_factory):
     synthetic.write_lung_masks(toy_data, work / "lung_masks")
     for film in (work / "chest_xray" / "test").rglob("*.jpeg"):
         film.write_bytes(b"poison " + film.name.encode())
-    lungs.train(
-        work / "chest_xray", None, work / "models", epochs=1, checkpoints=work / "runs/lungs", progress=stages.append
+    task.train(
+        "lungs",
+        work / "chest_xray",
+        work / "models",
+        weights="none",
+        epochs=1,
+        checkpoints=work / "runs/lungs",
+        progress=stages.append,
     )
     return work, stages
 
@@ -73,12 +80,12 @@ def test_training_never_reads_a_test_film(trained, toy_data):
 
 def test_training_reports_the_films_it_reads_and_the_steps_it_trains(trained):
     reading, loop = (
-        [stage for stage in trained[1] if stage.what == what] for what in ("reading films and masks", "training")
+        [stage for stage in trained[1] if stage.what.startswith(what)] for what in ("reading films and masks", "epoch ")
     )
 
     assert sum(stage.done == stage.total for stage in reading) == 2
     assert loop[-1].done == loop[-1].total
-    assert sum(stage.epoch.row is not None for stage in loop) == 1
+    assert sum(stage.row is not None for stage in loop) == 1
 
 
 def test_the_card_describes_the_file_and_the_run(trained, toy_data):
@@ -154,7 +161,7 @@ def test_figures_are_means_over_films_with_intervals_over_patients():
 
 
 def test_each_opening_of_the_test_split_is_counted(models, trained, toy_data):
-    card = lungs.evaluate(toy_data, trained[0] / "lung_masks", "test", models)
+    card = task.evaluate("lungs", toy_data, "test", models, masks=trained[0] / "lung_masks")
 
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     measured = lungs.read_measured("test", models)
@@ -168,7 +175,7 @@ def test_measuring_validation_opens_nothing_and_repeats_the_figures(models, trai
     before = store.read_card("lungs", models)
     (models / "lungs" / "predictions" / "val.csv").unlink()
 
-    assert lungs.evaluate(trained[0] / "chest_xray", None, "val", models) == before
+    assert task.evaluate("lungs", trained[0] / "chest_xray", "val", models) == before
     assert (models / "lungs" / "predictions" / "val.csv").is_file()
 
 
@@ -187,7 +194,7 @@ def write_adults(folder):
 def test_films_of_adults_are_measured_on_the_squashed_film(models, tmp_path):
     write_adults(tmp_path / "adults")
 
-    card = lungs.evaluate(tmp_path / "adults", None, "opacity_masks", models)
+    card = task.evaluate("lungs", tmp_path / "adults", "opacity_masks", models)
 
     measured = lungs.read_measured("opacity_masks", models)
     films = lungs.load(tmp_path / "adults", tmp_path / "adults", external.with_lungs(tmp_path / "adults"))
@@ -206,7 +213,7 @@ def test_a_folder_of_adults_without_a_sound_table_is_refused(models, tmp_path, t
         (tmp_path / "labels.csv").write_text(table)
 
     with pytest.raises(DatasetError, match=complaint):
-        lungs.evaluate(tmp_path, None, "opacity_masks", models)
+        task.evaluate("lungs", tmp_path, "opacity_masks", models)
 
 
 def pneumo(*arguments):
@@ -253,7 +260,7 @@ def test_the_lungs_are_measured_from_the_command_line(trained, models, toy_data,
 
 def test_an_epoch_is_told_by_its_dice(capsys):
     row = {"epoch": 2, "loss": 0.25, "val_dice": 0.9578, "seconds": 61.0}
-    stage = classifier.Stage("training", 10, 10, loop.Progress(2, 10, 5, 5, row))
+    stage = Stage("epoch 2 of 10", 10, 50, row)
 
     output.show_stage(lambda what, done, total: None, stage)
 
@@ -264,25 +271,24 @@ def test_what_cannot_be_measured_is_refused_with_the_remedy(models, trained, tmp
     data = trained[0] / "chest_xray"
 
     with pytest.raises(ValueError, match=r"'val_shifted'.*val, test, opacity_masks"):
-        lungs.evaluate(data, None, "val_shifted", models)
+        task.evaluate("lungs", data, "val_shifted", models)
     with pytest.raises(ModelError, match="There is no model 'lungs'"):
-        lungs.evaluate(data, None, "val", tmp_path)
+        task.evaluate("lungs", data, "val", tmp_path)
     with pytest.raises(DatasetError, match="--masks"):
-        lungs.evaluate(data, tmp_path, "val", models)
+        task.evaluate("lungs", data, "val", models, masks=tmp_path)
     with pytest.raises(ValueError, match=r"no weights file nowhere\.h5"):
-        lungs.train(data, None, tmp_path, weights="nowhere.h5")
+        task.train("lungs", data, tmp_path, weights="nowhere.h5")
 
 
 def test_the_lung_network_is_no_classifier(models, toy_models, toy_data):
     shutil.copytree(toy_models / "dense", models / "dense")
+    shutil.copytree(models / "lungs", models / "cnn")
 
     assert [card.name for card in store.catalogue(models).cards] == ["dense"]
     assert store.default_name(models) == "dense"
     for misuse in (
-        lambda: Classifier.open("lungs", models),
-        lambda: classifier.evaluate("lungs", toy_data, "val", models),
+        lambda: Classifier.open("cnn", models),
+        lambda: task.evaluate("cnn", toy_data, "val", models),
     ):
-        with pytest.raises(
-            ModelError, match=r"'lungs' is for segmentation, not for classification\. .*one of: dense\."
-        ):
+        with pytest.raises(ModelError, match=r"'cnn' is for segmentation, not for classification\. .*one of: dense\."):
             misuse()

@@ -15,7 +15,16 @@ from pneumo.preprocessing import network_input
 from pneumo.preprocessing.network_input import SQUARE
 from pneumo.training import lungs
 from pneumo.training.films import load_squares
-from pneumo.training.lungs import COLUMNS, DrawnFilms, augmented_pair, fit, load, measure, overlap_loss, with_masks
+from pneumo.training.lungs import (
+    COLUMNS,
+    DrawnFilms,
+    augmented_pair,
+    compare,
+    fit_network,
+    load,
+    overlap_loss,
+    with_masks,
+)
 
 RECIPE = dataclasses.replace(lungs.RECIPE, epochs=6, batch=4, learning_rate=0.1, average=0.5)
 
@@ -45,7 +54,7 @@ def films():
 def whole_run(films, tmp_path_factory):
     """A run that nothing disturbed: its model, its history, the calls of progress."""
     model, calls = toy_model(), []
-    history = fit(model, *films, RECIPE, tmp_path_factory.mktemp("whole"), progress=calls.append)
+    history = fit_network(model, *films, RECIPE, tmp_path_factory.mktemp("whole"), progress=calls.append)
     return model, history, calls
 
 
@@ -57,7 +66,7 @@ def test_learns_to_draw_the_lungs(whole_run, films):
     model, history, _ = whole_run
     unseen = toy_films(6, seed=9)
 
-    before, after = (measure(each, unseen)["dice"].mean() for each in (toy_model(), model))
+    before, after = (compare(each, unseen)["dice"].mean() for each in (toy_model(), model))
 
     assert before < 0.8 < 0.9 < after
     assert history[-1]["loss"] < history[0]["loss"]
@@ -76,7 +85,7 @@ def test_the_history_has_one_row_an_epoch(whole_run):
 def test_it_ends_with_the_weights_of_the_best_epoch(whole_run, films):
     model, history, _ = whole_run
 
-    assert measure(model, films[1])["dice"].mean() == pytest.approx(max(row["val_dice"] for row in history))
+    assert compare(model, films[1])["dice"].mean() == pytest.approx(max(row["val_dice"] for row in history))
 
 
 class PowerCutError(Exception):
@@ -91,22 +100,22 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(whole_run, films, t
             raise PowerCutError
 
     with pytest.raises(PowerCutError):
-        fit(toy_model(), *films, RECIPE, tmp_path, progress=interrupt)
+        fit_network(toy_model(), *films, RECIPE, tmp_path, progress=interrupt)
     resumed = toy_model(seed=77)
 
-    assert without_time(fit(resumed, *films, RECIPE, tmp_path, resume=True)) == without_time(history)
+    assert without_time(fit_network(resumed, *films, RECIPE, tmp_path, resume=True)) == without_time(history)
     for one, other in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_checkpoint_of_another_recipe_or_other_films_is_refused(films, tmp_path):
     one_epoch = dataclasses.replace(RECIPE, epochs=1)
-    fit(toy_model(), *films, one_epoch, tmp_path)
+    fit_network(toy_model(), *films, one_epoch, tmp_path)
 
     with pytest.raises(ValueError, match="another recipe"):
-        fit(toy_model(), *films, dataclasses.replace(one_epoch, batch=8), tmp_path, resume=True)
+        fit_network(toy_model(), *films, dataclasses.replace(one_epoch, batch=8), tmp_path, resume=True)
     with pytest.raises(ValueError, match="other films"):
-        fit(toy_model(), *reversed(films), one_epoch, tmp_path, resume=True)
+        fit_network(toy_model(), *reversed(films), one_epoch, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("size", [64, 192])
@@ -143,7 +152,7 @@ def test_views_are_turned_stretched_shifted_and_mirrored_within_their_ranges():
 
 def test_the_views_depend_on_seed_and_epoch_alone(films):
     def view(seed, epoch, index=1):
-        return lungs._Views(films[0], 32, dataclasses.replace(RECIPE, seed=seed), epoch)[index]
+        return lungs.random_pairs(films[0], 32, dataclasses.replace(RECIPE, seed=seed), epoch)[index]
 
     first = view(0, 1)
     np.random.seed(99)  # noqa: NPY002
@@ -157,7 +166,7 @@ def test_the_views_depend_on_seed_and_epoch_alone(films):
 def test_an_epoch_shows_every_film_once():
     films = toy_films(11, seed=4)
 
-    views = lungs._Views(films, 32, RECIPE, epoch=1)
+    views = lungs.random_pairs(films, 32, RECIPE, epoch=1)
 
     assert len(views) == 3
     assert sorted(views._order) == list(range(11))
@@ -175,18 +184,18 @@ def test_the_loss_equals_a_hand_worked_table():
 
 
 def test_a_measurement_has_a_row_a_film(films):
-    measured = measure(toy_model(), films[1], batch=3)
+    measured = compare(toy_model(), films[1], batch=3)
 
     assert list(measured) == COLUMNS
     assert measured["file"].tolist() == films[1].table["file"].tolist()
-    pd.testing.assert_frame_equal(measured, measure(toy_model(), films[1], batch=8))
+    pd.testing.assert_frame_equal(measured, compare(toy_model(), films[1], batch=8))
 
 
 def test_a_film_without_a_drawn_lung_scores_nothing_and_has_no_distance(films):
     model = toy_model()
     model.layers[-1].set_weights([np.zeros((1, 1, 4, 1), np.float32), np.full(1, -9.0, np.float32)])
 
-    measured = measure(model, films[1])
+    measured = compare(model, films[1])
 
     assert (measured["dice"] == 0).all()
     assert measured["boundary_distance"].isna().all()
@@ -203,7 +212,7 @@ def test_films_and_masks_are_read_in_the_order_of_the_table(toy_data, toy_masks)
     table = with_masks(kaggle.scan(toy_data), toy_masks).iloc[[5, 2]]
     calls = []
 
-    films = load(toy_data, toy_masks, table, lambda done, total: calls.append((done, total)))
+    films = load(toy_data, toy_masks, table, lambda stage: calls.append((stage.done, stage.total)))
 
     assert films.squares.shape == films.masks.shape == (2, SQUARE, SQUARE)
     np.testing.assert_array_equal(films.squares, load_squares(toy_data, table))

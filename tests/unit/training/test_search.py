@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pneumo.training import loop, search
-from pneumo.training.loop import Films, Progress
+from pneumo.training.films import Films, Stage
 from pneumo.training.search import Configuration, attempt, finished_trials, open_study, write_trials
 
 SETTINGS = {"films": "abc", "fold": 0, "epochs": 3, "seed": 0}
@@ -35,7 +35,7 @@ def scripted(monkeypatch):
     """Training runs whose figures are written beforehand: one list of AUROCs a run; returns the lists to fill."""
     script = []
 
-    def fit(model, films, judged, recipe, folder, *, progress):
+    def fit(model, films, validation, recipe, folder, *, progress):
         history = []
         for epoch, auroc in enumerate(script.pop(0), start=1):
             if auroc is None:
@@ -43,9 +43,9 @@ def scripted(monkeypatch):
             if np.isnan(auroc):
                 model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
                 raise ValueError("Input contains NaN.")
-            progress(Progress(epoch, recipe.epochs, 1, 1))
+            progress(Stage("epoch", epoch, recipe.epochs))
             history.append({"epoch": epoch, "shifted_auroc": auroc, "seconds": 2.0})
-            progress(Progress(epoch, recipe.epochs, 1, 1, history[-1]))
+            progress(Stage("epoch", epoch, recipe.epochs, history[-1]))
         return history
 
     monkeypatch.setattr(loop, "fit", fit)

@@ -14,7 +14,7 @@ from pneumo.inference.classifier import Classifier
 from pneumo.model_store import store
 from pneumo.results import leaderboard
 from pneumo.training import search
-from pneumo.training.classifier import evaluate
+from pneumo.training.task import evaluate
 
 NAME = "cnn_search"
 
@@ -64,9 +64,11 @@ def resumed(toy_data, tmp_path_factory):
     settings = {"trials": 2, "epochs": 1, "seed": 5, "folder": work / "runs"}
     with pytest.raises(PowerCutError):
         search.run(toy_data, work / "models", **settings, progress=interrupt)
-    told, stages = [], []
-    outcome = search.run(toy_data, work / "models", **settings, resume=True, told=told.append, progress=stages.append)
-    return outcome, told, stages
+    ended, stages = [], []
+    outcome = search.run(
+        toy_data, work / "models", **settings, resume=True, trial_done=ended.append, progress=stages.append
+    )
+    return outcome, ended, stages
 
 
 @pytest.fixture
@@ -124,11 +126,11 @@ def test_the_test_split_is_not_opened(searched):
 
 def test_a_search_that_was_cut_off_finds_what_an_undisturbed_one_does(searched, resumed):
     folder, _ = searched
-    outcome, told, _ = resumed
+    outcome, ended, _ = resumed
     undisturbed = pd.read_csv(folder / NAME / "trials.csv")
 
     assert [trial.state for trial in outcome.trials] == ["complete", "failed", "complete"]
-    assert [trial.number for trial in told] == [3]
+    assert [trial.number for trial in ended] == [3]
     finished = [trial for trial in outcome.trials if trial.state == "complete"]
     assert [trial.shifted_auroc for trial in finished] == pytest.approx(undisturbed["shifted_auroc"], abs=1e-5)
     assert [trial.parameters for trial in finished] == undisturbed["parameters"].tolist()
@@ -142,11 +144,11 @@ def test_the_work_is_reported_trial_by_trial_and_then_epoch_by_epoch(resumed):
     _, _, stages = resumed
 
     what = list(dict.fromkeys(stage.what for stage in stages))
-    trained = [stage for stage in stages if stage.what == "training"]
+    trained = [stage for stage in stages if stage.what.startswith("epoch ")]
 
-    assert what == ["reading films", "trial 2 of 2", "training"]
-    assert all(stage.epoch is None for stage in stages if stage.what.startswith("trial"))
-    assert sum(stage.epoch.row is not None for stage in trained) == 2
+    assert what == ["reading films", "trial 2 of 2", "epoch 1 of 2", "epoch 2 of 2"]
+    assert all(stage.row is None for stage in stages if stage.what.startswith("trial"))
+    assert sum(stage.row is not None for stage in trained) == 2
     assert trained[-1].done == trained[-1].total
 
 

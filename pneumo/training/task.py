@@ -1,0 +1,312 @@
+"""Train any network of pneumo and ship it as a model folder; measure any that is shipped.
+
+`Task` says what is particular to a kind of network; `train` and `evaluate` do what all have in common. The official
+test split is not read while training: a folder comes out of `train` with validation figures only, its configuration
+frozen. `evaluate` opens the test split, and the card counts each time.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from pneumo.datasets import kaggle
+from pneumo.model_store import provenance, store, weights
+from pneumo.model_store.card import ModelCard
+from pneumo.networks import classifiers
+from pneumo.preprocessing import crops, network_input
+from pneumo.training import films
+from pneumo.training.films import Report, silent
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what was asked for, and the films that it may learn from.
+
+    Attributes:
+        name: of the network and of its folder.
+        data: a data set in the Kaggle layout.
+        out: the folder of model folders.
+        weights: a file or ``imagenet``; random where None.
+        epochs: in place of the recipe's.
+        fold: which patients validate, see `kaggle.development_split`.
+        masks: see `aspect_ratio.aspect_ratios` and `pneumo.training.lungs`.
+        checkpoints: where they go.
+        resume: go on from the checkpoints.
+        progress: called as the work goes on.
+    """
+
+    name: str
+    data: Path
+    out: Path
+    weights: str | Path | None
+    epochs: int | None
+    fold: int
+    masks: Path | None
+    checkpoints: Path
+    resume: bool
+    progress: Report
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder that the files of `table` are relative to."""
+        return kaggle.find_root(self.data)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """All films, see `kaggle.scan`."""
+        return kaggle.scan(self.root)
+
+    @cached_property
+    def parts(self) -> kaggle.Development:
+        """The films to learn from and those that validate."""
+        return kaggle.development_split(self.table, self.fold)
+
+
+@dataclass(frozen=True, eq=False)
+class Finish:
+    """What is chosen and measured on the network as a user will load it.
+
+    Attributes:
+        calibration: as in `ModelCard`.
+        thresholds: as in `ModelCard`.
+        predictions: by split, a table with the `Task.columns`.
+    """
+
+    calibration: dict[str, Any]
+    thresholds: dict[str, Any]
+    predictions: dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network that was trained, and what its card says of where it comes from.
+
+    Attributes:
+        model: the network.
+        finish: given the network as it was stored, returns its `Finish`.
+        crop_names: keys of `crops.CROPS`, one a channel of the input.
+        history: one row an epoch.
+        others: as of `ModelCard`.
+    """
+
+    model: keras.Model
+    finish: Callable[[keras.Model], Finish]
+    title: str
+    family: str
+    architecture: str
+    initial_weights: str
+    training: dict[str, Any]
+    seed_system: str | None = None
+    crop_names: Sequence[str] = (crops.FILM,)
+    cam_layer: str | None = None
+    labels: Sequence[str] = kaggle.LABELS
+    members: Sequence[dict[str, Any]] = ()
+    history: Sequence[dict[str, float]] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What is to be measured: a shipped network on the films of a split.
+
+    Attributes:
+        card: of the network.
+        model: the network.
+        split: whose films they are.
+        root: the folder that the films are relative to.
+        table: the films, as `kaggle.scan` lists them, or as `Task.elsewhere` does.
+        out: the folder of model folders.
+        masks: see `Run`.
+        progress: called as the work goes on.
+    """
+
+    card: ModelCard
+    model: keras.Model
+    split: str
+    root: Path
+    table: pd.DataFrame
+    out: Path
+    masks: Path | None
+    progress: Report
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is particular to a kind of network.
+
+    Attributes:
+        kind: `ModelCard.task`.
+        splits: that it can be measured on.
+        columns: of its predictions.
+        fit: trains it.
+        measure: returns a table with `columns` for the split, and for each part of it that is measured apart.
+        summarise: given predictions as they were read again and the card, returns the metrics for the card.
+        elsewhere: what lists the films of a split that is a folder of its own and no data set in the Kaggle layout.
+        pretrained: whether training starts from ImageNet weights where none are named.
+    """
+
+    kind: str
+    splits: Sequence[str]
+    columns: Sequence[str]
+    fit: Callable[[Run], Trained]
+    measure: Callable[[Measurement], dict[str, pd.DataFrame]]
+    summarise: Callable[[pd.DataFrame, ModelCard], dict[str, Any]]
+    elsewhere: Mapping[str, Callable[[Path], pd.DataFrame]] = field(default_factory=dict)
+    pretrained: bool = False
+
+
+def special() -> dict[str, Task]:
+    """Return, by name, the tasks that are no classifier of one architecture."""
+    # They are built of what is defined here.
+    from pneumo.training import ensemble, gate, lungs, pathogen
+
+    return {each.NAME: each.TASK for each in (ensemble, lungs, gate, pathogen)}
+
+
+def of_name(name: str) -> Task:
+    """Return the task of a network; any name but those of `special` is a classifier's."""
+    from pneumo.training import classifier
+
+    architecture = classifiers.REGISTRY.get(name)
+    return special().get(name) or dataclasses.replace(
+        classifier.TASK, pretrained=bool(architecture and architecture.pretrained)
+    )
+
+
+def train(
+    name: str,
+    data: str | Path,
+    out: str | Path,
+    *,
+    weights: str | Path | None = None,
+    epochs: int | None = None,
+    fold: int = 0,
+    masks: Path | None = None,
+    checkpoints: Path | None = None,
+    resume: bool = False,
+    progress: Report = silent,
+) -> ModelCard:
+    """Train a network by its recipe and write ``<out>/<name>/``.
+
+    Args:
+        name: key of `classifiers.REGISTRY`, or ``ensemble``, ``lungs``, ``gate`` or ``pathogen``.
+        data: a data set in the Kaggle layout.
+        out: the folder of model folders; a network that another is built on and that is missing there is taken from
+            those shipped with pneumo.
+        weights: a file, ``imagenet`` or ``none``; ``imagenet`` for transfer models where None.
+        epochs: in place of the recipe's.
+        fold: which patients validate, see `kaggle.development_split`.
+        masks: lung masks, a folder; ``lung_masks`` beside the data set where None.
+        checkpoints: where they go; ``runs/<name>`` in the working folder where None.
+        resume: go on from the checkpoints.
+        progress: called as the work goes on.
+
+    Raises:
+        DatasetError: if the data set is not complete enough to train on.
+        ImageError: if a film cannot be read.
+        ModelError: if a network that this one is built on is missing, or was trained on other patients.
+        ValueError: for an unknown name or weights that are not there.
+    """
+    data, out = Path(data), Path(out)
+    known = [*classifiers.REGISTRY, *special()]
+    if name not in known:
+        raise ValueError(f"There is no architecture {name!r}. Choose one of: {', '.join(known)}.")
+    task = of_name(name)
+    start = "imagenet" if weights is None and task.pretrained else None if weights == "none" else weights
+    folder = checkpoints or Path("runs") / name
+    return ship(name, task, task.fit(Run(name, data, out, start, epochs, fold, masks, folder, resume, progress)), out)
+
+
+def evaluate(
+    name: str,
+    data: Path,
+    split: str = "test",
+    folder: Path | None = None,
+    progress: Report = silent,
+    masks: Path | None = None,
+) -> ModelCard:
+    """Measure a shipped network on a split, rewrite its predictions and its card.
+
+    Args:
+        name: of the model folder.
+        data: a data set in the Kaggle layout, or for a split of `Task.elsewhere` a folder with ``labels.csv``.
+        split: one of `Task.splits`.
+        folder: the folder of model folders.
+        progress: called as the work goes on.
+        masks: see `train`.
+
+    Raises:
+        ModelError: if the network cannot be loaded.
+        DatasetError: if the data set lacks the split, test patients were trained on, or masks or original sizes are
+            asked for and not known.
+        ValueError: if there is no such split.
+    """
+    task = of_name(name)
+    if split not in task.splits:
+        raise ValueError(f"There is no split {split!r}. Choose one of: {', '.join(task.splits)}.")
+    out = folder or store.models_folder()
+    card, model = store.load(name, out, task.kind)
+    if split in task.elsewhere:
+        root, table = data, task.elsewhere[split](data)
+    else:
+        root = kaggle.find_root(data)
+        table = films.of_split(split, root, card.training.get("fold", 0))
+    predictions = task.measure(Measurement(card, model, split, root, table, out, masks, progress))
+    return record(provenance.with_test_opened(card) if split == "test" else card, task, predictions, out)
+
+
+def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:
+    """Write ``<out>/<name>/``: everything but the test split's predictions.
+
+    The weights are stored first, and what is calibrated and measured is what a user will load; what older weights
+    predicted is dropped.
+    """
+    openings = store.start_anew(name, out)
+    file = out / name / "model.keras"
+    weights.save(trained.model, file)
+    shipped = weights.load(file)
+    finish = trained.finish(shipped)
+    card = ModelCard(
+        name=name,
+        title=trained.title,
+        family=trained.family,
+        seed_system=trained.seed_system,
+        architecture=trained.architecture,
+        initial_weights=trained.initial_weights,
+        input={
+            "size": shipped.input_shape[1],
+            "channels": shipped.input_shape[3],
+            "views": list(trained.crop_names),
+            "crop": "; ".join(crops.CROPS[crop_name] for crop_name in trained.crop_names),
+            "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*network_input.WINDOW),
+        },
+        cam_layer=trained.cam_layer,
+        labels=list(trained.labels),
+        training=trained.training,
+        calibration=finish.calibration,
+        thresholds=finish.thresholds,
+        members=list(trained.members),
+        parameters=shipped.count_params(),
+        size_bytes=file.stat().st_size,
+        sha256=weights.sha256(file),
+        test_openings=openings,
+        task=task.kind,
+    )
+    if trained.history:
+        store.write_history(trained.history, name, out)
+    return record(card, task, finish.predictions, out)
+
+
+def record(card: ModelCard, task: Task, predictions: Mapping[str, pd.DataFrame], out: Path) -> ModelCard:
+    """Write the predictions of splits, and the card with the metrics that those give once they are read again."""
+    for split, table in predictions.items():
+        store.write_predictions(table, card.name, split, out, task.columns)
+        written = store.read_predictions(card.name, split, out, task.columns)
+        card = dataclasses.replace(card, metrics={**card.metrics, split: task.summarise(written, card)})
+    store.write_card(card, out)
+    return card
