@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pneumo.model_store.store import catalogue
     from pneumo.model_store.store import load as load_model
     from pneumo.radiograph import Radiograph
-    from pneumo.training.classifier import train
+    from pneumo.training.task import train
 
 # TensorFlow reads this once, when it is first imported; without it every command prints a page of notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -51,7 +51,7 @@ _PLACES = {
     "load_model": "pneumo.model_store.store:load",
     "open_models": "pneumo.inference.reading:open_models",
     "read_film": "pneumo.inference.reading:read_film",
-    "train": "pneumo.training.classifier:train",
+    "train": "pneumo.training.task:train",
 }
 
 if not TYPE_CHECKING:  # Type checkers would take every name for one of the package's.
