@@ -166,7 +166,7 @@ class ExplainedModel:
         given = self.card.input
         inputs = np.stack(
             [
-                network_input.model_input(crops.stacked(square, given["views"], lungs.box), given["size"])
+                network_input.model_input(crops.cropped(square, given["views"], lungs.box), given["size"])
                 for square in squares
             ]
         )
