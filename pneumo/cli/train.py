@@ -1,5 +1,6 @@
 """The commands ``python -m pneumo train``, ``evaluate``, ``search`` and ``similar``."""
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from pneumo.cli import output
 from pneumo.cli.options import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required
 from pneumo.cli.output import say
 from pneumo.datasets import kaggle
+from pneumo.model_store import store
 
 if TYPE_CHECKING:
     from pneumo.training.search import Trial
@@ -61,7 +63,13 @@ def train(
             progress=partial(output.show_stage, show),
         )
     output.print_metrics(card, "val")
-    say(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test`.")
+    _say_written(name, out)
+
+
+def _say_written(name: str, out: Path) -> None:
+    """Say where a model lies, and how it is measured there."""
+    elsewhere = "" if out.resolve() == store.models_folder().resolve() else f" --models {shlex.quote(str(out))}"
+    say(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test{elsewhere}`.")
 
 
 @reports_errors
@@ -125,7 +133,7 @@ def search(
     _print_trials(outcome.trials, outcome.winner.number)
     output.print_metrics(outcome.card, "val")
     name = outcome.card.name
-    say(f"Wrote {out / name}. Measure it with `python -m pneumo evaluate {name} --data … --split test`.")
+    _say_written(name, out)
 
 
 def _line(trial: "Trial") -> str:

@@ -2,12 +2,14 @@ import json
 import shutil
 
 import pytest
+from toy import synthetic
 from typer.testing import CliRunner
 
 from pneumo import __version__
 from pneumo.cli import app, data
 from pneumo.datasets import kaggle
 from pneumo.model_store import store
+from pneumo.training import task
 
 
 @pytest.fixture(autouse=True)
@@ -189,3 +191,15 @@ def test_a_training_run_of_another_recipe_is_not_resumed(toy_data, tmp_path):
     assert result.exit_code == 2
     assert "another recipe" in result.stderr
     assert not (tmp_path / "models" / "dense").exists()
+
+
+@pytest.mark.parametrize("shipped", [True, False], ids=["where models are looked for", "in another folder"])
+def test_train_says_the_command_that_measures_the_model_where_it_lies(shipped, monkeypatch, tmp_path):
+    out = tmp_path / "my models"
+    monkeypatch.setattr(store, "SHIPPED", out if shipped else tmp_path / "models")
+    monkeypatch.setattr(task, "train", lambda *arguments, **options: synthetic.card(name="cnn"))
+    monkeypatch.setattr(app.train.output, "print_metrics", lambda card, split: None)
+
+    said = pneumo("train", "cnn", "--data", tmp_path, "--out", out).stderr.replace("\n", " ")
+
+    assert ("--models" not in said) if shipped else (f"--models '{out}'" in said)
