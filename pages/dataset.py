@@ -7,7 +7,8 @@ from pages.parts.charts import dataset
 from pages.parts.data import data_folder
 from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import chart_with_table
-from pneumo.datasets import kaggle, tables
+from pneumo.datasets import kaggle
+from pneumo.datasets import summary as data_summary
 from pneumo.datasets.summary import Summary
 from pneumo.labels import OFFICIAL_SPLITS
 
@@ -31,14 +32,14 @@ def show_counts(summary: Summary) -> None:
         key="count",
         bind="query-params",
     )
-    counts = tables.class_counts(summary.counts)
+    counts = data_summary.class_counts(summary.counts)
     chart_with_table.show(
         dataset.class_bars(counts, list(OFFICIAL_SPLITS.values()), quantity),
         counts,
         key="dataset.counts",
         alt_text=f"{quantity.capitalize()} of each split by kind; the table has the figures.",
     )
-    show_table(tables.readable_counts(summary.counts))
+    show_table(data_summary.readable_counts(summary.counts))
     st.caption(
         "The share of pneumonia differs between the splits, so a probability learned from one is off on another."
     )
@@ -53,10 +54,10 @@ def show_identical(summary: Summary, data: Catalogue | None) -> None:
         "sides of a split."
     )
     if not summary.identical.empty:
-        show_table(tables.readable_identical(summary.identical))
+        show_table(data_summary.readable_identical(summary.identical))
     if data and summary.identical_groups:
         with st.expander("Which files these are", icon=":material/list:"):
-            st.dataframe(tables.identical_files(data.films), hide_index=True, key="dataset.identical_files")
+            st.dataframe(data_summary.identical_files(data.films), hide_index=True, key="dataset.identical_files")
 
 
 def show_split(summary: Summary) -> None:
@@ -67,7 +68,7 @@ def show_split(summary: Summary) -> None:
         "tells the child; person numbers are reused, so a number with *bacteria* and the same with *virus* are two "
         "children."
     )
-    show_table(tables.key_examples())
+    show_table(data_summary.key_examples())
     st.write(
         f"For validation, each series of film numbers is cut into {kaggle.BLOCKS} contiguous blocks, and "
         f"{kaggle.BLOCKS // kaggle.FOLDS} of them are held out: neighbouring numbers were taken at neighbouring "
@@ -76,7 +77,7 @@ def show_split(summary: Summary) -> None:
     if summary.development.empty:
         st.caption("This data set is too small to be divided in this way.")
         return
-    show_table(tables.readable_development(summary.development))
+    show_table(data_summary.readable_development(summary.development))
     st.caption(
         "The official training and validation films, divided anew. No patient stands in two splits: pneumo checks."
     )
@@ -96,14 +97,14 @@ st.caption(
     else "The figures come with pneumo, computed from the whole data set."
     + data_folder.invitation(" Name its folder to see your own copy.")
 )
-if data and (warning := tables.unnamed_text(data.films)):
+if data and (warning := data_summary.unnamed_text(data.films)):
     st.caption(f":material/warning: {warning}")
 
 st.subheader("Counts")
 show_counts(summary)
 
 st.subheader("Films per patient")
-shares = tables.films_per_patient(summary.films_per_patient)
+shares = data_summary.films_per_patient(summary.films_per_patient)
 chart_with_table.show(
     dataset.films_per_patient_bars(shares),
     shares,
@@ -114,7 +115,7 @@ show_identical(summary, data)
 show_split(summary)
 
 st.subheader("Where the labels come from")
-show_table(tables.label_sources())
+show_table(data_summary.label_sources())
 
 st.subheader("Source and licence")
 st.write(

@@ -9,11 +9,10 @@ from pages.parts.charts.shortcuts import baseline_plot, embedding_plot, shift_pl
 from pages.parts.data import catalogue, data_folder
 from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import chart_with_table, sections
-from pneumo.datasets import checks, kaggle, samples, shortcut_tables, tables
-from pneumo.datasets import shortcuts as dataset_leaks
-from pneumo.datasets.shortcuts import PARTS, Leaks
-from pneumo.datasets.summary import Summary
-from pneumo.datasets.tables import SIZES
+from pneumo.datasets import checks, kaggle, samples, shortcuts
+from pneumo.datasets import summary as data_summary
+from pneumo.datasets.shortcuts import PARTS, Shortcuts
+from pneumo.datasets.summary import SIZES, Summary
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.evaluation import metrics
 from pneumo.evaluation.intervals import Estimate
@@ -41,7 +40,7 @@ def best_model() -> tuple[str, Estimate] | None:
         return None
 
 
-def measured_here(data: Catalogue | None) -> Leaks | None:
+def measured_here(data: Catalogue | None) -> Shortcuts | None:
     """Return what was measured of a data set in this session; None where it was not, or films came or went since."""
     place, leaks = st.session_state.get("leaks.of_folder", (None, None))
     return leaks if data and place == (data.root, catalogue.state(data.root)) else None
@@ -55,18 +54,18 @@ def measure(data: Catalogue) -> None:
         bar.progress(checks.share_read(done, total), READING)
 
     try:
-        found = dataset_leaks.measure(data.root, progress=tell)
+        found = shortcuts.measure(data.root, progress=tell)
         st.session_state["leaks.of_folder"] = (data.root, catalogue.state(data.root)), found
     except (DatasetError, ImageError, OSError, ValueError) as error:
         st.error(f"These films cannot be measured: {error}", icon=":material/error:")
     bar.empty()
 
 
-def choose(data: Catalogue | None) -> tuple[Leaks, bool]:
+def choose(data: Catalogue | None) -> tuple[Shortcuts, bool]:
     """Return the figures to show, and whether they are of the folder that the reader named; ask before measuring."""
     shipped = None
     try:
-        shipped = dataset_leaks.load(samples.FOLDER)
+        shipped = shortcuts.load(samples.FOLDER)
     except DatasetError as error:
         st.caption(f":material/warning: {error}")
     if data is None:
@@ -94,18 +93,18 @@ def choose(data: Catalogue | None) -> tuple[Leaks, bool]:
     return shipped, False
 
 
-def show_floors(leaks: Leaks, model: tuple[str, Estimate] | None) -> None:
+def show_floors(leaks: Shortcuts, model: tuple[str, Estimate] | None) -> None:
     """Show what a regression without the lungs reaches, beside a model that sees the same films."""
     st.subheader("What any model must beat by far")
-    st.write(shortcut_tables.floors_text(leaks))
-    floors = shortcut_tables.floors(leaks, model)
+    st.write(shortcuts.baselines_text(leaks))
+    floors = shortcuts.baselines(leaks, model)
     chart_with_table.show(
         baseline_plot(floors),
         floors,
-        key="leaks.floors",
+        key="leaks.baselines",
         alt_text="AUROC of each set of traits with its 95 % interval.",
     )
-    st.caption(shortcut_tables.measured_on(leaks))
+    st.caption(shortcuts.measured_on(leaks))
     st.caption(
         "An AUROC near 1 on this validation therefore does not prove that a model reads lungs. Tests that break these "
         "traits do better: films cropped and exposed anew, films with the lungs hidden, films of another hospital; the "
@@ -113,13 +112,13 @@ def show_floors(leaks: Leaks, model: tuple[str, Estimate] | None) -> None:
     )
 
 
-def show_traits(leaks: Leaks) -> None:
+def show_traits(leaks: Shortcuts) -> None:
     """Show the trait that the reader chooses, by class and part of the data set."""
-    titles = shortcut_tables.traits(leaks)
+    titles = shortcuts.trait_titles(leaks)
     trait = st.selectbox(
         "Trait", list(titles), format_func=lambda key: titles[key], key="trait", bind="query-params", width=320
     )
-    rows = shortcut_tables.trait_rows(leaks, trait)
+    rows = shortcuts.trait_rows(leaks, trait)
     chart_with_table.show(
         trait_plot(rows, titles[trait]),
         rows,
@@ -127,11 +126,11 @@ def show_traits(leaks: Leaks) -> None:
         alt_text=f"{titles[trait]} of each class and part.",
     )
     st.caption(
-        f"{shortcut_tables.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean."
+        f"{shortcuts.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean."
     )
 
 
-def show_embedding(leaks: Leaks) -> None:
+def show_embedding(leaks: Shortcuts) -> None:
     """Show where the films of each part or kind lie among the others."""
     by = st.segmented_control(
         "Colour by",
@@ -153,7 +152,7 @@ def show_embedding(leaks: Leaks) -> None:
     st.caption(
         "Each point is a film, made small and laid on the two directions in which the training films differ most "
         f"({first:.0%} and {second:.0%} of what differs). Click a name in the legend to see it alone; scroll to zoom. "
-        f"At most {dataset_leaks.POINTS} films of each split and kind are drawn; no point tells its patient."
+        f"At most {shortcuts.POINTS} films of each split and kind are drawn; no point tells its patient."
     )
 
 
@@ -162,7 +161,7 @@ def show_sizes(summary: Summary | None) -> None:
     if summary is None:
         return
     for place, (quantity, title) in zip(st.columns(len(SIZES)), SIZES.items(), strict=True):
-        shares = tables.size_shares(summary.sizes, quantity)
+        shares = data_summary.size_shares(summary.sizes, quantity)
         chart_with_table.show(
             dataset.size_histogram(shares, title),
             shares,
@@ -170,8 +169,8 @@ def show_sizes(summary: Summary | None) -> None:
             alt_text=f"{title} by class.",
             place=place,
         )
-    st.caption(tables.size_leak(summary.size_quartiles, summary.sizes_from))
-    shares = tables.intensity_shares(summary.intensity)
+    st.caption(data_summary.size_leak(summary.size_quartiles, summary.sizes_from))
+    shares = data_summary.intensity_shares(summary.intensity)
     chart_with_table.show(
         dataset.intensity_lines(shares, list(OFFICIAL_SPLITS.values())),
         shares,
@@ -181,9 +180,9 @@ def show_sizes(summary: Summary | None) -> None:
     st.caption("Where the lines of a class differ between splits, films were exposed or exported differently.")
 
 
-def show_shifts(leaks: Leaks) -> None:
+def show_shifts(leaks: Shortcuts) -> None:
     """Show how the test films differ from the training films."""
-    shifts = shortcut_tables.shift_rows(leaks)
+    shifts = shortcuts.shift_rows(leaks)
     if not shifts.empty:
         chart_with_table.show(
             shift_plot(shifts),
@@ -192,7 +191,7 @@ def show_shifts(leaks: Leaks) -> None:
             alt_text="How far each trait of the test films lies from the training films.",
         )
     st.caption(
-        f"{shortcut_tables.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a "
+        f"{shortcuts.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a "
         "random validation split does not see it. The test films are described here; nothing was fitted to them."
     )
 

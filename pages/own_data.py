@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.data import own_films
 from pages.parts.shared import public
-from pneumo.datasets import checks, download, download_kagglehub, medmnist
+from pneumo.datasets import checks, download, medmnist
 from pneumo.datasets.checks import Check, Problem
 from pneumo.errors import DatasetError
 from pneumo.labels import CLASSES
@@ -16,7 +16,6 @@ PICTURE_WIDTH = 165
 PICTURES = 6
 READING = "Reading the films…"
 KAGGLE = "The films in full size, from Kaggle (2.3 GB)"
-KAGGLEHUB = "The films in full size, by kagglehub (2.3 GB)"
 SMALL = {f"PneumoniaMNIST, {side} × {side} pixels, from Zenodo": side for side in download.MEDMNIST}
 
 
@@ -87,12 +86,10 @@ def fetch(source: str, out: Path) -> None:
         bar.progress(share, f"Fetching: {share:.0%}")
 
     try:
-        if source == KAGGLEHUB:
-            path = download_kagglehub.fetch(tell)
-        elif source == KAGGLE:
-            path = download.download(out, download.URL, progress=tell, arrived=tell_share)
+        if source == KAGGLE:
+            path = download.fetch_kaggle(progress=tell)
         else:
-            path = download.download_medmnist(SMALL[source], out, download.MEDMNIST_URL, tell_share)
+            path = download.fetch_medmnist(SMALL[source], out, progress=tell_share)
         st.session_state["own_data.fetched"] = str(path)
         st.success(f"The data set is in {path}.", icon=":material/check_circle:")
     except DatasetError as error:
@@ -139,11 +136,11 @@ st.write(
     "Nothing is fetched until you click. All are of Kermany et al., *Cell* 2018, under CC BY 4.0; PneumoniaMNIST "
     "holds the same films made small and cut to their middle square, without the names that tell the patients."
 )
-source = st.selectbox("What to fetch", [KAGGLE, KAGGLEHUB, *SMALL], key="own_data.source", width=420)
+source = st.selectbox("What to fetch", [KAGGLE, *SMALL], key="own_data.source", width=420)
 out = ""
-if source == KAGGLEHUB:
+if source == KAGGLE:
     st.caption(
-        f"kagglehub puts the films into {download_kagglehub.folder()}, where notebooks on this machine find them too, "
+        f"kagglehub puts the films into {download.folder()}, where notebooks on this machine find them too, "
         "and goes on where an earlier try ended."
     )
 else:
@@ -154,6 +151,6 @@ if "own_data.fetched" in st.session_state:
     st.button("Check what was fetched", icon=":material/fact_check:", key="own_data.use_fetched", on_click=use_fetched)
 st.caption(
     "Files from Zenodo are compared with their published hash. Kaggle publishes none: kagglehub compares the archive "
-    "with the one that the server sends along, and either way the films are counted. "
+    "with the one that the server sends along, and then the films are counted. "
     "Train on a folder with `python -m pneumo train mobilenetv2 --data DIR`."
 )

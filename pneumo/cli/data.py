@@ -37,14 +37,16 @@ def summary(data: DataOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 @reports_errors
 def download(
-    out: Annotated[Path, typer.Option(help="Where to put the data set.")] = Path("data"),
-    url: Annotated[str | None, typer.Option(help="Another address of the zip archive.")] = None,
-    sha256: Annotated[str | None, typer.Option(help="Its hash, to be checked.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="An empty folder to put the data set in; if none, kagglehub's own, which resumes."),
+    ] = None,
 ) -> None:
-    """Fetch the data set (2.3 GB) and check that it is complete."""
+    """Fetch the data set (2.3 GB) from Kaggle and check that it is complete."""
     from pneumo.datasets import download as fetcher
 
-    root = fetcher.download(out, url or fetcher.URL, sha256, say)
+    say(f"Fetching {fetcher.HANDLE} from Kaggle into {out or fetcher.folder()}.")
+    root = fetcher.fetch_kaggle(out)
     print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
 
 
@@ -58,13 +60,13 @@ def leaks(
     ] = None,
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("data_samples"),
 ) -> None:
-    """Measure what tells the label without the lungs, for the page “What leaks”."""
+    """Measure how well image properties outside the lungs predict the label, for the page “What leaks”."""
     from pneumo.datasets import shortcuts
 
     with output.progress_bar() as show:
         found = shortcuts.measure(required(data), masks, lambda done, total: show("measuring films", done, total))
     path = shortcuts.write(found, out)
-    output.print_table(found.floors, "AUROC on validation of a logistic regression")
+    output.print_table(found.baselines, "AUROC on validation of a logistic regression")
     say(f"Wrote {path}.")
 
 

@@ -1,4 +1,4 @@
-"""Look through a data set before it is trained on: what is missing, corrupt, duplicated, or shared between splits."""
+"""Checks of a data set before it is trained on: what is missing, corrupt, duplicated, or shared between splits."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -8,13 +8,13 @@ from typing import Any, Literal
 import pandas as pd
 
 from pneumo import radiograph
-from pneumo.datasets import kaggle, medmnist, tables
+from pneumo.datasets import kaggle, medmnist, summary
 from pneumo.errors import DatasetError, ImageError
 from pneumo.labels import CLASSES, OFFICIAL_SPLITS
 
 # As many file names as a person reads; the count says how many there are.
 NAMED = 50
-TOLD_EVERY = 25
+PROGRESS_EVERY = 25
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def check(path: Path, progress: Callable[[int, int], None] = lambda done, total:
 
     Args:
         path: of either.
-        progress: is told the number of films read and of all films.
+        progress: called with the number of films read and of all films.
 
     Raises:
         DatasetError: if it is neither, or holds no film.
@@ -112,7 +112,7 @@ def _check_folder(folder: Path, progress: Callable[[int, int], None]) -> Check:
     root = kaggle.find_root(folder)
     films = kaggle.scan(root)
     problems = [*_missing(films), *_unreadable(films, root, progress), *_identical(films), *_shared_patients(films)]
-    unnamed = films[tables.unnamed_patients(films)]["file"]
+    unnamed = films[summary.unnamed_patients(films)]["file"]
     if len(unnamed):
         problems.append(
             _problem(
@@ -123,21 +123,21 @@ def _check_folder(folder: Path, progress: Callable[[int, int], None]) -> Check:
                 unnamed,
             )
         )
-    strangers = sorted(
+    others = sorted(
         path.relative_to(root).as_posix()
         for split in kaggle.SPLITS
         for label in kaggle.LABELS
         for path in (root / split / label).glob("*")
         if path.suffix.lower() not in kaggle.SUFFIXES and not path.name.startswith(".")
     )
-    if strangers:
+    if others:
         problems.append(
             _problem(
                 "not_read",
                 "warning",
-                f"{len(strangers):,} files are neither JPEG nor PNG and are passed over.",
+                f"{len(others):,} files are neither JPEG nor PNG and are passed over.",
                 "Export DICOM and other films as PNG, or move the files elsewhere.",
-                strangers,
+                others,
             )
         )
     return _checked(root, films, problems)
@@ -191,7 +191,7 @@ def _unreadable(films: pd.DataFrame, root: Path, progress: Callable[[int, int], 
             radiograph.read(root / file)
         except ImageError:
             broken.append(file)
-        if number % TOLD_EVERY == 0 or number == len(films):
+        if number % PROGRESS_EVERY == 0 or number == len(films):
             progress(number, len(films))
     if not broken:
         return []
@@ -207,7 +207,7 @@ def _identical(films: pd.DataFrame) -> list[Problem]:
         pools = set(group["split"].replace("val", "train"))
         code = "identical_in_classes" if len(set(group["label"])) > 1 else "identical_in_splits"
         kinds[code if code == "identical_in_classes" or len(pools) > 1 else "identical"] += sorted(group["file"])
-    told: dict[str, tuple[Literal["error", "warning"], str, str]] = {
+    sentences: dict[str, tuple[Literal["error", "warning"], str, str]] = {
         "identical_in_classes": (
             "error",
             "files stand in both classes with the very same content.",
@@ -225,7 +225,7 @@ def _identical(films: pd.DataFrame) -> list[Problem]:
         ),
     }
     return [
-        _problem(code, told[code][0], f"{len(files):,} {told[code][1]}", told[code][2], files)
+        _problem(code, sentences[code][0], f"{len(files):,} {sentences[code][1]}", sentences[code][2], files)
         for code, files in kinds.items()
         if files
     ]

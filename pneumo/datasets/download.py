@@ -1,7 +1,10 @@
-"""Fetch the chest X-ray data set for a user who wants to train or to look at real films."""
+"""Downloads: the data set from Kaggle by kagglehub, and PneumoniaMNIST from Zenodo.
 
-import zipfile
-import zlib
+kagglehub compares the archive with the hash that Kaggle sends along, goes on after an interruption, and keeps one copy
+in its own folder (``~/.cache/kagglehub``, or ``KAGGLEHUB_CACHE``), where notebooks on the same machine find it too.
+"""
+
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,12 +15,10 @@ import requests
 from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError
 
-# Kaggle serves public data sets without an account at this address.
-URL = "https://www.kaggle.com/api/v1/datasets/download/paultimothymooney/chest-xray-pneumonia"
-CHUNK = 1_000_000
-PAGE = "https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia"
-
-
+HANDLE = "paultimothymooney/chest-xray-pneumonia"
+BY_HAND = f"download it by hand from https://www.kaggle.com/datasets/{HANDLE}, unpack it and point to its folder"
+# Seconds between two looks at what has arrived: often enough to be seen to move.
+LOOK_EVERY = 1.0
 # Record 10519652, the MedMNIST+ release, by side in pixels; hashes as `medmnist.INFO` states them.
 MEDMNIST_URL = "https://zenodo.org/records/10519652/files/"
 MEDMNIST_PAGE = "https://zenodo.org/records/10519652"
@@ -27,45 +28,22 @@ MEDMNIST = {
     128: ("pneumoniamnist_128.npz", "05b46931834c231683c68f40c47b2971"),
     224: ("pneumoniamnist_224.npz", "d6a3c71de1b945ea11211b03746c1fe1"),
 }
+CHUNK = 1_000_000
 
 
-class _Meter:
-    """What pooch wants of a progress bar; tells the share that has arrived, 0…1, in steps of a hundredth."""
+def folder() -> Path:
+    """Return where kagglehub keeps the data set, whether it is there or not."""
+    from kagglehub.config import get_cache_folder
 
-    def __init__(self, tell: Callable[[float], None]) -> None:
-        self.total, self._tell, self._done, self._told = 0, tell, 0, -1
-
-    def update(self, size: int) -> None:
-        """Count bytes that arrived; a server that states no length leaves the share unknown."""
-        self._done += size
-        hundredths = min(100 * self._done // self.total, 100) if self.total else 0
-        if hundredths > self._told:
-            self._told = hundredths
-            self._tell(hundredths / 100)
-
-    def reset(self) -> None:
-        """Start from nothing, which pooch does before it says that all has arrived."""
-        self._done = 0
-
-    def close(self) -> None:
-        """End."""
+    return Path(get_cache_folder()) / "datasets" / HANDLE
 
 
-def download(
-    out: Path,
-    url: str = URL,
-    sha256: str | None = None,
-    progress: Callable[[str], None] = lambda _: None,
-    arrived: Callable[[float], None] = lambda _: None,
-) -> Path:
-    """Fetch the archive (2.3 GB), unpack it, and check that every film arrived.
+def fetch_kaggle(out: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> Path:
+    """Fetch the data set (2.3 GB) unless it is there, and check that every film arrived.
 
     Args:
-        out: folder to put the data set in; created where it is missing.
-        url: of a zip archive that holds the Kaggle layout.
-        sha256: the archive's hash, checked where it is known.
-        progress: called with a sentence for each step.
-        arrived: called with the share of the archive that has arrived, 0…1.
+        out: an empty or new folder to put it into; kagglehub's own `folder` where None.
+        progress: called every `LOOK_EVERY` seconds with a sentence that says how much is there.
 
     Returns:
         The folder that holds ``train`` and ``test``.
@@ -73,27 +51,31 @@ def download(
     Raises:
         DatasetError: if the network, the archive or the number of films is not as it should be.
     """
-    progress(f"Fetching {url}")
-    by_hand = f"download it by hand from {PAGE}, unpack it into {out} and point --data to it"
-    archive = _fetch(url, sha256 and f"sha256:{sha256}", "chest-xray-pneumonia.zip", out, by_hand, arrived)
-    progress(f"Unpacking {archive}")
-    _unpack(archive, out)
-    archive.unlink()
-    root = kaggle.find_root(out)
+    # kagglehub shows its own bar on the terminal and tells nobody else, so what lies in its folder is looked at.
+    found: list[str] = []
+    failed: list[Exception] = []
+    worker = threading.Thread(target=_download, args=(out, found, failed), daemon=True)
+    worker.start()
+    while worker.is_alive():
+        progress(f"{megabytes(out or folder()):,} MB of about 2,300 MB are here; then they are unpacked")
+        worker.join(LOOK_EVERY)
+    if failed:
+        raise _explained(failed[0], out) from failed[0]
+    root = kaggle.find_root(Path(found[0]))
     check_complete(root)
     return root
 
 
-def download_medmnist(
-    side: int, out: Path, base: str = MEDMNIST_URL, arrived: Callable[[float], None] = lambda _: None
+def fetch_medmnist(
+    side: int, out: Path, base: str | None = None, progress: Callable[[float], None] = lambda _: None
 ) -> Path:
     """Fetch PneumoniaMNIST from Zenodo and check its hash.
 
     Args:
         side: of its pictures in pixels, key of `MEDMNIST`.
         out: folder to put the file in; created where it is missing. A file that is there and whole is kept.
-        base: address of the folder that holds the files.
-        arrived: called with the share of the file that has arrived, 0…1.
+        base: address of the folder that holds the files; `MEDMNIST_URL` where None.
+        progress: called with the share of the file that has arrived, 0…1, in steps of a hundredth.
 
     Returns:
         The file.
@@ -103,18 +85,11 @@ def download_medmnist(
         KeyError: if there is no such size.
     """
     name, md5 = MEDMNIST[side]
-    return _fetch(base + name, f"md5:{md5}", name, out, f"download {name} by hand from {MEDMNIST_PAGE}", arrived)
-
-
-def _fetch(
-    url: str, known_hash: str | None, name: str, out: Path, by_hand: str, arrived: Callable[[float], None]
-) -> Path:
+    url, by_hand = f"{base or MEDMNIST_URL}{name}", f"download {name} by hand from {MEDMNIST_PAGE}"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        # Only HTTP tells how much has arrived.
-        over_http = url.startswith(("http://", "https://"))
-        downloader = pooch.HTTPDownloader(progressbar=_Meter(arrived), chunk_size=CHUNK) if over_http else None
-        return Path(pooch.retrieve(url, known_hash, fname=name, path=out, downloader=downloader))
+        downloader = pooch.HTTPDownloader(progressbar=_Meter(progress), chunk_size=CHUNK)
+        return Path(pooch.retrieve(url, f"md5:{md5}", fname=name, path=out, downloader=downloader))
     except (requests.ConnectionError, requests.Timeout) as error:
         raise DatasetError(f"{urlsplit(url).netloc} cannot be reached. Check the connection, or {by_hand}.") from error
     except (requests.RequestException, OSError, ValueError) as error:
@@ -139,13 +114,54 @@ def check_complete(root: Path) -> None:
         raise DatasetError(f"The data set in {root} is not complete: {'; '.join(wrong)}. Fetch it again.")
 
 
-def _unpack(archive: Path, out: Path) -> None:
+def megabytes(place: Path) -> int:
+    """Return how many MB the files below a folder hold; 0 where there is none."""
+    size = 0
+    for path in place.rglob("*"):
+        try:
+            size += path.stat().st_size
+        # The archive goes away when it is unpacked.
+        except OSError:
+            continue
+    return round(size / 1e6)
+
+
+def _download(out: Path | None, found: list[str], failed: list[Exception]) -> None:
+    import kagglehub
+
     try:
-        with zipfile.ZipFile(archive) as packed:
-            # `extract` keeps every member below `out`, whatever its name says.
-            for member in packed.infolist():
-                if not member.filename.startswith("__MACOSX") and not Path(member.filename).name.startswith("."):
-                    packed.extract(member, out)
-    # A password raises RuntimeError.
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError) as error:
-        raise DatasetError(f"{archive} is no sound zip archive ({error}). Delete it and fetch it again.") from error
+        found.append(kagglehub.dataset_download(HANDLE, output_dir=str(out) if out else None))
+    # Whatever goes wrong in a thread is told by the one that waits for it.
+    except Exception as error:
+        failed.append(error)
+
+
+def _explained(error: Exception, out: Path | None) -> DatasetError:
+    if isinstance(error, requests.ConnectionError | requests.Timeout):
+        return DatasetError(f"Kaggle cannot be reached. Check the connection, or {BY_HAND}.")
+    if isinstance(error, FileExistsError):
+        return DatasetError(f"{out} is not empty. Name an empty or a new folder, or none for kagglehub's own.")
+    reason = " ".join(str(error).split())
+    return DatasetError(f"kagglehub could not fetch the data set ({reason}). Try again, or {BY_HAND}.")
+
+
+class _Meter:
+    """What pooch wants of a progress bar; reports the share that has arrived."""
+
+    def __init__(self, report: Callable[[float], None]) -> None:
+        self.total, self._report, self._done, self._reported = 0, report, 0, -1
+
+    def update(self, size: int) -> None:
+        """Count bytes that arrived; a server that states no length leaves the share unknown."""
+        self._done += size
+        hundredths = min(100 * self._done // self.total, 100) if self.total else 0
+        if hundredths > self._reported:
+            self._reported = hundredths
+            self._report(hundredths / 100)
+
+    def reset(self) -> None:
+        """Start from nothing, which pooch does before it says that all has arrived."""
+        self._done = 0
+
+    def close(self) -> None:
+        """End."""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from pneumo.errors import DatasetError
+from pneumo.labels import KINDS
 
 SPLITS = ("train", "val", "test")
 LABELS = ("NORMAL", "PNEUMONIA")
@@ -247,3 +248,8 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
         .agg(films=("file", "size"), patients=("patient", "nunique"))
         .reset_index()
     )
+
+
+def kinds(table: pd.DataFrame) -> list[str]:
+    """Return the value of `labels.KINDS` of each row's ``label`` and ``pathogen``."""
+    return [KINDS[pair] for pair in zip(table["label"], table["pathogen"], strict=True)]

@@ -1,27 +1,78 @@
-"""What tells the label of a film without its lungs, and how the test films differ from the training films.
+"""Shortcuts: how well image properties outside the lungs predict the label.
 
-`measure` reads every film once; `write` and `load` keep the figures as one JSON file without any film or patient.
+Size, exposure, borders and letters of a film have nothing to do with the lungs; a model that learns them fails where
+they differ, so it is also measured how the test films differ from the training films. `measure` reads every film once;
+`write` and `load` keep the figures as one JSON file without any film or patient. Below them stand the same figures in
+words, for reading and for charts.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumo.datasets import image_properties, kaggle
-from pneumo.datasets.image_properties import FRAMING, SIZE, TRAITS
-from pneumo.datasets.tables import kinds
+from pneumo import radiograph
+from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError
+from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import evaluate_table
+from pneumo.labels import CLASSES
+from pneumo.preprocessing import network_input
+from pneumo.preprocessing.network_input import SQUARE
 
 INDEX = "dataset_leaks.json"
 TRAIN, VALIDATION, TEST = "Training", "Held out for validation", "Test"
 PARTS = (TRAIN, VALIDATION, TEST)
-FLOORS = {
+# The outer twentieth of a film, where collimator and bare film are.
+STRIP = SQUARE // 20
+DARK = 0.1
+# Lead letters are brighter than what is around them by this much, 0…1, and of these sizes in pixels of the square.
+MARK_CONTRAST = 0.25
+MARK_KERNEL = 17
+MARK_AREA = (8, 220)
+MARK_SIDE = (4, 24)
+# Letters lie in the upper corners or beside the arms; ribs and clavicles, which pass for letters, lie further in.
+CORNER = (0.17, 0.2)
+BESIDE = 0.12
+SIDE = 24
+PROGRESS_EVERY = 25
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A trait's name, its unit, and what it is, for people."""
+
+    title: str
+    meaning: str
+
+
+TRAITS = {
+    "width": Trait("Width (pixels)", "of the original film"),
+    "height": Trait("Height (pixels)", "of the original film"),
+    "aspect_ratio": Trait("Width : height", "of the original film"),
+    "brightness": Trait("Brightness", "the mean grey value, 0 black to 1 white"),
+    "contrast": Trait("Contrast", "the standard deviation of the grey values, of 0 to 1"),
+    "dark_sides": Trait("Dark border, sides", "the share of the left and right edges that is black"),
+    "dark_ends": Trait("Dark border, top and bottom", "the share of the upper and lower edges that is black"),
+    "marks_above": Trait(
+        "Letters in the corners", "bright spots of a letter's size in the upper corners, for which bones can pass"
+    ),
+    "marks_beside": Trait(
+        "Letters beside the child",
+        "bright spots of a letter's size further down at the edges, for which bones can pass",
+    ),
+    "lung_width": Trait("Width of the lungs", "their box's share of the film's width, by the human outline"),
+    "lung_height": Trait("Height of the lungs", "their box's share of the film's height, by the human outline"),
+}
+SIZE = ("width", "height", "aspect_ratio")
+FRAMING = ("lung_width", "lung_height")
+BASELINES = {
     "Size": SIZE,
     "Brightness": ("brightness", "contrast"),
     "Size and brightness": (*SIZE, "brightness", "contrast"),
@@ -29,17 +80,20 @@ FLOORS = {
     "Framing of the lungs": FRAMING,
     "All of these": tuple(TRAITS),
 }
+# What `baseline_text` names first.
+BASELINE = "Size and brightness"
 # Enough to see a cloud, few enough to draw at once.
 POINTS = 350
 
 
 @dataclass(frozen=True, eq=False)
-class Leaks:
-    """Figures of a data set; every table is in long form.
+class Shortcuts:
+    """The shortcuts of a data set; every table is in long form.
 
     Attributes:
-        floors: ``traits`` (key of `FLOORS`), ``value, low, high``: AUROC on validation, with its 95 % interval over
-            patients, of a logistic regression on those traits alone; ``train_films, films, patients`` (of validation).
+        baselines: ``traits`` (key of `BASELINES`), ``value, low, high``: AUROC on validation, with its 95 % interval
+            over patients, of a logistic regression on those traits alone; ``train_films, films, patients`` (of
+            validation).
         traits: ``part`` (of `PARTS`), ``label, trait, films, mean, sd, q1, median, q3``.
         shifts: ``label, trait, shift``: mean of the test films less that of the training films, in standard deviations
             of the training films.
@@ -50,7 +104,7 @@ class Leaks:
         fingerprint: `kaggle.fingerprint`.
     """
 
-    floors: pd.DataFrame
+    baselines: pd.DataFrame
     traits: pd.DataFrame
     shifts: pd.DataFrame
     points: pd.DataFrame
@@ -59,20 +113,25 @@ class Leaks:
     fingerprint: str
 
 
-_TABLES = tuple(each.name for each in fields(Leaks) if each.type is pd.DataFrame)
+# The tables by their names in the file.
+_TABLES = {
+    "floors" if each.name == "baselines" else each.name: each.name
+    for each in fields(Shortcuts)
+    if each.type is pd.DataFrame
+}
 
 
 def measure(
     data: Path, masks: Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Leaks:
+) -> Shortcuts:
     """Measure every film, fit on the training films, and test on the validation films of fold 0.
 
     The labels of the test films are used to describe those films by class and for nothing else.
 
     Args:
         data: a data set in the Kaggle layout.
-        masks: as in `image_properties.measure`; without them the framing of the lungs is left out.
-        progress: is told the number of films measured and of all films.
+        masks: as in `image_properties`; without them the framing of the lungs is left out.
+        progress: called with the number of films measured and of all films.
 
     Raises:
         DatasetError: if the data set is too small to be divided, or masks are damaged.
@@ -81,16 +140,18 @@ def measure(
     films = kaggle.scan(data)
     parts = kaggle.development_split(films)
     place = dict.fromkeys(parts.train["file"], TRAIN) | dict.fromkeys(parts.validation["file"], VALIDATION)
-    films = films.assign(part=[place.get(file, TEST) for file in films["file"]], kind=kinds(films))
-    traits, small = image_properties.measure(films, kaggle.find_root(data), masks, progress)
+    films = films.assign(part=[place.get(file, TEST) for file in films["file"]], kind=kaggle.kinds(films))
+    traits, small = image_properties(films, kaggle.find_root(data), masks, progress)
     traits = traits.dropna(axis="columns", how="all")
     whole = traits.notna().all(axis="columns")
     measured = pd.concat([films, traits], axis="columns")[whole]
     components, variance = principal_components(small, (films["part"] == TRAIN).to_numpy())
     described = _described(measured, traits.columns.to_list())
-    seen = {name: [trait for trait in chosen if trait in traits] for name, chosen in FLOORS.items()}
-    return Leaks(
-        floors=pd.DataFrame([{"traits": name, **floor(measured, chosen)} for name, chosen in seen.items() if chosen]),
+    seen = {name: [trait for trait in chosen if trait in traits] for name, chosen in BASELINES.items()}
+    return Shortcuts(
+        baselines=pd.DataFrame(
+            [{"traits": name, **baseline(measured, chosen)} for name, chosen in seen.items() if chosen]
+        ),
         traits=described,
         shifts=shifts(described),
         points=_points(films, components),
@@ -100,7 +161,7 @@ def measure(
     )
 
 
-def floor(films: pd.DataFrame, traits: list[str]) -> dict[str, float]:
+def baseline(films: pd.DataFrame, traits: list[str]) -> dict[str, float]:
     """Fit a logistic regression on the training films and measure it on the validation films.
 
     Args:
@@ -108,7 +169,7 @@ def floor(films: pd.DataFrame, traits: list[str]) -> dict[str, float]:
         traits: the columns that it may see.
 
     Returns:
-        A row of `Leaks.floors` without its name.
+        A row of `Shortcuts.baselines` without its name.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -151,7 +212,7 @@ def principal_components(
 
 
 def shifts(traits: pd.DataFrame) -> pd.DataFrame:
-    """Return how far the test films' mean lies from the training films', see `Leaks.shifts`."""
+    """Return how far the test films' mean lies from the training films', see `Shortcuts.shifts`."""
     by_part = {part: traits[traits["part"] == part].set_index(["label", "trait"]) for part in (TRAIN, TEST)}
     moved = (by_part[TEST]["mean"] - by_part[TRAIN]["mean"]) / by_part[TRAIN]["sd"]
     return moved.replace([np.inf, -np.inf], np.nan).dropna().round(3).rename("shift").reset_index()
@@ -172,21 +233,24 @@ def _points(films: pd.DataFrame, components: npt.NDArray[np.float64]) -> pd.Data
     return drawn.groupby(["part", "kind"]).head(POINTS).reset_index(drop=True)
 
 
-def write(leaks: Leaks, out: Path) -> Path:
-    """Write ``shortcuts.json`` and return its path."""
+def write(shortcuts: Shortcuts, out: Path) -> Path:
+    """Write `INDEX` and return its path."""
     out.mkdir(parents=True, exist_ok=True)
     content = {
-        "fingerprint": leaks.fingerprint,
-        "left_out": leaks.left_out,
-        "variance": leaks.variance,
-        "tables": {name: json.loads(getattr(leaks, name).to_json(orient="split", index=False)) for name in _TABLES},
+        "fingerprint": shortcuts.fingerprint,
+        "left_out": shortcuts.left_out,
+        "variance": shortcuts.variance,
+        "tables": {
+            name: json.loads(getattr(shortcuts, table).to_json(orient="split", index=False))
+            for name, table in _TABLES.items()
+        },
     }
     path = out / INDEX
     path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
     return path
 
 
-def load(folder: Path) -> Leaks:
+def load(folder: Path) -> Shortcuts:
     """Read what `write` wrote.
 
     Raises:
@@ -195,8 +259,8 @@ def load(folder: Path) -> Leaks:
     path = folder / INDEX
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        tables = {name: pd.DataFrame(**content["tables"][name]) for name in _TABLES}
-        return Leaks(
+        tables = {table: pd.DataFrame(**content["tables"][name]) for name, table in _TABLES.items()}
+        return Shortcuts(
             **tables,
             variance=[float(share) for share in content["variance"]],
             left_out=int(content["left_out"]),
@@ -207,3 +271,217 @@ def load(folder: Path) -> Leaks:
             f"{path} is missing or damaged ({error!r}). Run `python -m pneumo data leaks --help` to see how it is made "
             "anew."
         ) from error
+
+
+def image_properties(
+    table: pd.DataFrame,
+    root: Path,
+    masks: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+    """Measure the image properties of every film of a data set.
+
+    Args:
+        table: as `kaggle.scan` returns it.
+        root: the folder that ``table["file"]`` is relative to.
+        masks: the folder of lung masks (`lung_masks.read_table`); without it the sizes are the files' own, and the
+            traits of `FRAMING` are not measured.
+        progress: called with the number of films measured and of all films.
+
+    Returns:
+        A table with the index of `table` and the keys of `TRAITS`, NaN where a mask is missing; and the films as
+        (films, `SIDE` * `SIDE`) float32: `network_input.film_square` made small.
+
+    Raises:
+        ImageError: if a film cannot be read.
+        DatasetError: if the masks' table is missing or lacks a column.
+    """
+    known = _masks_by_film(masks) if masks else None
+    rows, small = [], np.empty((len(table), SIDE * SIDE), np.float32)
+    for number, file in enumerate(table["file"]):
+        if number % PROGRESS_EVERY == 0:
+            progress(number, len(table))
+        pixels = radiograph.read(root / file).pixels
+        small[number] = cv2.resize(
+            network_input.film_square(pixels), (SIDE, SIDE), interpolation=cv2.INTER_AREA
+        ).ravel()
+        row = {"width": pixels.shape[1], "height": pixels.shape[0], **of_square(network_input.squashed(pixels))}
+        if known is not None and masks:
+            name = Path(file).name
+            row |= _of_mask(known[name], masks) if name in known else dict.fromkeys((*SIZE, *FRAMING), np.nan)
+        rows.append(row)
+    progress(len(table), len(table))
+    traits = pd.DataFrame(rows, index=table.index, dtype=float)
+    traits["aspect_ratio"] = traits["width"] / traits["height"]
+    return traits.reindex(columns=list(TRAITS)), small
+
+
+def of_square(square: np.ndarray) -> dict[str, float]:
+    """Return the traits that a squashed film tells.
+
+    Args:
+        square: (`SQUARE`, `SQUARE`) float32 in 0…1, grey values as they are (`network_input.squashed`).
+    """
+    dark = square < DARK
+    sides = np.concatenate([dark[:, :STRIP].ravel(), dark[:, -STRIP:].ravel()])
+    ends = np.concatenate([dark[:STRIP].ravel(), dark[-STRIP:].ravel()])
+    above, beside = marks(square)
+    return {
+        "brightness": float(square.mean()),
+        "contrast": float(square.std()),
+        "dark_sides": float(sides.mean()),
+        "dark_ends": float(ends.mean()),
+        "marks_above": float(above),
+        "marks_beside": float(beside),
+    }
+
+
+def marks(square: np.ndarray) -> tuple[int, int]:
+    """Count what may be letters on a squashed film: in the upper corners, and further down at the edges.
+
+    A white top-hat (Serra 1982) keeps what is narrower than `MARK_KERNEL` pixels and brighter than what is around
+    it; of that, compact spots near the edges count. Bones at the edges can pass for letters, and faint letters are
+    missed: it is a trait of the picture and no reading of the text.
+    """
+    kernel = np.ones((MARK_KERNEL, MARK_KERNEL), np.uint8)
+    bright = cv2.morphologyEx(square, cv2.MORPH_TOPHAT, kernel) >= MARK_CONTRAST
+    count, _, statistics, centres = cv2.connectedComponentsWithStats(bright.astype(np.uint8), connectivity=8)
+    above = beside = 0
+    for (_, _, width, height, area), centre in zip(statistics[1:count], centres[1:count] / SQUARE, strict=True):
+        from_side, down = min(centre[0], 1 - centre[0]), centre[1]
+        sides_fit = all(MARK_SIDE[0] <= side <= MARK_SIDE[1] for side in (width, height))
+        if not (sides_fit and MARK_AREA[0] <= area <= MARK_AREA[1]):
+            continue
+        above += from_side < CORNER[0] and down < CORNER[1]
+        beside += from_side < BESIDE and down >= CORNER[1]
+    return int(above), int(beside)
+
+
+def _masks_by_film(masks: Path) -> dict[str, Any]:
+    return {str(row.name): row for row in lung_masks.read_table(masks / lung_masks.TABLE).itertuples(index=False)}
+
+
+def _of_mask(known: Any, masks: Path) -> dict[str, float]:
+    sizes = {"width": float(known.width), "height": float(known.height)}
+    try:
+        lung = lung_masks.read_mask(masks / str(known.mask)) > 127
+    except DatasetError:
+        lung = np.zeros((1, 1), bool)
+    if not lung.any():
+        return sizes | dict.fromkeys(FRAMING, np.nan)
+    rows, columns = (np.flatnonzero(lung.any(axis=axis)) for axis in (1, 0))
+    return sizes | {
+        "lung_width": (columns[-1] - columns[0] + 1) / lung.shape[1],
+        "lung_height": (rows[-1] - rows[0] + 1) / lung.shape[0],
+    }
+
+
+def baselines(shortcuts: Shortcuts, model: tuple[str, Estimate] | None = None) -> pd.DataFrame:
+    """Return what each set of traits reaches alone, and a model for comparison.
+
+    Args:
+        shortcuts: of the data set.
+        model: title and AUROC of a model on the same validation films; its row is the last.
+
+    Returns:
+        ``name, sees, value, low, high, text``: AUROC with its 95 % interval, as numbers and as text.
+    """
+    known = trait_titles(shortcuts)
+    rows = [
+        (name, ", ".join(known[trait].lower() for trait in BASELINES.get(name, ()) if trait in known), *estimate)
+        for name, *estimate in shortcuts.baselines[["traits", "value", "low", "high"]].itertuples(index=False)
+    ]
+    if model:
+        title, auroc = model
+        rows.append((title, "the film itself", auroc.value, auroc.low, auroc.high))
+    table = pd.DataFrame(rows, columns=["name", "sees", "value", "low", "high"])
+    estimates = table[["value", "low", "high"]].itertuples(index=False)
+    return table.assign(text=[str(Estimate(*figures)) for figures in estimates])
+
+
+def baseline_text(shortcuts: Shortcuts, traits: str = BASELINE) -> str:
+    """Return the AUROC of one set of traits with its interval, as text.
+
+    Raises:
+        KeyError: if there is no such set.
+    """
+    texts = baselines(shortcuts).set_index("name")["text"]
+    return str(texts[traits])
+
+
+def baselines_text(shortcuts: Shortcuts) -> str:
+    """Return what a regression on size and brightness reaches, and what on all traits, as two sentences."""
+    more = "borders, letters and the framing of the lungs" if _has_masks(shortcuts) else "borders and letters"
+    return (
+        "A logistic regression that knows only a film's **size and brightness** tells pneumonia from normal with an "
+        f"AUROC of **{baseline_text(shortcuts)}**. With {more} as well it reaches "
+        f"**{baseline_text(shortcuts, 'All of these')}** without seeing what is inside a lung."
+    )
+
+
+def measured_on(shortcuts: Shortcuts) -> str:
+    """Return which films the figures of `baselines` were fitted and measured on, as a sentence."""
+    row = shortcuts.baselines.iloc[0]
+    left_out = (
+        f" {shortcuts.left_out} films whose original size is not known are left out." if shortcuts.left_out else ""
+    )
+    return (
+        f"Fitted on {row['train_films']:,} training films and measured on {row['films']:,} validation films of "
+        f"{row['patients']:,} other patients; the official test films are not used. In brackets the 95 % interval "
+        f"over patients.{left_out}"
+    )
+
+
+def trait_titles(shortcuts: Shortcuts) -> dict[str, str]:
+    """Return the traits that were measured, key → title."""
+    known = set(shortcuts.traits["trait"])
+    return {key: trait.title for key, trait in TRAITS.items() if key in known}
+
+
+def trait_text(shortcuts: Shortcuts, trait: str) -> str:
+    """Return what a trait is, as ``Width (pixels): of the original film``."""
+    own_size = trait in SIZE and not _has_masks(shortcuts)
+    meaning = "of the file in this folder, which may have been resized" if own_size else TRAITS[trait].meaning
+    return f"{TRAITS[trait].title}: {meaning}"
+
+
+def trait_rows(shortcuts: Shortcuts, trait: str) -> pd.DataFrame:
+    """Return ``part, class, films, mean, sd, q1, median, q3`` of a trait, in the order of the parts and classes."""
+    rows = shortcuts.traits[shortcuts.traits["trait"] == trait]
+    rows = rows.assign(place=rows["part"].map(PARTS.index)).sort_values(["place", "label"])
+    rows["class"] = rows["label"].map(CLASSES)
+    return rows[["part", "class", "films", "mean", "sd", "q1", "median", "q3"]].reset_index(drop=True)
+
+
+def shift_rows(shortcuts: Shortcuts) -> pd.DataFrame:
+    """Return ``trait`` (its title), ``class, shift`` of `Shortcuts.shifts`, the furthest moved trait first."""
+    rows = shortcuts.shifts.assign(size=shortcuts.shifts["shift"].abs())
+    furthest = rows.groupby("trait")["size"].max()
+    rows = rows.assign(furthest=rows["trait"].map(furthest))
+    rows = rows.sort_values(["furthest", "trait", "label"], ascending=[False, True, True])
+    return pd.DataFrame(
+        {
+            "trait": [TRAITS[trait].title for trait in rows["trait"]],
+            "class": rows["label"].map(CLASSES).to_list(),
+            "shift": rows["shift"].to_list(),
+        }
+    )
+
+
+def shift_text(shortcuts: Shortcuts) -> str:
+    """Return which trait moved furthest from training to test, as a sentence."""
+    if shortcuts.shifts.empty:
+        return "There are no test films, or no trait differs among the training films."
+    row = shift_rows(shortcuts).set_index("shift")
+    furthest = max(row.index, key=abs)
+    trait, kind = row.loc[[furthest]].iloc[0][["trait", "class"]]
+    way = "above" if furthest > 0 else "below"
+    return (
+        f"{trait} moved furthest: on {kind.lower()} test films it lies {abs(furthest):.2f} standard deviations {way} "
+        "the training films of the same class."
+    )
+
+
+def _has_masks(shortcuts: Shortcuts) -> bool:
+    """Whether lung masks told the films' original sizes and the framing of the lungs."""
+    return not set(FRAMING).isdisjoint(shortcuts.traits["trait"])

@@ -1,9 +1,8 @@
-"""Statistics of the pixels of many films, none of which can be told from them.
+"""Summary of a data set in figures that may be shared: counts, sizes, grey values, mean pictures; no film.
 
-What a data set holds, in figures that may be shared: counts, sizes, grey values, mean pictures; no film.
-
-`summarise` reads every film once; `write` and `load` keep the result as one JSON file and a few small PNGs,
-so that the Dataset page has its figures on a machine without the data set.
+`summarise` reads every film once; `write` and `load` keep the result as one JSON file and a few small PNGs, so that the
+Dataset page has its figures on a machine without the data set. Below them stand the same figures as tables and
+sentences for reading and for charts.
 """
 
 import json
@@ -18,10 +17,12 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pneumo.datasets import kaggle
+from pneumo import radiograph
+from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError
-from pneumo.preprocessing import aspect_ratio
+from pneumo.labels import CLASSES, KINDS, OFFICIAL_SPLITS
 
+INDEX = "dataset_summary.json"
 SIDE = 224
 # Fewer grey values than this behind a pixel would let one child show through.
 FEWEST = 8
@@ -34,6 +35,40 @@ PICTURES = {
     "viral": ("PNEUMONIA", "virus"),
     "pneumonia": ("PNEUMONIA", None),
 }
+# Wide enough for a smooth histogram of 1,500 normal films.
+BIN_WIDTHS = {"width": 100.0, "height": 100.0, "aspect_ratio": 0.1}
+SOURCE = {
+    "title": "Chest X-ray images (pneumonia) of children aged one to five, Guangzhou Women and Children's "
+    "Medical Center",
+    "citation": "Kermany DS, Goldbaum M, Cai W, et al. Identifying medical diagnoses and treatable diseases "
+    "by image-based deep learning. Cell 2018;172(5):1122-1131",
+    "doi": "10.17632/rscbjbr9sj",
+    "licence": "CC BY 4.0",
+}
+SIZES = {"width": "Width (pixels)", "height": "Height (pixels)", "aspect_ratio": "Width : height"}
+# Few children have more films than this; their bars would be too low to see.
+MANY_FILMS = 8
+_EXAMPLES = (
+    "person109_bacteria_12.jpeg",
+    "person109_bacteria_14.jpeg",
+    "person109_virus_203.jpeg",
+    "IM-0115-0001.jpeg",
+    "NORMAL2-IM-0115-0001.jpeg",
+)
+_SOURCES = (
+    (
+        "Normal or pneumonia",
+        "Two physicians graded each film that had passed a check of its quality; a third checked the test films "
+        "(Kermany et al. 2018). The label is the folder's name.",
+    ),
+    (
+        "Bacterial or viral",
+        "The file's name, as published with the data set. No laboratory result comes with the films.",
+    ),
+    ("Patient", "The file's name, by the rule above; films with identical bytes make their children one."),
+    ("Split", "Training, validation and test folders as on Kaggle; pneumo divides the first two anew."),
+    ("Age, sex, other diseases", "Not known film by film: the children were one to five years old."),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +100,7 @@ def measure(table: pd.DataFrame, root: Path, progress: Callable[[str], None] = l
         progress: is told how far the reading is.
 
     Raises:
-        DatasetError: if a film cannot be read.
+        ImageError: if a film cannot be read.
     """
     histograms = np.zeros((len(table), BINS), np.int64)
     sizes = np.zeros((len(table), 2), np.int64)
@@ -76,9 +111,7 @@ def measure(table: pd.DataFrame, root: Path, progress: Callable[[str], None] = l
     for number, (file, split, label, pathogen) in enumerate(rows):
         if number % 500 == 0:
             progress(f"{number:,} of {len(table):,} films read")
-        picture = cv2.imread(str(root / file), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
-            raise DatasetError(f"{root / file} is not a readable picture. Unpack the data set anew.")
+        picture = radiograph.grey_levels(root / file)
         sizes[number] = picture.shape
         if picture.shape != (SIDE, SIDE):
             picture = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -157,19 +190,6 @@ def difference_text(name: str, difference: npt.NDArray[np.int16]) -> str:
     return f"{name.capitalize()}: from {low} to {high} grey values of 255."
 
 
-INDEX = "dataset_summary.json"
-# Wide enough for a smooth histogram of 1,500 normal films.
-BIN_WIDTHS = {"width": 100.0, "height": 100.0, "aspect_ratio": 0.1}
-SOURCE = {
-    "title": "Chest X-ray images (pneumonia) of children aged one to five, Guangzhou Women and Children's "
-    "Medical Center",
-    "citation": "Kermany DS, Goldbaum M, Cai W, et al. Identifying medical diagnoses and treatable diseases "
-    "by image-based deep learning. Cell 2018;172(5):1122-1131",
-    "doi": "10.17632/rscbjbr9sj",
-    "licence": "CC BY 4.0",
-}
-
-
 @dataclass(frozen=True, eq=False)
 class Summary:
     """Figures of a data set; every table is in long form, one row a figure.
@@ -225,7 +245,8 @@ def summarise(
         progress: is told how far the reading is.
 
     Raises:
-        DatasetError: if data or table are missing, or a film cannot be read.
+        DatasetError: if data or table are missing.
+        ImageError: if a film cannot be read.
     """
     table = kaggle.scan(data)
     groups = kaggle.duplicate_groups(table)
@@ -253,7 +274,7 @@ def summarise(
 
 def _original_sizes(table: pd.DataFrame, masks_table: Path) -> pd.DataFrame:
     names = pd.DataFrame({"label": table["label"], "name": table["file"].str.rsplit("/", n=1).str[-1]})
-    return names.merge(aspect_ratio.original_sizes(masks_table), on="name")
+    return names.merge(lung_masks.read_table(masks_table), on="name")
 
 
 def _films_per_patient(table: pd.DataFrame) -> pd.DataFrame:
@@ -316,7 +337,7 @@ def _intensity(table: pd.DataFrame, histograms: npt.NDArray[np.int64]) -> pd.Dat
 
 
 def write(summary: Summary, out: Path) -> Path:
-    """Write ``summary.json`` and the mean and standard-deviation pictures; return the JSON's path."""
+    """Write `INDEX` and the mean and standard-deviation pictures; return the JSON's path."""
     out.mkdir(parents=True, exist_ok=True)
     for name, picture in summary.pictures.items():
         text = PngInfo()
@@ -367,3 +388,155 @@ def load(folder: Path) -> Summary:
             f"The summary of the data set in {folder} is missing or damaged ({error!r}). "
             "Run `python -m research.composites --help` to see how it is made anew."
         ) from error
+
+
+def class_counts(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return ``split, kind, films, patients, share`` (of the split's films) from `Summary.counts`."""
+    counted = pd.DataFrame(
+        {
+            "split": counts["split"].map(OFFICIAL_SPLITS),
+            "kind": kaggle.kinds(counts),
+            "films": counts["films"],
+            "patients": counts["patients"],
+        }
+    )
+    counted["share"] = counted["films"] / counted.groupby("split")["films"].transform("sum")
+    return counted
+
+
+def readable_counts(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the films of each split by kind, all films, and the share of pneumonia, a split a row."""
+    wide = _by_kind(counts.assign(group=counts["split"].map(OFFICIAL_SPLITS)), list(OFFICIAL_SPLITS.values()))
+    return wide.rename(columns={"group": "Split"})
+
+
+def readable_development(development: pd.DataFrame) -> pd.DataFrame:
+    """Return `Summary.development` as `readable_counts` returns the official splits."""
+    titles = {"train": "Training", "validation": "Held out for validation"}
+    wide = _by_kind(development.assign(group=development["part"].map(titles)), list(titles.values()))
+    return wide.rename(columns={"group": "Part"})
+
+
+def films_per_patient(table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``class, films, patients, share`` (of the class's patients) from `Summary.films_per_patient`.
+
+    ``films`` is text; patients with `MANY_FILMS` or more are one row.
+    """
+    capped = table.assign(films=table["films"].clip(upper=MANY_FILMS))
+    rows = capped.groupby(["label", "films"])["patients"].sum().reset_index()
+    rows["share"] = rows["patients"] / rows.groupby("label")["patients"].transform("sum")
+    rows = rows.sort_values(["films", "label"], ignore_index=True)
+    rows["films"] = [f"{each} or more" if each == MANY_FILMS else str(each) for each in rows["films"]]
+    return rows.assign(**{"class": rows["label"].map(CLASSES)})[["class", "films", "patients", "share"]]
+
+
+def size_shares(sizes: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Return ``class, low, high, films, share`` (of the class's films) of one quantity of `Summary.sizes`."""
+    rows = sizes[sizes["quantity"] == quantity].reset_index(drop=True)
+    share = rows["films"] / rows.groupby("label")["films"].transform("sum")
+    return rows.assign(share=share, **{"class": rows["label"].map(CLASSES)})[["class", "low", "high", "films", "share"]]
+
+
+def intensity_shares(intensity: pd.DataFrame) -> pd.DataFrame:
+    """Return `Summary.intensity` with ``split`` and ``class`` in words."""
+    rows = intensity.assign(
+        **{"split": intensity["split"].map(OFFICIAL_SPLITS), "class": intensity["label"].map(CLASSES)}
+    )
+    return rows[["split", "class", "low", "high", "share"]]
+
+
+def size_leak(quartiles: pd.DataFrame, sizes_from: str) -> str:
+    """Return a sentence on how the medians of `Summary.size_quartiles` differ between the classes.
+
+    Args:
+        quartiles: ``label, quantity, median``, among others.
+        sizes_from: `Summary.sizes_from`.
+    """
+    medians = quartiles.set_index(["label", "quantity"])["median"].to_dict()
+    if sizes_from == "files":
+        whose = "These are the sizes of the files in this folder, which may have been resized."
+    else:
+        whose = "These are the sizes of the original films."
+    if any((label, quantity) not in medians for label in CLASSES for quantity in SIZES):
+        return whose
+    normal, sick = (
+        f"{medians[label, 'width']:,.0f} pixels wide and {medians[label, 'height']:,.0f} high, "
+        f"at a width : height of {medians[label, 'aspect_ratio']:.2f}"
+        for label in CLASSES
+    )
+    return (
+        f"{whose} The median normal film is {normal}; the median film with pneumonia is {sick}. Where they differ, "
+        "size and aspect ratio leak the label: a model could answer from the frame without looking at the lungs."
+    )
+
+
+def readable_identical(identical: pd.DataFrame) -> pd.DataFrame:
+    """Return `Summary.identical` with headings for people."""
+    return pd.DataFrame(
+        {
+            "Split": [_joined(split, OFFICIAL_SPLITS) for split in identical["split"]],
+            "Class": [_joined(label, CLASSES) for label in identical["label"]],
+            "Files in a group": identical["files"],
+            "Children that their names tell": identical["children"],
+            "Groups": identical["groups"],
+        }
+    )
+
+
+def identical_files(films: pd.DataFrame) -> pd.DataFrame:
+    """Return ``Group, File, Patient after merging`` of every identical film of a `kaggle.scan`."""
+    groups = sorted(kaggle.duplicate_groups(films))
+    patients = films.set_index("file")["patient"]
+    rows = [(number, file, patients[file]) for number, group in enumerate(groups, start=1) for file in group]
+    return pd.DataFrame(rows, columns=["Group", "File", "Patient after merging"])
+
+
+def unnamed_patients(films: pd.DataFrame) -> pd.Series:
+    """Return which films of a `kaggle.scan` count as a patient of their own, for their names tell none."""
+    return films["patient"] == films["file"].map(lambda file: Path(file).stem)
+
+
+def unnamed_text(films: pd.DataFrame) -> str:
+    """Return a sentence on the films whose names tell no patient; empty where there is none."""
+    unnamed = int(unnamed_patients(films).sum())
+    if not unnamed:
+        return ""
+    return (
+        f"The names of {unnamed:,} of the {len(films):,} films tell no patient, so each counts as a patient of its "
+        "own. The children may be fewer, and one may stand on both sides of a split."
+    )
+
+
+def label_sources() -> pd.DataFrame:
+    """Return where each thing that is known of a film comes from."""
+    return pd.DataFrame(_SOURCES, columns=["What", "Where it comes from"])
+
+
+def key_examples() -> pd.DataFrame:
+    """Return what `kaggle.patient_key` and `kaggle.pathogen_of` tell of a few file names."""
+    return pd.DataFrame(
+        {
+            "File name": _EXAMPLES,
+            "Patient": [kaggle.patient_key(file) for file in _EXAMPLES],
+            "Cause": [kaggle.pathogen_of(file) or "none: normal film" for file in _EXAMPLES],
+        }
+    )
+
+
+def _by_kind(rows: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
+    """Pivot ``group, label, pathogen, films`` to one row a group that occurs, in the order given."""
+    wide = rows.assign(kind=kaggle.kinds(rows)).pivot_table(
+        index="group", columns="kind", values="films", aggfunc="sum", fill_value=0
+    )
+    wide = wide.reindex([group for group in groups if group in wide.index])
+    wide = wide[[kind for kind in KINDS.values() if kind in wide]].astype(int)
+    films = wide.sum(axis=1)
+    sick = films - wide["Normal"] if "Normal" in wide else films
+    shares = [f"{each:.1%}" for each in sick / films]
+    wide["All films"] = films
+    wide["Share of pneumonia"] = shares
+    return wide.reset_index()
+
+
+def _joined(names: str, titles: dict[str, str]) -> str:
+    return " and ".join(titles[name] for name in names.split(" + "))

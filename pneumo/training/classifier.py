@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from pneumo.datasets import external, kaggle
+from pneumo.datasets import external, kaggle, lung_masks
 from pneumo.evaluation import calibration
 from pneumo.evaluation.metrics import Metrics, evaluate_table
 from pneumo.inference import gate
@@ -23,7 +23,7 @@ from pneumo.model_store.store import (
     SELECTION_SPLIT,
 )
 from pneumo.networks import classifiers
-from pneumo.preprocessing import aspect_ratio, augmentation, crops
+from pneumo.preprocessing import augmentation, crops
 from pneumo.training import linear_probe, loop
 from pneumo.training.films import (
     SURROUNDINGS,
@@ -60,7 +60,7 @@ def fit(run: Run) -> Trained:
     validation = load_films(run.root, run.parts.validation, run.progress, crop_names, segmenter, shifted=True)
     known = {}
     if isinstance(recipe, Recipe) and recipe.aspect_ratio:
-        ratios = aspect_ratio.aspect_ratios(run.root, run.parts.train, run.masks)
+        ratios = lung_masks.aspect_ratios(run.root, run.parts.train, run.masks)
         films = dataclasses.replace(films, aspect_ratios=ratios)
         known = {"films_of_known_frame": int(np.isfinite(ratios).sum())}
     if isinstance(recipe, Probe):

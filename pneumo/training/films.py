@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pneumo import radiograph
-from pneumo.datasets import kaggle
+from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError
 from pneumo.inference import gate, lungs
 from pneumo.inference.lungs import LungMask, Segmenter
@@ -146,10 +146,10 @@ def load_shifted_films(
     Arguments as of `load_films`, and:
         shift: how far a view may stray.
         draw: which of a film's views.
-        masks: see `aspect_ratio.aspect_ratios`.
+        masks: see `lung_masks.aspect_ratios`.
     """
     films = _read(root, table, progress)
-    ranges = [aspect_ratio.crop_range(ratio) for ratio in aspect_ratio.aspect_ratios(root, table, masks)]
+    ranges = [aspect_ratio.crop_range(ratio) for ratio in lung_masks.aspect_ratios(root, table, masks)]
     shifted = shifted_squares(films.squares, films.files, shift, draw, ranges)
     return dataclasses.replace(films, squares=_cropped_if_needed(shifted, crop_names, segmenter))
 
@@ -170,7 +170,7 @@ def load_aspect_swapped_films(
         DatasetError: if it is not known how wide and how high the films were.
     """
     films = _read(root, table, progress)
-    ratios = aspect_ratio.aspect_ratios(root, table, masks)
+    ratios = lung_masks.aspect_ratios(root, table, masks)
     swapped = aspect_swapped_squares(films.squares, films.files, films.labels, ratios)
     return dataclasses.replace(films, squares=_cropped_if_needed(swapped, crop_names, segmenter))
 
@@ -287,7 +287,7 @@ def aspect_swapped_squares(
         squares: (films, side, side) uint8, squashed films.
         files: the name of each film.
         labels: (films,) 1 for pneumonia and 0 for normal.
-        ratios: (films,) as `aspect_ratio.aspect_ratios` returns them; a film of unknown ratio stays as it is.
+        ratios: (films,) as `lung_masks.aspect_ratios` returns them; a film of unknown ratio stays as it is.
 
     Returns:
         (films, side, side) uint8.
@@ -299,8 +299,8 @@ def aspect_swapped_squares(
     if not all(len(some) for some in known.values()):
         raise DatasetError(
             "How wide and how high the films were is not known: they are squashed to squares. Point to the original "
-            f"films, or put {aspect_ratio.MASKS}/{aspect_ratio.TABLE} with the columns "
-            f"{', '.join(aspect_ratio.COLUMNS)} beside the data set."
+            f"films, or put {lung_masks.FOLDER}/{lung_masks.TABLE} with the columns "
+            f"{', '.join(lung_masks.COLUMNS)} beside the data set."
         )
     cropped = np.empty_like(squares)
     for film, (square, file, label, ratio) in enumerate(zip(squares, files, labels, ratios, strict=True)):

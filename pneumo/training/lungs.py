@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from pneumo.datasets import external, kaggle
+from pneumo.datasets import external, kaggle, lung_masks
 from pneumo.errors import DatasetError
 from pneumo.evaluation import intervals, segmentation
 from pneumo.inference import lungs
@@ -23,7 +23,6 @@ from pneumo.inference.lungs import THRESHOLD
 from pneumo.model_store import provenance, store
 from pneumo.model_store.card import SEGMENTATION
 from pneumo.networks import lung_unet
-from pneumo.preprocessing import aspect_ratio
 from pneumo.preprocessing.network_input import SQUARE
 from pneumo.training import loop
 from pneumo.training.films import Report, load_squares, silent
@@ -103,9 +102,7 @@ def load(root: Path, masks: Path, table: pd.DataFrame, progress: Report = silent
     squares = load_squares(root, table, progress, "reading films and masks")
     drawn = np.empty_like(squares)
     for index, file in enumerate(table["mask"]):
-        picture = cv2.imread(str(masks / file), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
-            raise DatasetError(f"{masks / file} is missing or not a picture. Unpack the lung masks anew.")
+        picture = lung_masks.read_mask(masks / file)
         drawn[index] = cv2.resize(picture, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA)
     return DrawnFilms(squares, drawn, table)
 
@@ -314,7 +311,7 @@ def summarise(measured: pd.DataFrame) -> dict[str, Any]:
 
 
 def _beside(root: Path) -> Path:
-    return root.parent / aspect_ratio.MASKS
+    return root.parent / lung_masks.FOLDER
 
 
 def _describe(masks: Path) -> str:

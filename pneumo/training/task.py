@@ -35,7 +35,7 @@ class Run:
         weights: a file or ``imagenet``; random where None.
         epochs: in place of the recipe's.
         fold: which patients validate, see `kaggle.development_split`.
-        masks: see `aspect_ratio.aspect_ratios` and `pneumo.training.lungs`.
+        masks: see `lung_masks.aspect_ratios` and `pneumo.training.lungs`.
         checkpoints: where they go.
         resume: go on from the checkpoints.
         progress: called as the work goes on.

@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from pneumo.datasets import kaggle
+from pneumo.datasets import kaggle, lung_masks
 from pneumo.datasets.samples import Sample, save_index
 from pneumo.datasets.summary import FEWEST
 from pneumo.errors import DatasetError
@@ -111,10 +111,7 @@ def build(
 
 def _candidates(table: pd.DataFrame, root: Path, masks: Path, kind: str, rng: np.random.Generator) -> list[Film]:
     label, pathogen, _ = KINDS[kind]
-    index = masks / "labels.csv"
-    if not index.is_file():
-        raise DatasetError(f"There is no table of lung masks at {index}. Point to the folder that holds labels.csv.")
-    drawn = pd.read_csv(index).drop_duplicates("kermany_file").set_index("kermany_file").to_dict("index")
+    drawn = lung_masks.read_table(masks / lung_masks.TABLE).set_index("name").to_dict("index")
     wanted = (table["split"] == "train") & (table["label"] == label) & (table["pathogen"] == pathogen)
     rows = table[wanted]
     pool: dict[str, Film] = {}
@@ -127,7 +124,7 @@ def _candidates(table: pd.DataFrame, root: Path, masks: Path, kind: str, rng: np
         box = lung_box(read_grey(mask))
         if box is None or not fills_frame(box):
             continue
-        width, height = (box[2] - box[0]) * known["orig_width"], (box[3] - box[1]) * known["orig_height"]
+        width, height = (box[2] - box[0]) * known["width"], (box[3] - box[1]) * known["height"]
         if PROPORTIONS[0] <= width / height <= PROPORTIONS[1]:
             pool[patient] = Film(root / file, patient, mask, box)
         if len(pool) == POOL:

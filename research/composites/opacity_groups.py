@@ -21,7 +21,7 @@ def thumbnail(film: Film) -> Grey:
     """Return grey values and lung mask of a film in the frame, smoothed, both 0…1, shape (2, 52, 70).
 
     Raises:
-        DatasetError: if film or mask cannot be read.
+        ImageError: if film or mask cannot be read.
     """
     layers = (stretch(into_frame(read_grey(film.path), film.box)), into_frame(read_grey(film.mask), film.box))
     size = (WIDTH // 8, HEIGHT // 8)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from pneumo.datasets import external, kaggle
+from pneumo.datasets import external, kaggle, lung_masks
 from pneumo.errors import DatasetError
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
@@ -132,7 +132,7 @@ def _existing(path: Path) -> Path:
 
 
 def _mask(path: Path) -> np.ndarray:
-    grey = cv2.imread(str(_existing(path)), cv2.IMREAD_GRAYSCALE)
-    if grey is None or not grey.any():
-        raise DatasetError(f"{path} is no mask: it cannot be read or is empty.")
+    grey = lung_masks.read_mask(_existing(path))
+    if not grey.any():
+        raise DatasetError(f"{path} is no mask: it is empty.")
     return np.asarray(cv2.resize(grey, (SQUARE, SQUARE), interpolation=cv2.INTER_AREA) >= 128)

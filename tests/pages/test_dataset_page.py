@@ -5,7 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
 
-from pneumo.datasets import kaggle, samples, summary, tables
+from pneumo.datasets import kaggle, samples, summary
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "pages" / "dataset.py"
@@ -47,7 +47,7 @@ def test_without_a_data_set_the_shipped_figures_are_shown(shipped):
 def test_the_counts_are_those_of_the_summary(shipped):
     app = run()
 
-    expected = tables.readable_counts(summary.load(shipped).counts)
+    expected = summary.readable_counts(summary.load(shipped).counts)
     assert list(table(app, "All films")) == list(expected)
     for column in ("Normal", "All films"):
         assert numbers(app, column) == expected[column].to_list()
@@ -125,7 +125,7 @@ def test_a_damaged_film_costs_a_sentence(shipped, toy_data, tmp_path):
     app.text_input(key="shared.data_folder").set_value(str(copy)).run()
 
     assert not app.exception
-    assert "IM-0116-0001.jpeg is not a readable picture" in text(app)
+    assert "IM-0116-0001.jpeg is not a picture that pneumo knows" in text(app)
 
 
 def test_a_data_set_too_small_to_divide_says_so(shipped, toy_data, tmp_path):

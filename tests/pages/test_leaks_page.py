@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pneumo.datasets import samples, shortcut_tables, shortcuts
+from pneumo.datasets import samples, shortcuts
 
 PAGE = Path(__file__).parents[2] / "pages" / "leaks.py"
 
@@ -35,9 +35,9 @@ def test_the_floor_is_told_beside_the_best_model(no_data_set):
     leaks = shortcuts.load(samples.FOLDER)
 
     assert not app.exception
-    assert f"**{shortcut_tables.floor_text(leaks)}**" in text(app)
+    assert f"**{shortcuts.baseline_text(leaks)}**" in text(app)
     floors = table(app, "sees")
-    assert len(floors) == len(leaks.floors) + 1
+    assert len(floors) == len(leaks.baselines) + 1
     assert floors["value"].iloc[-1] > floors["value"].iloc[0]
     assert {button.key for button in app.download_button} == {"leaks.floors_csv"}
 
@@ -66,8 +66,8 @@ def test_a_trait_is_chosen_by_hand_or_in_the_address(no_data_set, trait):
     by_hand = table(app, "q1")
 
     assert not app.exception
-    assert by_hand.equals(shortcut_tables.trait_rows(shortcuts.load(samples.FOLDER), trait))
-    title = shortcut_tables.traits(shortcuts.load(samples.FOLDER))[trait]
+    assert by_hand.equals(shortcuts.trait_rows(shortcuts.load(samples.FOLDER), trait))
+    title = shortcuts.trait_titles(shortcuts.load(samples.FOLDER))[trait]
     assert table(run(TRAITS, trait=title), "q1").equals(by_hand)
 
 
@@ -85,26 +85,26 @@ def test_without_models_the_floors_stand_alone(no_data_set, tmp_path, monkeypatc
     app = run(FLOORS)
 
     assert not app.exception
-    assert list(table(app, "sees")["name"]) == list(shortcuts.FLOORS)
+    assert list(table(app, "sees")["name"]) == list(shortcuts.BASELINES)
 
 
 def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
     app = run(FLOORS, EMBEDDING, section="Map of the films")
     app.text_input(key="shared.data_folder").set_value(str(toy_data)).run()
     shipped = shortcuts.load(samples.FOLDER)
-    assert len(table(app, "sees")) == len(shipped.floors) + 1
+    assert len(table(app, "sees")) == len(shipped.baselines) + 1
     assert "not of this folder" in text(app)
 
     app.button(key="leaks.measure").click().run()
 
     leaks = shortcuts.measure(toy_data)
     assert not app.exception
-    assert table(app, "sees").equals(shortcut_tables.floors(leaks))
-    assert shortcut_tables.floors_text(leaks) in text(app)
+    assert table(app, "sees").equals(shortcuts.baselines(leaks))
+    assert shortcuts.baselines_text(leaks) in text(app)
     assert f"All figures are of the {len(leaks.points)} films in {toy_data}" in text(app)
     assert len(table(app, "x")) == len(leaks.points)
     app.text_input(key="shared.data_folder").set_value("").run()
-    assert len(table(app, "sees")) == len(shipped.floors) + 1
+    assert len(table(app, "sees")) == len(shipped.baselines) + 1
 
 
 def test_films_that_the_figures_are_of_need_no_measuring(shipped, toy_data, monkeypatch):

@@ -8,13 +8,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
 from pneumo import radiograph
-from pneumo.datasets import kaggle, tables
+from pneumo.datasets import kaggle
 from pneumo.datasets.samples import Sample
 from pneumo.datasets.summary import Summary, summarise
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, ImageError
 from pneumo.explanation import drawing
 from pneumo.labels import OFFICIAL_SPLITS
 from pneumo.radiograph import Radiograph
@@ -100,7 +99,8 @@ def summary(data: Catalogue, shipped: Summary | None = None) -> Summary:
         shipped: a summary that knows the original sizes of the films that it is of.
 
     Raises:
-        DatasetError: if a film cannot be read.
+        DatasetError: if the folder cannot be read.
+        ImageError: if a film cannot be read.
     """
     if shipped and shipped.fingerprint == kaggle.fingerprint(data.films):
         return shipped
@@ -200,7 +200,7 @@ def facts(film: Radiograph, size_bytes: int) -> dict[str, str]:
 def _described(films: pd.DataFrame, root: Path) -> pd.DataFrame:
     sizes = [_size(root / file) for file in films["file"]]
     return films.assign(
-        kind=tables.kinds(films),
+        kind=kaggle.kinds(films),
         width=[width for width, _ in sizes],
         height=[height for _, height in sizes],
     )
@@ -208,8 +208,7 @@ def _described(films: pd.DataFrame, root: Path) -> pd.DataFrame:
 
 def _size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as header:
-            return header.size
-    # Pillow knows no DICOM, and a damaged header may raise anything; the film itself says what is wrong when opened.
-    except Exception:
+        return radiograph.size(path)
+    except ImageError:
+        # The film itself says what is wrong when it is opened.
         return 0, 0

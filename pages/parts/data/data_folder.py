@@ -9,7 +9,7 @@ from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import public
 from pneumo.datasets import kaggle, samples, summary
 from pneumo.datasets.summary import Summary
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, ImageError
 
 
 @st.cache_resource(show_spinner="Listing the films…", max_entries=4)
@@ -91,7 +91,7 @@ def figures(data: Catalogue | None) -> Summary | None:
         return with_pneumo
     try:
         return _summary(data.root, catalogue.state(data.root), data, with_pneumo)
-    except DatasetError as error:
+    except (DatasetError, ImageError) as error:
         st.caption(f":material/warning: {error}")
         return None
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pages.parts.charts import dataset, style
-from pneumo.datasets import tables
+from pneumo.datasets import summary as data_summary
 from pneumo.datasets.summary import summarise
 from pneumo.evaluation.metrics import Confusion
 from pneumo.labels import OFFICIAL_SPLITS
@@ -25,10 +25,10 @@ def every_chart(summary):
         style.confusion_plot(cells, "A"),
         style.training_plot(history, "Loss", 2),
         style.training_plot(history, "Loss"),
-        dataset.class_bars(tables.class_counts(summary.counts), splits),
-        dataset.films_per_patient_bars(tables.films_per_patient(summary.films_per_patient)),
-        dataset.size_histogram(tables.size_shares(summary.sizes, "width"), "Width (pixels)"),
-        dataset.intensity_lines(tables.intensity_shares(summary.intensity), splits),
+        dataset.class_bars(data_summary.class_counts(summary.counts), splits),
+        dataset.films_per_patient_bars(data_summary.films_per_patient(summary.films_per_patient)),
+        dataset.size_histogram(data_summary.size_shares(summary.sizes, "width"), "Width (pixels)"),
+        dataset.intensity_lines(data_summary.intensity_shares(summary.intensity), splits),
     ]
 
 

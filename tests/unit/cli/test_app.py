@@ -50,7 +50,6 @@ def pneumo(*arguments):
         (["search", "--data", "DATA", "--fold", "6"], "fold"),
         (["data", "summary"], "PNEUMO_DATA"),
         (["data", "summary", "--data", "nowhere"], "no data set in the Kaggle layout"),
-        (["data", "download", "--url", "gopher://example.org/x.zip", "--out", "OUT"], "could not be fetched"),
         (["no-such-command"], "No such command"),
     ],
 )

@@ -10,11 +10,11 @@ from sklearn.metrics import roc_auc_score
 from toy import synthetic
 
 from pneumo import radiograph
-from pneumo.datasets import kaggle
+from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation.metrics import evaluate, evaluate_table
 from pneumo.model_store import store, weights
-from pneumo.preprocessing import aspect_ratio, network_input
+from pneumo.preprocessing import network_input
 from pneumo.training import classifier, task
 from pneumo.training.loop import Recipe
 
@@ -203,9 +203,9 @@ def originals(toy_data, folder):
         cv2.imwrite(str(film), cv2.resize(cv2.imread(str(film)), (224, 224)))
         width = 1230 if film.parent.name == "NORMAL" else 1510
         rows.append((film.name, f"masks224/{film.stem}.png", width + int(rng.integers(-100, 100)), 1000))
-    (folder / aspect_ratio.MASKS).mkdir()
+    (folder / lung_masks.FOLDER).mkdir()
     columns = ["kermany_file", "mask", "orig_width", "orig_height"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / aspect_ratio.MASKS / aspect_ratio.TABLE, index=False)
+    pd.DataFrame(rows, columns=columns).to_csv(folder / lung_masks.FOLDER / lung_masks.TABLE, index=False)
     return folder / "chest_xray"
 
 
@@ -226,7 +226,7 @@ def test_films_in_the_frame_of_the_other_class_are_measured(models, toy_data, tm
 
 def test_squashed_films_of_unknown_frame_cannot_be_reframed(models, toy_data, tmp_path):
     data = originals(toy_data, tmp_path)
-    shutil.rmtree(tmp_path / aspect_ratio.MASKS)
+    shutil.rmtree(tmp_path / lung_masks.FOLDER)
 
     with pytest.raises(DatasetError, match=r"put lung_masks/labels\.csv"):
         task.evaluate("dense", data, "val_reframed", models)
