@@ -1,4 +1,4 @@
-"""What predictions are worth, from arrays: metrics, their intervals, curves, comparison, calibration, clinics.
+"""Evaluation of predictions, from arrays: metrics, intervals, curves, comparison, calibration, use at a clinic.
 
 No file and no model is read here. Patients are the units of every interval.
 """

@@ -1,4 +1,4 @@
-"""How well a drawn mask agrees with a human's; arrays in, numbers out."""
+"""Overlap and surface distance of a mask and a reference: arrays in, numbers out."""
 
 import numpy as np
 from scipy import ndimage

@@ -1,4 +1,4 @@
-"""Models against each other on the films of one split, computed from ``models/<name>/predictions/<split>.csv``."""
+"""Paired comparison of models on one split, computed from ``models/<name>/predictions/<split>.csv``."""
 
 import itertools
 from collections.abc import Iterable, Sequence

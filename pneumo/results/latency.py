@@ -1,4 +1,4 @@
-"""How long a model takes for one film on this machine, from the film's pixels to the answer."""
+"""Latency of a model on this machine: the time from a film's pixels to the answer."""
 
 import dataclasses
 import time

@@ -21,7 +21,7 @@ from pneumo.results.leaderboard import Measurement
 _TASKS = {
     "classification": "tells pneumonia from normal films",
     "segmentation": "outlines the lungs on a film",
-    "screening": "decides whether a picture is one that the models may judge",
+    "screening": "decides whether a picture is one that the models may assess",
     "pathogen": "says whether a film with pneumonia looks more like bacterial or viral pneumonia",
 }
 # What runs a network that is no classifier.

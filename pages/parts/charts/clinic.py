@@ -1,4 +1,4 @@
-"""Charts of what a model would mean at a clinic: tables in, charts out; nothing is computed here."""
+"""Charts of predictive values, cost and net benefit at a clinic: tables in, charts out."""
 
 import altair as alt
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Charts of the data set, as Altair specifications: tables in, charts out; nothing is computed here."""
+"""Charts of the data set: tables in, charts out."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from pneumo.inference.similar_scores import SCALE_ENDS, ValidationScores, distri
 from pneumo.language import ENGLISH, Language
 from pneumo.sentences import Sentence, say
 
-# Vermilion, blue and purple of Okabe and Ito's palette, told apart with any colour vision; kinds of films also lie on
+# Vermilion, blue and purple of Okabe and Ito's palette, which differ with any colour vision; kinds of films also lie on
 # two sides of the line.
 KINDS = {"With pneumonia": (say("With pneumonia"), "#D55E00"), "Normal": (say("Normal"), "#0072B2")}
 FILM = "#CC79A7"
@@ -43,7 +43,7 @@ def probability_scale(
         language: of its words and numbers.
     """
     tell, table = language.tell, distribution(scores)
-    table["told"] = [tell(say("{share:.1%}", share=share)) for share in table["share"]]
+    table["text"] = [tell(say("{share:.1%}", share=share)) for share in table["share"]]
     table["kind"] = [tell(KINDS[films][0]) for films in table["films"]]
     table["side"] = table["share"].where(table["films"] == "With pneumonia", -table["share"])
     low, high, *ticks = (float(place) for place in place_on_scale(np.array([thresholds.low, thresholds.high, *TICKS])))
@@ -74,7 +74,7 @@ def probability_scale(
             ),
             tooltip=[
                 alt.Tooltip("kind", title=tell(say("Validation films"))),
-                alt.Tooltip("told", title=tell(say("Share of them"))),
+                alt.Tooltip("text", title=tell(say("Share of them"))),
             ],
         )
     )
@@ -94,9 +94,9 @@ def probability_scale(
     )
     ink = INK["dark" if dark else "light"]
     film = alt.Chart(pd.DataFrame({"film": place_on_scale(np.array([probability]))}))
-    told = alt.Tooltip("told:N", title=tell(say("This film")))
-    at = film.transform_calculate(told=alt.expr.toString(tell(as_percent(probability)))).encode(
-        x=alt.X("film:Q", scale=scale, axis=None), tooltip=told
+    tip = alt.Tooltip("text:N", title=tell(say("This film")))
+    at = film.transform_calculate(text=alt.expr.toString(tell(as_percent(probability)))).encode(
+        x=alt.X("film:Q", scale=scale, axis=None), tooltip=tip
     )
     mark = at.mark_rule(color=FILM, strokeWidth=3)
     head = at.mark_point(shape="triangle-down", filled=True, size=160, opacity=1, color=FILM).encode(y=alt.value(2))

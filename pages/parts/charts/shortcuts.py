@@ -1,4 +1,4 @@
-"""Charts of what leaks, as Altair specifications: tables in, charts out; nothing is computed here."""
+"""Charts of shortcuts, the image properties that predict the label: tables in, charts out."""
 
 import altair as alt
 import pandas as pd

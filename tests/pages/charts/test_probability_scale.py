@@ -54,8 +54,8 @@ def test_an_answer_without_room_is_not_named():
     assert len(limits["encoding"]["x"]["axis"]["values"]) == 2
 
 
-def test_the_picture_is_told_in_words():
-    told = scale_in_words(0.973, LIMITS)
+def test_the_scale_is_described_in_words():
+    said = scale_in_words(0.973, LIMITS)
 
-    assert "This film at 97.3 %" in told
-    assert "Under 10.0 % the answer is unlikely, from 90.0 % on it is likely" in told
+    assert "This film at 97.3 %" in said
+    assert "Under 10.0 % the answer is unlikely, from 90.0 % on it is likely" in said
