@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pneumo.evaluation.calibration import (
@@ -33,6 +33,7 @@ def test_a_known_slope_and_intercept_are_recovered(slope, intercept):
     assert fitted.intercept == pytest.approx(intercept, abs=0.06)
 
 
+@settings(max_examples=15)
 @given(prevalence=st.floats(0.05, 0.95), share=st.floats(0.1, 0.9))
 def test_the_calibrated_mean_is_the_stated_prevalence_whatever_the_share_in_the_data(prevalence, share):
     rng = np.random.default_rng(1)

@@ -185,6 +185,7 @@ def test_films_that_resemble_each_other_widen_the_intervals(seed):
     assert right.high - right.low >= right_by_film.high - right_by_film.low
 
 
+@pytest.mark.slow
 def test_the_intervals_contain_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(20)
     covered, rejected = np.zeros(4), np.zeros(2)

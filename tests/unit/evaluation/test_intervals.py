@@ -149,7 +149,7 @@ def peak_memory(films):
 
 
 def test_memory_hardly_grows_with_the_films():
-    assert peak_memory(6_000) < 150 * MIB
+    assert peak_memory(3_000) < 130 * MIB
 
 
 @pytest.mark.slow
