@@ -197,12 +197,8 @@ def _read(given: Reading, correct: bool, force: bool) -> Reading:
     return replace(checked, assessment=assessment, forced=refused)
 
 
-def second_opinion(reading: Reading, models: Models) -> Reading:
-    """Ask another classifier about a film that was assessed; what the gate said of it stands.
-
-    Raises:
-        ValueError: if the film was refused or could not be read.
-    """
+def reassess(reading: Reading, models: Models) -> Reading:
+    """Ask another classifier about a film; what the gate said of it stands, and a film without an answer gets none."""
     if reading.radiograph is None or reading.assessment is None:
-        raise ValueError(f"{reading.name} was not assessed, so there is no first opinion on it.")
+        return replace(reading, models=models)
     return replace(reading, models=models, assessment=models.classifier.assess(reading.radiograph, reading.lungs))

@@ -3,6 +3,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -14,7 +15,8 @@ from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
 
-from pages.parts.predict import agreement, keep, loaded_models, upload_list
+from pages.parts.predict import agreement, loaded_models
+from pages.parts.predict.film_list import FilmList
 from pneumo import DISCLAIMER, radiograph
 from pneumo.datasets import samples
 from pneumo.errors import ModelError
@@ -23,8 +25,9 @@ from pneumo.explanation import drawing, explainer, heat_findings
 from pneumo.explanation.cam import METHODS
 from pneumo.inference import classifier, gate, pathogen, similar_scores
 from pneumo.inference.gate import GateResult
+from pneumo.inference.reading import Models
 from pneumo.model_store import store
-from pneumo.reports import record as report
+from pneumo.reports import records as reports
 
 ROOT = Path(__file__).parents[2]
 TITLES = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "Pneumonia unlikely"}
@@ -58,12 +61,13 @@ def png(picture: np.ndarray) -> bytes:
 
 @pytest.fixture(autouse=True)
 def offered(monkeypatch) -> list[dict]:
-    """The records that the page made up for download, the latest last."""
-    records = []
-    to_json = report.to_json
-    for module in (report, upload_list, keep):
-        monkeypatch.setattr(module, "to_json", lambda record, **said: records.append(record) or to_json(record, **said))
-    return records
+    """The records that the page made up for download, the latest last, as plain values."""
+    made = []
+    to_json = reports.to_json
+    monkeypatch.setattr(
+        reports, "to_json", lambda record, **said: made.append(record.as_values()) or to_json(record, **said)
+    )
+    return made
 
 
 def texts(page: AppTest) -> str:
@@ -78,7 +82,7 @@ def upload(page: AppTest, name: str, data: bytes) -> AppTest:
 
 def upload_all(page: AppTest, films: dict[str, bytes]) -> AppTest:
     files = [(name, data, "application/octet-stream") for name, data in films.items()]
-    return page.file_uploader(key="upload_0").set_value(files).run()
+    return page.file_uploader(key="predict.upload_0").set_value(files).run()
 
 
 def test_the_first_screen_asks_for_a_film_and_says_what_pneumo_is(page):
@@ -95,7 +99,7 @@ def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models)
     expected = classifier.Classifier.open("cnn", toy_models).assess(radiograph.read(film, "film.png"))
 
     page.run()
-    page.selectbox(key="model").select("cnn").run()
+    page.selectbox(key="predict.model").select("cnn").run()
     upload(page, "film.png", film)
 
     assert not page.exception
@@ -130,14 +134,14 @@ def test_a_sample_says_that_it_is_a_composite(page, monkeypatch):
     # The toy gate knows drawn films only.
     monkeypatch.setattr(gate.Gate, "check", lambda *_: GateResult(()))
     page.run()
-    page.segmented_control(key="source").set_value("Try a sample").run()
+    page.segmented_control(key="predict.source").set_value("Try a sample").run()
     films = samples.load_samples()
 
     assert not page.exception
     assert f"Composite of {films[0].composite_of} films of different patients" in "\n".join(captions(page))
 
     dicom = next(sample.path.name for sample in films if sample.path.suffix == ".dcm")
-    page.selectbox(key="sample").select(dicom).run()
+    page.selectbox(key="predict.sample").select(dicom).run()
 
     assert not page.exception
     assert "DICOM" in "\n".join(captions(page))
@@ -165,13 +169,13 @@ def test_a_file_that_is_no_film_gets_a_sentence_and_no_answer(page, film, name, 
     assert not page.exception
     assert len(page.error) == 1
     assert "not assessed" in page.error[0].value
-    assert name in page.error[0].value
+    assert name in page.error[0].value.replace("\\", "")
     assert "Probability of pneumonia" not in texts(page)
 
 
 def test_a_model_without_feature_maps_says_so_and_still_answers(page, film):
     page.run()
-    page.selectbox(key="model").select("dense").run()
+    page.selectbox(key="predict.model").select("dense").run()
     upload(page, "film.png", film)
 
     assert not page.exception
@@ -190,7 +194,7 @@ def test_another_method_draws_another_map(page, film, monkeypatch):
         lambda self, assessment, method, shape: asked.append(method) or drawn(self, assessment, method, shape),
     )
 
-    page.selectbox(key="method").select("gradcam++").run()
+    page.selectbox(key="predict.method").select("gradcam++").run()
 
     assert not page.exception
     assert asked == ["gradcam++"]
@@ -238,7 +242,7 @@ def answered(page: AppTest) -> bool:
 
 
 def buttons(page: AppTest) -> dict[str, str]:
-    return {button.key: button.label for button in page.button}
+    return {button.key.removeprefix("predict."): button.label for button in page.button}
 
 
 def test_an_accepted_film_is_answered_without_a_warning(page, film):
@@ -269,7 +273,7 @@ def test_a_refused_film_is_not_assessed(page, noise, offered, monkeypatch):
     assert not answered(page)
     assert not any(title in texts(page) for title in TITLES.values())
     assert "does not look like a frontal chest film" in page.error[0].value
-    assert captions(page) == ["noise.png · PNG · 300 × 240 px"]
+    assert "noise.png · PNG · 300 × 240 px" in [text.value for text in page.text]
     assert buttons(page) == {"force": "Assess anyway"}
     assert DISCLAIMER in texts(page)
     assert (offered[-1]["status"], offered[-1]["answer"]) == ("refused", None)
@@ -278,7 +282,7 @@ def test_a_refused_film_is_not_assessed(page, noise, offered, monkeypatch):
 def test_a_refused_film_is_assessed_when_the_user_insists_and_the_warning_stays(page, noise, offered):
     upload(page.run(), "noise.png", noise)
 
-    page.button(key="force").click().run()
+    page.button(key="predict.force").click().run()
 
     for _ in range(2):
         assert not page.exception
@@ -286,9 +290,9 @@ def test_a_refused_film_is_assessed_when_the_user_insists_and_the_warning_stays(
         assert "although pneumo refuses this film" in page.warning[0].value
         assert "does not look like a frontal chest film" in page.warning[1].value
         assert (offered[-1]["status"], offered[-1]["forced"]) == ("ok", True)
-        page.selectbox(key="model").select("dense").run()
+        page.selectbox(key="predict.model").select("dense").run()
 
-    page.button(key="withdraw").click().run()
+    page.button(key="predict.withdraw").click().run()
 
     assert not answered(page)
 
@@ -311,7 +315,7 @@ def test_a_correction_is_offered_made_and_undone(page, drawn, offered, toy_model
     assert not answered(page)
     assert buttons(page) == {"correct": label, "force": "Assess anyway"}
 
-    page.button(key="correct").click().run()
+    page.button(key="predict.correct").click().run()
 
     assert not page.exception
     assert answered(page)
@@ -322,7 +326,7 @@ def test_a_correction_is_offered_made_and_undone(page, drawn, offered, toy_model
     expected = classifier.Classifier.open(offered[-1]["model"], toy_models).assess(radiograph.read(png(drawn)))
     assert offered[-1]["probability"] == pytest.approx(expected.probability, abs=1e-3)
 
-    page.button(key="undo").click().run()
+    page.button(key="predict.undo").click().run()
 
     assert not answered(page)
     assert buttons(page) == {"correct": label, "force": "Assess anyway"}
@@ -330,13 +334,13 @@ def test_a_correction_is_offered_made_and_undone(page, drawn, offered, toy_model
 
 def test_another_film_has_to_be_asked_for_anew(page, film, noise, drawn):
     upload(page.run(), "noise.png", noise)
-    page.button(key="force").click().run()
+    page.button(key="predict.force").click().run()
 
     upload(page, "noise again.png", noise)
     assert not answered(page)
 
     upload(page, "inverted.png", png(255 - drawn))
-    page.button(key="correct").click().run()
+    page.button(key="predict.correct").click().run()
     upload(page, "film.png", film)
 
     assert answered(page)
@@ -348,18 +352,20 @@ def test_a_film_is_checked_once_whatever_is_moved(page, film, monkeypatch):
     page.run()
     checks = []
     check = gate.Gate.check
-    monkeypatch.setattr(gate.Gate, "check", lambda self, film: checks.append(film.name) or check(self, film))
+    monkeypatch.setattr(
+        gate.Gate, "check", lambda self, film, *rest: checks.append(film.name) or check(self, film, *rest)
+    )
 
     upload(page, "film.png", film)
-    page.selectbox(key="model").select("dense").run()
-    page.selectbox(key="model").select("cnn").run()
-    page.selectbox(key="method").select("gradcam++").run()
+    page.selectbox(key="predict.model").select("dense").run()
+    page.selectbox(key="predict.model").select("cnn").run()
+    page.selectbox(key="predict.method").select("gradcam++").run()
 
     assert not page.exception
     assert checks == ["film.png"]
 
 
-def test_without_the_networks_films_are_not_checked_and_it_says_so(page, noise, offered, monkeypatch):
+def test_without_the_networks_no_film_is_assessed_unless_the_user_waives_the_check(page, noise, offered, monkeypatch):
     def missing():
         raise ModelError("There is no model 'gate'.")
 
@@ -368,11 +374,18 @@ def test_without_the_networks_films_are_not_checked_and_it_says_so(page, noise, 
     upload(page.run(), "noise.png", noise)
 
     assert not page.exception
+    assert "no film is assessed" in page.error[0].value
+    assert "Probability of pneumonia" not in texts(page)
+    assert offered == []
+
+    page.toggle(key="predict.unchecked").set_value(True).run()
+
+    assert not page.exception
     assert "Probability of pneumonia" in texts(page)
     assert "Films are not checked" in page.warning[0].value
     assert "First it checks" not in texts(page)
     assert viewers(page)[0]["outline"] == []
-    assert offered[-1]["findings"] is None
+    assert (offered[-1]["findings"], offered[-1]["checked"]) == (None, False)
 
 
 def test_it_says_how_much_of_the_heat_lies_in_the_lungs(page, film, monkeypatch):
@@ -409,7 +422,7 @@ def test_the_answer_is_told_as_a_count_of_films_and_how_many_it_rests_on(page, f
 def test_the_probability_is_restated_for_the_users_clinic_and_the_answer_stays(page, film, offered):
     upload(page.run(), "film.png", film)
 
-    page.number_input(key="prevalence").set_value(10).run()
+    page.number_input(key="predict.prevalence").set_value(10).run()
 
     assert not page.exception
     restated = calibration.as_percent(calibration.at_prevalence(offered[-1]["probability"], 0.5, 0.1))
@@ -422,7 +435,7 @@ def test_a_model_without_validation_predictions_answers_without_a_count(page, fi
     monkeypatch.setattr(loaded_models, "validation_scores", lambda card: None)
 
     upload(page.run(), "film.png", film)
-    page.number_input(key="prevalence").set_value(10).run()
+    page.number_input(key="predict.prevalence").set_value(10).run()
 
     assert not page.exception
     assert answered(page)
@@ -438,8 +451,8 @@ def rows(page: AppTest) -> dict[str, str]:
 
 
 def open_film(page: AppTest, name: str) -> AppTest:
-    films = page.session_state.films
-    films.opened = next(identity for identity, entry in films.entries.items() if entry.name == name)
+    films = page.session_state["predict.films"]
+    films.open(next(identity for identity, film in films.films.items() if film.name == name))
     return page.run()
 
 
@@ -482,11 +495,11 @@ def test_no_film_of_the_list_is_assessed_twice(page, many, film, monkeypatch):
     monkeypatch.setattr(
         classifier.Classifier,
         "assess",
-        lambda self, film, lungs: asked.append(film.name) or assess(self, film, lungs),
+        lambda self, film, *rest: asked.append(film.name) or assess(self, film, *rest),
     )
 
     upload_all(page, {"a.png": film, "b.png": film})
-    page.pills(key="outcomes").set_value([]).run()
+    page.pills(key="predict.outcomes").set_value([]).run()
 
     assert asked == ["a.png", "b.png"]
 
@@ -494,7 +507,7 @@ def test_no_film_of_the_list_is_assessed_twice(page, many, film, monkeypatch):
 def test_the_list_is_filtered_by_outcome(page, many):
     upload_all(page.run(), many)
 
-    page.pills(key="outcomes").set_value(["refused", "error"]).run()
+    page.pills(key="predict.outcomes").set_value(["refused", "error"]).run()
 
     assert not page.exception
     assert list(rows(page)) == ["noise.png", "letter.png"]
@@ -502,8 +515,8 @@ def test_the_list_is_filtered_by_outcome(page, many):
 
 def test_what_the_user_asked_for_is_noted_in_the_list_and_stays_with_the_film(page, many, drawn, offered):
     upload_all(page.run(), {**many, "inverted.png": png(255 - drawn)})
-    open_film(page, "noise.png").button(key="force").click().run()
-    open_film(page, "inverted.png").button(key="correct").click().run()
+    open_film(page, "noise.png").button(key="predict.force").click().run()
+    open_film(page, "inverted.png").button(key="predict.correct").click().run()
     open_film(page, "noise.png")
 
     assert not page.exception
@@ -517,11 +530,11 @@ def test_what_the_user_asked_for_is_noted_in_the_list_and_stays_with_the_film(pa
 
 def test_another_model_is_asked_about_the_whole_list(page, many, offered):
     page.run()
-    first = page.selectbox(key="model").value
+    first = page.selectbox(key="predict.model").value
     other = "dense" if first == "cnn" else "cnn"
     upload_all(page, many)
 
-    page.selectbox(key="model").select(other).run()
+    page.selectbox(key="predict.model").select(other).run()
 
     assert not page.exception
     assert [record["model"] for record in offered[-3:]] == [other] * 3
@@ -536,23 +549,93 @@ def test_a_film_that_is_taken_off_the_uploader_leaves_the_list(page, many, film)
     assert answered(page)
 
 
-def test_an_emptied_list_leaves_nothing_of_the_films(page, many):
+def held_in(value) -> list[np.ndarray | bytes]:
+    """All pictures and files that can be reached from a value."""
+    found, seen, to_see = [], {}, [value]
+    while to_see:
+        each = to_see.pop()
+        # The models are shared by all sessions and hold no film.
+        if id(each) in seen or isinstance(each, str | int | float | type | ModuleType | Models):
+            continue
+        seen[id(each)] = each
+        if isinstance(each, io.BytesIO):
+            each = each.getvalue()
+        if isinstance(each, np.ndarray | bytes | bytearray | memoryview):
+            found += [each] if len(each) > 100 else []
+        elif isinstance(each, dict):
+            to_see += [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple | set | frozenset):
+            to_see += each
+        else:
+            inside = ("__dict__", "__self__", "__closure__", "cell_contents", "func", "args", "keywords")
+            to_see += [getattr(each, name, None) for name in (*inside, *getattr(type(each), "__slots__", ()))]
+    return found
+
+
+def films_held(page: AppTest) -> list[np.ndarray | bytes]:
+    """All pictures and files that the session holds, under whatever key."""
+    return held_in(page.session_state._state)
+
+
+def look_at_everything(page: AppTest) -> None:
+    """Open all that is folded, so that all is worked out that can be."""
+    for folded in ("agreement", "compare", "similar"):
+        page.session_state[f"predict.{folded}"] = True
+    page.run()
+    assert not page.exception
+    assert films_held(page)
+
+
+def test_an_emptied_list_leaves_nothing_of_the_films(page, many, monkeypatch):
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
     upload_all(page.run(), many)
     open_film(page, "film.png")
+    look_at_everything(page)
 
-    page.button(key="clear").click().run()
+    page.button(key="predict.clear").click().run()
 
     assert not page.exception
     assert not page.dataframe
-    assert not page.session_state.films.entries
-    kept = ("film_check", "judged", "heat_first", "second", "heat_second")
-    assert [key for key in kept if key in page.session_state] == []
-    assert page.file_uploader(key="upload_1").value == []
+    # Streamlit keeps what its widgets were before a run until the next one begins.
+    assert films_held(page.run()) == []
+    assert page.file_uploader(key="predict.upload_1").value == []
+
+
+def test_a_film_that_is_taken_off_the_uploader_leaves_nothing(page, film, monkeypatch):
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
+    upload(page.run(), "film.png", film)
+    look_at_everything(page)
+
+    page.file_uploader(key="predict.upload_0").set_value([]).run()
+
+    assert not page.exception
+    assert films_held(page.run()) == []
+
+
+def test_a_sample_leaves_nothing_when_films_are_uploaded(page, monkeypatch):
+    monkeypatch.setattr(gate.Gate, "check", lambda *_: GateResult(()))
+    page.run()
+    page.segmented_control(key="predict.source").set_value("Try a sample").run()
+    assert films_held(page)
+
+    page.segmented_control(key="predict.source").set_value("Upload films").run()
+
+    assert films_held(page) == []
+
+
+def test_another_film_takes_the_place_of_the_one_that_was_open(page, many, film):
+    upload_all(page.run(), {**many, "other.png": film})
+    open_film(page, "film.png")
+
+    open_film(page, "other.png")
+
+    films = page.session_state["predict.films"].films.values()
+    assert [film.name for film in films if film.reading or film.drawn] == ["other.png"]
 
 
 def test_it_says_when_a_file_was_let_go(page, many):
     page.run()
-    page.session_state.films = FilmList(max_films=1)
+    page.session_state["predict.films"] = FilmList(max_films=1)
     upload_all(page, many)
 
     assert "the files of 2 older films were let go" in texts(page)
@@ -571,14 +654,14 @@ def test_a_second_model_is_asked_only_when_the_comparison_is_opened(page, film, 
     monkeypatch.setattr(
         classifier.Classifier,
         "assess",
-        lambda self, film, lungs: asked.append(self.card.name) or assess(self, film, lungs),
+        lambda self, film, *rest: asked.append(self.card.name) or assess(self, film, *rest),
     )
     page.run()
-    page.selectbox(key="model").select("cnn").run()
+    page.selectbox(key="predict.model").select("cnn").run()
     upload(page, "film.png", film)
     assert asked == ["cnn"]
 
-    page.session_state.compare = True
+    page.session_state["predict.compare"] = True
     page.run()
 
     assert not page.exception
@@ -600,11 +683,11 @@ def test_the_methods_are_compared_only_when_asked(page, film, monkeypatch):
         lambda self, assessment, method, shape: drawn.append(method) or heat_map(self, assessment, method, shape),
     )
     page.run()
-    page.selectbox(key="model").select("cnn").run()
+    page.selectbox(key="predict.model").select("cnn").run()
     upload(page, "film.png", film)
     assert drawn == ["gradcam"]
 
-    page.session_state.agreement = True
+    page.session_state["predict.agreement"] = True
     page.run()
 
     assert not page.exception
@@ -619,7 +702,7 @@ def test_the_methods_are_compared_only_when_asked(page, film, monkeypatch):
     assert drawn == ["gradcam", *METHODS]
 
 
-def test_agreement_stands_beside_what_is_usual(page, film, toy_models, tmp_path, monkeypatch, request):
+def test_agreement_stands_beside_what_is_usual(page, film, toy_models, tmp_path, monkeypatch):
     folder = tmp_path / "measured"
     shutil.copytree(toy_models, folder)
     figures = {
@@ -629,12 +712,9 @@ def test_agreement_stands_beside_what_is_usual(page, film, toy_models, tmp_path,
     heat = {"films": 48, "agreement": {"gradcam": {"layercam": figures}}}
     store.write_card(dataclasses.replace(store.read_card("cnn", folder), heat=heat), folder)
     monkeypatch.setenv("PNEUMO_MODELS", str(folder))
-    # Loaded models are known by their weights, which are those of another test.
-    loaded_models._load_reader.clear()
-    request.addfinalizer(loaded_models._load_reader.clear)
     page.run()
-    page.selectbox(key="model").select("cnn").run()
-    page.session_state.agreement = True
+    page.selectbox(key="predict.model").select("cnn").run()
+    page.session_state["predict.agreement"] = True
     upload(page, "film.png", film)
 
     assert not page.exception
@@ -651,8 +731,8 @@ def test_an_empty_map_agrees_with_nothing(page, film, monkeypatch):
         agreement, "heats_of", lambda _, __, shape: {method: np.zeros(shape, np.float32) for method in METHODS}
     )
     page.run()
-    page.selectbox(key="model").select("cnn").run()
-    page.session_state.agreement = True
+    page.selectbox(key="predict.model").select("cnn").run()
+    page.session_state["predict.agreement"] = True
     upload(page, "film.png", film)
 
     assert not page.exception
@@ -661,11 +741,47 @@ def test_an_empty_map_agrees_with_nothing(page, film, monkeypatch):
 
 def test_a_model_without_feature_maps_has_no_methods_to_compare(page, film):
     page.run()
-    page.selectbox(key="model").select("dense").run()
+    page.selectbox(key="predict.model").select("dense").run()
     upload(page, "film.png", film)
 
     assert "Compare with another model" in [folded.label for folded in page.expander]
     assert "Do the methods agree?" not in [folded.label for folded in page.expander]
+
+
+def test_a_card_that_is_rewritten_is_obeyed_at_once(page, film, toy_models, tmp_path, monkeypatch, offered):
+    folder = tmp_path / "models"
+    shutil.copytree(toy_models, folder)
+    monkeypatch.setenv("PNEUMO_MODELS", str(folder))
+    upload(page.run(), "film.png", film)
+    answer, name = offered[-1]["answer"], offered[-1]["model"]
+    other, limits = ("unlikely", (1.0, 1.0)) if answer != "unlikely" else ("likely", (0.0, 0.0))
+    card = store.read_card(name, folder)
+
+    thresholds = {**card.thresholds, "low": limits[0], "high": limits[1]}
+    store.write_card(dataclasses.replace(card, thresholds=thresholds), folder)
+    page.run()
+
+    assert not page.exception
+    assert (offered[-1]["answer"], offered[-1]["model_sha256"]) == (other, card.sha256)
+
+
+def test_a_single_film_that_does_not_fit_into_memory_is_told_of(page, film, monkeypatch):
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(radiograph, "read", exhausted)
+
+    upload(page.run(), "film.png", film)
+
+    assert not page.exception
+    assert "needs more memory" in page.error[0].value
+
+
+def test_a_name_formats_nothing(page, film):
+    upload(page.run(), "**bold** [link].png", b"nothing")
+
+    assert "**bold**" not in page.error[0].value
+    assert "**bold** [link].png" in page.error[0].value.replace("\\", "")
 
 
 def test_the_film_s_whereabouts_and_the_numbers_are_explained(page, film):
@@ -732,7 +848,7 @@ def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(p
     found = heat_findings.HeatFindings(None, (), 0.0, (), None, extent, ())
     card = store.read_card("cnn", toy_models)
     monkeypatch.setattr(heat_findings, "examine", lambda *_: found)
-    monkeypatch.setattr(loaded_models, "leaning_of", lambda _: pathogen.leaning(card, 0.9))
+    monkeypatch.setattr(loaded_models, "leaning_of", lambda *_: pathogen.leaning(card, 0.9))
     monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
 
     upload(page.run(), "film.png", film)

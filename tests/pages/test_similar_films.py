@@ -50,7 +50,7 @@ def expected(indexed_models, film) -> Cases:
 
 def opened(page: AppTest, film: bytes, model: str = "cnn") -> AppTest:
     page.run()
-    page.selectbox(key="model").select(model).run()
+    page.selectbox(key="predict.model").select(model).run()
     page.file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
     page.session_state.similar = True
     return page.run()
@@ -67,7 +67,7 @@ def alts(page: AppTest) -> list[str]:
 def test_nothing_is_looked_up_before_it_is_opened(page, film, monkeypatch):
     monkeypatch.setattr(film_index, "read", lambda *_: pytest.fail("the index was read"))
     page.run()
-    page.selectbox(key="model").select("cnn").run()
+    page.selectbox(key="predict.model").select("cnn").run()
 
     page.file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
 

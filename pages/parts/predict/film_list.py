@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pneumo.inference.reading import Models, Reading, read_film
+from pneumo.inference.reading import Models, Reading, read_film, reassess
 from pneumo.inference.similar_scores import SCALE_ENDS
 from pneumo.language import ENGLISH, Language
 from pneumo.reports.records import Record, record
@@ -66,8 +66,13 @@ class Film:
         if self.reading is None or self.read_by != key:
             if self.data is None:
                 raise ValueError(f"The file of {self.name} is no longer held.")
+            known = self.reading
             self.close()
-            self.reading = read_film(self.data, self.name, models, correct=self.correct, force=self.force)
+            if known and known.models.gate is models.gate:
+                # Another classifier: the film and its check are the same.
+                self.reading = reassess(known, models)
+            else:
+                self.reading = read_film(self.data, self.name, models, correct=self.correct, force=self.force)
             self.record, self.read_by = record(self.reading), key
         return self.reading
 

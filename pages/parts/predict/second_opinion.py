@@ -14,7 +14,7 @@ from pneumo.errors import ModelError
 from pneumo.evaluation.calibration import as_percent
 from pneumo.explanation import drawing
 from pneumo.explanation.cam import METHODS
-from pneumo.inference.reading import Models, Reading, second_opinion
+from pneumo.inference.reading import Models, Reading, reassess
 from pneumo.inference.similar_scores import similar_films
 from pneumo.model_store import store
 
@@ -65,7 +65,7 @@ def ask(film: Film, first: Reading, other: Models) -> Reading:
     """Ask another model about a film that was assessed, once."""
     asked: Hashable = "opinion", first, other.classifier
     if asked not in film.drawn:
-        film.drawn[asked] = second_opinion(first, other)
+        film.drawn[asked] = reassess(first, other)
     return film.drawn[asked]
 
 

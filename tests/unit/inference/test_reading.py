@@ -8,7 +8,7 @@ from pneumo.errors import ModelError, UnreadableImageError
 from pneumo.inference import gate
 from pneumo.inference.classifier import Classifier
 from pneumo.inference.gate import Gate
-from pneumo.inference.reading import Models, open_models, read_film, second_opinion
+from pneumo.inference.reading import Models, open_models, read_film, reassess
 from pneumo.model_store import store
 from pneumo.preprocessing.network_input import film_square
 
@@ -154,7 +154,7 @@ def test_another_model_gives_a_second_opinion_on_what_was_checked_once(models, t
     other = Models(Classifier.open("dense", toy_models), models.gate)
     monkeypatch.setattr(Gate, "check", lambda *_: pytest.fail("the film was checked again"))
 
-    second = second_opinion(first, other)
+    second = reassess(first, other)
 
     assert (second.models.card.name, second.radiograph, second.gate) == ("dense", first.radiograph, first.gate)
     assert second.assessment.probability == pytest.approx(
@@ -162,6 +162,11 @@ def test_another_model_gives_a_second_opinion_on_what_was_checked_once(models, t
     )
 
 
-def test_there_is_no_second_opinion_without_a_first(models):
-    with pytest.raises(ValueError, match="was not assessed"):
-        second_opinion(read_film(b"", "a.png", models), models)
+@pytest.mark.parametrize("data", [b"", png(noise())], ids=["error", "refused"])
+def test_a_film_without_an_answer_gets_none_from_another_model(models, toy_models, data):
+    first = read_film(data, "a.png", models)
+    other = Models(Classifier.open("dense", toy_models), models.gate)
+
+    second = reassess(first, other)
+
+    assert (second.status, second.assessment, second.models) == (first.status, None, other)
