@@ -15,50 +15,18 @@ ROOT = Path(__file__).parents[1]
 LOCALE = ROOT / "pneumo" / "locale"
 CODES = ("zh", "es", "fr")
 
-# What the predict page is made of: here no text is left in English. A new part of the page is added to this list.
-PAGE = (
-    "streamlit_app.py",
-    "pages/predict.py",
-    "pages/parts/models/comparison.py",
-    "pages/parts/predict/about.py",
-    "pages/parts/predict/agreement.py",
-    "pages/parts/predict/answer.py",
-    "pages/parts/predict/gate.py",
-    "pages/parts/predict/keep.py",
-    "pages/parts/predict/loaded_models.py",
-    "pages/parts/predict/pictures.py",
-    "pages/parts/predict/research.py",
-    "pages/parts/predict/similar_cases.py",
-    "pages/parts/predict/upload_list.py",
-    "pages/parts/predict/viewer.py",
-    "pages/parts/shared/language.py",
-)
+
+def _files(*patterns: str) -> tuple[str, ...]:
+    return tuple(sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern)))
+
+
+# What the predict page is made of: here no text is left in English.
+PAGE = _files("streamlit_app.py", "pages/predict.py", "pages/parts/predict/*.py", "pages/parts/shared/language.py")
 # The modules whose sentences the page or its PDF tells.
-LIBRARY = (
-    "pneumo/__init__.py",
-    "pneumo/evaluation/calibration.py",
-    "pneumo/explanation/agreement.py",
-    "pneumo/explanation/drawing.py",
-    "pneumo/explanation/explainer.py",
-    "pneumo/explanation/heat_findings.py",
-    "pneumo/explanation/regions.py",
-    "pneumo/inference/batch.py",
-    "pneumo/inference/classifier.py",
-    "pneumo/inference/findings.py",
-    "pneumo/inference/gate.py",
-    "pneumo/inference/pathogen.py",
-    "pneumo/inference/similar_cases.py",
-    "pneumo/inference/similar_scores.py",
+LIBRARY = _files(
+    *("pneumo/__init__.py", "pneumo/errors.py", "pneumo/labels.py", "pneumo/evaluation/calibration.py"),
+    *("pneumo/radiograph/*.py", "pneumo/inference/*.py", "pneumo/explanation/*.py", "pneumo/reports/*.py"),
     "pages/parts/charts/probability_scale.py",
-    "pneumo/labels.py",
-    "pneumo/radiograph/decoder_limits.py",
-    "pneumo/radiograph/dicom.py",
-    "pneumo/radiograph/grayscale.py",
-    "pneumo/radiograph/reader.py",
-    "pneumo/reports/files.py",
-    "pneumo/reports/overlay_png.py",
-    "pneumo/reports/pdf.py",
-    "pneumo/reports/record.py",
 )
 ERRORS = ("UnreadableImageError", "UnsupportedImageError", "ImageSizeError", "ExplanationError")
 PLURAL_WORDS = ("say_many", "many")

@@ -63,7 +63,7 @@ def english_left(page: AppTest, code: str) -> list[str]:
 
 
 def test_english_would_be_found(page, film):
-    page.run().file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+    page.run().file_uploader(key="predict.upload_0").set_value([("film.png", film, "image/png")]).run()
 
     assert DISCLAIMER in english_left(page, "fr")
 
@@ -76,7 +76,7 @@ def test_an_answer_is_told_in_the_language_of_the_address(page, film, code):
     assert not page.exception
     assert english_left(page, code) == []
 
-    page.file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+    page.file_uploader(key="predict.upload_0").set_value([("film.png", film, "image/png")]).run()
 
     assert not page.exception
     told = "\n".join(shown(page))
@@ -91,7 +91,7 @@ def test_a_list_a_refusal_and_an_unreadable_file_are_told_in_the_language(page, 
     page.query_params["lang"] = code
     files = [("film.png", film, "image/png"), ("noise.png", noise, "image/png"), ("empty.png", b"", "image/png")]
 
-    page.run().file_uploader(key="upload_0").set_value(files).run()
+    page.run().file_uploader(key="predict.upload_0").set_value(files).run()
 
     for name in ("noise.png", "empty.png"):
         films = page.session_state.films
@@ -103,7 +103,7 @@ def test_a_list_a_refusal_and_an_unreadable_file_are_told_in_the_language(page, 
 
 
 def test_a_result_follows_the_language_that_is_chosen_later_and_the_address_with_it(page, film):
-    page.run().file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+    page.run().file_uploader(key="predict.upload_0").set_value([("film.png", film, "image/png")]).run()
     assert DISCLAIMER in "\n".join(shown(page))
 
     page.selectbox(key="language_choice").select("fr").run()

@@ -10,7 +10,6 @@ import numpy as np
 import pydicom
 import pytest
 import streamlit as st
-from pneumo.inference.batch import FilmList
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 from toy import synthetic

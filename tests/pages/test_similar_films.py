@@ -51,8 +51,8 @@ def expected(indexed_models, film) -> Cases:
 def opened(page: AppTest, film: bytes, model: str = "cnn") -> AppTest:
     page.run()
     page.selectbox(key="predict.model").select(model).run()
-    page.file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
-    page.session_state.similar = True
+    page.file_uploader(key="predict.upload_0").set_value([("film.png", film, "image/png")]).run()
+    page.session_state["predict.similar"] = True
     return page.run()
 
 
@@ -69,7 +69,7 @@ def test_nothing_is_looked_up_before_it_is_opened(page, film, monkeypatch):
     page.run()
     page.selectbox(key="predict.model").select("cnn").run()
 
-    page.file_uploader(key="upload_0").set_value([("film.png", film, "image/png")]).run()
+    page.file_uploader(key="predict.upload_0").set_value([("film.png", film, "image/png")]).run()
 
     assert not page.exception
     assert "Cases like this one" in [folded.label for folded in page.expander]
