@@ -94,8 +94,8 @@ def test_a_list_a_refusal_and_an_unreadable_file_are_told_in_the_language(page, 
     page.run().file_uploader(key="predict.upload_0").set_value(files).run()
 
     for name in ("noise.png", "empty.png"):
-        films = page.session_state.films
-        films.opened = next(key for key, entry in films.entries.items() if entry.name == name)
+        films = page.session_state["predict.films"]
+        films.open(next(key for key, entry in films.films.items() if entry.name == name))
         page.run()
         assert not page.exception
         assert page.error
@@ -106,13 +106,13 @@ def test_a_result_follows_the_language_that_is_chosen_later_and_the_address_with
     page.run().file_uploader(key="predict.upload_0").set_value([("film.png", film, "image/png")]).run()
     assert DISCLAIMER in "\n".join(shown(page))
 
-    page.selectbox(key="language_choice").select("fr").run()
+    page.selectbox(key="shared.language_choice").select("fr").run()
 
     assert not page.exception
     assert page.query_params["lang"] in ("fr", ["fr"])
     assert english_left(page, "fr") == []
 
-    page.selectbox(key="language_choice").select("en").run()
+    page.selectbox(key="shared.language_choice").select("en").run()
 
     assert DISCLAIMER in "\n".join(shown(page))
 

@@ -118,7 +118,7 @@ def test_a_data_set_that_lacks_one_film_shows_the_others(page, film, expected, t
     (root / expected.cases[2].file).write_bytes(b"no picture")
 
     opened(page, film)
-    page.text_input(key="data_folder").set_value(str(root)).run()
+    page.text_input(key="shared.data_folder").set_value(str(root)).run()
 
     assert not page.exception
     assert len([words for words in alts(page) if words.startswith("Validation film")]) == len(expected.cases) - 2
@@ -129,7 +129,7 @@ def test_another_data_set_is_told_of_and_composites_are_shown(page, film, tmp_pa
     (tmp_path / "other" / "train" / "NORMAL").mkdir(parents=True)
 
     opened(page, film)
-    page.text_input(key="data_folder").set_value(str(tmp_path / "other")).run()
+    page.text_input(key="shared.data_folder").set_value(str(tmp_path / "other")).run()
 
     assert not page.exception
     assert f"None of these films is in {tmp_path / 'other'}" in texts(page)
