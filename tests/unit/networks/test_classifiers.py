@@ -5,14 +5,22 @@ from toy import synthetic
 
 from pneumo.networks.classifiers import REGISTRY, build
 
+# The smallest side at which all feature maps are larger than a pixel.
 SIDE = 64
+# Entries that differ from another in their size and in what of a film they see: the graph is that of the other.
+VARIANTS = {
+    "mobilenetv2_lungs": "mobilenetv2",
+    "mobilenetv2_192": "mobilenetv2",
+    "mobilenetv2_192_lungs": "mobilenetv2",
+    "densenet121_lungs": "densenet121",
+}
 
 
 def outputs_of(model, films):
     return keras.ops.convert_to_numpy(model(films, training=False))
 
 
-@pytest.fixture(scope="module", params=list(REGISTRY))
+@pytest.fixture(scope="module", params=[name for name in REGISTRY if name not in VARIANTS])
 def built(request):
     keras.utils.set_random_seed(0)
     return REGISTRY[request.param], build(request.param, size=SIDE)
@@ -65,6 +73,19 @@ def test_the_registry_describes_what_it_builds(built):
     assert architecture.pretrained == (architecture.family == "transfer")
     has_convolutions = any(isinstance(layer, keras.layers.Conv2D) for layer in model.layers)
     assert has_convolutions == (architecture.family != "dense")
+
+
+@pytest.mark.parametrize(("name", "other"), VARIANTS.items())
+def test_a_variant_is_built_as_the_entry_that_it_varies(name, other):
+    variant, plain = REGISTRY[name], REGISTRY[other]
+
+    built_of = [[cell.cell_contents for cell in entry.build.__closure__] for entry in (variant, plain)]
+
+    assert built_of[0] == built_of[1]
+    assert variant.name == name
+    for field in ("family", "cam_layer", "pretrained"):
+        assert getattr(variant, field) == getattr(plain, field)
+    assert (variant.size, variant.view) != (plain.size, plain.view)
 
 
 def test_the_size_of_the_registry_is_taken_where_none_is_given():

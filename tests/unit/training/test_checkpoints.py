@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -70,3 +72,26 @@ def test_a_new_run_starts_from_nothing_and_a_foreign_one_is_refused(tmp_path):
     assert len(history) == 1
     with pytest.raises(ValueError, match="without --resume"):
         run(tmp_path, fingerprint="other", resume=True)
+
+
+@pytest.mark.parametrize("written", ["best.weights.h5", "epoch-2.weights.h5", "state.json"])
+def test_a_crash_while_a_file_is_written_leaves_the_old_one(tmp_path, monkeypatch, written):
+    run(tmp_path, epochs=1)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    replace = Path.replace
+
+    def crash(unfinished, target):
+        if Path(target).name == written:
+            raise OSError("the disk is full")
+        return replace(unfinished, target)
+
+    monkeypatch.setattr(Path, "replace", crash)
+    with pytest.raises(OSError, match="full"):
+        run(tmp_path, model_of(77.0), epochs=2, resume=True)
+
+    monkeypatch.undo()
+    assert (tmp_path / "state.json").read_bytes() == before["state.json"]
+    assert (tmp_path / "epoch-1.weights.h5").read_bytes() == before["epoch-1.weights.h5"]
+    assert written not in before or (tmp_path / written).read_bytes() == before[written]
+    model, history = run(tmp_path, model_of(77.0), resume=True)
+    assert ([row["figure"] for row in history], weight_of(model)) == (FIGURES, 40)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 from toy import synthetic
+from toy.training import untrained
 
 from pneumo import radiograph
 from pneumo.datasets import kaggle, lung_masks
@@ -15,7 +16,7 @@ from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation.metrics import evaluate, evaluate_table
 from pneumo.model_store import store, weights
 from pneumo.preprocessing import network_input
-from pneumo.training import classifier, task
+from pneumo.training import classifier, loop, task
 from pneumo.training.loop import Recipe
 
 
@@ -236,6 +237,7 @@ def test_a_recipe_that_randomises_the_aspect_ratio_says_how_many_are_known(toy_d
     data = originals(toy_data, tmp_path)
     recipe = Recipe(epochs=1, aspect_ratio=(1.0, 2.0))
     monkeypatch.setitem(classifier.RECIPES, "cnn", recipe)
+    monkeypatch.setattr(loop, "fit", untrained)
 
     card = task.train("cnn", data, tmp_path / "models", checkpoints=tmp_path / "runs")
 
@@ -279,7 +281,8 @@ def test_what_the_films_cannot_tell_is_null_in_a_card():
     assert record["confusion"] == {"true_positive": 2, "false_negative": 1, "true_negative": 0, "false_positive": 0}
 
 
-def test_retraining_drops_the_old_predictions_and_keeps_the_count_of_openings(models, toy_data, tmp_path):
+def test_retraining_drops_the_old_predictions_and_keeps_the_count_of_openings(models, toy_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "fit", untrained)
     before = store.read_card("dense", models)
 
     card = task.train("dense", toy_data, models, epochs=1, checkpoints=tmp_path / "runs")

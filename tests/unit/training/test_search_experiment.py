@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 from toy import synthetic
+from toy.training import untrained
 from typer.testing import CliRunner
 
 from pneumo import radiograph
@@ -13,10 +14,11 @@ from pneumo.explanation.explainer import Explainer
 from pneumo.inference.classifier import Classifier
 from pneumo.model_store import store
 from pneumo.results import leaderboard
-from pneumo.training import search
+from pneumo.training import loop, search
 from pneumo.training.task import evaluate
 
 NAME = "cnn_search"
+FIT = loop.fit
 
 
 class PowerCutError(Exception):
@@ -25,8 +27,9 @@ class PowerCutError(Exception):
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_family():
-    """Networks that train in no time."""
+    """Small networks that are not trained; `test_a_search_trains_in_earnest` brings the training back."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "fit", untrained)
         patch.setattr(search, "SIZES", (32,))
         patch.setattr(search, "BLOCKS", (2, 2))
         patch.setattr(search, "FIRST_FILTERS", (8, 16, 8))
@@ -55,7 +58,11 @@ def searched(toy_data, tmp_path_factory):
 @pytest.fixture(scope="module")
 def resumed(toy_data, tmp_path_factory):
     """The same search on whole data, cut off within its second trial and gone on with."""
-    work = tmp_path_factory.mktemp("resumed")
+    return cut_off(toy_data, tmp_path_factory.mktemp("resumed"))
+
+
+def cut_off(data, work):
+    """Run a search that is cut off within its second trial and gone on with; what it ended in, and what it reported."""
 
     def interrupt(stage):
         if stage.what == "trial 2 of 2":
@@ -63,12 +70,10 @@ def resumed(toy_data, tmp_path_factory):
 
     settings = {"trials": 2, "epochs": 1, "seed": 5, "folder": work / "runs"}
     with pytest.raises(PowerCutError):
-        search.run(toy_data, work / "models", **settings, progress=interrupt)
+        search.run(data, work / "models", **settings, progress=interrupt)
     ended, stages = [], []
-    outcome = search.run(
-        toy_data, work / "models", **settings, resume=True, trial_done=ended.append, progress=stages.append
-    )
-    return outcome, ended, stages
+    settings |= {"resume": True, "trial_done": ended.append, "progress": stages.append}
+    return search.run(data, work / "models", **settings), ended, stages
 
 
 @pytest.fixture
@@ -175,3 +180,16 @@ def test_the_winner_assesses_a_film_and_shows_where_it_looked(searched):
     values = heat.values  # noqa: PD011
     assert values.shape == film.pixels.shape
     assert np.isfinite(values).all()
+
+
+@pytest.mark.slow
+def test_a_search_trains_in_earnest_and_finds_the_same_after_an_interruption(toy_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "fit", FIT)
+
+    whole = search.run(toy_data, tmp_path / "models", trials=2, epochs=1, seed=5, folder=tmp_path / "whole")
+    again, _, _ = cut_off(toy_data, tmp_path / "cut")
+
+    finished = [trial for trial in again.trials if trial.state == "complete"]
+    assert [trial.shifted_auroc for trial in finished] == [trial.shifted_auroc for trial in whole.trials]
+    assert again.card.metrics == whole.card.metrics
+    assert store.read_history(NAME, tmp_path / "models")["seconds"].gt(0).all()
