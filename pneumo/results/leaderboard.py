@@ -112,7 +112,7 @@ def state(card: ModelCard, split: str, folder: Path | None = None) -> str:
     path = (folder or store.models_folder()) / card.name / "predictions" / f"{split}.csv"
     if not path.is_file():
         raise ModelError(f"{card.name} was not measured on {split}.")
-    return f"{card.sha256} {card.thresholds} {weights.sha256(path)}"
+    return f"{store.card_key(card.name, folder)} {weights.sha256(path)}"
 
 
 def measure(card: ModelCard, split: str, label: str | None = None, folder: Path | None = None) -> Measurement:

@@ -12,13 +12,14 @@ from pneumo.datasets.summary import Summary
 from pneumo.errors import DatasetError, ImageError
 
 
-@st.cache_resource(show_spinner="Listing the films…", max_entries=4)
+# `cache_data` hands each session a copy of its own, so that none can change another's tables.
+@st.cache_data(show_spinner="Listing the films…", max_entries=4)
 def _listed(root: Path, state: str) -> Catalogue:
     """Keep the list of a data set until films are added or removed, which changes ``state``."""
     return catalogue.of_data_set(root)
 
 
-@st.cache_resource(show_spinner="Reading every film once; full-size films take a minute or two…", max_entries=2)
+@st.cache_data(show_spinner="Reading every film once; full-size films take a minute or two…", max_entries=2)
 def _summary(root: Path, state: str, _data: Catalogue, _shipped: Summary | None) -> Summary:
     """Keep the figures of a data set for as long as its list."""
     return catalogue.summary(_data, _shipped)

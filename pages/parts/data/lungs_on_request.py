@@ -9,20 +9,21 @@ from pneumo import radiograph
 from pneumo.errors import ModelError
 from pneumo.inference import gate
 from pneumo.inference.lungs import LungMask, Segmenter
+from pneumo.model_store import store
 from pneumo.preprocessing import network_input
 
 
 @st.cache_resource(show_spinner="Loading the lung network…", max_entries=2)
-def _segmenter(sha256: str) -> Segmenter:
-    """Load the network once for all sessions; ``sha256`` makes a retrained one a new one."""
+def _segmenter(key: str) -> Segmenter:
+    """Load the network once for all sessions; ``key`` makes one with another card a new one."""
     streamlit_internals.import_keras()
     return gate.open_segmenter()
 
 
-@st.cache_resource(show_spinner="Drawing the lungs…", max_entries=200)
-def _lungs(path: Path, changed: int, sha256: str) -> LungMask:
+@st.cache_data(show_spinner="Drawing the lungs…", max_entries=200)
+def _lungs(path: Path, changed: int, key: str) -> LungMask:
     """Keep the lungs of a film until its file changes."""
-    return _segmenter(sha256).segment(network_input.film_square(radiograph.read(path).pixels))
+    return _segmenter(key).segment(network_input.film_square(radiograph.read(path).pixels))
 
 
 def lungs(path: Path) -> LungMask | None:
@@ -32,7 +33,7 @@ def lungs(path: Path) -> LungMask | None:
         ImageError: if the film cannot be read.
     """
     try:
-        return _lungs(path, path.stat().st_mtime_ns, gate.network_cards()[0].sha256)
+        return _lungs(path, path.stat().st_mtime_ns, store.card_key(gate.LUNGS, gate.holder(gate.LUNGS, None)))
     except ModelError as error:
         st.caption(f":material/warning: {error}")
         return None

@@ -62,13 +62,13 @@ def measure(found: Check) -> None:
 
             classifier = loaded_models.load_models(card.name, None).classifier
             measured = own_films.measure(classifier, found.root, tell)
-            st.session_state[MEASURED] = (found.root, card.sha256, measured)
+            st.session_state[MEASURED] = (found.root, store.card_key(card.name), measured)
         except (DatasetError, ModelError, OSError) as error:
             st.session_state.pop(MEASURED, None)
             st.error(str(error), icon=":material/error:")
         bar.empty()
-    root, sha256, measured = st.session_state.get(MEASURED, (None, None, None))
-    if measured and (root, sha256) == (found.root, card.sha256):
+    root, key, measured = st.session_state.get(MEASURED, (None, None, None))
+    if measured and (root, key) == (found.root, store.card_key(card.name)):
         _show(measured, card.name, _official(card.name))
     else:
         st.caption("Each test film is assessed as on the Predict page, without the gate.")

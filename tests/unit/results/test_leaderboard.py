@@ -132,7 +132,8 @@ def test_the_state_follows_the_predictions_and_the_card(tmp_path):
     write(tmp_path, probability=[0.2, *PROBABILITY[1:]])
     assert leaderboard.state(card, "test", tmp_path) != before
     write(tmp_path)
-    assert leaderboard.state(synthetic.card(sha256="1" * 64), "test", tmp_path) != before
+    store.write_card(dataclasses.replace(card, thresholds=card.thresholds | {"decision": 0.6}), tmp_path)
+    assert leaderboard.state(card, "test", tmp_path) != before
 
 
 @pytest.mark.parametrize(
