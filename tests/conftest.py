@@ -59,11 +59,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if lies_in(item.path, KERAS) or KERAS_FIXTURES & {*getattr(item, "fixturenames", ())}:
             item.add_marker("keras")
-        if lies_in(item.path, SLOW):
+        is_narrow = item.get_closest_marker("browser") and "phone" in item.name
+        if lies_in(item.path, SLOW) or (is_narrow and not item.get_closest_marker("phone")):
             item.add_marker("slow")
         # One server and one Chromium serve all tests in the browser; those of a file share what was made for them.
-        is_shown = lies_in(item.path, ("browser",))
-        item.add_marker(pytest.mark.xdist_group("browser" if is_shown else item.path.relative_to(TESTS).as_posix()))
+        if not item.get_closest_marker("xdist_group"):
+            place = item.path.relative_to(TESTS)
+            item.add_marker(pytest.mark.xdist_group("browser" if place.parts[0] == "browser" else place.as_posix()))
     items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
 
 

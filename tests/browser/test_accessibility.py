@@ -39,6 +39,8 @@ PAGES = {
     "augmentation": "Augmentation",
     "own_data": "Bring your own",
 }
+# The pages of `make test`, on both windows: the widest table, and most charts.
+FIRST = ("leaderboard", "dataset")
 
 
 def violations(visit: Visit) -> list[str]:
@@ -59,7 +61,10 @@ def visit(request, chromium, app_url):
     visit.page.close()
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.phone if path in FIRST else pytest.mark.slow) for path in PAGES],
+)
 def test_a_page_can_be_used_by_everyone(visit, app_url, path):
     visit.page.goto(f"{app_url}/{path}")
     expect(visit.page.get_by_role("heading", name=PAGES[path], level=1)).to_be_visible()
@@ -73,6 +78,7 @@ def test_a_page_can_be_used_by_everyone(visit, app_url, path):
     assert found == []
 
 
+@pytest.mark.phone
 def test_the_page_that_predicts_can_be_used_by_everyone(visit, tmp_path):
     page, letter, noise = visit.page, tmp_path / "letter.jpg", tmp_path / "noise.png"
     letter.write_text("Dear colleague")

@@ -17,6 +17,7 @@ def visit(request, chromium, app_url):
     visit.page.close()
 
 
+@pytest.mark.phone
 def test_a_film_is_uploaded_answered_and_explained_and_the_other_pages_open(visit):
     page = visit.page
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
@@ -183,7 +184,7 @@ FAINT = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_headings_are_in_order_and_every_text_stands_out_from_its_ground(chromium, app_url, tmp_path, scheme):
     noise = tmp_path / "noise.png"
     cv2.imwrite(str(noise), np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8))
@@ -204,7 +205,9 @@ def test_headings_are_in_order_and_every_text_stands_out_from_its_ground(chromiu
     page.close()
 
 
-@pytest.mark.parametrize(("path", "title"), [("compare", "Compare"), ("dataset", "Dataset")])
+@pytest.mark.parametrize(
+    ("path", "title"), [("compare", "Compare"), pytest.param("dataset", "Dataset", marks=pytest.mark.slow)]
+)
 def test_a_link_to_a_page_opens_it_on_a_server_that_nobody_has_visited(chromium, fresh_app_url, path, title):
     visit = Visit(chromium, f"{fresh_app_url}/{path}", 1280, "light")
 

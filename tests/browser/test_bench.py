@@ -13,6 +13,7 @@ def test_a_line_gives_median_and_p95_and_marks_what_misses_its_target():
     assert free == ["Page", "switch", "200", "560", "3"]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_all_that_a_user_waits_for_is_timed(chromium, app_url):
     found = [*bench.of_films(chromium, app_url, 1), bench.of_switches(chromium, app_url, 1)]
@@ -23,6 +24,7 @@ def test_all_that_a_user_waits_for_is_timed(chromium, app_url):
     assert all(len(timing.milliseconds) == 1 and timing.milliseconds[0] > 0 for timing in [*found, *new])
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_page_is_opened_twice_on_a_server_of_its_own(chromium):
     cold, warm = bench.of_opening(chromium, bench.PLACES[0], 1)

@@ -61,6 +61,7 @@ def test_a_film_has_an_address_of_its_own(page):
     assert "film" not in query(page)
 
 
+@pytest.mark.phone
 def test_every_room_opens_and_fits_the_window(page):
     for path, title in (
         ("dataset", "Dataset"),

@@ -54,6 +54,7 @@ def assert_sound(visit):
     visit.assert_sound()
 
 
+@pytest.mark.phone
 def test_models_chosen_on_the_leaderboard_are_in_its_address_and_go_to_the_comparison(opened):
     visit = opened("leaderboard")
     for title in TITLES[1:3]:

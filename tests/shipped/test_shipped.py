@@ -2,12 +2,14 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pneumo import radiograph
 from pneumo.datasets import kaggle
+from pneumo.datasets.samples import FOLDER
 from pneumo.evaluation import metrics
 from pneumo.explanation import agreement
 from pneumo.explanation.cam import METHODS
@@ -23,12 +25,11 @@ MIB = 1024**2
 FOLDERS = sorted(path.name for path in SHIPPED.glob("*") if path.is_dir() and not path.name.startswith("."))
 NAMES = store.names(SHIPPED, CLASSIFICATION)
 
-pytestmark = pytest.mark.skipif(not FOLDERS, reason="models/ is empty: no model is shipped yet")
-
-
-@pytest.fixture(params=NAMES or ["none"])
-def card(request):
-    return store.read_card(request.param, SHIPPED)
+# With the tests of the indexes, so that a model is loaded once for both.
+pytestmark = [
+    pytest.mark.skipif(not FOLDERS, reason="models/ is empty: no model is shipped yet"),
+    pytest.mark.xdist_group("shipped models"),
+]
 
 
 def test_every_folder_holds_a_sound_card():
@@ -80,12 +81,10 @@ def test_a_model_that_draws_heat_maps_has_an_absolute_scale_for_them(card):
         assert 0 <= usual.overlap.low <= usual.overlap.value <= usual.overlap.high <= 1
 
 
-def test_the_file_is_the_one_of_the_card_and_loads(card):
-    file = SHIPPED / card.name / "model.keras"
+def test_the_file_is_the_one_of_the_card_and_loads(card, classifier):
+    file, model = SHIPPED / card.name / "model.keras", classifier.model
 
-    loaded_card, model = store.load(card.name, SHIPPED)
-
-    assert loaded_card == card
+    assert classifier.card == card
     assert (card.sha256, card.size_bytes) == (weights.sha256(file), file.stat().st_size)
     assert card.size_bytes < 50 * MIB
     assert card.parameters == model.count_params()
@@ -155,19 +154,23 @@ def test_the_history_holds_the_epoch_that_was_kept(card):
 
 
 @pytest.mark.shared
-def test_the_published_test_films_get_the_written_probabilities(card, shared_data):
-    from pneumo.inference.classifier import Classifier
+@pytest.mark.parametrize("rows", [slice(0, None, 312), pytest.param(slice(130, None, 130), marks=pytest.mark.slow)])
+def test_the_published_test_films_get_the_written_probabilities(card, classifier, shared_data, rows):
+    written = store.read_predictions(card.name, "test", SHIPPED).iloc[rows]
+    films = [radiograph.read(shared_data / "chest_xray" / file) for file in written["file"]]
 
-    root = shared_data / "chest_xray"
-    rows = store.read_predictions(card.name, "test", SHIPPED).iloc[::130]
-    classifier = Classifier.open(card.name, SHIPPED)
+    assessed = [classifier.assess(film).probability for film in films]
 
-    assessed = [classifier.assess(radiograph.read(root / file)).probability for file in rows["file"]]
+    assert assessed == pytest.approx(written["probability"].tolist(), abs=0.02)
 
-    assert len(assessed) == 5
-    pd.testing.assert_series_equal(
-        pd.Series(assessed, index=rows.index, name="probability"), rows["probability"], atol=0.02, rtol=0
-    )
+
+def test_a_sample_gets_the_probabilities_that_it_got_when_the_models_were_shipped(card, classifier):
+    expected = json.loads((Path(__file__).parent / "sample_probabilities.json").read_text())
+
+    for sample, by_model in expected.items():
+        assert classifier.assess(radiograph.read(FOLDER / sample)).probability == pytest.approx(
+            by_model[card.name], abs=0.01
+        )
 
 
 @pytest.mark.skipif(ensemble.NAME not in NAMES, reason="ensemble is not shipped yet")

@@ -14,12 +14,17 @@ NAMES = store.names(SHIPPED, CLASSIFICATION)
 INDEXED = [name for name in NAMES if similar_cases.path_of(name, SHIPPED).is_file()]
 LARGEST = 10_000_000
 
-pytestmark = pytest.mark.skipif(not INDEXED, reason="no index is shipped yet")
+pytestmark = [
+    pytest.mark.skipif(not INDEXED, reason="no index is shipped yet"),
+    pytest.mark.xdist_group("shipped models"),
+]
 
 
-@pytest.fixture(params=INDEXED or ["none"])
-def card(request):
-    return store.read_card(request.param, SHIPPED)
+@pytest.fixture
+def index(card):
+    if card.name not in INDEXED:
+        pytest.skip(f"{card.name} has no index")
+    return similar_cases.read(card, SHIPPED)
 
 
 def test_the_model_that_is_used_where_none_is_named_has_an_index():
@@ -33,10 +38,8 @@ def test_all_indexes_together_stay_small_and_lie_beside_classifiers():
     assert sum(path.stat().st_size for path in found) < LARGEST
 
 
-def test_the_index_is_of_these_weights_and_of_the_validation_films_alone(card):
+def test_the_index_is_of_these_weights_and_of_the_validation_films_alone(card, index):
     predictions = store.read_predictions(card.name, "val", SHIPPED)
-
-    index = similar_cases.read(card, SHIPPED)
 
     for key in ("file", "patient", "label", "pathogen"):
         assert getattr(index, f"{key}s").tolist() == predictions[key].tolist()
@@ -45,31 +48,24 @@ def test_the_index_is_of_these_weights_and_of_the_validation_films_alone(card):
     assert len(index.files) == card.training["films"]["validation"]
 
 
-def test_the_layer_is_one_of_the_model_and_as_wide(card):
-    _, model = store.load(card.name, SHIPPED)
-
-    index = similar_cases.read(card, SHIPPED)
-
-    assert model.get_layer(index.layer).output.shape[1:] == index.embedding.shape[1:]
+def test_the_layer_is_one_of_the_model_and_as_wide(index, classifier):
+    assert classifier.model.get_layer(index.layer).output.shape[1:] == index.embedding.shape[1:]
 
 
-def test_the_nearest_films_share_the_label_far_more_often_than_chance(card):
-    found = similar_cases.agreement(similar_cases.read(card, SHIPPED))
+def test_the_nearest_films_share_the_label_far_more_often_than_chance(index):
+    found = similar_cases.agreement(index)
 
     assert found.label.low > found.label_by_chance
     assert found.kind.low > found.kind_by_chance
 
 
 @pytest.mark.shared
-def test_a_validation_film_finds_itself(card, shared_data):
-    from pneumo.inference.classifier import Classifier
+def test_a_validation_film_finds_itself(index, classifier, shared_data):
     from pneumo.inference.similar_cases import Embedder
 
-    index = similar_cases.read(card, SHIPPED)
-    classifier, distances = Classifier.open(card.name, SHIPPED), similar_cases.usual_distances(index)
-    embedder = Embedder(classifier)
+    distances, embedder = similar_cases.usual_distances(index), Embedder(classifier)
 
-    for file in index.files[::200]:
+    for file in index.files[::500]:
         assessed = classifier.assess(radiograph.read(shared_data / "chest_xray" / str(file)))
         found = similar_cases.find(index, distances, embedder.embed(assessed.model_input[np.newaxis])[0])
         assert found.cases[0].patient == index.patients[index.files == file][0]

@@ -1,0 +1,29 @@
+import pytest
+
+from pneumo.model_store import store
+from pneumo.model_store.card import CLASSIFICATION
+from pneumo.model_store.store import SHIPPED
+
+
+@pytest.fixture(scope="session", params=store.names(SHIPPED, CLASSIFICATION) or ["none"])
+def card(request):
+    return store.read_card(request.param, SHIPPED)
+
+
+@pytest.fixture(scope="session")
+def segmenter():
+    """The shipped lung network."""
+    from pneumo.inference import gate
+
+    return gate.open_segmenter(SHIPPED)
+
+
+@pytest.fixture(scope="session")
+def classifier(card, segmenter):
+    """A shipped classifier, loaded once for all tests of it."""
+    from pneumo.inference.classifier import Classifier
+
+    loaded = Classifier.open(card.name, SHIPPED, segmenter)
+    # The graph of a large network takes longer to build than a few films layer by layer.
+    loaded.model.run_eagerly = True
+    return loaded
