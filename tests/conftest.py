@@ -1,3 +1,4 @@
+import resource
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -40,6 +41,8 @@ KERAS_FIXTURES = {"toy_models", "saved"}
 SLOW = ("research",)
 # What takes longest to start or to run comes first, so that no worker is left alone with it in the end.
 ORDER = ("browser", "shipped", "pages", "corpus", "unit", "research")
+# In seconds of a processor.
+SPENT, BUDGET = "processor seconds", 10
 KERAS_IS_IMPORTED = pytest.StashKey[bool]()
 
 
@@ -80,6 +83,29 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     was_imported = item.session.stash[KERAS_IS_IMPORTED]
     if "tensorflow" in sys.modules and not was_imported and not item.get_closest_marker("keras"):
         pytest.fail("this test imports TensorFlow; mark it `keras`, or name its file in KERAS of tests/conftest.py")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    before = processor_seconds()
+    try:
+        return (yield)
+    finally:
+        item.user_properties.append((SPENT, processor_seconds() - before))
+
+
+def processor_seconds() -> float:
+    """Return what this process and its children took of a processor, which a busy machine does not change."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests take more of a processor than a test of `make test` should."""
+    for report in terminalreporter.stats.get("passed", ()):
+        spent = dict(report.user_properties).get(SPENT, 0)
+        if spent > BUDGET and "slow" not in report.keywords:
+            terminalreporter.line(f"{report.nodeid} took {spent:.0f} s of a processor: quicken it, or mark it `slow`")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
