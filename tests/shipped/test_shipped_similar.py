@@ -64,6 +64,7 @@ def test_a_validation_film_finds_itself(index, classifier, shared_data):
     from pneumo.inference.similar_cases import Embedder
 
     distances, embedder = similar_cases.usual_distances(index), Embedder(classifier)
+    embedder._network.run_eagerly = True
 
     for file in index.files[::500]:
         assessed = classifier.assess(radiograph.read(shared_data / "chest_xray" / str(file)))
