@@ -22,12 +22,13 @@ KERAS = (
     "shipped",
     "unit/cli",
     "unit/explanation/test_explainer.py",
-    "unit/inference/test_batch.py",
     "unit/inference/test_classifier.py",
     "unit/inference/test_embedding.py",
     "unit/inference/test_gate.py",
     "unit/inference/test_lungs.py",
     "unit/inference/test_pathogen.py",
+    "unit/inference/test_reading.py",
+    "unit/inference/test_reading_shown.py",
     "unit/inference/test_screening.py",
     "unit/model_store/test_weights.py",
     "unit/networks",
@@ -109,7 +110,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    if "tensorflow" in sys.modules and "not keras" in session.config.option.markexpr:
+    if "not keras" not in session.config.option.markexpr:
+        return
+    if missing := [place for place in KERAS if not (TESTS / place).exists()]:
+        raise pytest.UsageError(f"KERAS of tests/conftest.py names what is not there: {', '.join(missing)}")
+    if "tensorflow" in sys.modules:
         raise pytest.UsageError("a file of tests without Keras imports it; name it in KERAS of tests/conftest.py")
 
 
