@@ -143,6 +143,7 @@ def test_two_to_five_chosen_models_can_be_taken_to_the_comparison(models):
     assert link.proto.query_string == "models=poor&models=good&split=val"
 
 
+@pytest.mark.keras
 def test_latency_is_measured_where_it_is_asked_for(models):
     for name in ("good", "middling"):
         path = models / name / "model.keras"

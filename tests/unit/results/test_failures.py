@@ -81,14 +81,14 @@ def test_rates_are_of_the_groups_films(cards, tmp_path):
 def test_films_are_measured_and_grouped_by_thirds(cards, tmp_path):
     for place, file in enumerate(FILES):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(tmp_path / file), np.full((50, 100), 40 * place, np.uint8))
+        cv2.imwrite(str(tmp_path / file), np.full((100, 200), 40 * place, np.uint8))
     films = failures.calls(cards[0], "test", cards, tmp_path)
 
     facts = failures.film_facts(films, tmp_path)
     table = failures.rates(films, facts)
 
     assert facts["brightness"].tolist() == pytest.approx([0, 40, 80, 120], abs=1)
-    assert facts["size"].tolist() == [5000] * 4
+    assert facts["size"].tolist() == [20_000] * 4
     assert BY_SIZE not in set(table["grouping"])
     bright = table[table["grouping"] == BY_BRIGHTNESS]
     assert bright["group"].tolist() == ["Up to 40 of 255", "Up to 80 of 255", "Above 80 of 255"]
