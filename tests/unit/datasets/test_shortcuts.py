@@ -242,7 +242,9 @@ def test_a_damaged_file_is_refused_with_the_remedy(tmp_path, content):
         load(tmp_path)
 
 
-def test_the_command_measures_and_writes(toy_data, tmp_path):
+def test_the_command_measures_and_writes(measured, toy_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(shortcuts, "measure", lambda data, masks, progress: measured)
+
     result = CliRunner().invoke(app.app, ["data", "leaks", "--data", str(toy_data), "--out", str(tmp_path)])
 
     assert result.exit_code == 0
