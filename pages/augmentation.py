@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.parts.data import data_folder, lungs_on_request
 from pages.parts.shared import address
+from pages.parts.shared.plain import plain
 from pneumo import radiograph
 from pneumo.errors import ImageError, ModelError
 from pneumo.explanation import drawing
@@ -36,7 +37,7 @@ def recipes() -> dict[str, tuple[ModelCard, Augmentation]]:
             if recipe := model_facts.augmentation(card):
                 found[card.name] = card, recipe
         except ModelError as error:
-            st.caption(f":material/warning: {error}")
+            st.caption(f":material/warning: {plain(error)}")
     return found
 
 
@@ -130,4 +131,4 @@ st.session_state["augmentation.recipe_of"] = name
 try:
     show_views(data.root / film, card, recipe)
 except (ImageError, OSError) as error:
-    st.write(str(error))
+    st.write(plain(error))

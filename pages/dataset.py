@@ -7,6 +7,7 @@ from pages.parts.charts import dataset
 from pages.parts.data import data_folder
 from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import chart_with_table
+from pages.parts.shared.plain import plain
 from pneumo.datasets import kaggle
 from pneumo.datasets import summary as data_summary
 from pneumo.datasets.summary import Summary
@@ -92,7 +93,7 @@ summary = data_folder.figures(data)
 if summary is None:
     st.stop()
 st.caption(
-    f"All figures are of the {len(data.films):,} films in {data.root}."
+    f"All figures are of the {len(data.films):,} films in {plain(data.root)}."
     if data
     else "The figures come with pneumo, computed from the whole data set."
     + data_folder.invitation(" Name its folder to see your own copy.")

@@ -11,6 +11,7 @@ from pages.parts.charts import style
 from pages.parts.data import catalogue, data_folder
 from pages.parts.models import measured_models
 from pages.parts.shared import chart, chart_with_table, sections
+from pages.parts.shared.plain import plain
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import pathogen
 from pneumo.labels import FALSE_ALARM, MISSED, SPLITS
@@ -48,12 +49,12 @@ def show_films(mistakes: pd.DataFrame, root: Path) -> None:
                 picture = thumbnail(path, path.stat().st_mtime_ns)
                 st.image(
                     picture,
-                    f"{row.kind}, probability {row.probability:.3f}: {path.stem}",
+                    f"{row.kind}, probability {row.probability:.3f}: {plain(path.stem)}",
                     width=PICTURE_WIDTH,
                     alt=f"The film {path.name}",
                 )
             except (ImageError, OSError) as error:
-                st.caption(str(error), width=PICTURE_WIDTH)
+                st.caption(plain(error), width=PICTURE_WIDTH)
 
 
 def show_three_classes(card: ModelCard, split: str) -> None:
@@ -68,7 +69,7 @@ def show_three_classes(card: ModelCard, split: str) -> None:
     try:
         called = three_classes.calls(card, split)
     except ModelError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
         return
     if called.empty:
         st.caption("No name of these films tells a cause.")
@@ -169,7 +170,7 @@ card = measured_models.choose_model(available)
 try:
     films = failures.calls(card, split, available)
 except ModelError as error:
-    st.write(str(error))
+    st.write(plain(error))
     st.stop()
 root = data_folder.locate("Data set folder, to see the films")
 facts = None
@@ -178,7 +179,7 @@ if root is not None:
         state = leaderboard.state(card, split)
         facts = film_facts(root, catalogue.state(root), split, state, films)
     except DatasetError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
 
 sections.show(
     {

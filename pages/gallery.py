@@ -8,6 +8,7 @@ import streamlit as st
 from pages.parts.data import catalogue, data_folder, film_view
 from pages.parts.data.catalogue import SPLITS, Catalogue, Choice
 from pages.parts.shared import address
+from pages.parts.shared.plain import plain
 from pneumo.datasets.summary import PICTURES, Summary, class_difference, difference_text, full_contrast, signed_picture
 from pneumo.errors import ImageError, ModelError
 from pneumo.labels import CALLS, KINDS
@@ -86,7 +87,7 @@ def show_films(data: Catalogue) -> None:
         try:
             calls = failures.calls_on_films(store.read_card(model))
         except ModelError as error:
-            st.write(str(error))
+            st.write(plain(error))
             return
         films = failures.with_calls(films, calls)
         if not (films["call"] != "").any():
@@ -119,10 +120,15 @@ def show_thumbnail(path: Path, file: str) -> None:
         url = data_folder.thumbnail_url(path, path.stat().st_mtime_ns)
         st.image(url, width=PICTURE_WIDTH, alt=f"The film {name}, small")
     except (ImageError, OSError) as error:
-        st.caption(str(error))
+        st.caption(plain(error))
         return
     st.button(
-        name, key=f"gallery.open_{file}", type="tertiary", on_click=open_film, args=(file,), help="Open this film"
+        plain(name),
+        key=f"gallery.open_{file}",
+        type="tertiary",
+        on_click=open_film,
+        args=(file,),
+        help="Open this film",
     )
 
 

@@ -9,6 +9,7 @@ from pages.parts.charts.shortcuts import baseline_plot, embedding_plot, shift_pl
 from pages.parts.data import catalogue, data_folder
 from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import chart_with_table, sections
+from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, kaggle, samples, shortcuts
 from pneumo.datasets import summary as data_summary
 from pneumo.datasets.shortcuts import PARTS, Shortcuts
@@ -57,7 +58,7 @@ def measure(data: Catalogue) -> None:
         found = shortcuts.measure(data.root, progress=tell)
         st.session_state["leaks.of_folder"] = (data.root, catalogue.state(data.root)), found
     except (DatasetError, ImageError, OSError, ValueError) as error:
-        st.error(f"These films cannot be measured: {error}", icon=":material/error:")
+        st.error(f"These films cannot be measured: {plain(error)}", icon=":material/error:")
     bar.empty()
 
 
@@ -67,7 +68,7 @@ def choose(data: Catalogue | None) -> tuple[Shortcuts, bool]:
     try:
         shipped = shortcuts.load(samples.FOLDER)
     except DatasetError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
     if data is None:
         own = data_folder.invitation(" Name a folder to measure your own.")
         st.caption(f"The figures come with pneumo, computed from the whole data set.{own}")
@@ -76,13 +77,13 @@ def choose(data: Catalogue | None) -> tuple[Shortcuts, bool]:
             f"The figures come with pneumo, and were computed from the {len(data.films):,} films in this folder."
         )
     else:
-        name, films = data.root.name, f"{len(data.films):,} films"
+        name, films = plain(data.root.name), f"{len(data.films):,} films"
         if measured_here(data) is None and st.button(
             f"Measure the {films} in {name}", icon=":material/straighten:", type="primary", key="leaks.measure"
         ):
             measure(data)
         if leaks := measured_here(data):
-            st.caption(f"All figures are of the {films} in {data.root}.")
+            st.caption(f"All figures are of the {films} in {plain(data.root)}.")
             return leaks, True
         st.caption(
             "Every film is read once: about a minute for 6,000 small ones, longer where they are large."

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.parts.data import own_films
 from pages.parts.shared import public
+from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, download, medmnist
 from pneumo.datasets.checks import Check, Problem
 from pneumo.errors import DatasetError
@@ -32,14 +33,14 @@ def look_through(typed: str) -> None:
         st.session_state["own_data.checked"] = found
     except (DatasetError, RuntimeError) as error:
         st.session_state.pop("own_data.checked", None)
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
     bar.empty()
 
 
 def show_problem(problem: Problem) -> None:
     """Show one thing that is wrong, what to do, and the films that it concerns."""
     show = st.error if problem.severity == "error" else st.warning
-    show(f"{problem.message} {problem.remedy}", icon=f":material/{problem.severity}:")
+    show(f"{plain(problem.message)} {plain(problem.remedy)}", icon=f":material/{problem.severity}:")
     if problem.files:
         with st.expander(f"Files ({problem.listed})", icon=":material/list:"):
             st.code("\n".join(problem.files), language=None)
@@ -47,7 +48,7 @@ def show_problem(problem: Problem) -> None:
 
 def show_check(found: Check) -> None:
     """Show what was found in a data set, and where to go from here."""
-    st.subheader(f"{found.films:,} films in {found.root.name}")
+    st.subheader(f"{found.films:,} films in {plain(found.root.name)}")
     if found.is_sound:
         st.success("Nothing here stands in the way of training and measuring.", icon=":material/check_circle:")
     for problem in found.problems:
@@ -66,7 +67,7 @@ def show_pictures(path: Path) -> None:
     try:
         pictures = medmnist.read(path)
     except DatasetError as error:
-        st.write(str(error))
+        st.write(plain(error))
         return
     for label, title in enumerate(CLASSES.values()):
         st.caption(title)
@@ -91,9 +92,9 @@ def fetch(source: str, out: Path) -> None:
         else:
             path = download.fetch_medmnist(SMALL[source], out, progress=tell_share)
         st.session_state["own_data.fetched"] = str(path)
-        st.success(f"The data set is in {path}.", icon=":material/check_circle:")
+        st.success(f"The data set is in {plain(path)}.", icon=":material/check_circle:")
     except DatasetError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
     bar.empty()
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.parts.data import catalogue
 from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import public
+from pages.parts.shared.plain import plain
 from pneumo.datasets import kaggle, samples, summary
 from pneumo.datasets.summary import Summary
 from pneumo.errors import DatasetError, ImageError
@@ -45,7 +46,7 @@ def locate(words: str = "Data set folder", help_text: str = HELP) -> Path | None
     try:
         return catalogue.locate(folder)
     except DatasetError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
         return None
 
 
@@ -72,7 +73,7 @@ def ask() -> Catalogue | None:
     try:
         return _listed(root, catalogue.state(root)) if root else None
     except DatasetError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
         return None
 
 
@@ -81,7 +82,7 @@ def shipped() -> Summary | None:
     try:
         return summary.load(samples.FOLDER)
     except DatasetError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
         return None
 
 
@@ -93,7 +94,7 @@ def figures(data: Catalogue | None) -> Summary | None:
     try:
         return _summary(data.root, catalogue.state(data.root), data, with_pneumo)
     except (DatasetError, ImageError) as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
         return None
 
 
@@ -102,5 +103,5 @@ def composites() -> Catalogue | None:
     try:
         return catalogue.of_samples(samples.load_samples(samples.FOLDER), samples.FOLDER)
     except DatasetError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
         return None

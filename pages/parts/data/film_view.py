@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts.data import catalogue, lungs_on_request
 from pages.parts.data.catalogue import Catalogue
+from pages.parts.shared.plain import plain
 from pneumo import radiograph
 from pneumo.errors import ImageError, ModelError
 from pneumo.explanation import drawing
@@ -35,7 +36,7 @@ def _show_film(data: Catalogue, file: str) -> None:
         film = radiograph.read(path)
         picture = drawing.film_picture(network_input.fit_within(film.pixels, SHOWN_SIDE))
         words = f"The film {film.name}"
-        st.subheader(film.name)
+        st.subheader(plain(film.name))
         shown, told = st.columns([3, 2])
         with told:
             if st.toggle("Show the outline of the lungs", key="gallery.outline", help="Takes a few seconds at first."):
@@ -48,10 +49,14 @@ def _show_film(data: Catalogue, file: str) -> None:
             if row["patient"].item():
                 facts["Patient key"] = row["patient"].item()
             facts |= catalogue.facts(film, path.stat().st_size)
-            st.table({"": list(facts), "This film": list(facts.values())}, border="horizontal", hide_index=True)
+            st.table(
+                {"": list(facts), "This film": [plain(fact) for fact in facts.values()]},
+                border="horizontal",
+                hide_index=True,
+            )
         shown.image(picture, width="stretch", output_format="JPEG", alt=words)
     except (ImageError, OSError) as error:
-        st.write(str(error))
+        st.write(plain(error))
         return
     with told:
         _show_calls(file)
@@ -65,7 +70,7 @@ def _show_calls(file: str) -> None:
         try:
             calls = failures.calls_on_films(card)
         except ModelError as error:
-            st.caption(f":material/warning: {error}")
+            st.caption(f":material/warning: {plain(error)}")
             continue
         rows += [
             {"Model": titles[card.name], "Probability": f"{probability:.3f}", "Call": call}

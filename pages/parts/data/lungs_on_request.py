@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.shared import streamlit_internals
+from pages.parts.shared.plain import plain
 from pneumo import radiograph
 from pneumo.errors import ModelError
 from pneumo.inference import gate
@@ -35,5 +36,5 @@ def lungs(path: Path) -> LungMask | None:
     try:
         return _lungs(path, path.stat().st_mtime_ns, store.card_key(gate.LUNGS, gate.holder(gate.LUNGS, None)))
     except ModelError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, medmnist
 from pneumo.datasets.checks import Check
 from pneumo.errors import DatasetError, ModelError
@@ -35,11 +36,11 @@ def unpack(path: Path) -> None:
             root = medmnist.unpack(path, Path(out.strip() or "data").expanduser(), tell)
             st.session_state["own_data.unpacked"] = (path, root)
         except (DatasetError, RuntimeError) as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(plain(error), icon=":material/error:")
         bar.empty()
     source, root = st.session_state.get("own_data.unpacked", (None, None))
     if source == path and root:
-        st.success(f"The films are in {root}.", icon=":material/check_circle:")
+        st.success(f"The films are in {plain(root)}.", icon=":material/check_circle:")
         leaf_through(root)
 
 
@@ -65,7 +66,7 @@ def measure(found: Check) -> None:
             st.session_state[MEASURED] = (found.root, store.card_key(card.name), measured)
         except (DatasetError, ModelError, OSError) as error:
             st.session_state.pop(MEASURED, None)
-            st.error(str(error), icon=":material/error:")
+            st.error(plain(error), icon=":material/error:")
         bar.empty()
     root, key, measured = st.session_state.get(MEASURED, (None, None, None))
     if measured and (root, key) == (found.root, store.card_key(card.name)):
