@@ -30,7 +30,9 @@ def run(**query):
 
 
 def text(app):
-    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+    """What the reader sees, without the backslashes that keep names from being Markdown."""
+    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+    return said.replace("\\", "")
 
 
 def pictures(app):

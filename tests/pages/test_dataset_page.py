@@ -23,7 +23,9 @@ def run(*opened):
 
 
 def text(app):
-    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+    """What the reader sees, without the backslashes that keep names from being Markdown."""
+    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+    return said.replace("\\", "")
 
 
 def table(app, column):

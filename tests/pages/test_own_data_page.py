@@ -26,7 +26,9 @@ def run():
 
 
 def told(app):
-    return "\n".join(str(each.value) for kind in (app.error, app.warning, app.success) for each in kind)
+    """What the reader is told, without the backslashes that keep names from being Markdown."""
+    said = "\n".join(str(each.value) for kind in (app.error, app.warning, app.success) for each in kind)
+    return said.replace("\\", "")
 
 
 def checked(path):

@@ -53,14 +53,15 @@ def test_a_folder_typed_before_is_not_read_once_the_server_is_public(page, shipp
     app = page("dataset", state={"shared.data_folder": str(toy_data)})
 
     assert not app.exception
-    assert str(toy_data) not in str([element.value for element in app.caption])
+    assert str(toy_data) not in "".join(element.value for element in app.caption).replace("\\", "")
 
 
 def test_a_public_server_shows_the_data_set_of_who_runs_it(page, shipped, toy_data, monkeypatch):
     monkeypatch.setenv("PNEUMO_PUBLIC", "1")
     monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
 
-    assert f"films in {toy_data}" in str([element.value for element in page("dataset").caption])
+    said = "".join(element.value for element in page("dataset").caption).replace("\\", "")
+    assert f"films in {toy_data}" in said
 
 
 @pytest.mark.parametrize(("asked", "offered"), [("1", False), ("0", True)])
