@@ -178,7 +178,7 @@ if root is not None:
     try:
         state = leaderboard.state(card, split)
         facts = film_facts(root, catalogue.state(root), split, state, films)
-    except DatasetError as error:
+    except (DatasetError, ImageError) as error:
         st.caption(f":material/warning: {plain(error)}")
 
 sections.show(
