@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from scipy.special import logit
 
-from pneumo import radiograph
 from pneumo.datasets import kaggle
 from pneumo.datasets.samples import FOLDER
 from pneumo.evaluation import metrics
@@ -157,13 +156,14 @@ def test_the_history_holds_the_epoch_that_was_kept(card):
 
 @pytest.mark.shared
 @pytest.mark.parametrize("rows", [slice(0, None, 312), pytest.param(slice(130, None, 130), marks=pytest.mark.slow)])
-def test_the_published_test_films_get_the_written_probabilities(card, classifier, shared_data, rows):
+def test_predict_says_of_the_test_films_what_evaluate_wrote(card, classifier, shared_data, rows):
     written = store.read_predictions(card.name, "test", SHIPPED).iloc[rows]
-    films = [radiograph.read(shared_data / "chest_xray" / file) for file in written["file"]]
+    models = Models(classifier, gate=None)
 
-    assessed = [classifier.assess(film).probability for film in films]
+    readings = [read_film(shared_data / "chest_xray" / file, file, models) for file in written["file"]]
 
-    assert assessed == pytest.approx(written["probability"].tolist(), abs=0.02)
+    predicted = [reading.assessment.probability for reading in readings]
+    assert predicted == pytest.approx(written["probability"].tolist(), abs=1e-3)
 
 
 @pytest.mark.parametrize(("sample", "log_odds"), json.loads(SAMPLE_LOG_ODDS.read_text()).items())
