@@ -18,7 +18,8 @@ from pages.parts.predict.answer import show_answer, style_page
 from pages.parts.predict.film_list import Film
 from pages.parts.predict.keep import keep_answer
 from pages.parts.predict.pictures import Pictures, show_pictures
-from pages.parts.shared.language import _, as_text, choose_language, told
+from pages.parts.shared.language import _, choose_language, told
+from pages.parts.shared.plain import plain
 from pneumo import DISCLAIMER
 from pneumo.datasets.samples import Sample, load_samples
 from pneumo.errors import DatasetError, ModelError
@@ -71,7 +72,7 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
     """Show a film: the answer, or why there is none, and all that belongs to it."""
     radiograph, assessment = reading.radiograph, reading.assessment
     if radiograph is None:
-        why = as_text(told(str(reading.error)))
+        why = plain(told(str(reading.error)))
         st.error(f"**{_('This file was not assessed.')}** {why}", icon=":material/block:")
         return
     size = f"{radiograph.width} × {radiograph.height} px"

@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 from scipy.special import logit
 
+from pneumo import radiograph
 from pneumo.datasets import kaggle
 from pneumo.datasets.samples import FOLDER
 from pneumo.evaluation import metrics
 from pneumo.explanation import agreement
 from pneumo.explanation.cam import METHODS
 from pneumo.explanation.explainer import DEFAULT_METHOD
+from pneumo.inference.reading import Models, read_film
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import CLASSIFICATION
 from pneumo.model_store.store import SELECTION_SPLIT, SHIPPED

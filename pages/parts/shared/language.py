@@ -1,6 +1,5 @@
 """The language of the predict page: the one chosen there, the address's, or the browser's; and what tells in it."""
 
-import re
 from typing import Any
 
 import streamlit as st
@@ -60,8 +59,3 @@ def _(template: str, **values: Any) -> str:
 def many(one: str, other: str, number: int, **values: Any) -> str:
     """Say and tell at once what depends on a number; see `pneumo.sentences.say_many`."""
     return told(say_many(one, other, number, **values))
-
-
-def as_text(words: str) -> str:
-    """Return words for Markdown that stand there as they are: what comes from a file's name formats nothing."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~:$])", r"\\\1", words)
