@@ -184,7 +184,7 @@ def one_page(item: FilmReport, made: datetime, language: Language = ENGLISH) -> 
     return bytes(document.output())
 
 
-def many(items: Sequence[FilmReport], made: datetime, language: Language = ENGLISH) -> bytes:
+def several_pages(items: Sequence[FilmReport], made: datetime, language: Language = ENGLISH) -> bytes:
     """Return a table of all films, and after it a page for each that was read.
 
     Args:

@@ -9,7 +9,7 @@ from pneumo.datasets import samples, shortcuts
 PAGE = Path(__file__).parents[2] / "pages" / "leaks.py"
 
 
-FLOORS, TRAITS, SHIFTS, EMBEDDING = "floors", "traits", "shifts", "embedding"
+BASELINES, TRAITS, SHIFTS, EMBEDDING = "baselines", "traits", "shifts", "embedding"
 
 
 def run(*opened, **query):
@@ -32,16 +32,16 @@ def table(app, column):
     return next(each.value for each in app.dataframe if column in each.value)
 
 
-def test_the_floor_is_told_beside_the_best_model(no_data_set):
-    app = run(FLOORS)
+def test_the_baseline_is_told_beside_the_best_model(no_data_set):
+    app = run(BASELINES)
     leaks = shortcuts.load(samples.FOLDER)
 
     assert not app.exception
     assert f"**{shortcuts.baseline_text(leaks)}**" in text(app)
-    floors = table(app, "sees")
-    assert len(floors) == len(leaks.baselines) + 1
-    assert floors["value"].iloc[-1] > floors["value"].iloc[0]
-    assert {button.key for button in app.download_button} == {"leaks.floors_csv"}
+    rows = table(app, "sees")
+    assert len(rows) == len(leaks.baselines) + 1
+    assert rows["value"].iloc[-1] > rows["value"].iloc[0]
+    assert {button.key for button in app.download_button} == {"leaks.baselines_csv"}
 
 
 @pytest.mark.parametrize(
@@ -81,17 +81,17 @@ def test_the_map_is_coloured_by_split_or_by_kind(no_data_set):
     assert len(table(app, "x")) == len(shortcuts.load(samples.FOLDER).points)
 
 
-def test_without_models_the_floors_stand_alone(no_data_set, tmp_path, monkeypatch):
+def test_without_models_the_baselines_stand_alone(no_data_set, tmp_path, monkeypatch):
     monkeypatch.setenv("PNEUMO_MODELS", str(tmp_path))
 
-    app = run(FLOORS)
+    app = run(BASELINES)
 
     assert not app.exception
     assert list(table(app, "sees")["name"]) == list(shortcuts.BASELINES)
 
 
 def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
-    app = run(FLOORS, EMBEDDING, section="Map of the films")
+    app = run(BASELINES, EMBEDDING, section="Map of the films")
     app.text_input(key="shared.data_folder").set_value(str(toy_data)).run()
     shipped = shortcuts.load(samples.FOLDER)
     assert len(table(app, "sees")) == len(shipped.baselines) + 1
@@ -102,7 +102,7 @@ def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
     leaks = shortcuts.measure(toy_data)
     assert not app.exception
     assert table(app, "sees").equals(shortcuts.baselines(leaks))
-    assert shortcuts.baselines_text(leaks) in text(app)
+    assert shortcuts.baseline_text(leaks) in text(app)
     assert f"All figures are of the {len(leaks.points)} films in {toy_data}" in text(app)
     assert len(table(app, "x")) == len(leaks.points)
     app.text_input(key="shared.data_folder").set_value("").run()

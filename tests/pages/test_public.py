@@ -6,7 +6,7 @@ import streamlit as st
 from pages.parts.shared import public
 from pneumo.results import published
 
-TYPED = {"dataset": 1, "leaks": 1, "gallery": 2, "augmentation": 1, "failures": 1, "own_data": 2}
+TYPED = {"dataset": 1, "leaks": 1, "gallery": 2, "augmentation": 1, "failures": 1, "own_data": 1}
 
 
 @pytest.mark.parametrize(

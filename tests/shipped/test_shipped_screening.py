@@ -44,7 +44,7 @@ def test_the_lung_network_is_the_one_of_its_card(lung_card):
 
 
 def test_the_figures_of_the_lungs_are_what_the_written_tables_give(lung_card):
-    assert set(lung_card.metrics) == set(store.measured_splits("lungs", SHIPPED)) == set(lungs.SPLITS)
+    assert set(lung_card.metrics) == set(store.measured_splits("lungs", SHIPPED)) == set(lungs.TASK.splits)
     for split, figures in lung_card.metrics.items():
         computed = lungs.summarise(lungs.read_measured(split, SHIPPED))
         assert figures.keys() == computed.keys()
@@ -95,7 +95,7 @@ def test_the_published_test_films_get_the_written_lungs(segmenter, shared_data):
     written = lungs.read_measured("test", SHIPPED).iloc[::156]
     films = lungs.load(root, masks, lungs.with_masks(written[["file", "patient", "label"]], masks))
 
-    measured = lungs.measure(segmenter._model, films)
+    measured = lungs.compare(segmenter._model, films)
 
     assert len(measured) == 4
     np.testing.assert_allclose(measured["dice"], written["dice"], atol=0.01)

@@ -198,7 +198,7 @@ def pdf_of(films: FilmList, models: Models, method: str, language: Language) -> 
             with suppress(ExplanationError):
                 heat = explain(reading, method, (height, width))
         pages.append(film_files.film_report(reading, film_files.overlay_of(reading, heat), longest=PDF_SIDE))
-    return pdf.many(pages, datetime.now().astimezone(), language)
+    return pdf.several_pages(pages, datetime.now().astimezone(), language)
 
 
 def height_of(films: FilmList) -> int:

@@ -132,7 +132,7 @@ def test_fonts_are_embedded_and_the_file_is_small():
 def test_several_films_are_a_table_and_a_page_each():
     items = [item(answer="unlikely", probability=0.02), refused(), broken(), item(name="last.png")]
 
-    first, *others = pages(pdf.many(items, MADE))
+    first, *others = pages(pdf.several_pages(items, MADE))
 
     told = text(first)
     assert "4 films: pneumonia likely 1, pneumonia unlikely 1, refused 1, not readable 1" in told
@@ -149,7 +149,7 @@ def test_several_films_are_a_table_and_a_page_each():
 def test_a_long_table_goes_on_with_its_headings_and_the_disclaimer():
     items = [broken()] * 60
 
-    told = [text(page) for page in pages(pdf.many(items, MADE))]
+    told = [text(page) for page in pages(pdf.several_pages(items, MADE))]
 
     assert len(told) > 1
     assert all(DISCLAIMER in page and "What the check found" in page for page in told)
@@ -160,7 +160,7 @@ def test_what_cannot_be_shown_is_told():
     with pytest.raises(ValueError, match=r"x\.png could not be read"):
         pdf.one_page(broken(), MADE)
     with pytest.raises(ValueError, match="no film"):
-        pdf.many([], MADE)
+        pdf.several_pages([], MADE)
 
 
 @pytest.mark.parametrize("probability", [0.0, 1.0])
@@ -200,7 +200,7 @@ def test_every_letter_of_a_catalogue_can_be_printed(code):
 
 
 def test_a_long_table_in_chinese_stays_on_its_pages():
-    told = [text(page) for page in pages(pdf.many([item()] * 3 + [broken()] * 60, MADE, LANGUAGES["zh"]))]
+    told = [text(page) for page in pages(pdf.several_pages([item()] * 3 + [broken()] * 60, MADE, LANGUAGES["zh"]))]
 
     assert "63 张胸片：很可能是肺炎 3, 无法读取 60" in told[0]
     assert all("非医疗器械" in page for page in told)
