@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts.predict import (
     about,
@@ -15,7 +16,7 @@ from pages.parts.predict import (
     upload_list,
 )
 from pages.parts.predict.answer import show_answer, style_page
-from pages.parts.predict.film_list import Film
+from pages.parts.predict.film_list import Film, FilmList
 from pages.parts.predict.keep import keep_answer
 from pages.parts.predict.pictures import Pictures, show_pictures
 from pages.parts.shared.language import _, choose_language, told
@@ -24,7 +25,7 @@ from pneumo import DISCLAIMER
 from pneumo.datasets.samples import Sample, load_samples
 from pneumo.errors import DatasetError, ModelError
 from pneumo.explanation import heat_findings
-from pneumo.inference.reading import Reading
+from pneumo.inference.reading import Models, Reading
 from pneumo.model_store import store
 from pneumo.preprocessing import network_input
 from pneumo.sentences import say
@@ -107,6 +108,40 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
     about.show_model(assessment.card)
 
 
+def show_films(films: FilmList, models: Models, key: Hashable, method: str) -> None:
+    """Read the films of the session, show the list where there are several, and the open one in full."""
+    listed = st.container()
+    upload_list.read_waiting(films, models, key, listed)
+    film, reading = films.opened_film, None
+    if film and film.data is not None:
+        with st.spinner(_("Reading the film …")):
+            reading = film.read(models, key)
+    upload_list.let_go_of_excess(films)
+    if len(films.films) > 1:
+        with listed:
+            upload_list.show_list(films, models, method)
+            if film:
+                # Plain text: a file's name comes from a stranger.
+                st.text(_("Open: {name}", name=film.name))
+    if film is None:
+        st.caption(f":material/info: {told(DISCLAIMER)}")
+    elif reading is None:
+        upload_list.show_let_go()
+    else:
+        show_film(film, reading, method, "")
+
+
+def introduce(place: DeltaGenerator, *, is_checked: bool) -> None:
+    """Say what the page asks for and what it does, where there is no film yet."""
+    asked = _(
+        "Give pneumo children's frontal chest radiographs. It says of each whether pneumonia is likely, with a "
+        "probability and a picture of where it looked."
+    )
+    first = _("First it checks whether the picture is one that it may judge, and refuses what is not.")
+    place.markdown(f"{asked} {first if is_checked else ''}")
+    st.caption(f":material/info: {told(DISCLAIMER)}")
+
+
 style_page()
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title(_("Read a chest film"), width="content")
@@ -139,36 +174,13 @@ except ModelError as error:
     st.stop()
 # A card that was rewritten, and a film check that was switched off, make other readings.
 models_key: Hashable = (card.name, store.card_key(card.name), checks)
-if chosen is None and not (films and films.films):
-    asked = _(
-        "Give pneumo children's frontal chest radiographs. It says of each whether pneumonia is likely, with a "
-        "probability and a picture of where it looked."
-    )
-    first = _("First it checks whether the picture is one that it may judge, and refuses what is not.")
-    introduction.markdown(f"{asked} {first if checks else ''}")
-    st.caption(f":material/info: {told(DISCLAIMER)}")
-    st.stop()
 
-listed = st.container()
-film, caption = chosen or (None, "")
-reading = None
-if films:
-    upload_list.read_waiting(films, models, models_key, listed)
-    film = films.opened_film
-if film is not None and film.data is not None:
+# The script always comes to its end: where it is stopped, Streamlit keeps the files of an uploader that is gone.
+if chosen:
     with st.spinner(_("Reading the film …")):
-        reading = film.read(models, models_key)
-if films:
-    upload_list.let_go_of_excess(films)
-if films and len(films.films) > 1:
-    with listed:
-        upload_list.show_list(films, models, method)
-        if film:
-            # Plain text: a file's name comes from a stranger.
-            st.text(_("Open: {name}", name=film.name))
-if film is None:
-    st.caption(f":material/info: {told(DISCLAIMER)}")
-elif reading is None:
-    upload_list.show_let_go()
+        reading = chosen[0].read(models, models_key)
+    show_film(chosen[0], reading, method, chosen[1])
+elif films and films.films:
+    show_films(films, models, models_key, method)
 else:
-    show_film(film, reading, method, caption)
+    introduce(introduction, is_checked=checks is not None)

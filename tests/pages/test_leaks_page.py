@@ -102,7 +102,7 @@ def test_a_folder_of_ones_own_is_measured_at_a_click(no_data_set, toy_data):
     leaks = shortcuts.measure(toy_data)
     assert not app.exception
     assert table(app, "sees").equals(shortcuts.baselines(leaks))
-    assert shortcuts.baseline_text(leaks) in text(app)
+    assert shortcuts.baselines_text(leaks) in text(app)
     assert f"All figures are of the {len(leaks.points)} films in {toy_data}" in text(app)
     assert len(table(app, "x")) == len(leaks.points)
     app.text_input(key="shared.data_folder").set_value("").run()
