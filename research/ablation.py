@@ -18,7 +18,7 @@ import pandas as pd
 import typer
 
 from pneumo.cli import output
-from pneumo.cli.options import DataOption, ModelsOption, load_keras, reports_errors, required
+from pneumo.cli.output import DataOption, ModelsOption, load_keras, reports_errors, required
 from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError
 from pneumo.evaluation import metrics

@@ -16,11 +16,10 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pneumo.cli.options import reports_errors
-from pneumo.cli.output import say
+from pneumo.cli.output import reports_errors, say
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import Confusion, Metrics
-from pneumo.explanation import table as explanation_table
+from pneumo.explanation import agreement as explanation_table
 from pneumo.labels import FIGURES
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard

@@ -17,8 +17,7 @@ import typer
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pneumo.cli.options import reports_errors
-from pneumo.cli.output import say
+from pneumo.cli.output import reports_errors, say
 from pneumo.errors import ModelError
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard

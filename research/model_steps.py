@@ -10,7 +10,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from pneumo.cli.options import ModelsOption, reports_errors
+from pneumo.cli.output import ModelsOption, reports_errors
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store

@@ -14,7 +14,7 @@ import pandas as pd
 import typer
 from sklearn.metrics import roc_auc_score
 
-from pneumo.cli.options import ModelsOption, reports_errors
+from pneumo.cli.output import ModelsOption, reports_errors
 from pneumo.errors import ModelError
 from pneumo.evaluation.comparison import delong
 from pneumo.evaluation.intervals import Estimate, wilson

@@ -14,7 +14,7 @@ import typer
 from pneumo import DISCLAIMER, __version__
 from pneumo.cli import data as cli_data
 from pneumo.cli import films, output, results, train
-from pneumo.cli.options import JsonOption, ModelsOption, reports_errors
+from pneumo.cli.output import JsonOption, ModelsOption, reports_errors
 from pneumo.model_store import store
 from pneumo.results import model_facts
 

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from pneumo.cli import output
-from pneumo.cli.options import DataOption, JsonOption, reports_errors, required
-from pneumo.cli.output import say
+from pneumo.cli.output import DataOption, JsonOption, reports_errors, required, say
 from pneumo.datasets import kaggle
 
 app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)

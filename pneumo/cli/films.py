@@ -12,8 +12,7 @@ import typer
 
 from pneumo import DISCLAIMER
 from pneumo.cli import output
-from pneumo.cli.options import ModelsOption, load_keras, reports_errors
-from pneumo.cli.output import complain, say
+from pneumo.cli.output import ModelsOption, complain, load_keras, reports_errors, say
 from pneumo.errors import ExplanationError, GateError, PneumoError, out_of_memory
 
 if TYPE_CHECKING:

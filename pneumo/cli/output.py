@@ -1,18 +1,22 @@
-"""What the command line prints: results on stdout, progress and complaints on stderr."""
+"""Output and options of the commands: results on stdout, progress and complaints on stderr, errors as sentences."""
 
+import functools
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pneumo.datasets import kaggle
+from pneumo.errors import PneumoError
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import model_facts
 
@@ -157,3 +161,43 @@ def _interval(figure: dict[str, float | None] | None) -> str:
     if not figure or figure["value"] is None:
         return "–"
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
+
+
+USAGE = 2
+
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option("--models", help="Folder of model folders.", show_default="PNEUMO_MODELS, else what pneumo ships"),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="PNEUMO_DATA", help="Data set in the Kaggle layout (train/, val/, test/)."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the errors that a user can mend into one sentence and exit code 2."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (PneumoError, ValueError, OSError) as error:
+            complain(str(error))
+            raise typer.Exit(USAGE) from error
+
+    return run
+
+
+def load_keras() -> None:
+    """Import Keras, without the notices that TensorFlow prints meanwhile."""
+    with silenced_stderr():
+        import keras  # noqa: F401
+
+
+def required(data: Path | None) -> Path:
+    """Return the data set's folder, or say how to name it."""
+    if data is None:
+        raise ValueError("Say where the data set is: --data DIR, or the environment variable PNEUMO_DATA.")
+    return data

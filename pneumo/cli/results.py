@@ -12,8 +12,7 @@ import typer
 from rich.table import Table
 
 from pneumo.cli import output
-from pneumo.cli.options import JsonOption, ModelsOption, load_keras, reports_errors
-from pneumo.cli.output import say
+from pneumo.cli.output import JsonOption, ModelsOption, load_keras, reports_errors, say
 from pneumo.model_store import store
 from pneumo.results import comparison as model_comparison
 from pneumo.results.comparison import Comparison

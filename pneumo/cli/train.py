@@ -10,8 +10,7 @@ import typer
 from rich.table import Table
 
 from pneumo.cli import output
-from pneumo.cli.options import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required
-from pneumo.cli.output import say
+from pneumo.cli.output import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required, say
 from pneumo.datasets import kaggle
 from pneumo.model_store import store
 

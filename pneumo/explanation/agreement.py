@@ -1,15 +1,19 @@
-"""How far two ways to draw a heat map agree on a film, and how far they usually do."""
+"""How far to trust a heat map: how far two ways to draw it agree, and what was measured of a model's maps."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from pneumo.evaluation import segmentation
+from pneumo.errors import ModelError
+from pneumo.evaluation import metrics
 from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation.regions import hottest
+from pneumo.model_store import store
 from pneumo.sentences import Sentence, say
 
 if TYPE_CHECKING:
@@ -55,7 +59,7 @@ def compare(first: np.ndarray, second: np.ndarray) -> Agreement | None:
     correlation = rank_correlation(first, second)
     if correlation is None:
         return None
-    return Agreement(correlation, segmentation.iou(hottest(cells(first)), hottest(cells(second))))
+    return Agreement(correlation, metrics.iou(hottest(cells(first)), hottest(cells(second))))
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
@@ -119,3 +123,39 @@ def _signed(figure: float) -> Sentence:
     if round(figure, 2) < 0:
         return say("−{figure:.2f}", figure=-figure)
     return say("{figure:.2f}", figure=abs(figure))
+
+
+def read(name: str, folder: Path | None = None) -> pd.DataFrame:
+    """Read the figures: ``part, method, figure, value, low, high, films``.
+
+    Raises:
+        ModelError: if the heat maps were not measured, or the file is damaged.
+    """
+    path = (folder or store.models_folder()) / name / store.EXPLANATION
+    try:
+        table = pd.read_csv(path)
+        return table.astype({"value": float, "low": float, "high": float, "films": int})
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The heat maps of {name} were not measured. Run `python -m research.heat_maps --model {name} --write`."
+        ) from error
+
+
+def figure(name: str, part: str, method: str, wanted: str, folder: Path | None = None) -> Estimate | None:
+    """Return one figure of a model's heat maps; None where it was not measured.
+
+    Args:
+        name: of the model folder.
+        part: such as ``lungs``, a key of `benchmark.PARTS`.
+        method: key of `cam.METHODS`.
+        wanted: such as ``energy``, a key of `benchmark.FIGURES`.
+        folder: the folder of model folders.
+    """
+    try:
+        table = read(name, folder)
+    except ModelError:
+        return None
+    rows = table[(table["part"] == part) & (table["method"] == method) & (table["figure"] == wanted)]
+    if rows.empty or rows["value"].isna().any():
+        return None
+    return Estimate(*rows[["value", "low", "high"]].to_numpy(float)[0].tolist())

@@ -2,6 +2,9 @@
 
 A view is drawn from a film that is squashed to a square already (`network_input.film_square`). Everything here is NumPy
 and OpenCV, and every number comes from a seeded generator.
+
+The aspect ratio (width:height) of the films tells the label of the training films, and it stays in a film that is
+squashed to a square (`pneumo.datasets.lung_masks`); so a view may be drawn with one that does not depend on the film's.
 """
 
 import dataclasses
@@ -209,3 +212,20 @@ def differences(chosen: Augmentation, recipe: Augmentation) -> str:
 def on_sliders(augmentation: Augmentation) -> dict[str, float]:
     """Return the fields of an augmentation by name, rounded to the hundredths that a slider can be set to."""
     return {name: round(value, 2) for name, value in dataclasses.asdict(augmentation).items()}
+
+
+# Between these lie nearly all of the data set's films: views that are drawn from here tell nothing of the label.
+RANDOMISED = (1.0, 2.0)
+
+
+def crop_range(ratio: float, wanted: tuple[float, float] = RANDOMISED) -> tuple[float, float] | None:
+    """Return the aspect ratios that crops of a squashed film may have, for its views to have one that is wanted.
+
+    Args:
+        ratio: the film's own width:height, NaN where that is not known.
+        wanted: the least and the greatest width:height of a view.
+
+    Returns:
+        See `augmentation.augmented_input`; None where the ratio is not known.
+    """
+    return None if np.isnan(ratio) else (wanted[0] / ratio, wanted[1] / ratio)

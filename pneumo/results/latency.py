@@ -9,8 +9,7 @@ import numpy as np
 from pneumo import radiograph
 from pneumo.datasets import samples
 from pneumo.inference.classifier import Classifier
-from pneumo.model_store import provenance
-from pneumo.model_store.card import ModelCard
+from pneumo.model_store.card import ModelCard, machine
 from pneumo.model_store.store import read_card, write_card
 from pneumo.results.leaderboard import Latency
 
@@ -47,6 +46,6 @@ def store(name: str, found: Latency, folder: Path | None = None, runs: int = RUN
     """Write what was measured of a model, and on which machine, into its card."""
     figures = {"p50": round(found.p50, 1), "p95": round(found.p95, 1), "films": runs}
     card = read_card(name, folder)
-    card = dataclasses.replace(card, latency={**figures, "hardware": provenance.machine()["hardware"]})
+    card = dataclasses.replace(card, latency={**figures, "hardware": machine()["hardware"]})
     write_card(card, folder)
     return card

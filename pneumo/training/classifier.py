@@ -13,8 +13,7 @@ from pneumo.evaluation import calibration
 from pneumo.evaluation.metrics import Metrics, evaluate_table
 from pneumo.inference import gate
 from pneumo.labels import EXTERNAL_SPLIT
-from pneumo.model_store import provenance
-from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.model_store.card import CLASSIFICATION, ModelCard, initial_weights, tidy, training_facts
 from pneumo.model_store.store import (
     ASPECT_RANDOMISED_SPLIT,
     ASPECT_SWAPPED_SPLIT,
@@ -74,7 +73,7 @@ def fit(run: Run) -> Trained:
         family=architecture.family,
         seed_system=architecture.seed_system,
         architecture=run.name,
-        initial_weights=provenance.initial_weights(run.weights),
+        initial_weights=initial_weights(run.weights),
         crop_names=crop_names,
         cam_layer=architecture.cam_layer,
         training={
@@ -89,8 +88,8 @@ def fit(run: Run) -> Trained:
 def facts(
     parts: kaggle.Development, fold: int, recipe: Recipe | Probe, history: list[dict[str, float]]
 ) -> dict[str, Any]:
-    """Return what a card says of a run whose epoch was kept by its AUROC, see `provenance.training_facts`."""
-    return provenance.training_facts(parts, fold, recipe.facts(), history, MONITOR, f"AUROC on {SELECTION_SPLIT}")
+    """Return what a card says of a run whose epoch was kept by its AUROC, see `card.training_facts`."""
+    return training_facts(parts, fold, recipe.facts(), history, MONITOR, f"AUROC on {SELECTION_SPLIT}")
 
 
 def calibrated(
@@ -163,7 +162,7 @@ def summarise(predictions: pd.DataFrame, card: ModelCard) -> dict[str, Any]:
 
 def metrics_record(metrics: Metrics) -> dict[str, Any]:
     """Return metrics as they stand in a card: six decimals, None for what the films cannot tell."""
-    return provenance.tidy(dataclasses.asdict(metrics))
+    return tidy(dataclasses.asdict(metrics))
 
 
 TASK = Task(

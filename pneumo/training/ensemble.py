@@ -5,8 +5,8 @@ import dataclasses
 from pneumo.datasets import kaggle
 from pneumo.errors import ModelError
 from pneumo.inference import gate
-from pneumo.model_store import provenance, store
-from pneumo.model_store.card import CLASSIFICATION
+from pneumo.model_store import store
+from pneumo.model_store.card import CLASSIFICATION, machine, require_same_split, split_facts
 from pneumo.networks import ensemble
 from pneumo.networks.ensemble import Member
 from pneumo.preprocessing.augmentation import SHARP_SHIFT
@@ -35,7 +35,7 @@ def fit(run: Run) -> Trained:
     loaded = [store.load(name, gate.holder(name, run.out), CLASSIFICATION) for name in ENSEMBLE]
     cards, members = [card for card, _ in loaded], [Member.of(*each) for each in loaded]
     for card in cards:
-        provenance.require_same_split(card, run.parts, run.fold)
+        require_same_split(card, run.parts, run.fold)
     crop_names = ensemble.views_of(members)
     shown = (run.root, run.parts.validation, run.progress, crop_names, segmenter_for(crop_names, run.out))
     validation = load_films(*shown, shifted=True)
@@ -52,10 +52,10 @@ def fit(run: Run) -> Trained:
         crop_names=crop_names,
         training={
             "data": kaggle.describe(run.table),
-            **provenance.split_facts(run.parts, run.fold),
+            **split_facts(run.parts, run.fold),
             "rule": "mean of the members' calibrated logits, each the mean of the view and its mirror image",
             "seconds": round(sum(card.training["seconds"] for card in cards), 1),
-            **provenance.machine(),
+            **machine(),
         },
         members=[
             {

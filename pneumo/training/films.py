@@ -14,7 +14,7 @@ from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError
 from pneumo.inference import gate, lungs
 from pneumo.inference.lungs import LungMask, Segmenter
-from pneumo.preprocessing import aspect_ratio, augmentation, crops, network_input
+from pneumo.preprocessing import augmentation, crops, network_input
 from pneumo.preprocessing.augmentation import HARD_SHIFT, SHIFT, Augmentation
 from pneumo.preprocessing.network_input import SQUARE
 
@@ -149,7 +149,7 @@ def load_shifted_films(
         masks: see `lung_masks.aspect_ratios`.
     """
     films = _read(root, table, progress)
-    ranges = [aspect_ratio.crop_range(ratio) for ratio in lung_masks.aspect_ratios(root, table, masks)]
+    ranges = [augmentation.crop_range(ratio) for ratio in lung_masks.aspect_ratios(root, table, masks)]
     shifted = shifted_squares(films.squares, films.files, shift, draw, ranges)
     return dataclasses.replace(films, squares=_cropped_if_needed(shifted, crop_names, segmenter))
 

@@ -25,7 +25,7 @@ from pneumo.inference.findings import Quality
 from pneumo.inference.gate import Gate, GateNetwork, GateOutput, Limits, holder
 from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.labels import EXTERNAL_SPLIT
-from pneumo.model_store import provenance, store
+from pneumo.model_store import card, store
 from pneumo.model_store.card import SCREENING, SEGMENTATION
 from pneumo.networks import gate_network
 from pneumo.networks.gate_network import Heads
@@ -261,7 +261,7 @@ def fit(run: Run) -> Trained:
         ModelError: if there is no lung network.
         ValueError: for weights that are not there.
     """
-    started_from = provenance.initial_weights(run.weights)
+    started_from = card.initial_weights(run.weights)
     beside = run.root.parent / "opacity_masks"
     others = beside if (beside / external.TABLE).is_file() else None
     parts = run.parts
@@ -288,14 +288,14 @@ def fit(run: Run) -> Trained:
         labels=("novelty", "turned", "mirrored", "inverted"),
         training={
             "data": kaggle.describe(run.table),
-            **provenance.split_facts(parts, run.fold),
+            **card.split_facts(parts, run.fold),
             "films": {"train": len(parts.train), "validation": len(parts.validation), "other_hospitals": len(away)},
             "other_hospitals": others.name if others else None,
             "other_hospitals_share": OTHERS_SHARE if others else 0.0,
             "components": COMPONENTS,
             "views": dataclasses.asdict(VIEWS),
             "lungs_sha256": lung_card.sha256,
-            **provenance.machine(),
+            **card.machine(),
         },
     )
 
@@ -368,7 +368,7 @@ def summarise(answers: pd.DataFrame) -> dict[str, Any]:
         if correction:
             entry["corrected"] = _share(rows["correction"] == correction)
         metrics.setdefault("altered", {})[name] = entry
-    return provenance.tidy(metrics)
+    return card.tidy(metrics)
 
 
 def _share(holds: pd.Series) -> dict[str, float]:

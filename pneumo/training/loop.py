@@ -22,7 +22,7 @@ import keras
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pneumo.preprocessing import aspect_ratio, augmentation, network_input
+from pneumo.preprocessing import augmentation, network_input
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import checkpoints
 from pneumo.training.films import Films, Report, Stage, silent
@@ -110,7 +110,7 @@ def balanced_epoch(films: Films, size: int, recipe: Recipe, epoch: int) -> Epoch
 
     def draw(film: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         wanted, ratios = recipe.aspect_ratio, films.aspect_ratios
-        aspect_range = None if wanted is None or ratios is None else aspect_ratio.crop_range(ratios[film], wanted)
+        aspect_range = None if wanted is None or ratios is None else augmentation.crop_range(ratios[film], wanted)
         square = films.squares[film] / np.float32(255)
         view = augmentation.augmented_input(square, size, recipe.augmentation, rng, aspect_range)
         return view, films.labels[film, np.newaxis]

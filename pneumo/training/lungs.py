@@ -17,10 +17,10 @@ import pandas as pd
 
 from pneumo.datasets import external, kaggle, lung_masks
 from pneumo.errors import DatasetError
-from pneumo.evaluation import intervals, segmentation
+from pneumo.evaluation import intervals, metrics
 from pneumo.inference import lungs
 from pneumo.inference.lungs import THRESHOLD
-from pneumo.model_store import provenance, store
+from pneumo.model_store import card, store
 from pneumo.model_store.card import SEGMENTATION
 from pneumo.networks import lung_unet
 from pneumo.preprocessing.network_input import SQUARE
@@ -115,7 +115,7 @@ def fit(run: Run) -> Trained:
         ValueError: for weights that are not there.
     """
     recipe = RECIPE if run.epochs is None else dataclasses.replace(RECIPE, epochs=run.epochs)
-    started_from = provenance.initial_weights(run.weights)
+    started_from = card.initial_weights(run.weights)
     keras.utils.set_random_seed(recipe.seed)
     model = lung_unet.build(run.weights)
 
@@ -139,7 +139,7 @@ def fit(run: Run) -> Trained:
             "data": kaggle.describe(run.table),
             "masks": _describe(masks),
             "masks_fingerprint": _masks_fingerprint(masks, pd.concat(parts)),
-            **provenance.training_facts(
+            **card.training_facts(
                 parts,
                 run.fold,
                 {**dataclasses.asdict(recipe), "augmentation": AUGMENTATION},
@@ -231,9 +231,9 @@ def compare(model: keras.Model, films: DrawnFilms, batch: int = 32) -> pd.DataFr
             drawn = lungs.of_probability(probability).at(SQUARE, SQUARE)
             rows.append(
                 (
-                    segmentation.dice(drawn, truth),
-                    segmentation.iou(drawn, truth),
-                    segmentation.boundary_distance(drawn, truth),
+                    metrics.dice(drawn, truth),
+                    metrics.iou(drawn, truth),
+                    metrics.boundary_distance(drawn, truth),
                 )
             )
     measured = films.table[COLUMNS[:3]].reset_index(drop=True)
@@ -307,7 +307,7 @@ def summarise(measured: pd.DataFrame) -> dict[str, Any]:
         for figure in FIGURES
     }
     counted = {"films": len(measured), "patients": len(set(patients))}
-    return provenance.tidy({**figures, **counted, "failed": int(measured["boundary_distance"].isna().sum())})
+    return card.tidy({**figures, **counted, "failed": int(measured["boundary_distance"].isna().sum())})
 
 
 def _beside(root: Path) -> Path:

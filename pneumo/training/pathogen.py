@@ -17,8 +17,8 @@ from pneumo.evaluation import calibration
 from pneumo.evaluation import metrics as evaluation
 from pneumo.inference import gate
 from pneumo.inference.pathogen import BACTERIAL, LEANING, NAME
-from pneumo.model_store import provenance, store
-from pneumo.model_store.card import CLASSIFICATION, PATHOGEN, ModelCard
+from pneumo.model_store import store
+from pneumo.model_store.card import CLASSIFICATION, PATHOGEN, ModelCard, require_same_split
 from pneumo.model_store.store import PREDICTION_COLUMNS, SELECTION_SPLIT
 from pneumo.networks import ensemble
 from pneumo.networks.ensemble import Member
@@ -40,7 +40,7 @@ def fit(run: Run) -> Trained:
     """
     recipe = RECIPE if run.epochs is None else dataclasses.replace(RECIPE, epochs=run.epochs)
     start, model = store.load(PATHOGEN_START, gate.holder(PATHOGEN_START, run.out), CLASSIFICATION)
-    provenance.require_same_split(start, run.parts, run.fold)
+    require_same_split(start, run.parts, run.fold)
     keras.utils.set_random_seed(recipe.seed)
     network = _beginner(model, PATHOGEN_SIZE)
 

@@ -1,6 +1,6 @@
 """The frozen configuration that each shipped model is trained with."""
 
-from pneumo.preprocessing import aspect_ratio
+from pneumo.preprocessing import augmentation
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training.linear_probe import Probe
 from pneumo.training.loop import Recipe
@@ -27,7 +27,7 @@ RECIPES: dict[str, Recipe | Probe] = {
     "densenet121": Recipe(epochs=8),
     "mobilenetv2": Recipe(),
     "mobilenetv2_lungs": Recipe(),
-    "mobilenetv2_192": Recipe(epochs=16, seed=1, aspect_ratio=aspect_ratio.RANDOMISED),
+    "mobilenetv2_192": Recipe(epochs=16, seed=1, aspect_ratio=augmentation.RANDOMISED),
     "mobilenetv2_192_lungs": Recipe(seed=2, augmentation=Augmentation(detail=0.4)),
     "densenet121_lungs": Recipe(epochs=8, precision="mixed_bfloat16"),
 }

@@ -23,8 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from pneumo.datasets import kaggle
-from pneumo.model_store import provenance
-from pneumo.model_store.card import ModelCard
+from pneumo.model_store.card import ModelCard, initial_weights
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import classifier, loop, task
 from pneumo.training.films import Films, Report, Stage, load_films, silent
@@ -456,7 +455,7 @@ def run(
         family="cnn",
         seed_system=SEED_SYSTEM,
         architecture=NAME,
-        initial_weights=provenance.initial_weights(None),
+        initial_weights=initial_weights(None),
         cam_layer=configuration.cam_layer,
         training={
             "data": kaggle.describe(table),

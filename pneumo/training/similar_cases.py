@@ -11,7 +11,8 @@ from pneumo.errors import DatasetError
 from pneumo.inference import similar_cases
 from pneumo.inference.classifier import Classifier
 from pneumo.inference.similar_cases import Agreement, Embedder, FilmIndex
-from pneumo.model_store import provenance, store
+from pneumo.model_store import store
+from pneumo.model_store.card import tidy
 from pneumo.training import films, loop
 from pneumo.training.films import Report, Stage, silent
 
@@ -92,6 +93,6 @@ def record(name: str, indexed: Indexed) -> dict[str, Any]:
         "films": measured.films,
         "patients": measured.patients,
         "nearest": measured.count,
-        "agreement": {key: provenance.tidy(vars(share)) for key, share in shares.items()},
-        "by_chance": provenance.tidy({"label": measured.label_by_chance, "kind": measured.kind_by_chance}),
+        "agreement": {key: tidy(vars(share)) for key, share in shares.items()},
+        "by_chance": tidy({"label": measured.label_by_chance, "kind": measured.kind_by_chance}),
     }

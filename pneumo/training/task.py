@@ -16,8 +16,8 @@ import keras
 import pandas as pd
 
 from pneumo.datasets import kaggle
-from pneumo.model_store import provenance, store, weights
-from pneumo.model_store.card import ModelCard
+from pneumo.model_store import store, weights
+from pneumo.model_store.card import ModelCard, with_test_opened
 from pneumo.networks import classifiers
 from pneumo.preprocessing import crops, network_input
 from pneumo.training import films
@@ -257,7 +257,7 @@ def evaluate(
         root = kaggle.find_root(data)
         table = films.of_split(split, root, card.training.get("fold", 0))
     predictions = task.measure(Measurement(card, model, split, root, table, out, masks, progress))
-    return record(provenance.with_test_opened(card) if split == "test" else card, task, predictions, out)
+    return record(with_test_opened(card) if split == "test" else card, task, predictions, out)
 
 
 def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:

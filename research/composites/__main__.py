@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pneumo.cli.options import DataOption, reports_errors, required
-from pneumo.cli.output import say
+from pneumo.cli.output import DataOption, reports_errors, required, say
 from pneumo.datasets import kaggle, summary
 from research.composites import composites
 

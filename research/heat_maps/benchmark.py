@@ -17,8 +17,8 @@ from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation.cam import METHODS
-from pneumo.model_store import provenance, store
-from pneumo.model_store.card import ModelCard
+from pneumo.model_store import store
+from pneumo.model_store.card import ModelCard, tidy
 from pneumo.results import markdown_tables
 from research.heat_maps.metrics import BASELINES, LEVELS
 
@@ -126,7 +126,7 @@ def run(
             if measure == "likely":
                 of_likely = measured.references if references_only else measured.likely
                 found, scale = of_likely(model, root(), films)
-                card = dataclasses.replace(card, heat=provenance.tidy(scale.as_card()))
+                card = dataclasses.replace(card, heat=tidy(scale.as_card()))
             elif measure == "unlikely":
                 found = measured.unlikely(model, scale, root(), films)
             elif measure == "lungs":
@@ -189,7 +189,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 def record(benchmark: Benchmark) -> dict[str, Any]:
     """Return a benchmark for JSON, with null for what the films cannot tell."""
-    figures = [provenance.tidy(row) for row in benchmark.table.to_dict("records")]
+    figures = [tidy(row) for row in benchmark.table.to_dict("records")]
     card = benchmark.card
     return {
         "model": card.name,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from scipy.stats import spearmanr
 
-from pneumo.evaluation import segmentation
+from pneumo.evaluation import metrics
 from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate
 from pneumo.explanation.regions import HOT
 from pneumo.preprocessing.network_input import SQUARE
@@ -58,7 +58,7 @@ def points_inside(heat: np.ndarray, truth: np.ndarray) -> float:
 
 def hot_iou(heat: np.ndarray, truth: np.ndarray) -> float:
     """Return the intersection over union of what is at least `HOT` and a mask, 0…1."""
-    return segmentation.iou(heat >= HOT, truth)
+    return metrics.iou(heat >= HOT, truth)
 
 
 def taken_away(square: np.ndarray, heat: np.ndarray, instead: np.ndarray, film: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from toy import synthetic
 from typer.testing import CliRunner
 
 from pneumo.evaluation import metrics
-from pneumo.model_store import provenance
+from pneumo.model_store.card import tidy
 from research import card_tables
 
 DOCUMENT = """Before
@@ -73,7 +73,7 @@ def test_a_table_that_does_not_exist_is_named_and_nothing_is_written(documents):
 
 def test_a_card_gives_the_measurement_that_its_predictions_gave():
     measured = metrics.evaluate([0, 0, 1], [0.1, 0.8, 0.9], ["a", "b", "c"], 0.5)
-    card = synthetic.card(metrics={"val": provenance.tidy(dataclasses.asdict(measured))})
+    card = synthetic.card(metrics={"val": tidy(dataclasses.asdict(measured))})
 
     found = card_tables.measurement(card, "val").metrics
 
@@ -84,6 +84,6 @@ def test_a_card_gives_the_measurement_that_its_predictions_gave():
 
 def test_a_figure_that_the_films_cannot_tell_has_no_value():
     measured = metrics.evaluate([1, 1], [0.8, 0.9], ["a", "b"], 0.5)
-    card = synthetic.card(metrics={"val": provenance.tidy(dataclasses.asdict(measured))})
+    card = synthetic.card(metrics={"val": tidy(dataclasses.asdict(measured))})
 
     assert math.isnan(card_tables.measurement(card, "val").metrics.auroc.value)

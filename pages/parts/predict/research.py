@@ -5,7 +5,7 @@ import streamlit as st
 from pages.parts.predict import loaded_models
 from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
-from pneumo.explanation import table
+from pneumo.explanation import agreement
 from pneumo.explanation.heat_findings import ZONE_WORDS, Extent
 from pneumo.inference import lungs
 from pneumo.inference.pathogen import Leaning
@@ -56,7 +56,7 @@ def show_extent(extent: Extent, name: str, method: str) -> None:
         hide_index=True,
         width="content",
     )
-    found = table.figure(name, "opacities", method, "extent_correlation")
+    found = agreement.figure(name, "opacities", method, "extent_correlation")
     worth = ""
     if found:
         worth = _(

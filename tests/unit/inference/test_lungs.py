@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from toy import synthetic
 
-from pneumo.evaluation import segmentation
+from pneumo.evaluation import metrics
 from pneumo.inference import lungs
 from pneumo.inference.lungs import ZONES, LungMask, Segmenter, of_probability
 from pneumo.preprocessing import network_input
@@ -65,7 +65,7 @@ def test_the_output_of_a_network_of_any_size_is_brought_to_the_square(side):
     mask = of_probability(synthetic.lung_mask(side, side).astype(np.float32))
 
     assert mask.square.shape == mask.pieces.shape == (SQUARE, SQUARE)
-    assert segmentation.dice(mask.pieces > 0, synthetic.lung_mask(SQUARE, SQUARE)) > 0.97
+    assert metrics.dice(mask.pieces > 0, synthetic.lung_mask(SQUARE, SQUARE)) > 0.97
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_mask_fits_a_film_of_any_size_and_aspect_ratio(chest, height, width)
 
     assert (mask.shape, mask.dtype) == ((height, width), bool)
     if height > 1:
-        assert segmentation.dice(mask, synthetic.lung_mask(height, width)) > 0.98
+        assert metrics.dice(mask, synthetic.lung_mask(height, width)) > 0.98
 
 
 def test_holes_in_a_lung_are_filled():
@@ -196,7 +196,7 @@ def test_the_outline_runs_around_the_lungs(chest):
     mask, line = chest.at(500, 500), chest.outline(500, 500, 3)
 
     assert not (line & mask).any()
-    assert segmentation.boundary_distance(mask | line, mask) == pytest.approx(3, abs=0.2)
+    assert metrics.boundary_distance(mask | line, mask) == pytest.approx(3, abs=0.2)
     # The row through the middle meets the line left and right of each lung.
     assert np.flatnonzero(np.diff(line[250].astype(int)) == 1).size == 4
 
@@ -230,7 +230,7 @@ def test_a_network_draws_the_lungs_of_a_film():
 
     assert isinstance(mask, LungMask)
     assert mask.count == 2
-    assert segmentation.dice(mask.at(*film.shape), synthetic.lung_mask(*film.shape)) > 0.95
+    assert metrics.dice(mask.at(*film.shape), synthetic.lung_mask(*film.shape)) > 0.95
 
 
 def test_probabilities_come_in_the_size_of_the_network():
@@ -259,7 +259,7 @@ def test_one_segmenter_serves_many_threads():
 
     for number, square in enumerate(squares):
         assert np.array_equal(truth[number].square, segmenter.segment(square).square)
-        assert segmentation.dice(truth[number].at(SQUARE, SQUARE), square < 0.5) > 0.9
+        assert metrics.dice(truth[number].at(SQUARE, SQUARE), square < 0.5) > 0.9
 
 
 def test_what_counts_as_lung_is_one_half():

@@ -10,7 +10,7 @@ from toy import synthetic
 
 from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError
-from pneumo.evaluation import segmentation
+from pneumo.evaluation import metrics
 from pneumo.preprocessing import network_input
 from pneumo.preprocessing.network_input import SQUARE
 from pneumo.training import lungs
@@ -131,7 +131,7 @@ def test_a_film_and_its_mask_stay_aligned(size):
         assert 0 <= min(view.min(), truth.min()) <= max(view.max(), truth.max()) <= 1
         middle = (np.median(view[truth > 0.9]) + np.median(view[truth < 0.1])) / 2
         bright = view[..., 0] > middle
-        assert segmentation.dice(bright, truth[..., 0] > 0.5) > 0.93
+        assert metrics.dice(bright, truth[..., 0] > 0.5) > 0.93
 
 
 def test_views_are_turned_stretched_shifted_and_mirrored_within_their_ranges():

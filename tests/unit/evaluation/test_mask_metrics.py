@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.spatial.distance import cdist
 
-from pneumo.evaluation.segmentation import boundary_distance, dice, iou, outline
+from pneumo.evaluation.metrics import boundary_distance, dice, iou, outline
 
 MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 PAIRS = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(

@@ -2,7 +2,7 @@ import pytest
 
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
-from pneumo.explanation import table
+from pneumo.explanation import agreement
 
 TABLE = """part,method,figure,value,low,high,films
 lungs,gradcam,energy,0.34,0.30,0.38,12
@@ -18,7 +18,7 @@ def models(tmp_path):
 
 
 def test_a_figure_that_was_measured_is_found_with_its_interval(models):
-    assert table.figure("toy", "lungs", "gradcam", "energy", models) == Estimate(0.34, 0.30, 0.38)
+    assert agreement.figure("toy", "lungs", "gradcam", "energy", models) == Estimate(0.34, 0.30, 0.38)
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ def test_a_figure_that_was_measured_is_found_with_its_interval(models):
     ],
 )
 def test_what_was_not_measured_is_none(models, name, part, method, wanted):
-    assert table.figure(name, part, method, wanted, models) is None
+    assert agreement.figure(name, part, method, wanted, models) is None
 
 
 def test_a_model_whose_heat_maps_were_not_measured_is_told_how(models):
     with pytest.raises(ModelError, match=r"research\.heat_maps --model other --write"):
-        table.read("other", models)
+        agreement.read("other", models)
     (models / "toy" / "explanation.csv").write_text("part\nlungs\n")
     with pytest.raises(ModelError, match="toy"):
-        table.read("toy", models)
+        agreement.read("toy", models)
