@@ -41,10 +41,10 @@ def test_the_machine_is_described_by_the_packages_it_has():
 def test_an_opening_of_the_test_split_is_added_to_the_others():
     earlier = {"date": "2026-01-01", "sha256": "1" * 64}
 
-    card = card.with_test_opened(synthetic.card(test_openings=[earlier]))
+    opened = card.with_test_opened(synthetic.card(test_openings=[earlier]))
 
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    assert card.test_openings == [earlier, {"date": today, "sha256": "0" * 64}]
+    assert opened.test_openings == [earlier, {"date": today, "sha256": "0" * 64}]
 
 
 def test_figures_are_rounded_and_what_is_unknown_is_null():
