@@ -39,7 +39,20 @@ KERAS = (
     "unit/training",
 )
 KERAS_FIXTURES = {"toy_models", "saved"}
-SLOW = ("research",)
+# What a maintainer runs: studies, and how networks are built and trained. That the commands train, evaluate and ship a
+# model is tested in unit/cli and unit/training/test_classifier.py, which stay with the others.
+SLOW = (
+    "research",
+    "unit/networks",
+    "unit/training/test_ensemble.py",
+    "unit/training/test_gate_training.py",
+    "unit/training/test_loop.py",
+    "unit/training/test_lung_experiment.py",
+    "unit/training/test_lung_training.py",
+    "unit/training/test_search.py",
+    "unit/training/test_search_experiment.py",
+    "unit/training/test_search_space.py",
+)
 # What takes longest to start or to run comes first, so that no worker is left alone with it in the end.
 ORDER = ("browser", "shipped", "pages", "corpus", "unit", "research")
 # In seconds of a processor.
@@ -58,6 +71,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if "not keras" in config.option.markexpr and lies_in(collection_path, KERAS) else None
 
 
+# First, because pytest-xdist takes the groups as it finds them.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the place they lie in, keep those of a file in one process, and let the longest begin."""
     for item in items:

@@ -68,7 +68,7 @@ SETTLED = """(heading) => new Promise((done) => {
     };
     look();
 })"""
-ANSWERED = """() => Boolean(document.querySelector("[class*=st-key-answer_] h2")?.getClientRects().length)"""
+ANSWERED = """() => Boolean(document.querySelector("[class*=answer_] h2")?.getClientRects().length)"""
 # Written in the frame that first draws the pictures.
 DRAWN = """() => [...document.querySelectorAll("div")].some(
     (each) => each.shadowRoot?.querySelector(".viewer output")?.textContent.includes("%"))"""
@@ -104,7 +104,7 @@ def of_films(browser: Browser, url: str, runs: int) -> list[Timing]:
         heats.append(drawn)
         slides.append(page.get_by_role("slider", name="Opacity of the heat map").evaluate(BLEND))
         page.get_by_test_id("stFileUploader").get_by_role("button", name="Remove").click()
-        page.locator("[class*=st-key-answer_]").wait_for(state="detached")
+        page.locator("[class*=answer_]").wait_for(state="detached")
         _settled(page, PREDICT)
     page.context.close()
     names = ("Upload to answer", "Answer to heat map", "Opacity slider to pixels")
