@@ -8,7 +8,7 @@ BENCH_RUNS ?= 30
 KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483647
 # One a processor. What shares a trained model, a server or a browser stays in one process, see tests/conftest.py.
 TEST_WORKERS ?= logical
-PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help app train check test test-all test-light test-rest fuzz bench lint format clean
 

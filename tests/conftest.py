@@ -3,6 +3,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -55,6 +56,8 @@ SLOW = (
 )
 # What takes longest to start or to run comes first, so that no worker is left alone with it in the end.
 ORDER = ("browser", "shipped", "pages", "corpus", "unit", "research")
+# One server and one Chromium serve all tests in the browser, and a shipped model is loaded once.
+TOGETHER = ("tests/browser/", "tests/shipped/test_shipped")
 # In seconds of a processor.
 SPENT, BUDGET = "processor seconds", 10
 KERAS_IS_IMPORTED = pytest.StashKey[bool]()
@@ -71,20 +74,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if "not keras" in config.option.markexpr and lies_in(collection_path, KERAS) else None
 
 
-# First, because pytest-xdist takes the groups as it finds them.
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, and those of all files that share a server or loaded models.
+
+    The groups of pytest-xdist 3.8 (``--dist loadgroup``) do not work with pytest 9.2, which keeps node ids elsewhere.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return next((group for group in TOGETHER if file.startswith(group)), file)
+
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the place they lie in, keep those of a file in one process, and let the longest begin."""
+    """Mark tests by the place they lie in, and let the longest begin."""
     for item in items:
         if lies_in(item.path, KERAS) or KERAS_FIXTURES & {*getattr(item, "fixturenames", ())}:
             item.add_marker("keras")
         is_narrow = item.get_closest_marker("browser") and "phone" in item.name
         if lies_in(item.path, SLOW) or (is_narrow and not item.get_closest_marker("phone")):
             item.add_marker("slow")
-        # One server and one Chromium serve all tests in the browser; those of a file share what was made for them.
-        if not item.get_closest_marker("xdist_group"):
-            place = item.path.relative_to(TESTS)
-            item.add_marker(pytest.mark.xdist_group("browser" if place.parts[0] == "browser" else place.as_posix()))
     items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
 
 

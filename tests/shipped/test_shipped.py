@@ -31,7 +31,6 @@ SAMPLE_LOG_ODDS = Path(__file__).with_name("sample_log_odds.json")
 # With the tests of the indexes, so that a model is loaded once for both.
 pytestmark = [
     pytest.mark.skipif(not FOLDERS, reason="models/ is empty: no model is shipped yet"),
-    pytest.mark.xdist_group("shipped models"),
 ]
 
 

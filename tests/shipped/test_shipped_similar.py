@@ -16,7 +16,6 @@ LARGEST = 10_000_000
 
 pytestmark = [
     pytest.mark.skipif(not INDEXED, reason="no index is shipped yet"),
-    pytest.mark.xdist_group("shipped models"),
 ]
 
 
