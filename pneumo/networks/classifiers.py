@@ -136,111 +136,40 @@ def _resnet50v2(picture: keras.KerasTensor, weights: str | None) -> keras.KerasT
     return features
 
 
+# The layer that heat maps are drawn from, and the features, of each backbone.
+_VGG19 = "block5_conv4", _transfer(keras.applications.VGG19, "caffe")
+_RESNET50V2 = "post_relu", _resnet50v2
+_RESNET50 = "conv5_block3_out", _transfer(keras.applications.ResNet50, "caffe")
+_DENSENET121 = "relu", _transfer(keras.applications.DenseNet121, "torch")
+_MOBILENETV2 = "out_relu", _transfer(keras.applications.MobileNetV2, "tf")
+
+
+def _pretrained(
+    name: str,
+    title: str,
+    backbone: tuple[str, Callable[[keras.KerasTensor, str | None], keras.KerasTensor]],
+    size: int = 160,
+    view: str = crops.FILM,
+    published: str | None = None,
+) -> Architecture:
+    return Architecture(name, title, "transfer", published, size, *backbone, pretrained=True, view=view)
+
+
 _ALL = (
     Architecture("dense", "Dense baseline", "dense", "dense baseline, two hidden ReLU layers", 64, None, _dense),
     Architecture("cnn", "Small CNN", "cnn", "CNN, two convolutions + max-pooling + dense", 128, "conv2", _cnn),
     Architecture(
-        "cnn_deep",
-        "Deeper CNN",
-        "cnn",
-        "deeper CNN, more filters, two dense layers",
-        128,
-        "relu4",
-        _cnn_deep,
+        "cnn_deep", "Deeper CNN", "cnn", "deeper CNN, more filters, two dense layers", 128, "relu4", _cnn_deep
     ),
-    Architecture(
-        "vgg19",
-        "VGG19 transfer",
-        "transfer",
-        "VGG19 transfer",
-        160,
-        "block5_conv4",
-        _transfer(keras.applications.VGG19, "caffe"),
-        pretrained=True,
-    ),
-    Architecture(
-        "resnet50v2",
-        "ResNet50V2 transfer",
-        "transfer",
-        "ResNet50V2 transfer",
-        160,
-        "post_relu",
-        _resnet50v2,
-        pretrained=True,
-    ),
-    Architecture(
-        "resnet50",
-        "ResNet50 transfer",
-        "transfer",
-        None,
-        160,
-        "conv5_block3_out",
-        _transfer(keras.applications.ResNet50, "caffe"),
-        pretrained=True,
-    ),
-    Architecture(
-        "densenet121",
-        "DenseNet121 transfer",
-        "transfer",
-        None,
-        160,
-        "relu",
-        _transfer(keras.applications.DenseNet121, "torch"),
-        pretrained=True,
-    ),
-    Architecture(
-        "mobilenetv2",
-        "MobileNetV2 transfer",
-        "transfer",
-        None,
-        160,
-        "out_relu",
-        _transfer(keras.applications.MobileNetV2, "tf"),
-        pretrained=True,
-    ),
-    Architecture(
-        "mobilenetv2_192",
-        "MobileNetV2 at 192 px",
-        "transfer",
-        None,
-        192,
-        "out_relu",
-        _transfer(keras.applications.MobileNetV2, "tf"),
-        pretrained=True,
-    ),
-    Architecture(
-        "densenet121_lungs",
-        "Lungs-only DenseNet121",
-        "transfer",
-        None,
-        160,
-        "relu",
-        _transfer(keras.applications.DenseNet121, "torch"),
-        pretrained=True,
-        view=crops.LUNGS,
-    ),
-    Architecture(
-        "mobilenetv2_192_lungs",
-        "Lungs-only MobileNetV2 at 192 px",
-        "transfer",
-        None,
-        192,
-        "out_relu",
-        _transfer(keras.applications.MobileNetV2, "tf"),
-        pretrained=True,
-        view=crops.LUNGS,
-    ),
-    Architecture(
-        "mobilenetv2_lungs",
-        "Lungs-only MobileNetV2",
-        "transfer",
-        None,
-        160,
-        "out_relu",
-        _transfer(keras.applications.MobileNetV2, "tf"),
-        pretrained=True,
-        view=crops.LUNGS,
-    ),
+    _pretrained("vgg19", "VGG19 transfer", _VGG19, published="VGG19 transfer"),
+    _pretrained("resnet50v2", "ResNet50V2 transfer", _RESNET50V2, published="ResNet50V2 transfer"),
+    _pretrained("resnet50", "ResNet50 transfer", _RESNET50),
+    _pretrained("densenet121", "DenseNet121 transfer", _DENSENET121),
+    _pretrained("mobilenetv2", "MobileNetV2 transfer", _MOBILENETV2),
+    _pretrained("mobilenetv2_192", "MobileNetV2 at 192 px", _MOBILENETV2, 192),
+    _pretrained("densenet121_lungs", "Lungs-only DenseNet121", _DENSENET121, view=crops.LUNGS),
+    _pretrained("mobilenetv2_192_lungs", "Lungs-only MobileNetV2 at 192 px", _MOBILENETV2, 192, crops.LUNGS),
+    _pretrained("mobilenetv2_lungs", "Lungs-only MobileNetV2", _MOBILENETV2, view=crops.LUNGS),
 )
 
 REGISTRY: dict[str, Architecture] = {architecture.name: architecture for architecture in _ALL}
