@@ -27,7 +27,7 @@ check: $(VENV)/dev-installed  ## Check format, style, types and imports, and run
 test-light:
 	$(PYTEST) -m "not keras and not slow and not browser" tests/unit $(PYTEST_ARGS)
 
-test: $(VENV)/dev-installed  ## Run the tests of all that users meet: seven minutes
+test: $(VENV)/dev-installed  ## Run the tests of all that users meet: ten minutes and more
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-all: lint  ## Run `lint` and all tests, and count the lines of the library that they run
