@@ -201,4 +201,8 @@ def reassess(reading: Reading, models: Models) -> Reading:
     """Ask another classifier about a film; what the gate said of it stands, and a film without an answer gets none."""
     if reading.radiograph is None or reading.assessment is None:
         return replace(reading, models=models)
-    return replace(reading, models=models, assessment=models.classifier.assess(reading.radiograph, reading.lungs))
+    try:
+        assessment = models.classifier.assess(reading.radiograph, reading.lungs)
+    except MemoryError:
+        return Reading(reading.name, reading.source, models, error=out_of_memory(reading.name))
+    return replace(reading, models=models, assessment=assessment)

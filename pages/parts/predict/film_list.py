@@ -68,7 +68,7 @@ class Film:
                 raise ValueError(f"The file of {self.name} is no longer held.")
             known = self.reading
             self.close()
-            if known and known.models.gate is models.gate:
+            if known and not known.error and known.models.gate is models.gate:
                 # Another classifier: the film and its check are the same.
                 self.reading = reassess(known, models)
             else:

@@ -10,6 +10,7 @@ from pages.parts.predict import loaded_models
 from pages.parts.predict.answer import LOOKS
 from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
+from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation.calibration import as_percent
 from pneumo.explanation import drawing
@@ -58,7 +59,9 @@ def show_second_opinion(film: Film, first: Reading, shown: np.ndarray, method: s
             with column:
                 if reading.assessment:
                     show_opinion(reading.assessment)
-                show_heat(film, reading, shown, method)
+                    show_heat(film, reading, shown, method)
+                else:
+                    st.error(plain(told(str(reading.error))))
 
 
 def ask(film: Film, first: Reading, other: Models) -> Reading:

@@ -170,3 +170,18 @@ def test_a_film_without_an_answer_gets_none_from_another_model(models, toy_model
     second = reassess(first, other)
 
     assert (second.status, second.assessment, second.models) == (first.status, None, other)
+
+
+def test_another_model_that_does_not_fit_into_memory_is_told_of(models, toy_models, monkeypatch):
+    first = read_film(png(drawn()), "a.png", models)
+    other = Models(Classifier.open("dense", toy_models), models.gate)
+
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(other.classifier, "assess", exhausted)
+
+    second = reassess(first, other)
+
+    assert (second.status, second.models) == ("error", other)
+    assert "a.png needs more memory" in str(second.error)
