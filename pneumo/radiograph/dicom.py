@@ -5,10 +5,8 @@ not among them, so they reach no message or log; the two dates that an age is co
 """
 
 import io
-import re
 import zlib
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -29,8 +27,9 @@ from pydicom.uid import (
 )
 
 from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
-from pneumo.radiograph import decoder_limits, gdcm_process
+from pneumo.radiograph import decoder_limits, gdcm_process, header
 from pneumo.radiograph.grayscale import IN_COLOUR, SPREAD, bands, by_bands, of_image, percentile_window, turned_over
+from pneumo.radiograph.header import header_text
 from pneumo.sentences import say
 
 # A picture of 40 million pixels in 16-bit grey or 8-bit colour fits; a deflate bomb does not.
@@ -42,7 +41,6 @@ MAX_READS = 100_000
 # Pixels wider than four times their height are a broken header; resampling them would only waste memory.
 MAX_ASPECT = 4.0
 
-AGE_DATES = ("PatientBirthDate", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio")
 _PALETTE = tuple(
     f"{segmented}{colour}PaletteColorLookupTable{part}"
@@ -50,7 +48,8 @@ _PALETTE = tuple(
     for segmented, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
 )
 KEPT_ELEMENTS = (
-    *("SOPClassUID", "Modality", "BodyPartExamined", "ViewPosition", "PatientAge"),
+    "SOPClassUID",
+    *header.ELEMENTS,
     *(
         "SamplesPerPixel",
         "PhotometricInterpretation",
@@ -63,7 +62,6 @@ KEPT_ELEMENTS = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape"),
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
-    *AGE_DATES,
     *SPACINGS,
     *_PALETTE,
 )
@@ -108,8 +106,8 @@ def read(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
         "bits": bits_stored(dataset),
         "modality": header_text(dataset, "Modality"),
         "body_part": header_text(dataset, "BodyPartExamined"),
-        "view_position": header_text(dataset, "ViewPosition"),
-        "age_years": age_years(dataset),
+        "view_position": header.view_position(dataset),
+        "age_years": header.age_years(dataset),
         "pixel_aspect": aspect,
         "notes": tuple(notes),
     }
@@ -325,17 +323,6 @@ def _unpack_run_lengths(dataset: Dataset) -> None:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
 
 
-def header_text(dataset: Dataset, keyword: str) -> str | None:
-    """Return the first value of a text element as the file wrote it, or None where it is missing or empty."""
-    # The raw bytes: pydicom's own conversion would put values it finds wrong into warnings.
-    element = dataset.get_item(keyword)
-    value = element.value if element is not None else None
-    if value is None:
-        return None
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    return text.split("\\")[0].strip(" \0") or None
-
-
 def number(dataset: Dataset, keyword: str) -> float | None:
     """Return the first value of a decimal element, or None where it is missing or no finite number."""
     return _finite(header_text(dataset, keyword))
@@ -347,25 +334,6 @@ def _finite(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if np.isfinite(value) else None
-
-
-def age_years(dataset: Dataset) -> float | None:
-    """Return the age in years, from PatientAge or in whole months from birth to study; None if unknown."""
-    stated = re.fullmatch(r"(\d{1,3})([DWMY])", header_text(dataset, "PatientAge") or "")
-    if stated:
-        return int(stated[1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[stated[2]]
-    dates = [_date(header_text(dataset, keyword)) for keyword in AGE_DATES]
-    birth, study = dates[0], next((date for date in dates[1:] if date), None)
-    if birth is None or study is None or not 0 <= (study - birth).days <= 130 * 365.25:
-        return None
-    return int((study - birth).days / (365.25 / 12)) / 12
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        return datetime.strptime((text or "").replace(".", ""), "%Y%m%d")
-    except ValueError:
-        return None
 
 
 def pixel_aspect(dataset: Dataset) -> float:
