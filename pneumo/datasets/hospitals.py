@@ -68,12 +68,12 @@ class Hospitals:
             DatasetError: if it has not, see also `evidence`.
         """
         films = self.evidence(hospital)
-        if missing := {"PNEUMONIA": "with an opacity", "NORMAL": "without an opacity"}.keys() - set(films["label"]):
-            without = "with an opacity" if "PNEUMONIA" in missing else "without an opacity"
-            raise DatasetError(
-                f"{hospital} has no film {without} that a person read, so it cannot tell one from the other. "
-                "Choose a hospital that has films of both kinds."
-            )
+        for label, kind in (("PNEUMONIA", "with an opacity"), ("NORMAL", "without an opacity")):
+            if label not in set(films["label"]):
+                raise DatasetError(
+                    f"{hospital} has no film {kind} that a person read, so nobody can measure how well films with and "
+                    "without one are told apart there. Choose a hospital that has films of both kinds."
+                )
         return films
 
     def to_learn_from(self, left_out: Sequence[str] = ()) -> pd.DataFrame:
@@ -84,7 +84,7 @@ class Hospitals:
         is left out.
 
         Args:
-            left_out: hospitals that are not to be learned from.
+            left_out: hospitals whose patients are not to be learned from.
 
         Returns:
             A table like `kaggle.scan`'s with a column ``hospital``.
@@ -98,7 +98,8 @@ class Hospitals:
         known = (_is_read(films) & films["opacity"].notna()) | (
             (films["read_by"] == SOFTWARE) & (films["opacity"] == 0)
         )
-        films = films[known & ~films["hospital"].isin(left_out)]
+        elsewhere = films["patient"].isin(films.loc[films["hospital"].isin(left_out), "patient"])
+        films = films[known & ~elsewhere]
         both = films.groupby("hospital")["opacity"].nunique() == 2
         films = films[films["hospital"].map(both).astype(bool)]
         if films.empty:
