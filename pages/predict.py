@@ -84,7 +84,7 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
         keep_answer(reading, None)
         return
     gate.show_findings(film, reading)
-    show_answer(assessment)
+    show_answer(assessment, refused=reading.forced)
     shown = network_input.fit_within(radiograph.pixels, SCREEN_SIDE)
     heat, extent = loaded_models.heat_of(film, reading, method, (shown.shape[0], shown.shape[1])), None
     if heat:
@@ -103,7 +103,8 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
     similar_cases.show_similar(reading)
     research.show_research(film, reading, extent, method)
     about.show_reasons(assessment)
-    about.show_meaning(assessment.card)
+    if not reading.forced:
+        about.show_meaning(assessment.card)
     about.show_privacy()
     about.show_model(assessment.card)
 

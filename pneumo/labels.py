@@ -84,6 +84,11 @@ SPLITS = {
         "The validation films with the lungs made black: what a model can still tell, it does not read in the lungs, "
         "but from their outline, the rest of the film, or how it was taken.",
     ),
+    "val_surroundings_only": Split(
+        "Validation, surroundings only",
+        "The validation films with their lungs behind one grey rectangle, the same for all: what a model can still "
+        "tell, it does not read in the lungs.",
+    ),
     EXTERNAL_SPLIT: Split(
         "Another hospital (NIH)",
         "Films of another country and mostly of adults (NIH ChestX-ray14): how far the models carry beyond the "
@@ -106,6 +111,35 @@ SPLITS = {
         "Radiographs of other parts of the body, and other pictures: the gate should refuse them.",
     ),
 }
+_HOSPITAL = "hospital_"
+
+
+def hospital_split(hospital: str) -> str:
+    """Return the name of the split of a hospital's films that a person read."""
+    return f"{_HOSPITAL}{hospital}"
+
+
+def is_hospital_split(name: str) -> bool:
+    """Tell whether a name is one of `hospital_split`."""
+    return name.startswith(_HOSPITAL)
+
+
+def split_of(name: str) -> Split:
+    """Return a split's title and description, also of one of `hospital_split`.
+
+    Raises:
+        KeyError: if there is no such split.
+    """
+    if is_hospital_split(name):
+        hospital = name.removeprefix(_HOSPITAL)
+        return Split(
+            f"Hospital {hospital}",
+            f"The films of {hospital} that a person read, with an opacity or without. The model learned from none of "
+            "that hospital.",
+        )
+    return SPLITS[name]
+
+
 FIGURES = {
     "auroc": Figure(
         "AUROC", "how often a film with pneumonia gets a higher probability than a normal one; 0.5 is chance"

@@ -1,4 +1,4 @@
-"""``python -m pneumo data …``: count and fetch the data set."""
+"""``python -m pneumo data …``: count and fetch the data set, count the films of other hospitals."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from pneumo.cli import output
 from pneumo.cli.output import DataOption, JsonOption, reports_errors, required, say
-from pneumo.datasets import kaggle
+from pneumo.datasets import hospitals, kaggle
 
 app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)
 
@@ -31,6 +31,24 @@ def summary(data: DataOption = None, as_json: JsonOption = False) -> None:
         )
         return
     output.print_data_summary(films, parts)
+
+
+@app.command("hospitals")
+@reports_errors
+def count_hospitals(
+    folders: Annotated[list[Path], typer.Argument(help="Folders with labels.csv.", metavar="FOLDER...")],
+    as_json: JsonOption = False,
+) -> None:
+    """Count the films of other hospitals by who read them; labels that no person read stand last and are no evidence.
+
+    labels.csv has the columns file, opacity (1, 0 or nothing) and read_by (such as radiologist; software or folder
+    where no person read the film), and may have hospital, patient, age and finding.
+    """
+    counts = hospitals.read(folders).counts()
+    if as_json:
+        output.print_json(counts.to_dict("records"))
+    else:
+        output.print_table(counts, "Films of other hospitals")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from rich.table import Table
 from pneumo.cli import output
 from pneumo.cli.output import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required, say
 from pneumo.datasets import kaggle
+from pneumo.labels import hospital_split
 from pneumo.model_store import store
 
 if TYPE_CHECKING:
@@ -43,6 +44,22 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of model folders.")] = Path("models"),
     fold: Annotated[int, typer.Option(min=0, max=kaggle.FOLDS - 1, help="Which patients validate.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in runs/.")] = False,
+    hospitals: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--hospitals",
+            help="Learn from other hospitals besides: a folder with labels.csv. Give it once for each folder.",
+            show_default=False,
+        ),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--leave-out",
+            help="A hospital not to learn from; it helps to choose the epoch and the thresholds.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train a model and write its folder; the test split stays closed."""
     data = required(data)
@@ -60,8 +77,12 @@ def train(
             masks=masks,
             resume=resume,
             progress=partial(output.show_stage, show),
+            hospitals=hospitals or (),
+            leave_out=leave_out or (),
         )
     output.print_metrics(card, "val")
+    for hospital in leave_out or ():
+        output.print_metrics(card, hospital_split(hospital))
     _say_written(name, out)
 
 
@@ -79,10 +100,17 @@ def evaluate(
     split: Annotated[
         str,
         typer.Option(
-            help="val, val_shifted, test or external_nih; val_hard, val_evened, val_reframed, val_lungs_only "
-            "and val_without_lungs for classifiers; opacity_masks for lungs, out_of_distribution for gate."
+            help="val, val_shifted, test or external_nih; val_hard, val_evened, val_reframed, val_lungs_only, "
+            "val_without_lungs and val_surroundings_only for classifiers; opacity_masks for lungs, "
+            "out_of_distribution for gate."
         ),
     ] = "test",
+    hospital: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure on this hospital's films in place of a split; --data is its folder with labels.csv."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     models: ModelsOption = None,
 ) -> None:
@@ -92,7 +120,8 @@ def evaluate(
     from pneumo.training import task
 
     with output.progress_bar() as show:
-        card = task.evaluate(name, data, split, models, partial(output.show_stage, show), masks)
+        card = task.evaluate(name, data, split, models, partial(output.show_stage, show), masks, hospital)
+    split = hospital_split(hospital) if hospital else split
     if as_json:
         output.print_json({"model": name, "split": split, **card.metrics[split]})
     else:

@@ -33,7 +33,7 @@ def scan(folder: Path | str) -> pd.DataFrame:
         DatasetError: if the table is missing or lacks a column.
     """
     root = Path(folder)
-    listed = _listed(root, "label")
+    listed = read_table(root, "label")
     if not listed["label"].isin(kaggle.LABELS).all():
         raise DatasetError(f"{root / TABLE} needs each label to be NORMAL or PNEUMONIA.")
     if "label_contradicted" in listed:
@@ -69,7 +69,7 @@ def parts(folder: Path | str, films: pd.DataFrame) -> dict[str, np.ndarray]:
     Raises:
         DatasetError: if the table is missing.
     """
-    listed = _listed(Path(folder)).set_index("file").loc[films["file"]]
+    listed = read_table(Path(folder)).set_index("file").loc[films["file"]]
     normal = (films["label"] == "NORMAL").to_numpy()
     found = {
         name: (listed[column].fillna(0).astype(int) == 1).to_numpy() | (normal & (name == RELIABLE))
@@ -85,7 +85,7 @@ def unlabelled(folder: Path | str) -> pd.DataFrame:
     Raises:
         DatasetError: if the table is missing or lacks the column.
     """
-    return _listed(Path(folder))
+    return read_table(Path(folder))
 
 
 def strangers(folder: Path | str) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def strangers(folder: Path | str) -> pd.DataFrame:
     Raises:
         DatasetError: if the table is missing or lacks a column.
     """
-    listed = _listed(Path(folder), "category", "near_ood")
+    listed = read_table(Path(folder), "category", "near_ood")
     return pd.DataFrame(
         {
             "file": listed["file"],
@@ -117,14 +117,19 @@ def with_lungs(folder: Path | str) -> pd.DataFrame:
     Raises:
         DatasetError: if the table is missing or lacks a column.
     """
-    listed = _listed(Path(folder), "label", "lung_mask")
+    listed = read_table(Path(folder), "label", "lung_mask")
     table = listed[["file", "label"]].assign(
         patient=listed["file"].map(kaggle.patient_key), mask=listed["lung_mask"].map(str)
     )
     return table.sort_values("file", ignore_index=True)
 
 
-def _listed(folder: Path, *columns: str) -> pd.DataFrame:
+def read_table(folder: Path, *columns: str) -> pd.DataFrame:
+    """Read a folder's ``labels.csv``, all of it as text where a column has an empty cell.
+
+    Raises:
+        DatasetError: if it is missing or lacks ``file`` or one of the columns.
+    """
     path = folder / TABLE
     if not path.is_file():
         raise DatasetError(

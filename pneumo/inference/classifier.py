@@ -1,7 +1,7 @@
 """The whole path from a `Radiograph` to an `Assessment`."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -15,7 +15,7 @@ from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.preprocessing import crops, network_input
 from pneumo.preprocessing.crops import Box
 from pneumo.radiograph import Radiograph
-from pneumo.sentences import say
+from pneumo.sentences import Sentence, say
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,15 @@ class Assessment:
     card: ModelCard
     model_input: np.ndarray = field(repr=False)
     parts: tuple[Box, ...] = (crops.WHOLE,)
+
+    def of_refused_film(self) -> "Assessment":
+        """Return the same without the count of validation films, which says nothing of a film that the gate refused."""
+        limits = self.card.as_thresholds()
+        why = say(
+            "{found}; its limits are {low} for “unlikely” and {high} for “likely”.",
+            **{"found": _found(self.probability), "low": as_percent(limits.low), "high": as_percent(limits.high)},
+        )
+        return replace(self, reasons=(why, *self.reasons[1:]))
 
 
 class Classifier:
@@ -113,7 +122,7 @@ class Classifier:
 
     def _reasons(self, answer: Answer, probability: float) -> tuple[str, ...]:
         low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)
-        found = say("The model's probability of pneumonia is {probability}", probability=as_percent(probability))
+        found = _found(probability)
         seen = self.card.thresholds["evidence"]
         if answer == "likely":
             return (
@@ -140,3 +149,7 @@ class Classifier:
                 **{"found": found, "low": low, "high": high},
             ),
         )
+
+
+def _found(probability: float) -> Sentence:
+    return say("The model's probability of pneumonia is {probability}", probability=as_percent(probability))

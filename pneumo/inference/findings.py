@@ -1,5 +1,6 @@
 """Findings of the gate and the corrections that it offers; image quality; what a file's header says against a film."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,7 +8,7 @@ import cv2
 import numpy as np
 
 from pneumo.preprocessing import network_input
-from pneumo.radiograph import Radiograph
+from pneumo.radiograph import Radiograph, header
 from pneumo.sentences import Sentence, say
 
 Severity = Literal["refuse", "warn"]
@@ -20,14 +21,15 @@ SEEN_YEARS = (1.0, 6.0)
 # enlarging it.
 SMALLEST_SIDE = network_input.SQUARE // 2
 
-_RADIOGRAPHS = frozenset({"CR", "DX", "DR", "RG", "SC", "OT", "PX"})
+# Plain radiographs, as the standard and as machines call them, and what a picture of one is filed as.
+_RADIOGRAPHS = frozenset(("CR", "DX", "DR", "RG", "PX", "XR", "RX", "CXR", "DXR", "XRAY"))
+_CAPTURES = frozenset(("SC", "OT", "XC", "HC"))
 _CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO", "TRUNK", "BODY", "HEART", "MEDIASTIN", "BABYGRAM")
 _OTHER_PARTS = (
     *("ABDOMEN", "PELVI", "HIP", "SPINE", "SKULL", "HEAD", "NECK", "JAW", "TEETH", "SINUS", "BREAST", "KIDNEY"),
     *("HAND", "WRIST", "FINGER", "THUMB", "ELBOW", "FOREARM", "ARM", "HUMERUS", "SHOULDER", "CLAVICLE", "SCAPULA"),
     *("LEG", "KNEE", "ANKLE", "FOOT", "TOE", "FEMUR", "TIBIA", "FIBULA", "CALCANEUS", "EXTREMITY", "BLADDER", "COLON"),
 )
-_LATERAL_VIEWS = frozenset({"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT"})
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def of_file(film: Radiograph) -> list[Finding]:
     modality, part, view = (
         (text or "").strip().upper() for text in (film.modality, film.body_part, film.view_position)
     )
-    if modality and modality not in _RADIOGRAPHS:
+    if modality and not _may_be_radiograph(modality):
         findings.append(
             refuse(
                 "not_radiograph",
@@ -142,14 +144,38 @@ def of_file(film: Radiograph) -> list[Finding]:
                 say("The file says that it shows another part of the body ({part}), not the chest.", part=part),
             )
         )
-    if view in _LATERAL_VIEWS:
-        findings.append(
-            refuse(
-                "lateral",
-                say("The file says that it is a side view ({view}). Give the frontal film, PA or AP.", view=view),
-            )
-        )
+    if view and (finding := _view_finding(view)):
+        findings.append(finding)
     return findings + _age_findings(film.age_years)
+
+
+def _may_be_radiograph(modality: str) -> bool:
+    names = re.findall(r"[A-Z]+", modality.replace("-", ""))
+    return bool(names) and all(name in _RADIOGRAPHS | _CAPTURES for name in names)
+
+
+def _view_finding(view: str) -> Finding | None:
+    kind = header.projection(view)
+    if kind == "lateral":
+        return refuse(
+            "lateral",
+            say("The file says that it is a side view ({view}). Give the frontal film, PA or AP.", view=view),
+        )
+    if kind == "oblique":
+        return refuse(
+            "oblique",
+            say("The file says that it is an oblique view ({view}). Give the frontal film, PA or AP.", view=view),
+        )
+    if kind in ("decubitus", "lordotic"):
+        return warn(
+            "unusual_view",
+            say(
+                "The file says that it is no usual frontal view ({view}), so the answer may be wrong. Give the frontal "
+                "film, PA or AP, if there is one.",
+                view=view,
+            ),
+        )
+    return None
 
 
 def _age_findings(years: float | None) -> list[Finding]:
@@ -157,11 +183,11 @@ def _age_findings(years: float | None) -> list[Finding]:
         return []
     if years >= ADULT_YEARS:
         return [
-            warn(
+            refuse(
                 "adult",
                 say(
                     "The file says that the patient is {years} years old. The models saw children of one to five "
-                    "years only; on adults they were no better than chance.",
+                    "years only, and they call most normal films of adults pneumonia. Give a child's film.",
                     years=int(years),
                 ),
             )

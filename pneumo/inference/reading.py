@@ -194,7 +194,7 @@ def _read(given: Reading, correct: bool, force: bool) -> Reading:
     if refused and not force:
         return checked
     assessment = given.models.classifier.assess(film, result.lungs if result else None, square)
-    return replace(checked, assessment=assessment, forced=refused)
+    return replace(checked, assessment=assessment.of_refused_film() if refused else assessment, forced=refused)
 
 
 def reassess(reading: Reading, models: Models) -> Reading:
@@ -205,4 +205,5 @@ def reassess(reading: Reading, models: Models) -> Reading:
         assessment = models.classifier.assess(reading.radiograph, reading.lungs)
     except MemoryError:
         return Reading(reading.name, reading.source, models, error=out_of_memory(reading.name))
+    assessment = assessment.of_refused_film() if reading.forced else assessment
     return replace(reading, models=models, assessment=assessment)

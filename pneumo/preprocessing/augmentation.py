@@ -102,6 +102,47 @@ def augmented_input(
     return np.clip(view, 0.0, 1.0).astype(np.float32)[..., np.newaxis]
 
 
+# How far beyond the lungs of both films the swapped ones reach, and the width of the seam, in pixels of 224.
+REACH, SEAM = (5.0, 15.0), (2.0, 5.0)
+
+
+def swapped_surroundings(
+    film: np.ndarray, lungs: np.ndarray, other: np.ndarray, other_lungs: np.ndarray, reach: float, seam: float
+) -> np.ndarray:
+    """Lay a film's lungs over the surroundings of another film, so that these tell nothing of the label.
+
+    The box of the film's lungs is stretched to the box of the other's; where either has lungs, and `reach` pixels
+    around them, the film is seen, and elsewhere the other. A film that ends there ends there.
+
+    Args:
+        film: (side, side) uint8, whose lungs are seen.
+        lungs: (side, side) bool, its lungs.
+        other: (side, side) uint8, whose surroundings are seen.
+        other_lungs: (side, side) bool, its lungs.
+        reach: in pixels, see `REACH`.
+        seam: standard deviation of the blur between the films in pixels, see `SEAM`.
+
+    Returns:
+        (side, side) uint8; the film itself where one of the films has no lungs.
+    """
+    boxes = [cv2.boundingRect(mask.view(np.uint8)) for mask in (lungs, other_lungs)]
+    (left, top, width, height), (other_left, other_top, other_width, other_height) = boxes
+    if not (width and other_width):
+        return film
+    across, down = other_width / width, other_height / height
+    onto = np.array([[across, 0, other_left - across * left], [0, down, other_top - down * top]])
+    size = film.shape[::-1]
+    laid = cv2.warpAffine(film, onto, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    laid_lungs = cv2.warpAffine(lungs.view(np.uint8), onto, size, flags=cv2.INTER_NEAREST)
+    outside = np.where(laid_lungs.view(bool) | other_lungs, np.uint8(0), np.uint8(1))
+    near = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_3) <= reach
+    ends = [(0, 0), size] @ np.diag((across, down)) + onto[:, 2]
+    (first_column, first_row), (last_column, last_row) = np.rint(ends).astype(int).clip(0)
+    near[:first_row], near[last_row:], near[:, :first_column], near[:, last_column:] = (False,) * 4
+    share = cv2.GaussianBlur(near.astype(np.float32), (0, 0), seam)
+    return cv2.convertScaleAbs(other + share * (laid.astype(np.float32) - other))
+
+
 def shifted_input(
     square: np.ndarray,
     size: int,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
-from pneumo.labels import SPLITS
+from pneumo.labels import SPLITS, is_hospital_split, split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, SCREENING, ModelCard
 from pneumo.preprocessing.augmentation import Augmentation, of_values
@@ -150,7 +150,7 @@ def markdown(name: str, folder: Path | None = None) -> str:
 def table(card: ModelCard) -> str:
     """Return all figures of a card as a Markdown table."""
     rows = [
-        (f"{SPLITS[split].title} ({card.metrics[split]['films']})", figure, cell(values))
+        (f"{split_of(split).title} ({card.metrics[split]['films']})", figure, cell(values))
         for split in in_order(card.metrics)
         for figure, values in figures(card.metrics[split])
     ]
@@ -158,8 +158,8 @@ def table(card: ModelCard) -> str:
 
 
 def in_order(splits: Collection[str]) -> list[str]:
-    """Return those of `labels.SPLITS` that are given, validation first."""
-    known = [split for split in SPLITS if split in splits]
+    """Return those of `labels.SPLITS` and of hospitals that are given, validation first."""
+    known = [split for split in SPLITS if split in splits] + sorted(filter(is_hospital_split, splits))
     return sorted(known, key=lambda split: not split.startswith("val"))
 
 

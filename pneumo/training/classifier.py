@@ -1,18 +1,18 @@
 """Train a classifier, calibrate it and choose its thresholds on validation films; measure it on a split."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 
-from pneumo.datasets import external, kaggle, lung_masks
+from pneumo.datasets import external, hospitals, kaggle, lung_masks
 from pneumo.evaluation import calibration
 from pneumo.evaluation.metrics import Metrics, evaluate_table
 from pneumo.inference import gate
-from pneumo.labels import EXTERNAL_SPLIT
+from pneumo.labels import EXTERNAL_SPLIT, hospital_split
 from pneumo.model_store.card import CLASSIFICATION, ModelCard, initial_weights, tidy, training_facts
 from pneumo.model_store.store import (
     ASPECT_RANDOMISED_SPLIT,
@@ -23,23 +23,26 @@ from pneumo.model_store.store import (
 )
 from pneumo.networks import classifiers
 from pneumo.preprocessing import augmentation, crops
-from pneumo.training import linear_probe, loop
+from pneumo.training import linear_probe, loop, views
 from pneumo.training.films import (
+    RECTANGLE,
     SURROUNDINGS,
     Films,
     load_aspect_swapped_films,
     load_films,
     load_shifted_films,
+    lung_masks_of,
     segmenter_for,
 )
 from pneumo.training.linear_probe import Probe
-from pneumo.training.loop import MONITOR, Recipe
+from pneumo.training.loop import Recipe
 from pneumo.training.recipes import RECIPES
 from pneumo.training.task import Finish, Measurement, Run, Task, Trained
+from pneumo.training.views import Mix
 
 VALIDATION_SPLITS = ("val", SELECTION_SPLIT)
-# Validation films on which a part is black: what a model still tells then it did not read there.
-HIDDEN = {"val_without_lungs": crops.LUNGS, "val_lungs_only": SURROUNDINGS}
+# Validation films on which a part is hidden: what a model still tells then it did not read there.
+HIDDEN = {"val_without_lungs": crops.LUNGS, "val_lungs_only": SURROUNDINGS, "val_surroundings_only": RECTANGLE}
 # How far the films of a split stray whose aspect ratio tells nothing of the label.
 ASPECT_RANDOMISED = {HARD_SPLIT: augmentation.HARD_SHIFT, ASPECT_RANDOMISED_SPLIT: augmentation.SHARP_SHIFT}
 
@@ -47,28 +50,60 @@ ASPECT_RANDOMISED = {HARD_SPLIT: augmentation.HARD_SHIFT, ASPECT_RANDOMISED_SPLI
 def fit(run: Run) -> Trained:
     """Train an architecture of `classifiers.REGISTRY` by its recipe."""
     recipe = RECIPES.get(run.name, Recipe())
-    if run.epochs is not None and isinstance(recipe, Recipe):
-        recipe = dataclasses.replace(recipe, epochs=run.epochs)
+    if isinstance(recipe, Recipe):
+        if recipe.mix and not run.hospitals:
+            raise ValueError(f"{run.name} learns from several hospitals. Name their folders with --hospitals.")
+        mix = (recipe.mix or Mix()) if run.hospitals else None
+        recipe = dataclasses.replace(recipe, epochs=run.epochs or recipe.epochs, mix=mix)
+    elif run.hospitals:
+        raise ValueError(f"{run.name} is not trained in epochs, and cannot learn from several hospitals.")
     keras.utils.set_random_seed(recipe.seed)
     model = classifiers.build(run.name, run.weights)
 
     architecture = classifiers.REGISTRY[run.name]
     crop_names = [architecture.view]
     segmenter = segmenter_for(crop_names, run.out)
-    films = load_films(run.root, run.parts.train, run.progress, crop_names, segmenter)
+    films = load_films(run.root, run.learned, run.progress, crop_names, segmenter)
     validation = load_films(run.root, run.parts.validation, run.progress, crop_names, segmenter, shifted=True)
-    known = {}
+    away = {
+        hospital: load_films(run.root, table, run.progress, crop_names, segmenter)
+        for hospital, table in run.away.items()
+    }
+    known: dict[str, Any] = {}
+    if isinstance(recipe, Recipe) and recipe.mix:
+        # Where only the lungs' box is seen there are hardly any surroundings.
+        swaps = recipe.mix.swapped > 0 and crop_names == [crops.FILM]
+        films = dataclasses.replace(
+            films,
+            hospitals=run.learned["hospital"].to_numpy(str),
+            masks=drawn_lungs(run, films) if swaps else None,
+        )
+        known["hospitals"] = {
+            "learned_from": films_by_class(run.learned),
+            "shares": views.shares(films, recipe.mix),
+            "left_out": list(run.away),
+            "fingerprint": hospitals.fingerprint(run.learned),
+        }
     if isinstance(recipe, Recipe) and recipe.aspect_ratio:
-        ratios = lung_masks.aspect_ratios(run.root, run.parts.train, run.masks)
+        ratios = lung_masks.aspect_ratios(run.root, run.learned, run.masks)
         films = dataclasses.replace(films, aspect_ratios=ratios)
-        known = {"films_of_known_frame": int(np.isfinite(ratios).sum())}
+        known["films_of_known_frame"] = int(np.isfinite(ratios).sum())
     if isinstance(recipe, Probe):
         history = linear_probe.fit(model, films, validation, recipe, run.progress)
     else:
-        history = loop.fit(model, films, validation, recipe, run.checkpoints, resume=run.resume, progress=run.progress)
+        history = loop.fit(
+            model,
+            films,
+            validation,
+            recipe,
+            run.checkpoints,
+            away=away,
+            resume=run.resume,
+            progress=run.progress,
+        )
     return Trained(
         model,
-        calibrated(validation, run.parts.validation),
+        calibrated(validation, run.parts.validation, away={name: (away[name], run.away[name]) for name in away}),
         title=architecture.title,
         family=architecture.family,
         seed_system=architecture.seed_system,
@@ -79,21 +114,46 @@ def fit(run: Run) -> Trained:
         training={
             "data": kaggle.describe(run.table),
             **known,
-            **facts(run.parts, run.fold, recipe, history),
+            **facts(run.parts, run.fold, recipe, history, list(away)),
         },
         history=history,
     )
 
 
+def drawn_lungs(run: Run, films: Films) -> np.ndarray:
+    """Return the lungs of the films that are learned from, see `films.lung_masks_of`."""
+    beside = run.root.parent / lung_masks.FOLDER
+    folder = run.masks or (beside if (beside / lung_masks.TABLE).is_file() else None)
+    return lung_masks_of(run.learned, films.squares, folder, gate.open_segmenter(run.out), run.progress)
+
+
+def films_by_class(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the films of each hospital by label."""
+    counts = table.groupby(["hospital", "label"]).size()
+    return {
+        str(name): {str(label): int(n) for label, n in of.droplevel(0).items()} for name, of in counts.groupby(level=0)
+    }
+
+
 def facts(
-    parts: kaggle.Development, fold: int, recipe: Recipe | Probe, history: list[dict[str, float]]
+    parts: kaggle.Development,
+    fold: int,
+    recipe: Recipe | Probe,
+    history: list[dict[str, float]],
+    away: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what a card says of a run whose epoch was kept by its AUROC, see `card.training_facts`."""
-    return training_facts(parts, fold, recipe.facts(), history, MONITOR, f"AUROC on {SELECTION_SPLIT}")
+    kept_by = f"AUROC on {SELECTION_SPLIT}"
+    if away:
+        kept_by = f"mean of the {kept_by} and at the hospitals left out ({', '.join(away)})"
+    return training_facts(parts, fold, recipe.facts(), history, loop.monitor_of(away), kept_by)
 
 
 def calibrated(
-    validation: Films, table: pd.DataFrame, aspect_randomised: Sequence[Films] = ()
+    validation: Films,
+    table: pd.DataFrame,
+    aspect_randomised: Sequence[Films] = (),
+    away: Mapping[str, tuple[Films, pd.DataFrame]] | None = None,
 ) -> Callable[[keras.Model], Finish]:
     """Return what calibrates a stored classifier, chooses its thresholds, and predicts the validation films.
 
@@ -102,31 +162,45 @@ def calibrated(
         table: the same as `kaggle.scan` lists them.
         aspect_randomised: the films of `ASPECT_RANDOMISED_SPLIT`, once a draw: what the model is calibrated on in place
             of `SELECTION_SPLIT`.
+        away: the films of the hospitals that are left out, and their tables: the model is calibrated on them as well,
+            each hospital counting as much as the shifted validation films, and its thresholds are chosen on both.
     """
+    away = away or {}
+    selection = [SELECTION_SPLIT, *map(hospital_split, away)]
+    labels = np.concatenate([validation.labels, *(films.labels for films, _ in away.values())])
 
     def finish(shipped: keras.Model) -> Finish:
-        raw = predicted(shipped, validation)
+        raw, tables = predicted(shipped, validation), dict.fromkeys(VALIDATION_SPLITS, table)
+        for hospital, (films, listed) in away.items():
+            raw[hospital_split(hospital)] = loop.predict(shipped, films)
+            tables[hospital_split(hospital)] = listed.assign(file=listed["listed_as"])
         if aspect_randomised:
             draws = [loop.predict(shipped, films) for films in aspect_randomised]
-            raw[ASPECT_RANDOMISED_SPLIT] = draws[0]
-            labels = np.concatenate([films.labels for films in aspect_randomised])
-            fitted_on, fitted = ASPECT_RANDOMISED_SPLIT, calibration.fit(labels, np.concatenate(draws))
+            raw[ASPECT_RANDOMISED_SPLIT], tables[ASPECT_RANDOMISED_SPLIT] = draws[0], table
+            truths = np.concatenate([films.labels for films in aspect_randomised])
+            calibrated_on = fitted_on = ASPECT_RANDOMISED_SPLIT
+            fitted = calibration.fit(truths, np.concatenate(draws))
         else:
-            fitted_on, fitted = SELECTION_SPLIT, calibration.fit(validation.labels, raw[SELECTION_SPLIT])
+            scores = [raw[split] for split in selection]
+            groups = np.repeat(np.arange(len(scores)), list(map(len, scores)))
+            calibrated_on, fitted_on = " and ".join(selection), SELECTION_SPLIT
+            fitted = calibration.fit(labels, np.concatenate(scores), groups=groups)
         probability = {split: fitted.apply(scores) for split, scores in raw.items()}
-        limits = calibration.choose_thresholds(validation.labels, probability[SELECTION_SPLIT])
+        of_selection = np.concatenate([probability[split] for split in selection])
+        limits = calibration.choose_thresholds(labels, of_selection)
+        where = f"{' and '.join(selection)} (interval)"
         return Finish(
-            {**dataclasses.asdict(fitted), "fitted_on": fitted_on},
+            {**dataclasses.asdict(fitted), "fitted_on": fitted_on, **({"hospitals": list(away)} if away else {})},
             {
                 **dataclasses.asdict(limits),
                 "chosen_on": {
-                    "decision": f"one half of the probability calibrated on {fitted_on}",
-                    "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {SELECTION_SPLIT} (interval)",
-                    "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {SELECTION_SPLIT} (interval)",
+                    "decision": f"one half of the probability calibrated on {calibrated_on}",
+                    "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {where}",
+                    "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {where}",
                 },
-                "evidence": calibration.threshold_evidence(validation.labels, probability[SELECTION_SPLIT], limits),
+                "evidence": calibration.threshold_evidence(labels, of_selection, limits),
             },
-            {split: table.assign(probability=probability[split]) for split in raw},
+            {split: tables[split].assign(probability=probability[split]) for split in raw},
         )
 
     return finish

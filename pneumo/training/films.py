@@ -18,7 +18,9 @@ from pneumo.preprocessing import augmentation, crops, network_input
 from pneumo.preprocessing.augmentation import HARD_SHIFT, SHIFT, Augmentation
 from pneumo.preprocessing.network_input import SQUARE
 
-SURROUNDINGS = "surroundings"
+SURROUNDINGS, RECTANGLE = "surroundings", "rectangle"
+# It covers the lungs of nearly all films and tells nothing of their outline, as a black mask of the lungs would.
+RECTANGLE_ROWS, RECTANGLE_COLUMNS, RECTANGLE_GREY = slice(30, 195), slice(18, 206), 128
 _BATCH = 32
 
 
@@ -59,6 +61,9 @@ class Films:
             `squares` by `augmentation.shifted_input`.
         aspect_ratios: (films,) width:height of the films before they were squashed, NaN where unknown; None where
             nothing asks for it.
+        hospitals: (films,) str, the hospital of each film; None where all are of one.
+        masks: (films, side, side) bool, the lungs of each film, as `lung_masks_of` returns them; None where nothing
+            asks for them.
     """
 
     squares: np.ndarray
@@ -66,6 +71,8 @@ class Films:
     files: tuple[str, ...]
     shifted: np.ndarray | None = None
     aspect_ratios: np.ndarray | None = None
+    hospitals: np.ndarray | None = None
+    masks: np.ndarray | None = None
 
 
 def of_split(split: str, root: Path, fold: int) -> pd.DataFrame:
@@ -208,15 +215,49 @@ def load_squares(root: Path, table: pd.DataFrame, progress: Report = silent, wha
 
 
 def without(square: np.ndarray, hidden: str, mask: LungMask) -> np.ndarray:
-    """Return a film on which a part is black.
+    """Return a film on which a part is black, or behind a grey rectangle that is the same for all films.
 
     Args:
-        square: (`SQUARE`, `SQUARE`) of any type; left as it is.
-        hidden: `crops.LUNGS` or `SURROUNDINGS`.
+        square: (`SQUARE`, `SQUARE`) uint8; left as it is.
+        hidden: `crops.LUNGS`, `SURROUNDINGS` or `RECTANGLE`.
         mask: the lungs of the film.
     """
+    if hidden == RECTANGLE:
+        covered = square.copy()
+        covered[RECTANGLE_ROWS, RECTANGLE_COLUMNS] = RECTANGLE_GREY
+        return covered
     lung = mask.pieces > 0
     return np.where(lung if hidden == crops.LUNGS else ~lung, square.dtype.type(0), square)
+
+
+def lung_masks_of(
+    table: pd.DataFrame, squares: np.ndarray, folder: Path | None, segmenter: Segmenter, progress: Report = silent
+) -> np.ndarray:
+    """Return the lungs of films: as a human drew them where there is such a mask, else as the lung network does.
+
+    Args:
+        table: as `kaggle.scan` returns it.
+        squares: (films, `SQUARE`, `SQUARE`) uint8, the films of the table.
+        folder: of the lung masks, see `lung_masks.read_table`; None where there are none.
+        segmenter: draws the lungs of the other films.
+        progress: called as the work goes on.
+
+    Returns:
+        (films, `SQUARE`, `SQUARE`) bool.
+    """
+    drawn = np.zeros(squares.shape, bool)
+    known = lung_masks.read_table(folder / lung_masks.TABLE).set_index("name")["mask"] if folder else pd.Series()
+    paths = table["file"].str.rsplit("/", n=1).str[-1].map(known)
+    by_human = paths.notna().to_numpy()
+    for film in np.flatnonzero(by_human):
+        drawn[film] = network_input.squashed(lung_masks.read_mask(folder / paths.iloc[film])) > 127
+    others = np.flatnonzero(~by_human)
+    for start in range(0, len(others), _BATCH):
+        some = others[start : start + _BATCH]
+        for film, probability in zip(some, segmenter.probability(squares[some] / np.float32(255)), strict=True):
+            drawn[film] = lungs.of_probability(probability).pieces > 0
+        progress(Stage("finding the lungs", start + len(some), len(others)))
+    return drawn
 
 
 def cropped_squares(
@@ -233,7 +274,7 @@ def cropped_squares(
         crop_names: keys of `crops.CROPS`.
         segmenter: draws the lungs.
         progress: called as the work goes on.
-        hidden: what is made black once the lungs are found: `crops.LUNGS`, `SURROUNDINGS` or nothing.
+        hidden: what of the film is hidden once the lungs are found, see `without`; nothing where None.
 
     Returns:
         (films, `SQUARE`, `SQUARE`) for one crop, else (films, `SQUARE`, `SQUARE`, crops), uint8.

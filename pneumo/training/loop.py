@@ -13,8 +13,11 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,16 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from pneumo.preprocessing import augmentation, network_input
 from pneumo.preprocessing.augmentation import Augmentation
-from pneumo.training import checkpoints
+from pneumo.training import checkpoints, views
 from pneumo.training.films import Films, Report, Stage, silent
+from pneumo.training.views import Batch, Draw, Mix, RandomView, ViewWorkers
 
 # The figure of an epoch that decides which one is kept.
 MONITOR = "shifted_auroc"
+# The same where hospitals are left out: the mean of that figure and of the AUROC at each of them.
+MEAN_MONITOR = "mean_auroc"
+# So many batches are drawn ahead of the network.
+AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Recipe:
         aspect_ratio: the least and the greatest width:height of a view. Where the film's own is known, that of the view
             is drawn between them, evenly on a logarithmic scale, so that it tells nothing of the label; None leaves it
             as it is.
+        mix: how batches are mixed of several hospitals; None where there is but one.
     """
 
     epochs: int = 12
@@ -63,11 +72,13 @@ class Recipe:
     precision: str = "float32"
     augmentation: Augmentation = field(default_factory=Augmentation)
     aspect_ratio: tuple[float, float] | None = None
+    mix: Mix | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return the recipe as cards and checkpoints tell it; they call its aspect ratio ``frames``."""
         facts = dataclasses.asdict(self)
-        return facts | {"frames": facts.pop("aspect_ratio")}
+        mix = facts.pop("mix")
+        return facts | {"frames": facts.pop("aspect_ratio")} | ({"mix": mix} if mix else {})
 
 
 class Epoch(keras.utils.PyDataset):
@@ -78,44 +89,41 @@ class Epoch(keras.utils.PyDataset):
         batch: views a step.
         seed: of the run, and the number of the epoch.
         draw: given a film and a generator, returns a view and what the network is to say of it.
+        workers: draw the batches ahead of the network; None where they are drawn when they are needed.
     """
 
     def __init__(
-        self,
-        order: np.ndarray,
-        batch: int,
-        seed: tuple[int, int],
-        draw: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]],
+        self, order: np.ndarray, batch: int, seed: tuple[int, int], draw: Draw, workers: ViewWorkers | None = None
     ) -> None:
         super().__init__()
-        self._order, self._batch, self._seed, self._draw = order, batch, seed, draw
+        self._order, self._batch, self._seed, self._draw, self._ahead = order, batch, seed, draw, workers
+        self._asked: dict[int, Future[Batch]] = {}
 
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._batch)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng((*self._seed, index))
-        pairs = [self._draw(film, rng) for film in self._order[index * self._batch : (index + 1) * self._batch]]
-        views, truths = zip(*pairs, strict=True)
-        return np.stack(views), np.stack(truths)
+    def __getitem__(self, index: int) -> Batch:
+        if self._ahead is None:
+            return views.batch(self._draw, *self._films(index))
+        for coming in range(index, min(index + AHEAD, len(self))):
+            if coming not in self._asked:
+                self._asked[coming] = self._ahead.submit(*self._films(coming))
+        return self._asked.pop(index).result()
+
+    def _films(self, index: int) -> tuple[np.ndarray, tuple[int, ...]]:
+        return self._order[index * self._batch : (index + 1) * self._batch], (*self._seed, index)
 
 
-def balanced_epoch(films: Films, size: int, recipe: Recipe, epoch: int) -> Epoch:
-    """Return the views of one epoch of a classifier, (size, size, 1), half of them of each class."""
+def balanced_epoch(films: Films, size: int, recipe: Recipe, epoch: int, workers: ViewWorkers | None = None) -> Epoch:
+    """Return the views of one epoch of a classifier, (size, size, 1), see `views.balanced_order`."""
     seed = (recipe.seed, epoch)
-    rng = np.random.default_rng(seed)
-    half = (len(films.labels) + 1) // 2
-    classes = [np.flatnonzero(films.labels == label) for label in (0, 1)]
-    drawn = [np.resize(rng.permutation(members), half) for members in classes]
+    order = views.balanced_order(films, recipe.mix, np.random.default_rng(seed))
+    return Epoch(order, recipe.batch, seed, partial(random_view(size, recipe), films), workers)
 
-    def draw(film: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        wanted, ratios = recipe.aspect_ratio, films.aspect_ratios
-        aspect_range = None if wanted is None or ratios is None else augmentation.crop_range(ratios[film], wanted)
-        square = films.squares[film] / np.float32(255)
-        view = augmentation.augmented_input(square, size, recipe.augmentation, rng, aspect_range)
-        return view, films.labels[film, np.newaxis]
 
-    return Epoch(rng.permutation(np.concatenate(drawn)), recipe.batch, seed, draw)
+def random_view(size: int, recipe: Recipe) -> RandomView:
+    """Return what draws the views of a classifier."""
+    return RandomView(size, recipe.augmentation, recipe.aspect_ratio, recipe.mix)
 
 
 def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.ndarray]:
@@ -148,6 +156,7 @@ def fit(
     recipe: Recipe,
     folder: Path,
     *,
+    away: Mapping[str, Films] | None = None,
     resume: bool = False,
     progress: Report = silent,
 ) -> list[dict[str, float]]:
@@ -161,33 +170,44 @@ def fit(
         validation: films of other patients, to measure each epoch on.
         recipe: how to train.
         folder: where checkpoints go; created where it is missing.
+        away: the films of hospitals that are not learned from, to measure each epoch on besides.
         resume: go on from the checkpoint in ``folder`` if there is one.
         progress: called after each step and each epoch.
 
     Returns:
         One row an epoch: ``epoch, loss, accuracy, val_loss, val_accuracy, val_auroc, shifted_loss,
-        shifted_accuracy, shifted_auroc, seconds``.
+        shifted_accuracy, shifted_auroc, seconds``; with `away` also the ``mean_auroc`` that decides, and the same
+        figures as of ``val`` for each hospital.
 
     Raises:
         ValueError: if the checkpoint belongs to another recipe or other films.
     """
     keras.utils.set_random_seed(recipe.seed)
     twin = _in_precision(model, recipe.precision)
+    size, away = model.input_shape[1], away or {}
+    many = views.worthwhile(recipe.epochs * len(train.files))
     try:
-        return run_epochs(
-            twin,
-            recipe,
-            folder,
-            [train.files, validation.files],
-            lambda epoch: balanced_epoch(train, model.input_shape[1], recipe, epoch),
-            lambda: validate(twin, validation),
-            loss=keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
-            metrics=["accuracy"],
-            resume=resume,
-            progress=progress,
-        )
+        with ViewWorkers(train, random_view(size, recipe)) if many else nullcontext() as workers:
+            return run_epochs(
+                twin,
+                recipe,
+                folder,
+                [train.files, validation.files, *(films.files for films in away.values())],
+                lambda epoch: balanced_epoch(train, size, recipe, epoch, workers),
+                lambda: validate(twin, validation, away),
+                loss=keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
+                metrics=["accuracy"],
+                monitor=monitor_of(away),
+                resume=resume,
+                progress=progress,
+            )
     finally:
         model.set_weights(twin.get_weights())
+
+
+def monitor_of(away: Collection[str]) -> str:
+    """Return the figure of an epoch that decides which one is kept, given the hospitals that are left out."""
+    return MEAN_MONITOR if away else MONITOR
 
 
 def run_epochs(
@@ -266,13 +286,22 @@ def _in_precision(model: keras.Model, precision: str) -> keras.Model:
     return twin
 
 
-def validate(model: keras.Model, validation: Films) -> dict[str, float]:
-    """Return the model's `figures` on validation films as they are (``val_…``) and shifted (``shifted_…``)."""
-    return {
+def validate(model: keras.Model, validation: Films, away: Mapping[str, Films] | None = None) -> dict[str, float]:
+    """Return the model's `figures` on validation films as they are (``val_…``) and shifted (``shifted_…``).
+
+    With hospitals that are left out, also those there (``<hospital>_…``), and ``mean_auroc``, the mean of the AUROC on
+    shifted films and at each of these hospitals.
+    """
+    row = {
         key: value
         for name, shifted in (("val_", False), ("shifted_", True))
         for key, value in figures(name, validation.labels, predict(model, validation, shifted=shifted)).items()
     }
+    for hospital, films in (away or {}).items():
+        row |= figures(f"{hospital}_", films.labels, predict(model, films))
+    if away:
+        row[MEAN_MONITOR] = float(np.mean([row[MONITOR], *(row[f"{hospital}_auroc"] for hospital in away)]))
+    return row
 
 
 def figures(name: str, labels: np.ndarray, probability: np.ndarray) -> dict[str, float]:

@@ -15,9 +15,12 @@ from typing import Any
 import keras
 import pandas as pd
 
-from pneumo.datasets import kaggle
+from pneumo.datasets import hospitals, kaggle
+from pneumo.datasets.hospitals import Hospitals
+from pneumo.errors import DatasetError
+from pneumo.labels import hospital_split
 from pneumo.model_store import store, weights
-from pneumo.model_store.card import ModelCard, with_test_opened
+from pneumo.model_store.card import CLASSIFICATION, ModelCard, with_test_opened
 from pneumo.networks import classifiers
 from pneumo.preprocessing import crops, network_input
 from pneumo.training import films
@@ -39,6 +42,8 @@ class Run:
         checkpoints: where they go.
         resume: go on from the checkpoints.
         progress: called as the work goes on.
+        hospitals: folders of other hospitals to learn from besides, see `hospitals.read`.
+        leave_out: hospitals in them that are not learned from; they help to choose the epoch and the thresholds.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Run:
     checkpoints: Path
     resume: bool
     progress: Report
+    hospitals: Sequence[Path] = ()
+    leave_out: Sequence[str] = ()
 
     @cached_property
     def root(self) -> Path:
@@ -66,6 +73,24 @@ class Run:
     def parts(self) -> kaggle.Development:
         """The films to learn from and those that validate."""
         return kaggle.development_split(self.table, self.fold)
+
+    @cached_property
+    def elsewhere(self) -> Hospitals:
+        """The films of the other hospitals."""
+        return hospitals.read(self.hospitals, self.table)
+
+    @cached_property
+    def learned(self) -> pd.DataFrame:
+        """All films to learn from, with a column ``hospital``; the files of other hospitals are absolute paths."""
+        home = self.parts.train.assign(hospital=hospitals.HOME)
+        if not self.hospitals:
+            return home
+        return pd.concat([home, self.elsewhere.to_learn_from(self.leave_out)], ignore_index=True)
+
+    @cached_property
+    def away(self) -> dict[str, pd.DataFrame]:
+        """The films of each hospital that is left out, as far as a person read them."""
+        return {hospital: self.elsewhere.of_both_classes(hospital) for hospital in self.leave_out}
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +215,8 @@ def train(
     checkpoints: Path | None = None,
     resume: bool = False,
     progress: Report = silent,
+    hospitals: Sequence[Path] = (),
+    leave_out: Sequence[str] = (),
 ) -> ModelCard:
     """Train a network by its recipe and write ``<out>/<name>/``.
 
@@ -205,9 +232,11 @@ def train(
         checkpoints: where they go; ``runs/<name>`` in the working folder where None.
         resume: go on from the checkpoints.
         progress: called as the work goes on.
+        hospitals: see `Run`; for classifiers.
+        leave_out: see `Run`.
 
     Raises:
-        DatasetError: if the data set is not complete enough to train on.
+        DatasetError: if the data set is not complete enough to train on, or a table of hospitals is at fault.
         ImageError: if a film cannot be read.
         ModelError: if a network that this one is built on is missing, or was trained on other patients.
         ValueError: for an unknown name or weights that are not there.
@@ -218,8 +247,13 @@ def train(
         raise ValueError(f"There is no architecture {name!r}. Choose one of: {', '.join(known)}.")
     task = of_name(name)
     start = "imagenet" if weights is None and task.pretrained else None if weights == "none" else weights
+    if leave_out and not hospitals:
+        raise ValueError("To leave a hospital out, name the folders of hospitals with --hospitals.")
+    if hospitals and task.kind != CLASSIFICATION:
+        raise ValueError(f"{name} cannot learn from several hospitals; only classifiers can.")
     folder = checkpoints or Path("runs") / name
-    return ship(name, task, task.fit(Run(name, data, out, start, epochs, fold, masks, folder, resume, progress)), out)
+    run = Run(name, data, out, start, epochs, fold, masks, folder, resume, progress, hospitals, leave_out)
+    return ship(name, task, task.fit(run), out)
 
 
 def evaluate(
@@ -229,24 +263,29 @@ def evaluate(
     folder: Path | None = None,
     progress: Report = silent,
     masks: Path | None = None,
+    hospital: str | None = None,
 ) -> ModelCard:
     """Measure a shipped network on a split, rewrite its predictions and its card.
 
     Args:
         name: of the model folder.
-        data: a data set in the Kaggle layout, or for a split of `Task.elsewhere` a folder with ``labels.csv``.
+        data: a data set in the Kaggle layout, or for `hospital` and a split of `Task.elsewhere` a folder with
+            ``labels.csv``.
         split: one of `Task.splits`.
         folder: the folder of model folders.
         progress: called as the work goes on.
         masks: see `train`.
+        hospital: measure on this hospital's films that a person read, in place of a split; for classifiers.
 
     Raises:
         ModelError: if the network cannot be loaded.
         DatasetError: if the data set lacks the split, test patients were trained on, or masks or original sizes are
-            asked for and not known.
+            asked for and not known; if there is no such hospital, or the model learned from it.
         ValueError: if there is no such split.
     """
     task = of_name(name)
+    if hospital is not None:
+        return _evaluate_at(hospital, name, task, data, folder or store.models_folder(), progress)
     if split not in task.splits:
         raise ValueError(f"There is no split {split!r}. Choose one of: {', '.join(task.splits)}.")
     out = folder or store.models_folder()
@@ -258,6 +297,22 @@ def evaluate(
         table = films.of_split(split, root, card.training.get("fold", 0))
     predictions = task.measure(Measurement(card, model, split, root, table, out, masks, progress))
     return record(with_test_opened(card) if split == "test" else card, task, predictions, out)
+
+
+def _evaluate_at(hospital: str, name: str, task: Task, data: Path, out: Path, progress: Report) -> ModelCard:
+    if task.kind != CLASSIFICATION:
+        raise ValueError(f"{name} cannot be measured at a hospital; only classifiers can.")
+    card, model = store.load(name, out, task.kind)
+    if hospital in card.training.get("hospitals", {}).get("learned_from", ()):
+        raise DatasetError(
+            f"{name} learned from {hospital}, so a figure there would tell nothing. Train it again with "
+            f"--leave-out {hospital}, and measure that model."
+        )
+    table = hospitals.read([data]).evidence(hospital)
+    split = hospital_split(hospital)
+    predictions = task.measure(Measurement(card, model, split, data, table, out, None, progress))
+    predictions = {part: films.assign(file=films["listed_as"]) for part, films in predictions.items()}
+    return record(card, task, predictions, out)
 
 
 def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:

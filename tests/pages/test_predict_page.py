@@ -289,6 +289,8 @@ def test_a_refused_film_is_assessed_when_the_user_insists_and_the_warning_stays(
         assert "although pneumo refuses this film" in page.warning[0].value
         assert "does not look like a frontal chest film" in page.warning[1].value
         assert (offered[-1]["status"], offered[-1]["forced"]) == ("ok", True)
+        assert "films that score like this" not in texts(page)
+        assert "predict.prevalence" not in {field.key for field in page.number_input}
         page.selectbox(key="predict.model").select("dense").run()
 
     page.button(key="predict.withdraw").click().run()

@@ -52,10 +52,16 @@ def style_page() -> None:
 
 
 @st.fragment
-def show_answer(assessment: "Assessment") -> None:
-    """Show the answer and how sure it is; the share at the user's clinic runs this function alone."""
+def show_answer(assessment: "Assessment", *, refused: bool = False) -> None:
+    """Show the answer and how sure it is; the share at the user's clinic runs this function alone.
+
+    Args:
+        assessment: what the model says.
+        refused: whether the gate refused the film: it is then compared with no film that the model was measured on.
+    """
     look, card = LOOKS[assessment.answer], assessment.card
-    scores, held_at = loaded_models.validation_scores(card), float(card.calibration["prevalence"])
+    scores = None if refused else loaded_models.validation_scores(card)
+    held_at = float(card.calibration["prevalence"])
     with st.container(border=True, key=f"predict.answer_{assessment.answer}"):
         said, drawn = st.columns(2, vertical_alignment="center")
         with said:
@@ -67,9 +73,11 @@ def show_answer(assessment: "Assessment") -> None:
                 similar = similar_films(scores, assessment.probability, held_at)
                 st.markdown(told(str(similar)))
                 st.caption(counted_on(similar))
+            elif refused:
+                st.caption(_("The film was refused, so it is compared with no film that the model was measured on."))
             else:
                 st.caption(_("This model has no validation films to compare the film with."))
-            asked = ask_clinic(held_at)
+            asked = held_at if refused else ask_clinic(held_at)
         if scores:
             limits = card.as_thresholds()
             chart.draw(

@@ -58,7 +58,7 @@ def show_second_opinion(film: Film, first: Reading, shown: np.ndarray, method: s
         for column, reading in zip(st.columns(2), (first, second), strict=True):
             with column:
                 if reading.assessment:
-                    show_opinion(reading.assessment)
+                    show_opinion(reading.assessment, refused=reading.forced)
                     show_heat(film, reading, shown, method)
                 else:
                     st.error(plain(told(str(reading.error))))
@@ -86,13 +86,13 @@ def in_words(first: "Assessment", second: "Assessment") -> str:
     return f":material/call_split: {differ}"
 
 
-def show_opinion(assessment: "Assessment") -> None:
-    """Show what one model says."""
+def show_opinion(assessment: "Assessment", *, refused: bool = False) -> None:
+    """Show what one model says; of a film that the gate refused no count of films is told."""
     look, card = LOOKS[assessment.answer], assessment.card
     with st.container(border=True, key=f"predict.answer_{assessment.answer}_{card.name}"):
         st.markdown(f"**{card.title}**")
         st.markdown(f"{look.sign} **{told(look.words)}**, {told(as_percent(assessment.probability))}")
-        if scores := loaded_models.validation_scores(card):
+        if scores := None if refused else loaded_models.validation_scores(card):
             st.caption(told(str(similar_films(scores, assessment.probability, card.calibration["prevalence"]))))
 
 

@@ -41,8 +41,8 @@ def _load_catalogue(name: str, key: str, _classifier: "Classifier") -> Catalogue
 
 
 def show_similar(reading: Reading) -> None:
-    """Offer the validation films most like a film that was assessed."""
-    if reading.assessment is None:
+    """Offer the validation films most like a film that was assessed and not refused."""
+    if reading.assessment is None or reading.forced:
         return
     folded = st.expander(
         _("Cases like this one"), icon=":material/image_search:", key="predict.similar", on_change="rerun"

@@ -48,6 +48,10 @@ def pneumo(*arguments):
         (["search", "--data", "nowhere"], "no data set in the Kaggle layout"),
         (["search", "--data", "DATA", "--trials", "0"], "trials"),
         (["search", "--data", "DATA", "--fold", "6"], "fold"),
+        (["train", "cnn", "--data", "DATA", "--leave-out", "west"], "--hospitals"),
+        (["train", "cnn", "--data", "DATA", "--hospitals", "nowhere"], "labels.csv is missing"),
+        (["evaluate", "cnn", "--data", "nowhere", "--hospital", "west"], "labels.csv is missing"),
+        (["data", "hospitals", "nowhere"], "labels.csv is missing"),
         (["data", "summary"], "PNEUMO_DATA"),
         (["data", "summary", "--data", "nowhere"], "no data set in the Kaggle layout"),
         (["no-such-command"], "No such command"),
@@ -81,6 +85,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "data",
         "data summary",
         "data download",
+        "data hospitals",
     ],
 )
 def test_every_command_explains_itself(command):
@@ -102,7 +107,23 @@ def test_every_command_that_exists_is_among_the_explained():
         "download",
         "check",
         "leaks",
+        "hospitals",
     }
+
+
+def test_films_that_a_person_read_are_counted_apart_from_others(toy_data, tmp_path):
+    for number, film in enumerate(sorted((toy_data / "test").rglob("*.jpeg"))[:3]):
+        shutil.copy(film, tmp_path / f"{number}.jpg")
+    rows = "0.jpg,1,software\n1.jpg,0,radiologist\n2.jpg,1,radiologist\n"
+    (tmp_path / "labels.csv").write_text("file,opacity,read_by\n" + rows)
+
+    counted = json.loads(pneumo("data", "hospitals", tmp_path, "--json").stdout)
+
+    assert [(row["read_by"], row["films"], row["with_opacity"]) for row in counted] == [
+        ("radiologist", 2, 1),
+        ("software", 1, 1),
+    ]
+    assert "radiologist" in pneumo("data", "hospitals", tmp_path).stdout
 
 
 def test_the_version_is_printed():

@@ -36,12 +36,14 @@ def told(findings):
     return [(finding.code, finding.severity) for finding in findings]
 
 
-@pytest.mark.parametrize("modality", ["CR", "DX", "DR", "RG", "SC", "OT", "dx ", "", None])
+@pytest.mark.parametrize(
+    "modality", ["CR", "DX", "DR", "RG", "XR", "RX", "X-RAY", "CR/DX", "SC", "OT", "XC", "dx ", "", None]
+)
 def test_plain_radiographs_and_files_that_do_not_say_pass(modality):
     assert of_file(film_of(modality=modality)) == []
 
 
-@pytest.mark.parametrize("modality", ["CT", "MR", "US", "NM", "MG", "ct"])
+@pytest.mark.parametrize("modality", ["CT", "MR", "US", "NM", "MG", "ct", "CR/CT", "?"])
 def test_refuses_what_is_no_plain_radiograph(modality):
     findings = of_file(film_of(modality=modality))
 
@@ -65,12 +67,17 @@ def test_refuses_another_part_of_the_body(part):
     assert part.strip().upper() in findings[0].message
 
 
-@pytest.mark.parametrize("view", ["LL", "RL", "lateral", "LAT "])
+@pytest.mark.parametrize("view", ["LL", "RL", "lateral", "LAT ", "L", "XTABLE LATERAL", "SWIMMERS"])
 def test_refuses_a_lateral_view(view):
     assert told(of_file(film_of(view_position=view))) == [("lateral", "refuse")]
 
 
-@pytest.mark.parametrize("view", ["PA", "AP", "", None])
+def test_refuses_an_oblique_view_and_warns_of_an_unusual_frontal_one():
+    assert told(of_file(film_of(view_position="RAO"))) == [("oblique", "refuse")]
+    assert told(of_file(film_of(view_position="LLD"))) == [("unusual_view", "warn")]
+
+
+@pytest.mark.parametrize("view", ["PA", "AP", "PA/AP", "A-P", "PORTABLE AP SUPINE", "", None])
 def test_frontal_views_and_files_that_do_not_say_pass(view):
     assert of_file(film_of(view_position=view)) == []
 
@@ -93,10 +100,10 @@ def test_frontal_views_and_files_that_do_not_say_pass(view):
         (None, None, ""),
     ],
 )
-def test_warns_of_ages_that_the_models_did_not_see(years, code, said):
+def test_refuses_adults_and_warns_of_other_ages_that_the_models_did_not_see(years, code, said):
     findings = of_file(film_of(age_years=years))
 
-    assert told(findings) == ([(code, "warn")] if code else [])
+    assert told(findings) == ([(code, "refuse" if code == "adult" else "warn")] if code else [])
     assert all(said in finding.message for finding in findings)
 
 

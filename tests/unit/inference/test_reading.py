@@ -46,6 +46,8 @@ def test_a_refused_film_is_put_to_the_model_only_when_the_user_insists(models):
     assert (refused.status, refused.assessment, refused.forced) == ("refused", None, False)
     assert (forced.status, forced.forced) == ("ok", True)
     assert forced.findings == refused.findings
+    assert "validation films" not in " ".join(forced.reasons) + forced._repr_html_()
+    assert "validation films" not in " ".join(reassess(forced, models).reasons)
 
 
 def test_to_insist_on_an_accepted_film_changes_nothing(models):

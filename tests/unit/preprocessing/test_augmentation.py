@@ -221,3 +221,47 @@ def test_changes_are_told():
     assert augmentation.differences(rounded, recipe) == ""
     changed = Augmentation(brightness=0.5, flip=0.0)
     assert augmentation.differences(changed, recipe) == "brightness ± 0.30 → 0.50, share mirrored 0.50 → 0.00"
+
+
+def drawn_lungs(left, top, right, bottom, side=100):
+    """Two lungs in a box, with a gap between them."""
+    mask = np.zeros((side, side), bool)
+    middle = (left + right) // 2
+    mask[top:bottom, left : middle - 4], mask[top:bottom, middle + 4 : right] = True, True
+    return mask
+
+
+def test_lungs_are_laid_into_the_lungs_box_of_another_film_and_the_rest_is_that_film():
+    lungs, other_lungs = drawn_lungs(20, 30, 60, 70), drawn_lungs(20, 20, 80, 80)
+    film = np.where(lungs, 200, 100).astype(np.uint8)
+    other = np.where(other_lungs, 50, 10).astype(np.uint8)
+
+    swapped = augmentation.swapped_surroundings(film, lungs, other, other_lungs, 10, 2)
+
+    assert swapped.dtype == np.uint8
+    assert (swapped[22:78, 22:42] == 200).all()
+    assert swapped[50, 50] == 100
+    assert (swapped[:, :2] == 10).all()
+    assert (swapped[:2] == 10).all()
+    # The seam is a slope and no edge.
+    assert np.abs(np.diff(swapped[:20, 30].astype(int))).max() < 60
+
+
+def test_a_film_that_ends_at_its_lungs_ends_there_in_the_other_film_too():
+    lungs, other_lungs = drawn_lungs(0, 0, 100, 100), drawn_lungs(20, 20, 80, 80)
+    other = np.full((100, 100), 10, np.uint8)
+
+    swapped = augmentation.swapped_surroundings(np.full((100, 100), 200, np.uint8), lungs, other, other_lungs, 15, 2)
+
+    assert swapped[50, 50] == 200
+    assert (swapped[:, :12] == 10).all()
+    assert (swapped[:, 88:] == 10).all()
+
+
+@pytest.mark.parametrize("without", [0, 1])
+def test_a_film_without_lungs_keeps_its_surroundings(without):
+    masks = [drawn_lungs(20, 20, 80, 80), drawn_lungs(20, 20, 80, 80)]
+    masks[without] = np.zeros((100, 100), bool)
+    film, other = np.full((100, 100), 7, np.uint8), np.full((100, 100), 90, np.uint8)
+
+    assert augmentation.swapped_surroundings(film, masks[0], other, masks[1], 5, 2) is film

@@ -247,7 +247,8 @@ def test_a_recipe_that_randomises_the_aspect_ratio_says_how_many_are_known(toy_d
 
 def test_an_unknown_split_is_answered_with_the_known_ones(models, toy_data):
     known = (
-        "val, val_shifted, val_hard, val_evened, val_reframed, val_without_lungs, val_lungs_only, test, external_nih"
+        "val, val_shifted, val_hard, val_evened, val_reframed, val_without_lungs, val_lungs_only, "
+        "val_surroundings_only, test, external_nih"
     )
 
     with pytest.raises(ValueError, match=f"'train'.*{known}"):
@@ -291,3 +292,98 @@ def test_retraining_drops_the_old_predictions_and_keeps_the_count_of_openings(mo
     assert card.test_openings == before.test_openings
     assert store.measured_splits("dense", models) == ["val", "val_shifted"]
     assert set(card.metrics) == {"val", "val_shifted"}
+
+
+@pytest.fixture(scope="module")
+def two_hospitals(tmp_path_factory):
+    """A folder with ten films of each of two hospitals, half of them sick, and one that has no sick film."""
+    folder, rng, rows = tmp_path_factory.mktemp("hospitals"), np.random.default_rng(5), []
+    for hospital in ("east", "west", "north"):
+        for number in range(10):
+            sick = number % 2 == 1 and hospital != "north"
+            (folder / f"{hospital}{number}.jpg").write_bytes(synthetic.jpeg(synthetic.film(rng, sick)))
+            rows.append((f"{hospital}{number}.jpg", hospital, number, int(sick), "radiologist"))
+    columns = ["file", "hospital", "patient", "opacity", "read_by"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "labels.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def away_from_west(two_hospitals, toy_data, tmp_path_factory):
+    """The folder of a model that learned at home and from the hospital east, and the films it was trained on."""
+    work, seen = tmp_path_factory.mktemp("away"), []
+    synthetic.write_screening_models(work / "models")
+
+    def fit(model, train, *others, **options):
+        seen.append(train)
+        return untrained(model, train, *others, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "fit", fit)
+        task.train(
+            "cnn",
+            toy_data,
+            work / "models",
+            epochs=1,
+            checkpoints=work / "runs",
+            hospitals=[two_hospitals],
+            leave_out=["west"],
+        )
+    return work / "models", seen[0]
+
+
+def test_a_hospital_that_is_left_out_is_not_learned_from_and_its_figures_stand_in_the_card(away_from_west):
+    folder, train = away_from_west
+    card = store.read_card("cnn", folder)
+
+    assert set(train.hospitals) == {"guangzhou", "east"}
+    assert train.masks.any(axis=(1, 2)).all()
+    told = card.training["hospitals"]
+    assert told["learned_from"]["east"] == {"NORMAL": 5, "PNEUMONIA": 5}
+    assert (told["shares"], told["left_out"]) == ({"guangzhou": 0.5, "east": 0.5}, ["west"])
+    assert card.training["recipe"]["mix"] == {"home": 0.5, "swapped": 0.5}
+    assert "left out (west)" in card.training["kept_by"]
+    assert card.metrics["hospital_west"]["films"] == 10
+    predictions = store.read_predictions("cnn", "hospital_west", folder)
+    assert set(predictions["file"]) == {f"west{number}.jpg" for number in range(10)}
+    assert card.calibration["hospitals"] == ["west"]
+    assert "val_shifted and hospital_west" in card.thresholds["chosen_on"]["low"]
+    assert card.test_openings == []
+
+
+def test_a_model_is_measured_at_a_hospital_that_it_never_saw_and_at_no_other(away_from_west, two_hospitals):
+    folder, _ = away_from_west
+    trained = store.read_card("cnn", folder).metrics["hospital_west"]
+
+    card = task.evaluate("cnn", two_hospitals, folder=folder, hospital="west")
+
+    assert card.metrics["hospital_west"] == trained
+    north = task.evaluate("cnn", two_hospitals, folder=folder, hospital="north").metrics["hospital_north"]
+    assert north["auroc"]["value"] is None
+    assert north["specificity"]["value"] is not None
+    with pytest.raises(DatasetError, match=r"cnn learned from east.*--leave-out east"):
+        task.evaluate("cnn", two_hospitals, folder=folder, hospital="east")
+    with pytest.raises(ValueError, match="only classifiers"):
+        task.evaluate("lungs", two_hospitals, folder=folder, hospital="west")
+
+
+def test_what_a_model_tells_from_the_surroundings_alone_is_measured(models, toy_data):
+    synthetic.write_screening_models(models)
+
+    card = task.evaluate("dense", toy_data, "val_surroundings_only", models)
+
+    assert card.metrics["val_surroundings_only"]["films"] == card.metrics["val"]["films"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        ("cnn", {"leave_out": ["west"]}, "--hospitals"),
+        ("lungs", {"hospitals": ["somewhere"]}, "only classifiers"),
+        ("vgg19", {"hospitals": ["somewhere"]}, "not trained in epochs"),
+        ("everywhere", {}, "learns from several hospitals.*--hospitals"),
+    ],
+)
+def test_what_cannot_learn_from_hospitals_says_so(name, options, complaint, toy_data, tmp_path):
+    with pytest.raises(ValueError, match=complaint):
+        task.train(name, toy_data, tmp_path, weights="none", **options)

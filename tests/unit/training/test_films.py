@@ -1,9 +1,11 @@
+import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from toy import synthetic
 
 from pneumo import radiograph
-from pneumo.datasets import kaggle
+from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError, ImageError
 from pneumo.inference import lungs
 from pneumo.inference.lungs import Segmenter
@@ -89,6 +91,33 @@ def test_a_part_of_a_film_is_made_black_and_the_rest_stays(hidden, stays):
     np.testing.assert_array_equal(film, np.where(lung == stays, squares[0], 0))
     np.testing.assert_array_equal(lung_part, crops.cut(film, crops.box(crops.LUNGS, MASK.box)))
     np.testing.assert_array_equal(squares, given)
+
+
+def test_the_rectangle_over_the_lungs_is_grey_and_the_same_for_all_films():
+    squares = np.random.default_rng(5).integers(0, 128, (2, SQUARE, SQUARE), np.uint8)
+
+    covered = films.cropped_squares(squares, [crops.FILM], Drawing(), hidden=films.RECTANGLE)
+
+    assert (covered[:, 30:195, 18:206] == 128).all()
+    assert (covered == 128).sum() == 2 * 165 * 188
+    around = covered < 128
+    np.testing.assert_array_equal(covered[around], squares[around])
+
+
+def test_lungs_are_those_that_a_human_drew_where_there_are_any(tmp_path):
+    drawn = np.zeros((112, 112), np.uint8)
+    drawn[40:60, 40:60] = 255
+    (tmp_path / "m.png").write_bytes(cv2.imencode(".png", drawn)[1].tobytes())
+    table = "kermany_file,mask,orig_width,orig_height\nb.jpeg,m.png,100,100\n"
+    (tmp_path / lung_masks.TABLE).write_text(table)
+    listed = pd.DataFrame({"file": ["train/NORMAL/a.jpeg", "train/NORMAL/b.jpeg"]})
+    squares = np.zeros((2, SQUARE, SQUARE), np.uint8)
+
+    found = films.lung_masks_of(listed, squares, tmp_path, Drawing())
+
+    np.testing.assert_array_equal(found[0], MASK.pieces > 0)
+    np.testing.assert_array_equal(found[1], cv2.resize(drawn, (SQUARE, SQUARE)) > 127)
+    assert (films.lung_masks_of(listed, squares, None, Drawing())[1] == found[0]).all()
 
 
 LABELS = np.array([0, 0, 1, 1])
