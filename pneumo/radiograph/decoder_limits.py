@@ -29,6 +29,8 @@ MAX_TILE_BYTES = 128 * 1024**2
 
 _MARKER = re.compile(rb"(\xff++)([^\xff])", re.DOTALL)
 _START_OF_SCAN = 0xDA
+_JPEG_KINDS = {0xC1: "JPEG extended", 0xC3: "lossless JPEG", 0xF7: "JPEG-LS"}
+_START_OF_JPEG_2000 = b"\xff\x4f\xff\x51"
 # Restarts, start and end of the picture, and what is no marker at all.
 _WITHOUT_CONTENT = frozenset((0, 1, *range(0xD0, 0xDA)))
 
@@ -71,15 +73,30 @@ def refuse_size(width: int, height: int, name: str) -> None:
 
 def codestream_size(frame: bytes) -> tuple[int, int, int] | None:
     """Return width, height, components of a JPEG, JPEG-LS or JPEG 2000 codestream; None if it tells none."""
-    siz = frame.find(b"\xff\x4f\xff\x51", 0, 65536)
+    siz = frame.find(_START_OF_JPEG_2000, 0, 65536)
     if siz >= 0 and len(frame) >= siz + 42:
         right, bottom, left, top = struct.unpack_from(">4I", frame, siz + 8)
         return right - left, bottom - top, struct.unpack_from(">H", frame, siz + 40)[0]
-    for marker, _, place in _segments(frame):
-        is_frame_header = marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC))
-        if is_frame_header and place + 8 <= len(frame):
-            height, width, components = struct.unpack_from(">HHB", frame, place + 3)
-            return width, height, components
+    header = _frame_header(frame)
+    if header is None or header[1] + 8 > len(frame):
+        return None
+    height, width, components = struct.unpack_from(">HHB", frame, header[1] + 3)
+    return width, height, components
+
+
+def codestream_kind(frame: bytes) -> str | None:
+    """Return what a codestream is: JPEG, JPEG extended, lossless JPEG, JPEG-LS or JPEG 2000; None if none of these."""
+    if frame.startswith((_START_OF_JPEG_2000, b"\0\0\0\x0cjP  ")):
+        return "JPEG 2000"
+    header = _frame_header(frame)
+    return None if header is None else _JPEG_KINDS.get(header[0], "JPEG")
+
+
+def _frame_header(jpeg: bytes) -> tuple[int, int] | None:
+    """Return the marker of the segment that describes a JPEG picture, and the place of its content."""
+    for marker, _, place in _segments(jpeg):
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            return marker, place
     return None
 
 

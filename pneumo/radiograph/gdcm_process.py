@@ -9,6 +9,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -67,7 +68,8 @@ def decode(dataset: Dataset) -> tuple[np.ndarray, str]:
 def _serve() -> None:
     dataset = pydicom.dcmread(io.BytesIO(sys.stdin.buffer.read()), force=True)
     decoder = pydicom.pixels.get_decoder(dataset.file_meta.TransferSyntaxUID)
-    stored, properties = decoder.as_array(dataset, index=0, decoding_plugin="gdcm")
+    options: Any = {"correct_unused_bits": False}
+    stored, properties = decoder.as_array(dataset, index=0, decoding_plugin="gdcm", **options)
     result = io.BytesIO()
     np.savez(result, stored=stored, photometric=properties["photometric_interpretation"])
     sys.stdout.buffer.write(result.getvalue())

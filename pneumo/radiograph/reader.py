@@ -7,6 +7,7 @@ import hashlib
 import io
 import logging
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
+from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin
 
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
 from pneumo.radiograph import decoder_limits, grayscale
@@ -24,6 +25,9 @@ from pneumo.radiograph.decoder_limits import MAX_PIXELS
 from pneumo.sentences import say
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "DICOM")
+
+# A TIFF of one film holds it in a few sizes.
+MAX_PAGES = 16
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -269,11 +273,13 @@ def _may_be_bare_dicom(data: bytes) -> bool:
     return len(data) > 16 and data[:2] in (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08")
 
 
-def _opened(data: bytes, kind: str, name: str) -> Image.Image:
+def _opened(data: bytes, kind: str, name: str) -> ImageFile.ImageFile:
     """Open a picture that may be decoded, and decode nothing."""
     decoder_limits.refuse_laborious(data, kind, name)
     try:
-        image: Image.Image = Image.open(io.BytesIO(data), formats=[kind])
+        image = Image.open(io.BytesIO(data), formats=[kind])
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.is_animated:
+            image.seek(_full_size_page(data, name))
     except Image.DecompressionBombError as error:
         raise ImageSizeError(
             "{name} has more than {limit} million pixels. Export the film in a smaller size.",
@@ -281,13 +287,48 @@ def _opened(data: bytes, kind: str, name: str) -> Image.Image:
             limit=MAX_PIXELS // 10**6,
         ) from error
     decoder_limits.refuse_size(image.width, image.height, name)
-    # A camera's JPEG may hold previews after the picture proper; only the other formats have true frames.
-    if kind != "JPEG" and getattr(image, "is_animated", False):
-        raise UnsupportedImageError(
-            "{name} holds several pictures. pneumo reads one film at a time: export one of them.", name=name
-        )
+    # A camera's JPEG may hold previews after the picture proper; PNG and WebP have true frames.
+    if kind in ("PNG", "WEBP") and getattr(image, "is_animated", False):
+        raise _several_pictures(name)
     decoder_limits.refuse_slow(data, image, name)
     return image
+
+
+def _full_size_page(data: bytes, name: str) -> int:
+    """Return which page of a TIFF is the film, where all others are thumbnails of it.
+
+    Raises:
+        UnsupportedImageError: if another page is more than half as wide and as high as the largest one.
+    """
+    sides: list[tuple[int, int]] = []
+    with Image.open(io.BytesIO(data), formats=["TIFF"]) as pages:
+        assert isinstance(pages, TiffImagePlugin.TiffImageFile)
+        while len(sides) < MAX_PAGES:
+            try:
+                pages.seek(len(sides))
+            except EOFError:
+                break
+            except Exception:
+                # Pillow has read the sides of a page before it finds that it cannot decode it.
+                if len(pages.tag_v2) == 0:
+                    break
+            width, height = (pages.tag_v2.get(tag) for tag in (TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH))
+            if not isinstance(width, int) or not isinstance(height, int):
+                break
+            sides.append((width, height))
+        else:
+            raise _several_pictures(name)
+    largest = max(range(len(sides)), key=lambda page: sides[page][0] * sides[page][1])
+    films = [page for page in sides if max(page) * 2 > max(sides[largest])]
+    if len(films) > 1:
+        raise _several_pictures(name)
+    return largest
+
+
+def _several_pictures(name: str) -> UnsupportedImageError:
+    return UnsupportedImageError(
+        "{name} holds several pictures. pneumo reads one film at a time: export one of them.", name=name
+    )
 
 
 def _lies_on_its_side(image: Image.Image) -> bool:
@@ -300,22 +341,82 @@ def _lies_on_its_side(image: Image.Image) -> bool:
 def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     image = _opened(data, kind, name)
     bits, notes = _bits_of(data, image), list[str]()
-    image.load()
     stores_white_as_zero = (
         isinstance(image, TiffImagePlugin.TiffImageFile)
-        and image.mode.startswith("I;16")
+        # Pillow turns pictures of 8 bits and fewer itself.
+        and (image.mode.startswith("I") or image.mode == "F")
         and image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
     )
+    if bits > 8 and not (image.mode.startswith("I") or image.mode == "F"):
+        image.close()
+        pixels = grayscale.of_deep_colour(_deep_parts(data, kind, name, notes), notes)
+    else:
+        _settle_byte_order(image)
+        image.load()
+        pixels = grayscale.of_picture(_upright(image, notes), bits, name, notes, stores_white_as_zero)
+    return pixels, {"bits": bits, "notes": tuple(notes)}
+
+
+def _settle_byte_order(image: ImageFile.ImageFile) -> None:
+    # libtiff unpacks to the byte order of the machine, which Pillow forgets for signed and floating samples.
+    native = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
+    image.tile = [
+        tile._replace(args=(native.get(str(tile.args[0]), tile.args[0]), *tile.args[1:]))
+        if tile.codec_name == "libtiff" and isinstance(tile.args, tuple)
+        else tile
+        for tile in image.tile
+    ]
+
+
+def _deep_parts(data: bytes, kind: str, name: str, notes: list[str]) -> Iterator[grayscale.DeepPart]:
+    """Yield the upper and then the lower bytes of a picture of 16-bit colour: Pillow loads 8 bits of a sample."""
+    for weight in (256, 1):
+        image = _opened(data, kind, name)
+        modes = [_raw_mode(tile, image) for tile in image.tile]
+        if modes == ["LA;16B"]:
+            # The bytes of grey and of alpha, as if they were four colours.
+            image.tile = [image.tile[0]._replace(args="RGBA")]
+            yield grayscale.DeepPart(_upright(image, notes), np.array([256, 1, 0, 0], np.float32), 2)
+            return
+        if not all(mode[:-1].endswith(";16") for mode in modes):
+            raise UnsupportedImageError(
+                "{name} stores {bits} bits a sample in a kind of colour that pneumo does not read. "
+                "Export the film as 16-bit grey.",
+                name=name,
+                bits=_bits_of(data, image),
+            )
+        if weight == 1:
+            # The upper byte of the other byte order.
+            modes = [mode[:-1] + ("L" if mode.endswith("B") else "B") for mode in modes]
+        if image.mode == "RGBA" and modes[0].startswith("RGBX"):
+            image._mode = "RGB"
+        image.tile = [
+            tile._replace(args=mode if isinstance(tile.args, str) else (mode, *(tile.args or ())[1:]))
+            for tile, mode in zip(image.tile, modes, strict=True)
+        ]
+        alpha = 3 if image.mode == "RGBA" and weight > 1 else None
+        yield grayscale.DeepPart(_upright(image, notes if weight > 1 else []), grayscale.LUMA * weight, alpha)
+
+
+def _raw_mode(tile: ImageFile._Tile, image: ImageFile.ImageFile) -> str:
+    """Return in which order a part of a picture of 16-bit colour holds which samples, as Pillow names it."""
+    mode = tile.args if isinstance(tile.args, str) else str((tile.args or ("",))[0])
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        if image.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2:
+            # Pillow takes samples of 8 bits for granted where each colour stands for itself.
+            order = "L" if image.tag_v2.prefix == b"II" else "B"
+            return f"{mode};16{order}" if tile.codec_name == "raw" and mode in ("R", "G", "B", "A") else ""
+        mode = mode.replace(";16N", ";16L" if sys.byteorder == "little" else ";16B")
+    # A picture that is multiplied with its alpha is laid on black already.
+    return mode.replace("RGBa;16", "RGBX;16") if mode.startswith(("RGB", "LA")) else ""
+
+
+def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # As many kinds as a file can be damaged in, and none of them in the picture itself.
         notes.append(say("The EXIF block in the file is damaged; it was left out."))
-    pixels = grayscale.of_picture(image, bits, name, notes)
-    if stores_white_as_zero:
-        # Pillow turns 8-bit pictures of this kind itself and leaves 16-bit ones as they are.
-        np.subtract(1, pixels, out=pixels)
-        notes.append(grayscale.turned_over(say("white is zero")))
-    return pixels, {"bits": bits, "notes": tuple(notes)}
+    return image
 
 
 def _bits_of(data: bytes, image: Image.Image) -> int:

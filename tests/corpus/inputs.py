@@ -892,6 +892,7 @@ def dicom_structure() -> Named:
         )
     for syntax in ("", "1.2.3.4.5", "1.2.840.10008.1.2.4.100", "not a syntax", "1" * 200, "1.2.840.10008.1.2.4.102"):
         yield f"transfer syntax {syntax[:30]!r}.dcm", bytes(128) + b"DICM" + seeds.file_meta(syntax) + whole[132 + 40 :]
+    yield "private compression.dcm", dicom("1.2.3.4.5", PixelData=frames(random.Random(4).randbytes(900)))
     for written, claimed in itertools.permutations((IMPLICIT, EXPLICIT, DEFLATED, seeds.BIG_ENDIAN), 2):
         body = dicom(written)[132 + len(seeds.file_meta(written)) :]
         yield f"written as {written}, called {claimed}.dcm", bytes(128) + b"DICM" + seeds.file_meta(claimed) + body

@@ -528,7 +528,7 @@ def test_shows_a_real_inverted_chest_film_with_dark_lungs() -> None:
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
 def test_windows_by_the_rules_of_the_standard(function: str) -> None:
     stored = TWELVE_BIT
-    dataset = dataset_of(stored, 12, WindowCenter=1500, WindowWidth=900, VOILUTFunction=function)
+    dataset = dataset_of(stored, 12, WindowCenter=1900, WindowWidth=3000, VOILUTFunction=function)
 
     film = read(written(dataset))
 
@@ -536,8 +536,8 @@ def test_windows_by_the_rules_of_the_standard(function: str) -> None:
 
 
 def test_uses_the_first_of_several_windows() -> None:
-    many = read(dcm(TWELVE_BIT, 12, WindowCenter=[1000, 3000], WindowWidth=[500, 800]))
-    first = read(dcm(TWELVE_BIT, 12, WindowCenter=1000, WindowWidth=500))
+    many = read(dcm(TWELVE_BIT, 12, WindowCenter=[1700, 2300], WindowWidth=[3000, 3500]))
+    first = read(dcm(TWELVE_BIT, 12, WindowCenter=1700, WindowWidth=3000))
 
     np.testing.assert_array_equal(many.pixels, first.pixels)
 
@@ -558,17 +558,17 @@ def test_applies_a_modality_table_before_the_window() -> None:
 
 def test_prefers_the_voi_table_to_the_window() -> None:
     # 12-bit values into 8-bit entries: the case that pydicom's own apply_voi wraps around.
-    entries = [min(255, value // 8) for value in range(4096)]
+    entries = [min(255, value // 13) for value in range(4096)]
 
-    film = read(dcm(TWELVE_BIT, 12, VOILUTSequence=lut(entries, 0, 8), WindowCenter=10, WindowWidth=20))
+    film = read(dcm(TWELVE_BIT, 12, VOILUTSequence=lut(entries, 0, 8), WindowCenter=2500, WindowWidth=3000))
 
     np.testing.assert_allclose(film.pixels, np.array(entries)[TWELVE_BIT] / 255, atol=1e-6)
 
 
 def test_maps_values_outside_a_voi_table_to_its_ends() -> None:
-    film = read(dcm(TWELVE_BIT, 12, VOILUTSequence=lut(list(range(1000, 2000)), 500, 11)))
+    film = read(dcm(TWELVE_BIT, 12, VOILUTSequence=lut(list(range(1000, 4000)), 500, 12)))
 
-    np.testing.assert_allclose(film.pixels, np.clip(TWELVE_BIT + 500.0, 1000, 1999) / 2047, atol=1e-5)
+    np.testing.assert_allclose(film.pixels, np.clip(TWELVE_BIT + 500.0, 1000, 3999) / 4095, atol=1e-5)
 
 
 def test_spreads_a_film_without_window_between_percentiles() -> None:
