@@ -92,6 +92,8 @@ KEPT_ELEMENTS = (
 # % two are refused.
 MIN_CONTRAST, CONTRAST_PERCENTILES = 1 / 3, (1, 99)
 MAX_SATURATED = 0.4
+# The share of a film that one value of its body has at most.
+MAX_COUNT = 0.05
 # Half a step of the 8 bits in which a film is shown.
 SHADE = 0.5 / 255
 # Enough to tell shares of a film by.
@@ -756,13 +758,14 @@ def _shows(film: np.ndarray, grey: Grey) -> bool:
         film: values of some of the pixels that are no padding.
         grey: maps values to 0…1.
     """
-    if not film.size:
+    values, counts = np.unique(film, return_counts=True)
+    # Direct exposure, collimator and marker are of one value each, the body of hundreds.
+    is_body = counts <= MAX_COUNT * film.size
+    is_body[[0, -1] if film.size else []] = False
+    if not is_body.any():
         return True
     with np.errstate(all="ignore"):
-        # The lowest and the highest value are direct exposure, collimator and marker rather than body.
-        body = np.clip(grey(film[(film > film.min()) & (film < film.max())]), 0, 1)
-    if not body.size:
-        return True
+        body = np.repeat(np.clip(grey(values[is_body]), 0, 1), counts[is_body])
     low, high = body.min(), body.max()
     middle = (body > low + SHADE * (high - low)) & (body < high - SHADE * (high - low))
     darkest, brightest = np.percentile(body, CONTRAST_PERCENTILES)

@@ -313,13 +313,14 @@ def test_a_window_or_table_that_does_not_show_the_film_is_passed_over(
         assert words_of_it in note
 
 
-def test_a_window_that_blackens_the_air_and_burns_out_some_bone_is_used() -> None:
+@pytest.mark.parametrize("air", [0, 300, 3900])
+def test_a_window_that_loses_the_air_around_the_body_is_used(air: int) -> None:
     stored = STORED.copy()
-    stored[:, : WIDTH // 2] = 0
+    stored[:, : WIDTH // 2], stored[:2, -4:], stored[-2:, -4:] = air, 4095, 0
 
-    film = read(dicom(PixelData=words(stored), WindowCenter=1700, WindowWidth=2600))
+    film = read(dicom(PixelData=words(stored), WindowCenter=1900, WindowWidth=3000))
 
-    np.testing.assert_allclose(film.pixels, np.clip((stored - 1699.5) / 2599 + 0.5, 0, 1), atol=1e-4)
+    np.testing.assert_allclose(film.pixels, np.clip((stored - 1899.5) / 2999 + 0.5, 0, 1), atol=1e-4)
     assert film.notes == ()
 
 
