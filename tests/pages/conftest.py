@@ -1,24 +1,32 @@
 import shutil
-from pathlib import Path
+import sys
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import AppTest
 from toy import synthetic
 
 from pages.parts.shared import streamlit_internals
 from pneumo.datasets import kaggle, samples, summary
 from pneumo.model_store import store
 
-PAGES = Path(__file__).parents[2] / "pages"
 HISTORY = "epoch,loss,accuracy,val_loss,val_accuracy,val_auroc,shifted_loss,shifted_accuracy,shifted_auroc,seconds\n"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scanned_once():
+    """Streamlit looks through all installed packages for components with each new `AppTest`: 0.1 s every time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(autouse=True)
 def as_the_server(monkeypatch):
-    """Pages run through streamlit_app.py, as in a server; each run of an AppTest forgets what the server was told."""
+    """What the server was told once, and what each run of an `AppTest` forgets: how pages run, and to spare Keras."""
     make = PagesManager.__init__
 
     def made(self, *args, **options):
@@ -26,21 +34,8 @@ def as_the_server(monkeypatch):
         streamlit_internals.keep_pages_folder()
 
     monkeypatch.setattr(PagesManager, "__init__", made)
-
-
-@pytest.fixture
-def page():
-    """Opens a page by its name and the query of its address."""
-
-    def open_page(name, state=(), **query):
-        app = AppTest.from_file(PAGES / f"{name}.py", default_timeout=60)
-        for key, value in query.items():
-            app.query_params[key] = value
-        for key, value in dict(state).items():
-            app.session_state[key] = value
-        return app.run()
-
-    return open_page
+    if "keras" in sys.modules:
+        streamlit_internals.import_keras()
 
 
 @pytest.fixture
@@ -83,14 +78,21 @@ def no_data_set(monkeypatch):
     monkeypatch.delenv("PNEUMO_DATA", raising=False)
 
 
-@pytest.fixture
-def shipped(tmp_path, toy_data, monkeypatch, no_data_set):
-    """A folder of shipped figures and one composite, whatever the repository holds."""
-    folder = tmp_path / "data_samples"
+@pytest.fixture(scope="session")
+def figures(tmp_path_factory, toy_data):
+    """A folder of shipped figures and one composite; never change it."""
+    folder = tmp_path_factory.mktemp("figures")
     summary.write(summary.summarise(toy_data), folder)
     shutil.copy(toy_data / "train" / "NORMAL" / "IM-0115-0001.jpeg", folder / "normal_1.png")
     sample = samples.Sample(folder / "normal_1.png", "NORMAL", "", 12, "Normal 1", "Drawn.")
     samples.save_index([sample], folder)
+    return folder
+
+
+@pytest.fixture
+def shipped(tmp_path, figures, monkeypatch, no_data_set):
+    """A copy of `figures`, whatever the repository holds."""
+    folder = shutil.copytree(figures, tmp_path / "data_samples")
     monkeypatch.setattr(samples, "FOLDER", folder)
     return folder
 

@@ -1,25 +1,22 @@
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
+from toy.opened import ROOT, visit
 
 from pneumo.model_store import store
-
-APP = Path(__file__).parents[2] / "streamlit_app.py"
 
 
 def on(page, app=None, **query):
     """Open a page by a link; in the session of `app` where one is given."""
-    app = app or AppTest.from_file(APP, default_timeout=60)
+    app = app or AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
     app.switch_page(f"pages/{page}.py")
     app.query_params.clear()
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
+    return visit(app, **query)
 
 
-@pytest.mark.parametrize("named", [["poor", "good"], ["POOR", "GOOD"], ["poor", "GOOD"]])
-@pytest.mark.parametrize("split", ["val", "Validation"])
+@pytest.mark.parametrize(
+    ("named", "split"),
+    [(["poor", "good"], "val"), (["POOR", "GOOD"], "Validation"), (["poor", "GOOD"], "Validation")],
+)
 def test_models_and_films_are_known_by_name_or_title_and_written_by_name(named, split):
     app = on("compare", models=named, split=split)
 
@@ -30,8 +27,10 @@ def test_models_and_films_are_known_by_name_or_title_and_written_by_name(named, 
     assert app.query_params["split"] == "val"
 
 
-@pytest.mark.parametrize("page", ["clinic", "failures", "model_card"])
-@pytest.mark.parametrize("model", ["middling", "MIDDLING"])
+@pytest.mark.parametrize(
+    ("page", "model"),
+    [("clinic", "middling"), ("clinic", "MIDDLING"), ("failures", "MIDDLING"), ("model_card", "middling")],
+)
 def test_one_model_is_known_by_name_or_title(page, model):
     app = on(page, model=model)
 

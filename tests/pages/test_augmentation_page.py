@@ -1,13 +1,13 @@
 import shutil
-from pathlib import Path
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
 from toy import synthetic
+from toy.opened import page, text
 
 from pneumo.model_store import store
 
-PAGE = Path(__file__).parents[2] / "pages" / "augmentation.py"
+run = partial(page, "augmentation")
 # The card of the model was written before there was a choice of detail.
 RECIPE = {
     "min_area": 0.7,
@@ -20,19 +20,6 @@ RECIPE = {
 }
 
 pytestmark = pytest.mark.usefixtures("shipped", "called_models")
-
-
-def run(**query):
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
-
-
-def text(app):
-    """What the reader sees, without the backslashes that keep names from being Markdown."""
-    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
-    return said.replace("\\", "")
 
 
 def pictures(app):

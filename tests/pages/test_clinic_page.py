@@ -1,25 +1,14 @@
-from pathlib import Path
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from toy.opened import page, text
 
 from pneumo.evaluation import clinic
 from pneumo.evaluation.clinic import PRESETS, Clinic
 from pneumo.model_store import store
 from pneumo.results import curves
 
-PAGE = Path(__file__).parents[2] / "pages" / "clinic.py"
-
-
-def run(query=()):
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for key, value in dict(query).items():
-        app.query_params[key] = value
-    return app.run()
-
-
-def text(app):
-    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+run = partial(page, "clinic")
 
 
 def expected(models, name, split, values):
@@ -43,7 +32,7 @@ def test_the_page_opens_with_triage_on_the_test_split(models):
     [("Predictive values", "all-clear"), ("Cost of a year", "false alarms, a high one"), ("Net benefit", "treats")],
 )
 def test_the_address_opens_a_curve_that_explains_itself(models, curve, said):
-    app = run({"curve": curve})
+    app = run(curve=curve)
 
     assert not app.exception
     assert len(app.get("vega_lite_chart")) == 1
@@ -52,7 +41,7 @@ def test_the_address_opens_a_curve_that_explains_itself(models, curve, said):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_moves_every_slider(models, name):
-    app = run({"share": "44"})
+    app = run(share="44")
 
     app.button(key=f"clinic.{name}").click().run()
 
@@ -77,7 +66,7 @@ def test_every_slider_changes_the_outcome(models, key, value):
 
 
 def test_the_address_holds_everything(models):
-    app = run({"split": "Validation", "model": "POOR", "share": "7", "films": "700", "miss_cost": "9", "read": "11"})
+    app = run(split="Validation", model="POOR", share="7", films="700", miss_cost="9", read="11")
 
     values = {"share": 7, "films": 700, "miss_cost": 9, "alarm_cost": 5, "read": 11}
     assert not app.exception

@@ -1,24 +1,13 @@
-from pathlib import Path
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from toy.opened import page, text
 
 from pneumo.evaluation.intervals import Estimate
 from pneumo.model_store import store
 from pneumo.results import comparison, curves
 
-PAGE = Path(__file__).parents[2] / "pages" / "compare.py"
-
-
-def run(query=()):
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for key, value in dict(query).items():
-        app.query_params[key] = value
-    return app.run()
-
-
-def text(app):
-    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+run = partial(page, "compare")
 
 
 def titles(app):
@@ -35,18 +24,24 @@ def test_the_two_best_models_are_compared_on_the_test_split(models):
 
 
 @pytest.mark.parametrize(
-    ("section", "charts"),
-    [(None, 2), ("Reliability and risk", 2), ("Scores", 2), ("Calls", 2), ("Training", 3)],
+    ("query", "charts"),
+    [
+        ({}, 2),
+        ({"section": "Reliability and risk"}, 2),
+        ({"section": "Scores"}, 2),
+        ({"section": "Calls"}, 2),
+        ({"section": "Training"}, 3),
+    ],
 )
-def test_the_address_opens_a_section_and_no_other_is_drawn(models, section, charts):
-    app = run({"section": section} if section else {})
+def test_the_address_opens_a_section_and_no_other_is_drawn(models, query, charts):
+    app = run(**query)
 
     assert not app.exception
     assert len(titles(app)) == charts
 
 
 def test_the_address_holds_films_and_models(models):
-    app = run({"split": "Validation", "models": ["POOR", "GOOD"]})
+    app = run(split="Validation", models=["POOR", "GOOD"])
 
     assert app.segmented_control(key="shared.split").value == "val"
     assert app.multiselect(key="shared.models").value == ["poor", "good"]
@@ -54,7 +49,7 @@ def test_the_address_holds_films_and_models(models):
 
 
 def test_every_pair_gets_a_verdict(models):
-    app = run({"split": "Validation", "models": ["GOOD", "MIDDLING", "POOR"]})
+    app = run(split="Validation", models=["GOOD", "MIDDLING", "POOR"])
 
     for pair in comparison.all_pairs(["good", "middling", "poor"], "val", models):
         assert str(pair) in text(app)
@@ -71,7 +66,7 @@ def test_one_model_is_not_enough(models):
 
 
 def test_the_reader_chooses_the_specificity_that_all_models_are_held_to(models):
-    app = run({"split": "Validation"})
+    app = run(split="Validation")
     told = app.table[0].value
 
     app.slider(key="specificity").set_value(75).run()
@@ -86,7 +81,7 @@ def test_the_reader_chooses_the_specificity_that_all_models_are_held_to(models):
 
 
 def test_a_shared_threshold_changes_the_calls(models):
-    app = run({"section": "Calls"})
+    app = run(section="Calls")
     own = titles(app)
 
     app.segmented_control(key="thresholds").set_value("One for all").run()
@@ -98,7 +93,7 @@ def test_a_shared_threshold_changes_the_calls(models):
 
 
 def test_the_training_curves_follow_the_films(models):
-    app = run({"section": "Training"})
+    app = run(section="Training")
     before = titles(app)
 
     app.segmented_control(key="curve_films").set_value("Training").run()
@@ -111,7 +106,7 @@ def test_the_training_curves_follow_the_films(models):
 def test_a_broken_history_costs_a_sentence(models):
     (models / "good" / "history.csv").write_text("")
 
-    app = run({"section": "Training"})
+    app = run(section="Training")
 
     assert not app.exception
     assert "history.csv is damaged" in text(app)

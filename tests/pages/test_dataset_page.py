@@ -2,13 +2,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 from toy import synthetic
+from toy.opened import page, text
 
 from pneumo.datasets import kaggle, samples, summary
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "pages" / "dataset.py"
 
 
 pytestmark = pytest.mark.usefixtures("shipped")
@@ -16,16 +15,7 @@ pytestmark = pytest.mark.usefixtures("shipped")
 
 def run(*opened):
     """Open the page with the figures of some charts unfolded."""
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for chart in opened:
-        app.session_state[f"dataset.{chart}_figures"] = True
-    return app.run()
-
-
-def text(app):
-    """What the reader sees, without the backslashes that keep names from being Markdown."""
-    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
-    return said.replace("\\", "")
+    return page("dataset", {f"dataset.{chart}_figures": True for chart in opened})
 
 
 def table(app, column):

@@ -1,34 +1,21 @@
 import io
-from pathlib import Path
+from functools import partial
 
 import pandas as pd
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 from toy import synthetic
+from toy.opened import page, text
 
 from pneumo.labels import FALSE_ALARM, MISSED
 from pneumo.model_store import store
 from pneumo.model_store.card import PATHOGEN
 from pneumo.results import failures, three_classes
 
-PAGE = Path(__file__).parents[2] / "pages" / "failures.py"
+run = partial(page, "failures")
 
 
 THREE = {"section": "Normal, bacterial or viral"}
-
-
-def run(query=()):
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for key, value in dict(query).items():
-        app.query_params[key] = value
-    return app.run()
-
-
-def text(app):
-    """What the reader sees, without the backslashes that keep names from being Markdown."""
-    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
-    return said.replace("\\", "")
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +29,7 @@ def cards(models):
 
 
 def test_the_mistakes_are_those_of_the_predictions(models, cards):
-    app = run({"model": "MIDDLING"})
+    app = run(model="MIDDLING")
 
     films = failures.calls(cards[0], "test", cards, models)
     expected = failures.readable(failures.errors(films))
@@ -54,7 +41,7 @@ def test_the_mistakes_are_those_of_the_predictions(models, cards):
 
 @pytest.mark.parametrize(("choice", "error"), [("Missed pneumonias", MISSED), ("False alarms", FALSE_ALARM)])
 def test_one_kind_of_mistake_can_be_shown(models, cards, choice, error):
-    app = run({"model": "MIDDLING"})
+    app = run(model="MIDDLING")
 
     app.segmented_control(key="errors").set_value(choice).run()
 
@@ -64,7 +51,7 @@ def test_one_kind_of_mistake_can_be_shown(models, cards, choice, error):
 
 
 def test_the_address_holds_the_view(models):
-    app = run({"model": "POOR", "split": "Validation", "errors": "False alarms"})
+    app = run(model="POOR", split="Validation", errors="False alarms")
 
     assert app.selectbox(key="shared.model").value == "poor"
     assert app.segmented_control(key="shared.split").value == "val"
@@ -92,12 +79,12 @@ def test_films_are_shown_and_measured_where_the_data_set_is(models, toy_data, mo
 
     assert not app.exception
     assert len(app.get("image")) == sick.count(False)
-    groups = run({"section": "Groups of films"})
+    groups = run(section="Groups of films")
     assert failures.BY_BRIGHTNESS in set(groups.dataframe[0].value["Films by"])
 
 
 def test_the_groups_ask_for_the_films_that_they_need(models):
-    app = run({"section": "Groups of films"})
+    app = run(section="Groups of films")
 
     assert not app.exception
     assert len(app.get("vega_lite_chart")) == app.dataframe[0].value["Films by"].nunique()
@@ -119,7 +106,7 @@ def test_the_download_holds_the_mistakes(models, monkeypatch):
     given = []
     monkeypatch.setattr(st, "download_button", lambda label, data, **options: given.append((data, options)))
 
-    app = run({"model": "MIDDLING"})
+    app = run(model="MIDDLING")
 
     ((content, options),) = given
     assert options["file_name"] == "mistakes_middling_test.csv"
@@ -129,7 +116,7 @@ def test_the_download_holds_the_mistakes(models, monkeypatch):
 def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
     write_model(models, "pathogen", noise=2.0, task=PATHOGEN)
 
-    app = run({"model": "MIDDLING"} | THREE)
+    app = run(model="MIDDLING", **THREE)
 
     card = store.read_card("middling", models)
     called = three_classes.calls(card, "test", models)
@@ -146,14 +133,14 @@ def test_films_without_a_call_of_the_cause_cost_a_sentence(models, write_model, 
     if splits:
         write_model(models, "pathogen", splits=splits, task=PATHOGEN)
 
-    app = run({"split": "Official test split"} | THREE)
+    app = run(split="Official test split", **THREE)
 
     assert not app.exception
     assert said in text(app)
 
 
 def test_the_three_answers_are_counted(models):
-    assert run({"section": "Three answers"}).table[0].value["All"].sum() == 40
+    assert run(section="Three answers").table[0].value["All"].sum() == 40
 
 
 def test_broken_predictions_cost_a_sentence(models):

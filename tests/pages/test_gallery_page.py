@@ -1,28 +1,16 @@
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from toy.opened import page, text
 
 from pages.parts.data import catalogue
 from pneumo.datasets import kaggle, samples
 
-PAGE = Path(__file__).parents[2] / "pages" / "gallery.py"
+run = partial(page, "gallery")
 
 pytestmark = pytest.mark.usefixtures("shipped", "called_models")
-
-
-def run(**query):
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
-
-
-def text(app):
-    """What the reader sees, without the backslashes that keep names from being Markdown."""
-    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
-    return said.replace("\\", "")
 
 
 def shown(app):

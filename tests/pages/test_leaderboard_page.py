@@ -1,31 +1,24 @@
 import io
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
+from toy.opened import ROOT, text, visit
 
 from pneumo import labels
 from pneumo.model_store import store, weights
 from pneumo.results import leaderboard, published
 from pneumo.results.leaderboard import COLUMNS
 
-ROOT = Path(__file__).parents[2]
 
-
-def run(query=()):
+def run(**query):
+    # The link to the comparison needs the pages that the app names.
     app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
     app.switch_page("pages/leaderboard.py")
-    for key, value in dict(query).items():
-        app.query_params[key] = value
-    return app.run()
-
-
-def text(app):
-    return "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+    return visit(app, **query)
 
 
 def table(app):
@@ -80,7 +73,7 @@ def test_a_split_that_nobody_measured_is_not_offered(models):
 
 
 def test_the_order_follows_the_column(models):
-    app = run({"split": "Validation"})
+    app = run(split="Validation")
     assert systems(app) == ["GOOD", "MIDDLING", "POOR"]
 
     store.write_card(synthetic.card(name="poor", title="POOR", sha256="p" * 64, parameters=1), models)
@@ -90,7 +83,7 @@ def test_the_order_follows_the_column(models):
 
 
 def test_models_are_chosen_and_searched(models):
-    app = run({"split": "Validation"})
+    app = run(split="Validation")
 
     app.multiselect(key="shared.models").set_value(["poor", "good"]).run()
     assert systems(app) == ["GOOD", "POOR"]
@@ -119,9 +112,7 @@ def test_columns_and_published_rows_are_chosen(models):
 
 
 def test_the_address_holds_the_view(models):
-    app = run(
-        {"split": "Validation", "sort": "Brier", "models": ["GOOD", "POOR"], "search": "oo", "published": "false"}
-    )
+    app = run(split="Validation", sort="Brier", models=["GOOD", "POOR"], search="oo", published="false")
 
     assert app.segmented_control(key="shared.split").value == "val"
     assert app.selectbox(key="sort").value == "brier"
@@ -131,7 +122,7 @@ def test_the_address_holds_the_view(models):
 
 
 def test_two_to_five_chosen_models_can_be_taken_to_the_comparison(models):
-    app = run({"split": "Validation"})
+    app = run(split="Validation")
     assert not app.get("page_link")
     assert "Choose 2 to 5 models" in text(app)
 

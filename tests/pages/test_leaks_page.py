@@ -1,31 +1,16 @@
 import shutil
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from toy.opened import page, text
 
 from pneumo.datasets import samples, shortcuts
-
-PAGE = Path(__file__).parents[2] / "pages" / "leaks.py"
-
 
 BASELINES, TRAITS, SHIFTS, EMBEDDING = "baselines", "traits", "shifts", "embedding"
 
 
 def run(*opened, **query):
     """Open the page by its address, with the figures of some charts unfolded."""
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    for chart in opened:
-        app.session_state[f"leaks.{chart}_figures"] = True
-    return app.run()
-
-
-def text(app):
-    """What the reader sees, without the backslashes that keep names from being Markdown."""
-    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
-    return said.replace("\\", "")
+    return page("leaks", {f"leaks.{chart}_figures": True for chart in opened}, **query)
 
 
 def table(app, column):

@@ -2,13 +2,13 @@ import hashlib
 import io
 import shutil
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import kagglehub
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
+from toy.opened import page
 from toy.synthetic import arrays
 
 from pneumo.datasets import download, kaggle
@@ -16,13 +16,9 @@ from pneumo.inference.classifier import Classifier
 from pneumo.model_store import store
 from pneumo.results import leaderboard, own_films
 
-PAGE = Path(__file__).parents[2] / "pages" / "own_data.py"
+run = partial(page, "own_data")
 
 pytestmark = pytest.mark.usefixtures("no_data_set")
-
-
-def run():
-    return AppTest.from_file(PAGE, default_timeout=60).run()
 
 
 def told(app):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toy.opened import page
 
 from pages.parts.shared.plain import plain
 from pneumo.model_store import store
@@ -49,7 +50,7 @@ def hostile(toy_data, shipped, called_models, tmp_path, monkeypatch):
         ("dataset", {}),
     ],
 )
-def test_the_name_of_a_film_is_shown_as_it_is(page, hostile, name, query, damaged):
+def test_the_name_of_a_film_is_shown_as_it_is(hostile, name, query, damaged):
     if damaged:
         (hostile / "test" / "NORMAL" / NAME).write_bytes(b"no picture")
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from toy.opened import page
 
 from pages.parts.shared import public
 from pneumo.results import published
@@ -34,7 +35,7 @@ def test_a_server_is_public_where_it_is_told_so_or_listens_to_others(monkeypatch
 
 
 @pytest.mark.parametrize("name", TYPED)
-def test_visitors_of_a_public_server_type_no_folder(page, models, shipped, monkeypatch, name):
+def test_visitors_of_a_public_server_type_no_folder(models, shipped, monkeypatch, name):
     monkeypatch.setenv("PNEUMO_PUBLIC", "1")
     app = page(name)
     assert not app.exception
@@ -47,7 +48,7 @@ def test_visitors_of_a_public_server_type_no_folder(page, models, shipped, monke
     assert len(page(name).text_input) == TYPED[name]
 
 
-def test_a_folder_typed_before_is_not_read_once_the_server_is_public(page, shipped, toy_data, monkeypatch):
+def test_a_folder_typed_before_is_not_read_once_the_server_is_public(shipped, toy_data, monkeypatch):
     monkeypatch.setenv("PNEUMO_PUBLIC", "1")
 
     app = page("dataset", state={"shared.data_folder": str(toy_data)})
@@ -56,7 +57,7 @@ def test_a_folder_typed_before_is_not_read_once_the_server_is_public(page, shipp
     assert str(toy_data) not in "".join(element.value for element in app.caption).replace("\\", "")
 
 
-def test_a_public_server_shows_the_data_set_of_who_runs_it(page, shipped, toy_data, monkeypatch):
+def test_a_public_server_shows_the_data_set_of_who_runs_it(shipped, toy_data, monkeypatch):
     monkeypatch.setenv("PNEUMO_PUBLIC", "1")
     monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
 
@@ -65,7 +66,7 @@ def test_a_public_server_shows_the_data_set_of_who_runs_it(page, shipped, toy_da
 
 
 @pytest.mark.parametrize(("asked", "offered"), [("1", False), ("0", True)])
-def test_latency_is_measured_only_where_no_stranger_can(page, models, monkeypatch, asked, offered):
+def test_latency_is_measured_only_where_no_stranger_can(models, monkeypatch, asked, offered):
     monkeypatch.setattr(published, "load", list)
     monkeypatch.setenv("PNEUMO_PUBLIC", asked)
 

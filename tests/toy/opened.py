@@ -1,0 +1,29 @@
+"""Pages as `AppTest` opens them, one at a time and without a server."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[2]
+
+
+def page(name: str, state: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), **query: Any) -> AppTest:
+    """Open a page by its name and the query of its address, in a session that holds `state`."""
+    return visit(AppTest.from_file(ROOT / "pages" / f"{name}.py", default_timeout=60), state, **query)
+
+
+def visit(app: AppTest, state: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), **query: Any) -> AppTest:
+    """Run an app by an address with this query."""
+    for key, value in query.items():
+        app.query_params[key] = value
+    for key, value in dict(state).items():
+        app.session_state[key] = value
+    return app.run()
+
+
+def text(app: AppTest) -> str:
+    """Return what the reader sees, without the backslashes that keep names from being Markdown."""
+    said = "\n".join(str(element.value) for kind in (app.markdown, app.caption) for element in kind)
+    return said.replace("\\", "")
