@@ -6,7 +6,7 @@ import axe_playwright_python
 import cv2
 import numpy as np
 import pytest
-from browser.visit import NARROW, SAMPLE, Visit
+from browser.visit import NARROW, SAMPLE, Visit, open_page
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -56,9 +56,7 @@ def violations(visit: Visit) -> list[str]:
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop-light", "phone-dark"])
 def visit(request, chromium, app_url):
-    visit = Visit(chromium, app_url, *request.param)
-    yield visit
-    visit.page.close()
+    return open_page(chromium, app_url, *request.param)
 
 
 @pytest.mark.parametrize(

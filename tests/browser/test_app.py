@@ -4,7 +4,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from browser.visit import SAMPLE, Visit
+from browser.visit import SAMPLE, open_page
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -12,9 +12,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop-light", "phone-dark"])
 def visit(request, chromium, app_url):
-    visit = Visit(chromium, app_url, *request.param)
-    yield visit
-    visit.page.close()
+    return open_page(chromium, app_url, *request.param)
 
 
 @pytest.mark.phone
@@ -188,7 +186,7 @@ FAINT = """() => {
 def test_headings_are_in_order_and_every_text_stands_out_from_its_ground(chromium, app_url, tmp_path, scheme):
     noise = tmp_path / "noise.png"
     cv2.imwrite(str(noise), np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8))
-    visit = Visit(chromium, app_url, 1280, scheme)
+    visit = open_page(chromium, app_url, 1280, scheme)
     page = visit.page
     for film, title in ((SAMPLE, "Pneumonia likely"), (noise, "Not assessed")):
         page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([film])
@@ -202,14 +200,13 @@ def test_headings_are_in_order_and_every_text_stands_out_from_its_ground(chromiu
         assert all(after <= before + 1 for before, after in pairwise(levels))
         assert page.evaluate(FAINT) == []
         page.reload()
-    page.close()
 
 
 @pytest.mark.parametrize(
     ("path", "title"), [("compare", "Compare"), pytest.param("dataset", "Dataset", marks=pytest.mark.slow)]
 )
 def test_a_link_to_a_page_opens_it_on_a_server_that_nobody_has_visited(chromium, fresh_app_url, path, title):
-    visit = Visit(chromium, f"{fresh_app_url}/{path}", 1280, "light")
+    visit = open_page(chromium, f"{fresh_app_url}/{path}", 1280, "light")
 
     expect(visit.page.get_by_role("heading", name=title, level=1)).to_be_visible()
     expect(visit.page.get_by_test_id("stVegaLiteChart").locator("canvas, svg.marks").first).to_be_visible()
@@ -218,4 +215,3 @@ def test_a_link_to_a_page_opens_it_on_a_server_that_nobody_has_visited(chromium,
     expect(pages.get_by_role("button")).to_contain_text(["Models", "Data set"])
     expect(visit.page.get_by_role("dialog")).to_have_count(0)
     expect(visit.page.get_by_test_id("stException")).to_have_count(0)
-    visit.page.close()

@@ -1,14 +1,10 @@
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from browser.visit import SAMPLE, open_page
 from playwright.sync_api import expect
 
-ROOT = Path(__file__).parents[2]
-SAMPLE = ROOT / "data_samples" / "bacterial_1.png"
-
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=60_000)
 
 
 @pytest.mark.parametrize(
@@ -22,10 +18,8 @@ expect.set_options(timeout=60_000)
 def test_a_browser_gets_its_own_language_and_no_text_runs_out_of_the_page(
     chromium, app_url, locale, width, likely, save, disclaimer
 ):
-    page = chromium.new_page(viewport={"width": width, "height": 1200}, locale=locale)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(app_url)
+    visit = open_page(chromium, app_url, width, locale=locale)
+    page = visit.page
 
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
 
@@ -33,15 +27,11 @@ def test_a_browser_gets_its_own_language_and_no_text_runs_out_of_the_page(
     expect(page.get_by_role("button", name=save)).to_be_visible()
     expect(page.get_by_text(disclaimer).first).to_be_visible()
     expect(page.get_by_text("Opacity of the heat map")).to_have_count(0)
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0
-    assert errors == []
-    page.close()
+    visit.assert_sound()
 
 
 def test_another_language_is_chosen_kept_in_the_address_and_put_on_the_viewer_that_is_there(chromium, app_url):
-    page = chromium.new_page(viewport={"width": 1280, "height": 1200}, locale="de-DE")
-    page.goto(app_url)
+    page = open_page(chromium, app_url, 1280, locale="de-DE").page
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
     expect(page.get_by_role("button", name="Save PNG")).to_be_visible()
 
@@ -51,4 +41,3 @@ def test_another_language_is_chosen_kept_in_the_address_and_put_on_the_viewer_th
     expect(page.get_by_role("heading", name="Pneumonie probable")).to_be_visible()
     expect(page.get_by_role("button", name="Enregistrer en PNG")).to_be_visible()
     assert parse_qs(urlsplit(page.url).query)["lang"] == ["fr"]
-    page.close()

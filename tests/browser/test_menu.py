@@ -1,7 +1,7 @@
 """The pages one after the other in one session, as the menu opens them."""
 
 import pytest
-from browser.visit import DATA_SET, MODELS, SAMPLE, Visit
+from browser.visit import DATA_SET, MODELS, SAMPLE, open_page
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -17,7 +17,7 @@ TITLES = (*MODELS, *DATA_SET)
 def test_every_page_opens_by_the_menu_after_a_film_was_read_and_choices_stay_on_their_page(
     chromium, app_url, width, scheme, titles
 ):
-    visit = Visit(chromium, app_url, width, scheme)
+    visit = open_page(chromium, app_url, width, scheme)
     page = visit.page
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
     expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
@@ -36,11 +36,10 @@ def test_every_page_opens_by_the_menu_after_a_film_was_read_and_choices_stay_on_
     visit.open("Predict")
     expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
     visit.assert_sound()
-    page.close()
 
 
 def test_the_document_says_the_language_of_its_page(chromium, app_url):
-    visit = Visit(chromium, f"{app_url}/?lang=fr", 1280, "light")
+    visit = open_page(chromium, f"{app_url}/?lang=fr", 1280, "light")
     document = visit.page.locator("html")
 
     expect(document).to_have_attribute("lang", "fr")
@@ -51,11 +50,10 @@ def test_the_document_says_the_language_of_its_page(chromium, app_url):
     expect(document).to_have_attribute("lang", "en")
     visit.page.goto(f"{app_url}/?lang=zh")
     expect(document).to_have_attribute("lang", "zh")
-    visit.page.close()
 
 
 def test_back_and_forward_go_through_the_choices_of_a_page(chromium, app_url):
-    visit = Visit(chromium, f"{app_url}/compare?models=ensemble&models=cnn", 1280, "light")
+    visit = open_page(chromium, f"{app_url}/compare?models=ensemble&models=cnn", 1280, "light")
     page = visit.page
     expect(page.get_by_role("tab", name="Scores")).to_be_visible()
     visit.rest()
@@ -70,4 +68,3 @@ def test_back_and_forward_go_through_the_choices_of_a_page(chromium, app_url):
 
     expect(page.get_by_text("less overlap is better")).to_be_visible()
     assert "models=ensemble&models=cnn" in page.url
-    page.close()

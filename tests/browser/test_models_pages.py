@@ -4,7 +4,7 @@ import csv
 import re
 
 import pytest
-from browser.visit import Visit
+from browser.visit import open_page
 from playwright.sync_api import expect
 
 from pneumo.model_store import store
@@ -36,22 +36,7 @@ def choose(visit, label, option):
 
 @pytest.fixture(params=SIZES, ids=["desktop-light", "phone-dark"])
 def opened(request, chromium, app_url):
-    visits = []
-
-    def open_page(path, **query):
-        visits.append(Visit(chromium, link(app_url, path, **query), *request.param))
-        return visits[-1]
-
-    yield open_page
-    for visit in visits:
-        visit.page.close()
-
-
-def assert_sound(visit):
-    visit.rest()
-    # Streamlit asks for its health at the address of the page, and is told that there is none.
-    visit.errors = [error for error in visit.errors if "status of 404" not in error]
-    visit.assert_sound()
+    return lambda path, **query: open_page(chromium, link(app_url, path, **query), *request.param)
 
 
 @pytest.mark.phone
@@ -62,14 +47,14 @@ def test_models_chosen_on_the_leaderboard_are_in_its_address_and_go_to_the_compa
 
     expect(visit.page).to_have_url(re.compile(r"models=.*&models="))
     expect(visit.page.get_by_role("rowheader").filter(has_not_text="published")).to_have_count(2)
-    assert_sound(visit)
+    visit.assert_sound()
     visit.page.get_by_role("link", name="Compare these").click()
 
     expect(visit.page.get_by_role("heading", name="Compare", level=1)).to_be_visible()
     for title in TITLES[1:3]:
         expect(visit.page.get_by_test_id("stMultiSelect").get_by_text(title, exact=True)).to_be_visible()
     expect(visit.page).to_have_url(re.compile(r"/compare\?.*models="))
-    assert_sound(visit)
+    visit.assert_sound()
 
 
 def test_a_link_to_a_view_of_the_leaderboard_shows_it_and_exports_it(opened):
@@ -83,7 +68,7 @@ def test_a_link_to_a_view_of_the_leaderboard_shows_it_and_exports_it(opened):
     rows = list(csv.DictReader(download.value.path().read_text("utf-8").splitlines()))
     assert {row["system"] for row in rows} == set(TITLES[:2])
     assert float(rows[0]["brier"]) <= float(rows[1]["brier"])
-    assert_sound(visit)
+    visit.assert_sound()
 
 
 def test_a_link_to_a_section_of_the_comparison_shows_it_and_another_tab_changes_the_address(opened):
@@ -96,7 +81,7 @@ def test_a_link_to_a_section_of_the_comparison_shows_it_and_another_tab_changes_
 
     expect(visit.page.get_by_text("less overlap is better")).to_be_visible()
     expect(visit.page).to_have_url(re.compile(r"section=Scores(&|$)"))
-    assert_sound(visit)
+    visit.assert_sound()
 
 
 def test_a_link_to_a_clinic_shows_it_and_a_preset_changes_the_address(opened):
@@ -108,7 +93,7 @@ def test_a_link_to_a_clinic_shows_it_and_a_preset_changes_the_address(opened):
 
     expect(visit.page.get_by_text("Of 100 films, 5 show pneumonia.")).to_be_visible()
     expect(visit.page).to_have_url(re.compile(r"share=5(&|$)"))
-    assert_sound(visit)
+    visit.assert_sound()
 
 
 @pytest.mark.parametrize(
@@ -122,4 +107,4 @@ def test_a_link_to_a_model_shows_it_and_exports_it(opened, path, button):
         visit.page.get_by_role("button", name=button).click()
 
     assert CARDS[-1].name in download.value.suggested_filename
-    assert_sound(visit)
+    visit.assert_sound()

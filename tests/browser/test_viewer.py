@@ -1,10 +1,10 @@
 import base64
 import io
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from browser.server import serve
+from browser.visit import open_page
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -23,14 +23,8 @@ class Viewer:
     """The viewer on a page of its own."""
 
     def __init__(self, browser: Browser, url: str, width: int = 1280, scheme: str = "light", **options) -> None:
-        self.page: Page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
-        self.page.set_default_timeout(30_000)
-        self.errors: list[str] = []
-        self.hosts: set[str | None] = set()
-        self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
-        self.page.goto(url)
+        self.visit = open_page(browser, url, width, scheme, 900, **options)
+        self.page: Page = self.visit.page
         expect(self.zoom).to_have_text("100 %", timeout=60_000)
         self.settled()
 
@@ -80,10 +74,7 @@ def viewer_url(tmp_path_factory):
 def viewer(chromium, viewer_url):
     viewer = Viewer(chromium, viewer_url)
     yield viewer
-    assert viewer.errors == []
-    # None is the host of data: and blob: addresses.
-    assert viewer.hosts <= {"localhost", None}
-    viewer.page.close()
+    viewer.visit.assert_nothing_went_wrong()
 
 
 @pytest.fixture(scope="module")
@@ -276,10 +267,7 @@ def test_fingers_pinch_the_picture_and_scroll_the_page(chromium, viewer_url):
     viewer.page.wait_for_function(
         "(top) => document.querySelector('.stBidiComponent').getBoundingClientRect().top < top", arg=before - 150
     )
-    overflow = viewer.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0
-    assert viewer.errors == []
-    viewer.page.close()
+    viewer.visit.assert_nothing_went_wrong()
 
 
 def test_the_outline_of_the_lungs_is_drawn_on_both_pictures(viewer):
@@ -530,7 +518,4 @@ def test_all_words_stand_out_from_their_ground_and_fit_the_window(chromium, view
 
     assert len(ratios) > 10
     assert min(ratios.values()) >= 4.5, ratios
-    overflow = viewer.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0
-    assert viewer.errors == []
-    viewer.page.close()
+    viewer.visit.assert_nothing_went_wrong()

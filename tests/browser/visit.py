@@ -1,10 +1,12 @@
 """A page in a real browser, and what went wrong on it."""
 
 import time
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data_samples" / "bacterial_1.png"
@@ -16,28 +18,41 @@ SECTIONS = dict.fromkeys(MODELS, "Models") | dict.fromkeys(DATA_SET, "Data set")
 # Streamlit draws the drawer of pages in narrow windows, and closes it behind a choice on what calls itself a phone.
 NARROW = 768
 PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36"
+# Streamlit first asks for these below the address of the page, and is told that there are none.
+NOT_THERE = ("/_stcore/health", "/_stcore/host-config")
 # In milliseconds; what has appeared has sent its requests by then.
 QUIET = 300
 
 
 class Visit:
-    """A page, and what went wrong on it."""
+    """A window, and what went wrong on the page in it since it was opened there."""
 
-    def __init__(self, browser: Browser, url: str, width: int, scheme: str) -> None:
-        agent = PHONE if width < NARROW else None
-        self.page: Page = browser.new_page(
-            viewport={"width": width, "height": 1200}, color_scheme=scheme, user_agent=agent
-        )
+    def __init__(self, browser: Browser, width: int, scheme: str, height: int, **options: Any) -> None:
+        if width < NARROW:
+            options["user_agent"] = PHONE
+        self.page: Page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
         self.page.set_default_timeout(30_000)
-        self.errors: list[str] = []
-        self.hosts: set[str | None] = set()
-        self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        self.page.on("console", self._logs)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.unanswered: set[Request] = set()
         self.page.on("request", self._asks)
         self.page.on("response", lambda response: self._answered(response.request))
         self.page.on("requestfailed", self._answered)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.errors: list[str] = []
+        self.hosts: set[str | None] = set()
+        self.unanswered: set[Request] = set()
+
+    def begin(self, url: str) -> None:
+        """Open a page in a new session of the app."""
+        self.page.goto("about:blank")
+        self._forget()
         self.page.goto(url)
+
+    def _logs(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.location["url"].endswith(NOT_THERE):
+            self.errors.append(f"{message.text} {message.location['url']}")
 
     def _asks(self, request: Request) -> None:
         self.hosts.add(urlsplit(request.url).hostname)
@@ -74,9 +89,26 @@ class Visit:
     def assert_sound(self) -> None:
         """Say that nothing went wrong, once the page has come to rest."""
         self.rest()
+        self.assert_nothing_went_wrong()
+
+    def assert_nothing_went_wrong(self) -> None:
+        """Say that there was no error, that nobody else was asked for anything, and that the page fits its window."""
         expect(self.page.get_by_test_id("stException")).to_have_count(0)
         assert self.errors == []
         # None is the host of data: and blob: addresses.
         assert self.hosts <= {"localhost", None}
         overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"the page is {overflow} px wider than the window"
+
+
+# A window stays open for the next test: in a new one the browser compiles all of Streamlit anew, for a second.
+window = cache(Visit)
+
+
+def open_page(
+    browser: Browser, url: str, width: int, scheme: str = "light", height: int = 1200, **options: Any
+) -> Visit:
+    """Open a page in a window of such a size; a further one of that size takes its place."""
+    shown = window(browser, width, scheme, height, **options)
+    shown.begin(url)
+    return shown
