@@ -54,6 +54,8 @@ SLOW = (
     "unit/training/test_search_experiment.py",
     "unit/training/test_search_space.py",
 )
+# Where lines of the library are counted: what guards a line of it lies here, and counting doubles the time of a test.
+COUNTED = ("unit", "corpus")
 # What takes longest to start or to run comes first, so that no worker is left alone with it in the end.
 ORDER = ("browser", "shipped", "pages", "corpus", "unit", "research")
 # One server and one Chromium serve all tests in the browser, and a shipped model is loaded once.
@@ -96,6 +98,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if lies_in(item.path, KERAS) or KERAS_FIXTURES & {*getattr(item, "fixturenames", ())}:
             item.add_marker("keras")
         is_narrow = item.get_closest_marker("browser") and "phone" in item.name
+        if not lies_in(item.path, COUNTED):
+            item.add_marker("no_cover")
         if lies_in(item.path, SLOW) or (is_narrow and not item.get_closest_marker("phone")):
             item.add_marker("slow")
     items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
