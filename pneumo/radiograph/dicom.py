@@ -97,7 +97,7 @@ MAX_COUNT = 0.05
 # Half a step of the 8 bits in which a film is shown.
 SHADE = 0.5 / 255
 # Enough to tell shares of a film by.
-JUDGED_PIXELS = 20_000
+JUDGED_PIXELS = 10_000
 # A viewer offers a few.
 MAX_WINDOWS = 16
 
