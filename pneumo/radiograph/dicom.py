@@ -6,7 +6,7 @@ not among them, so they reach no message or log; the two dates that an age is co
 
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_partial
+from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
@@ -98,8 +99,8 @@ MAX_COUNT = 0.05
 SHADE = 0.5 / 255
 # Enough to tell shares of a film by.
 JUDGED_PIXELS = 10_000
-# A viewer offers a few.
-MAX_WINDOWS = 16
+# A viewer offers a few, of at most 16 bytes each.
+MAX_WINDOWS, MAX_TEXT_BYTES = 16, 1024
 
 # Overlays are drawings: where more pixels have bits above those that BitsStored tells of, the header is wrong.
 MAX_OVERLAY = 0.5
@@ -487,15 +488,15 @@ def number(dataset: Dataset, keyword: str) -> float | None:
 
 
 def _texts(dataset: Dataset, keyword: str) -> list[str | None]:
-    # The raw bytes: pydicom's own conversion would put values it finds wrong into warnings.
+    """Return the values of a decimal element as the file wrote them."""
     element = dataset.get_item(keyword)
     value = element.value if element is not None else None
     if value is None:
         return []
     if isinstance(value, bytes):
-        parts = value.decode("ascii", "replace").split("\\")
+        parts = value[:MAX_TEXT_BYTES].decode("ascii", "replace").split("\\")
     else:
-        parts = [str(value)] if isinstance(value, str) or not isinstance(value, Sequence) else [str(v) for v in value]
+        parts = [str(part) for part in value] if isinstance(value, MultiValue) else [str(value)]
     return [part.strip(" \0") or None for part in parts]
 
 

@@ -918,6 +918,16 @@ def dicom_structure() -> Named:
                     **{keyword: seeds.sequence(empty)._replace(length=length)}
                 ),
             )
+    group = element(0x00289132, seeds.sequence(empty[:MEBIBYTE]))
+    yield (
+        "an item of many elements in a functional group.dcm",
+        dicom(PerFrameFunctionalGroupsSequence=seeds.sequence(group)),
+    )
+    yield "many fragments.dcm", lambda: dicom(JPEG_2000, PixelData=Element("OB", items, UNDEFINED))
+    yield (
+        "many windows.dcm",
+        lambda: dicom(IMPLICIT, **dict.fromkeys(("WindowCenter", "WindowWidth"), b"1\\" * MEBIBYTE)),
+    )
     yield (
         "many empty elements.dcm",
         lambda: dicom(IMPLICIT)[: -HEIGHT * WIDTH * 2 - 8] + b"\x31\0\x10\0\0\0\0\0" * (5 * MEBIBYTE),

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -554,3 +555,34 @@ def test_a_tiff_of_several_films_is_told_of(sides: tuple[int, int]) -> None:
 
     with pytest.raises(UnsupportedImageError, match="several pictures"):
         read(seeds.encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+
+
+# --- the files beside the project that tell of what was reported
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("twin", "names"),
+    [
+        (
+            "00_base.dcm",
+            "03_pixels_beyond_length.dcm 03_trailing_crlf_boundary.dcm 04_left_justified_highbit15.dcm "
+            "06_j2k_no_sequence_delimiter.dcm 08_rescale_negative_top.dcm 10_encapsulated_uncompressed.dcm "
+            "33_two_windows_first_wrong.dcm 35_voi_lut_1024_entries_on_12bit_good_window.dcm "
+            "35_voi_lut_256_entries_on_12bit_good_window.dcm",
+        ),
+        ("04_overlay_bits_native_nowindow.dcm", "04_overlay_bits_jpegls.dcm"),
+        ("08_window_shared_groups.dcm", "08_rescale_negative_in_groups.dcm"),
+        ("11_png16_grey_10bit_same_content.png", "11_png16_rgb_10bit.png"),
+        (
+            "04_overlay_bits_native_nowindow.dcm",
+            "33_12bit_with_window_128_256.dcm 33_12bit_with_window_500_1000.dcm 12_png16_12bit_one_hot_pixel.png",
+        ),
+    ],
+)
+def test_reads_reported_films_as_their_sound_twins(twin: str, names: str, shared_data: Path) -> None:
+    folder = shared_data / "reported"
+    expected = read(folder / twin).pixels
+
+    for name in names.split():
+        np.testing.assert_allclose(read(folder / name).pixels, expected, atol=0.05, err_msg=name)
