@@ -92,6 +92,12 @@ def codestream_kind(frame: bytes) -> str | None:
     return None if header is None else _JPEG_KINDS.get(header[0], "JPEG")
 
 
+def jpeg_bits(frame: bytes) -> int | None:
+    """Return the bits of a sample that a JPEG or JPEG-LS codestream tells of; None if it tells none."""
+    header = _frame_header(frame)
+    return frame[header[1] + 2] if header and header[1] + 2 < len(frame) else None
+
+
 def _frame_header(jpeg: bytes) -> tuple[int, int] | None:
     """Return the marker of the segment that describes a JPEG picture, and the place of its content."""
     for marker, _, place in _segments(jpeg):

@@ -382,6 +382,7 @@ def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
     """
     if _PIXEL_DATA not in dataset:
         return _floats(dataset, name), str(dataset.PhotometricInterpretation)
+    _complete_header(dataset)
     _settle_transfer_syntax(dataset, name)
     if dataset.file_meta.TransferSyntaxUID == RLELossless:
         _unpack_run_lengths(dataset)
@@ -418,6 +419,27 @@ def _floats(dataset: Dataset, name: str) -> np.ndarray:
     if not np.isfinite(numbers).all():
         raise no_numbers(name)
     return numbers
+
+
+def _complete_header(dataset: Dataset) -> None:
+    """Put in place of what is missing in the description of a picture, or cannot be, what nearly all films have."""
+    samples = int(dataset.get("SamplesPerPixel") or 1)
+    photometric = (header_text(dataset, "PhotometricInterpretation") or "").upper()
+    if samples == 1 and photometric not in ("MONOCHROME1", "PALETTE COLOR"):
+        photometric = "MONOCHROME2"
+    elif samples > 1 and not photometric.startswith(("YBR", "HSV")):
+        photometric = "RGB"
+    complete = {
+        "SamplesPerPixel": samples,
+        "PhotometricInterpretation": photometric,
+        "PixelRepresentation": int(dataset.get("PixelRepresentation") == 1),
+        "BitsStored": bits_stored(dataset),
+    }
+    if samples > 1:
+        complete["PlanarConfiguration"] = int(dataset.get("PlanarConfiguration") == 1)
+    for keyword, value in complete.items():
+        if dataset.get(keyword) != value:
+            setattr(dataset, keyword, value)
 
 
 def _settle_transfer_syntax(dataset: Dataset, name: str) -> None:
@@ -469,6 +491,10 @@ def _check_codestream(dataset: Dataset, name: str) -> None:
             name=name,
         )
     decoder_limits.refuse_laborious(frame, "JPEG", name)
+    bits = decoder_limits.jpeg_bits(frame)
+    if bits == 8 < int(dataset.BitsAllocated):
+        # Pictures that a program has made 8-bit JPEG, with the header of 12 bits that they had before.
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
 
 
 def _unpack_run_lengths(dataset: Dataset) -> None:
@@ -502,7 +528,7 @@ def _texts(dataset: Dataset, keyword: str) -> list[str | None]:
 
 def _finite(text: str | None) -> float | None:
     try:
-        value = float(text or "nan")
+        value = float((text or "nan").replace(",", "."))
     except ValueError:
         return None
     return value if np.isfinite(value) else None

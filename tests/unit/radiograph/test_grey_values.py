@@ -215,6 +215,41 @@ def test_keeps_all_bits_where_most_pixels_have_more_than_the_header_says() -> No
     np.testing.assert_allclose(film.pixels, spread(STORED), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"PixelRepresentation": None},
+        {"SamplesPerPixel": None},
+        {"BitsStored": 0},
+        {"BitsStored": 40},
+        {"BitsStored": None, "HighBit": None},
+        {"PhotometricInterpretation": None},
+        {"PhotometricInterpretation": "MONOCHROME"},
+        {"PhotometricInterpretation": "monochrome2 "},
+        {"WindowCenter": b"2048,0", "WindowWidth": b"4096,00 "},
+    ],
+)
+def test_what_a_header_lacks_or_misspells_is_what_films_have(elements: dict) -> None:
+    np.testing.assert_array_equal(read(dicom(**WINDOW | elements)).pixels, TWIN)
+
+
+def test_a_misspelt_negative_is_turned_over_and_colours_may_stand_side_by_side() -> None:
+    negative = read(dicom(PhotometricInterpretation="monochrome1", **WINDOW))
+    colour, complete = (read(dicom(**seeds.IN_COLOUR | more)) for more in ({"PlanarConfiguration": None}, {}))
+
+    np.testing.assert_array_equal(negative.pixels, 1 - TWIN)
+    np.testing.assert_array_equal(colour.pixels, complete.pixels)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_reads_an_eight_bit_jpeg_under_a_header_of_more_bits(bits: int) -> None:
+    frame = seeds.encoded(seeds.GREY, "JPEG", quality=98)
+
+    film = read(dicom(seeds.JPEG_BASELINE, BitsStored=bits, HighBit=bits - 1, PixelData=frames(frame)))
+
+    np.testing.assert_allclose(film.pixels, spread(seeds.GREY), atol=0.03)
+
+
 # --- padding
 
 
