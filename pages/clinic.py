@@ -6,6 +6,7 @@ import pneumo
 from pages.parts.charts.clinic import cost_plot, decision_plot, predictive_plot
 from pages.parts.models import measured_models
 from pages.parts.shared import chart, sections
+from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation import clinic
 from pneumo.evaluation.clinic import LEAST_SHARE, MOST_SHARE, PRESETS, ClassScores, Clinic, outcome, predictive_values
@@ -87,7 +88,7 @@ def cheapest(card: ModelCard, place: Clinic) -> float | None:
     try:
         return clinic.cheapest_threshold(curves.class_scores(card, SELECTION_SPLIT), place)
     except (ModelError, ValueError) as error:
-        st.caption(f"There is no cheapest threshold, as it is chosen on validation films: {error}")
+        st.caption(f"There is no cheapest threshold, as it is chosen on validation films: {plain(error)}")
         return None
 
 
@@ -141,7 +142,7 @@ st.subheader("What to expect")
 try:
     measured = curves.class_scores(card, split, store.models_folder())
 except ModelError as error:
-    st.write(str(error))
+    st.write(plain(error))
     st.stop()
 except ValueError:
     st.write("These films show one class only, so sensitivity and specificity are not both known. Choose other films.")

@@ -20,6 +20,7 @@ from pages.parts.charts.curves import (
 )
 from pages.parts.models import measured_models
 from pages.parts.shared import address, chart, sections
+from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import SPLITS
@@ -56,7 +57,7 @@ def verdict(cards: list[ModelCard], split: str, states: dict[str, str]) -> None:
     try:
         pairs = tested(names, split, store.models_folder(), tuple(states[name] for name in names))
     except ModelError as error:
-        st.write(str(error))
+        st.write(plain(error))
         return
     st.markdown("\n".join(f"- {pair}" for pair in pairs))
     st.caption(
@@ -109,7 +110,7 @@ def same_specificity(cards: list[ModelCard], labels: dict[str, str], split: str)
     try:
         points = model_curves.at_specificity(cards, split, percent / 100, store.models_folder())
     except ModelError as error:
-        st.write(str(error))
+        st.write(plain(error))
         return
     bounds = points[["sensitivity", "low", "high"]].itertuples(index=False, name=None)
     st.table(
@@ -200,7 +201,7 @@ def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) 
     try:
         history = model_curves.training(cards, labels)
     except ModelError as error:
-        st.write(str(error))
+        st.write(plain(error))
         return
     if left_out := [labels[card.name] for card in cards if labels[card.name] not in set(history["model"])]:
         st.caption(f"Not trained in epochs, so without curves: {', '.join(left_out)}.")
@@ -246,7 +247,7 @@ for name in chosen:
         shown.append(drawn(name, split, labels[name], folder, states[name], by_name[name]))
         cards.append(by_name[name])
     except ModelError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
 if len(shown) < FEWEST:
     st.write("Choose at least two models that were measured on these films.")
     st.stop()

@@ -99,7 +99,7 @@ st.caption(
     + data_folder.invitation(" Name its folder to see your own copy.")
 )
 if data and (warning := data_summary.unnamed_text(data.films)):
-    st.caption(f":material/warning: {warning}")
+    st.caption(f":material/warning: {plain(warning)}")
 
 st.subheader("Counts")
 show_counts(summary)

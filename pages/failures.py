@@ -10,7 +10,7 @@ import pneumo
 from pages.parts.charts import style
 from pages.parts.data import catalogue, data_folder
 from pages.parts.models import measured_models
-from pages.parts.shared import chart, chart_with_table, sections
+from pages.parts.shared import chart, chart_with_table, sections, spreadsheet
 from pages.parts.shared.plain import plain
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import pathogen
@@ -125,7 +125,7 @@ def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path |
     )
     st.download_button(
         "Download the mistakes (CSV)",
-        shown.to_csv(index=False),
+        spreadsheet.as_csv(shown),
         file_name=f"mistakes_{card.name}_{split}.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -5,7 +5,8 @@ import streamlit as st
 import pneumo
 from pages.parts.charts import leaderboard_table
 from pages.parts.models import measured_models
-from pages.parts.shared import address, public, streamlit_internals
+from pages.parts.shared import address, public, spreadsheet, streamlit_internals
+from pages.parts.shared.plain import plain
 from pneumo.errors import PneumoError
 from pneumo.labels import EXTERNAL_SPLIT, SPLITS
 from pneumo.results import leaderboard, model_facts, published
@@ -30,7 +31,7 @@ def measure_latency(measurements: list[Measurement]) -> None:
         try:
             latencies()[each.card.sha256] = latency.measure(each.card.name)
         except PneumoError as error:
-            st.caption(f":material/warning: {error}")
+            st.caption(f":material/warning: {plain(error)}")
     bar.empty()
 
 
@@ -92,7 +93,7 @@ table = leaderboard.in_order(leaderboard.matching(table, search or ""), order)
 with actions:
     st.download_button(
         "Download (CSV)",
-        table.to_csv(index=False),
+        spreadsheet.as_csv(table),
         file_name=f"leaderboard_{split}.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -6,6 +6,7 @@ import pneumo
 from pages.parts.charts import style
 from pages.parts.models import measured_models
 from pages.parts.shared import chart
+from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
@@ -19,7 +20,7 @@ def every_card() -> list[ModelCard]:
     """Return the cards of all models: the classifiers, best first, then those that look at a film before them."""
     catalogue = store.catalogue()
     for problem in catalogue.problems.values():
-        st.caption(f":material/warning: {problem}")
+        st.caption(f":material/warning: {plain(problem)}")
     known = {card.name for card in catalogue.cards}
     others = [store.read_card(name) for name in store.names() if name not in known]
     return [*catalogue.cards, *others]
@@ -80,7 +81,7 @@ try:
     parts = model_card.sections(card, measurements_of(card))
     items = model_card.checklist(card)
 except ModelError as error:
-    st.write(str(error))
+    st.write(plain(error))
     st.stop()
 st.download_button(
     "Download the card (Markdown)",
@@ -98,7 +99,7 @@ for title, text in parts.items():
         try:
             training(card)
         except ModelError as error:
-            st.write(str(error))
+            st.write(plain(error))
 
 st.subheader("Reporting guidelines")
 st.caption("What CLAIM 2024 and TRIPOD+AI ask for, in our words, and where it is told, or why it is not.")

@@ -11,6 +11,7 @@ from pneumo.datasets import checks, download, medmnist
 from pneumo.datasets.checks import Check, Problem
 from pneumo.errors import DatasetError
 from pneumo.labels import CLASSES
+from pneumo.sentences import visible
 
 # In pixels; six fit beside each other on a desktop, two on a telephone.
 PICTURE_WIDTH = 165
@@ -43,7 +44,7 @@ def show_problem(problem: Problem) -> None:
     show(f"{plain(problem.message)} {plain(problem.remedy)}", icon=f":material/{problem.severity}:")
     if problem.files:
         with st.expander(f"Files ({problem.listed})", icon=":material/list:"):
-            st.code("\n".join(problem.files), language=None)
+            st.code("\n".join(map(visible, problem.files)), language=None)
 
 
 def show_check(found: Check) -> None:

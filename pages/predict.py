@@ -42,7 +42,7 @@ def choose_sample() -> tuple[Film, str] | None:
     try:
         samples = {sample.path.name: sample for sample in load_samples()}
     except DatasetError as error:
-        st.warning(told(str(error)))
+        st.warning(plain(told(str(error))))
         return None
     chosen = st.selectbox(
         _("Sample: a composite of many children's films, so that no child is shown"),
@@ -96,7 +96,7 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
         st.image(shown, alt=_("The film"), clamp=True, output_format="JPEG")
         # Plain text: a file's name comes from a stranger.
         st.text(facts)
-        st.caption(told(loaded_models.no_heat_map(reading)))
+        st.caption(plain(told(loaded_models.no_heat_map(reading))))
     keep_answer(reading, heat)
     agreement.show_agreement(film, reading, shown, method)
     second_opinion.show_second_opinion(film, reading, shown, method)
@@ -171,7 +171,7 @@ checks = gate.open_gate()
 try:
     models = loaded_models.load_models(card.name, checks)
 except ModelError as error:
-    st.error(told(str(error)))
+    st.error(plain(told(str(error))))
     st.stop()
 # A card that was rewritten, and a film check that was switched off, make other readings.
 models_key: Hashable = (card.name, store.card_key(card.name), checks)

@@ -7,8 +7,18 @@ The first argument of `say` is a literal, never an f-string: the tests look for 
 them with the catalogues in ``pneumo/locale``.
 """
 
+import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
+
+# Control characters, line and paragraph separators, and what turns the direction of writing.
+BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return a text with a visible escape, such as ``\\n``, for each sign that breaks or turns a line."""
+    return BREAKING.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
 
 
 class Sentence(str):
@@ -36,10 +46,11 @@ def say(template: str, **values: Any) -> Sentence:
 
     Args:
         template: in English; it is filled only where there are values, so that a text from elsewhere may hold braces.
-        values: of its fields.
+        values: of its fields; names that strangers gave are made `visible`.
     """
     if isinstance(template, Sentence) and not values:
         return template
+    values = {name: _shown(value) for name, value in values.items()}
     return _made(template, template.format(**values) if values else template, values)
 
 
@@ -52,8 +63,13 @@ def say_many(one: str, other: str, number: int, **values: Any) -> Sentence:
         number: zero or more.
         values: of further fields.
     """
-    values = {"number": number, **values}
+    values = {"number": number, **{name: _shown(value) for name, value in values.items()}}
     return _made(one, (one if number == 1 else other).format(**values), values, other, number)
+
+
+def _shown(value: Any) -> Any:
+    is_name = isinstance(value, str | PurePath) and not isinstance(value, Sentence)
+    return visible(str(value)) if is_name else value
 
 
 def _made(template: str, text: str, values: Mapping[str, Any], plural: str | None = None, number: int = 1) -> Sentence:

@@ -8,6 +8,7 @@ import typer
 from pneumo.cli import output
 from pneumo.cli.output import DataOption, JsonOption, reports_errors, required, say
 from pneumo.datasets import hospitals, kaggle
+from pneumo.sentences import visible
 
 app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)
 
@@ -105,7 +106,7 @@ def check(
         for problem in found.problems:
             print(f"{problem.severity}: {problem.message} {problem.remedy}")
             for file in problem.files:
-                print(f"  {file}")
+                print(f"  {visible(file)}")
         if not found.problems:
             print("Nothing is wrong with this data set.")
     if not found.is_sound:

@@ -1,7 +1,6 @@
 """The commands that look at films: ``predict``, ``check`` and ``lungs``; a line for every input."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 1
 
-PathsArgument = Annotated[list[Path], typer.Argument(help="Films (JPEG, PNG, TIFF, DICOM …) or folders of films.")]
+PathsArgument = Annotated[
+    list[Path], typer.Argument(help="Films (JPEG, PNG, TIFF, BMP, WebP, HEIC, PDF, DICOM) or folders of films.")
+]
 LinesOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
@@ -54,6 +55,7 @@ def predict(
     models: ModelsOption = None,
 ) -> None:
     """Assess films: a line for every input, those that are refused or cannot be read included."""
+    files, empty = _films(paths)
     load_keras()
     from pneumo.explanation import explain
     from pneumo.explanation.cam import METHODS
@@ -68,7 +70,6 @@ def predict(
     except GateError as error:
         raise GateError("{why} To assess films without the check, use --unchecked.", why=str(error)) from error
     draws_heat = bool(heatmap or reports) and _has_heat_maps(opened.classifier, needed=heatmap is not None)
-    files = list(_films(paths))
     records = []
     taken = {path.resolve() for path in files}
     all_reported = True
@@ -107,12 +108,13 @@ def predict(
             table.write(to_csv(records))
     if not as_json:
         say(f"Model: {opened.card.title}. {DISCLAIMER}")
-    if not all_reported or any(of_film.status != "ok" for of_film in records):
+    if empty or not all_reported or any(of_film.status != "ok" for of_film in records):
         raise typer.Exit(SOME_FAILED)
 
 
 def _csv_file(path: Path) -> TextIO:
-    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    # With a byte order mark: without one Excel takes UTF-8 for another encoding.
+    return path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="")
 
 
 def _has_heat_maps(classifier: "Classifier", *, needed: bool) -> bool:
@@ -213,13 +215,13 @@ def write_report(reading: "Reading", heat: "HeatMap | None", target: Path) -> tu
 @reports_errors
 def check(paths: PathsArgument, as_json: LinesOption = False, models: ModelsOption = None) -> None:
     """Say which films the models may judge, and what speaks against the others; nothing is assessed."""
+    files, empty = _films(paths)
     load_keras()
     from pneumo import radiograph
     from pneumo.inference.gate import Gate
-    from pneumo.reports.records import check_record, unreadable_record
+    from pneumo.reports.records import check_record, json_text, unreadable_record
 
     gate = Gate.open(models)
-    files = list(_films(paths))
     all_accepted = True
     with output.progress_bar() as show:
         for done, path in enumerate(files, start=1):
@@ -230,9 +232,9 @@ def check(paths: PathsArgument, as_json: LinesOption = False, models: ModelsOpti
             except MemoryError:
                 line = unreadable_record(str(path), out_of_memory(path.name))
             all_accepted &= line["accepted"]
-            print(json.dumps(line, ensure_ascii=False) if as_json else output.check_line(line), flush=True)
+            print(json_text(line) if as_json else output.check_line(line), flush=True)
             show("checking", done, len(files))
-    if not all_accepted:
+    if empty or not all_accepted:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -243,6 +245,7 @@ def lungs(
     models: ModelsOption = None,
 ) -> None:
     """Draw the lungs of films: a PNG each, 255 where there is lung, in the film's own size."""
+    files, empty = _films(paths)
     load_keras()
     import cv2
     import numpy as np
@@ -252,7 +255,6 @@ def lungs(
     from pneumo.preprocessing import network_input
 
     segmenter = gate.open_segmenter(models)
-    files = list(_films(paths))
     out.mkdir(parents=True, exist_ok=True)
     taken = {path.resolve() for path in files}
     all_drawn = True
@@ -264,21 +266,57 @@ def lungs(
                 target = own_path(out, path.stem, taken)
                 picture = np.where(mask.at(film.height, film.width), 255, 0).astype(np.uint8)
                 target.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-                print(f"{path}\t{'drawn' if mask.count else 'no lungs'}\t{target}", flush=True)
+                print(output.cells(str(path), "drawn" if mask.count else "no lungs", str(target)), flush=True)
             except (PneumoError, MemoryError) as error:
                 error = out_of_memory(path.name) if isinstance(error, MemoryError) else error
                 all_drawn = False
-                print(f"{path}\terror\t{error}", flush=True)
+                print(output.cells(str(path), "error", str(error)), flush=True)
             show("drawing", done, len(files))
-    if not all_drawn:
+    if empty or not all_drawn:
         raise typer.Exit(SOME_FAILED)
 
 
-def _films(paths: list[Path]) -> Iterator[Path]:
-    """Go through folders, leaving out what the system hides in them; a named file is always taken."""
+# What systems and archives put beside films, and the directory of a DICOM medium, which holds no picture.
+_BESIDE_FILMS = frozenset(
+    ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "autorun.inf", "dicomdir", "@eadir", "$recycle.bin")
+)
+
+
+def _films(paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the films of folders and the named ones, and the folders that hold none.
+
+    Raises:
+        ValueError: if there is no film at all.
+    """
+    films, empty = [], []
     for path in paths:
-        if path.is_dir():
-            inside = (file for file in sorted(path.rglob("*")) if file.is_file())
-            yield from (file for file in inside if not file.name.startswith("."))
-        else:
-            yield path
+        inside = list(_inside(path, frozenset((path.resolve(),)))) if path.is_dir() else [path]
+        films += inside
+        if not inside:
+            empty.append(path)
+    if not films:
+        raise ValueError(f"There is no film in {', '.join(map(str, empty))}.")
+    for folder in empty:
+        complain(f"There is no film in {folder}.")
+    return films, empty
+
+
+def _inside(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """Go through a folder in order, leaving out what is hidden; links lead into folders, but not in a circle.
+
+    Args:
+        folder: to go through.
+        above: it, and the folders on the way to it, resolved.
+    """
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith(".") or path.name.lower() in _BESIDE_FILMS:
+                continue
+            if path.is_dir():
+                if (real := path.resolve()) not in above:
+                    yield from _inside(path, above | {real})
+            elif path.is_file() or not path.exists():
+                yield path
+    except OSError:
+        # The line of the folder says that it cannot be opened.
+        yield folder

@@ -19,6 +19,7 @@ from pneumo.datasets import kaggle
 from pneumo.errors import PneumoError
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import model_facts
+from pneumo.sentences import visible
 
 if TYPE_CHECKING:
     from pneumo.reports.records import Record
@@ -42,13 +43,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str) -> None:
-    """Print a sentence on stderr, as it stands."""
-    console(stderr=True).print(text, markup=False)
+    """Print a sentence on stderr, on one line."""
+    console(stderr=True).print(visible(text), markup=False)
 
 
 def complain(text: str) -> None:
     """Print what went wrong on stderr."""
-    console(stderr=True).print(f"Error: {text}", markup=False, style="red")
+    console(stderr=True).print(visible(f"Error: {text}"), markup=False, style="red")
 
 
 def print_json(data: Any) -> None:
@@ -97,15 +98,19 @@ def record_line(record: "Record") -> str:
         findings = [finding.message for finding in record.findings or ()]
         if record.forced:
             findings.insert(0, "Assessed in spite of a refusal:")
-        cells = (record.file, record.answer, f"{record.probability:.3f}", " ".join(findings))
-        return "\t".join(filter(None, cells))
-    return f"{record.file}\t{record.status}\t{' '.join(record.reasons)}"
+        return cells(record.file, record.answer, f"{record.probability:.3f}", " ".join(findings))
+    return cells(record.file, record.status, " ".join(record.reasons))
+
+
+def cells(*texts: str | None) -> str:
+    """Return texts as one line, with tabs between those that there are."""
+    return "\t".join(visible(text) for text in texts if text)
 
 
 def check_line(record: dict[str, Any]) -> str:
     """Return what the gate found in a film as one line of text: file, verdict and findings."""
     messages = " ".join(finding["message"] for finding in record["findings"])
-    return "\t".join(filter(None, (record["file"], "accepted" if record["accepted"] else "refused", messages)))
+    return cells(record["file"], "accepted" if record["accepted"] else "refused", messages)
 
 
 def print_leaderboard(cards: list[ModelCard], split: str) -> None:

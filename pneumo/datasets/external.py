@@ -128,8 +128,9 @@ def read_table(folder: Path, *columns: str) -> pd.DataFrame:
     """Read a folder's ``labels.csv``, all of it as text where a column has an empty cell.
 
     Raises:
-        DatasetError: if it is missing or lacks ``file`` or one of the columns.
+        DatasetError: if the folder or its table is missing, or lacks ``file`` or one of the columns.
     """
+    kaggle.refuse_missing(folder)
     path = folder / TABLE
     if not path.is_file():
         raise DatasetError(

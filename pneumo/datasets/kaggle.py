@@ -39,6 +39,7 @@ PUBLISHED_FILMS = {
 BLOCKS = 12
 FOLDS = BLOCKS // 2
 
+_QUOTES = tuple("\"'“”„‘’«»`")
 _PNEUMONIA_NAME = re.compile(r"^(person\d+)_(bacteria|virus)_", re.IGNORECASE)
 _NORMAL_NAME = re.compile(r"^((?:NORMAL\d*-)?IM-\d+)-", re.IGNORECASE)
 
@@ -76,8 +77,9 @@ def find_root(folder: Path) -> Path:
     """Return the folder that holds ``train`` and ``test``: the given one or ``chest_xray`` inside it.
 
     Raises:
-        DatasetError: if neither does.
+        DatasetError: if neither does, or there is no such folder.
     """
+    refuse_missing(folder)
     for root in (folder, folder / "chest_xray", folder / "chest_xray" / "chest_xray"):
         if any((root / split / label).is_dir() for split in SPLITS for label in LABELS):
             return root
@@ -86,6 +88,22 @@ def find_root(folder: Path) -> Path:
         "train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA "
         "(`python -m pneumo data download` fetches one)."
     )
+
+
+def refuse_missing(folder: Path) -> None:
+    """Say what is wrong with the path of a data set, if it names no folder.
+
+    Raises:
+        DatasetError: if the path is in quotation marks, or nothing or a file is there.
+    """
+    typed = str(folder)
+    if folder.is_dir():
+        return
+    if typed[:1] in _QUOTES or typed[-1:] in _QUOTES:
+        raise DatasetError("The path {path} is in quotation marks. Leave them out.", path=typed)
+    if folder.exists():
+        raise DatasetError("{path} is a file and not a folder. Unpack it, and point to the folder.", path=typed)
+    raise DatasetError("There is no folder {path}. Check the path and its spelling.", path=typed)
 
 
 def scan(folder: Path | str) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION
 from pneumo.preprocessing.network_input import film_square
 from pneumo.radiograph import Radiograph
+from pneumo.sentences import visible
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Assessment, Classifier
@@ -149,7 +150,7 @@ class Reading:
         """Return the answer, the reasons and the model for a notebook."""
         reasons = "".join(f"<li>{escape(reason)}</li>" for reason in self.reasons)
         return (
-            f"<p><strong>{escape(str(self))}</strong><br>{escape(self.name)}</p><ul>{reasons}</ul>"
+            f"<p><strong>{escape(str(self))}</strong><br>{escape(visible(self.name))}</p><ul>{reasons}</ul>"
             f"<p><small>Model: {escape(self.models.card.title)}. {escape(DISCLAIMER)}</small></p>"
         )
 

@@ -1,6 +1,7 @@
 """Films from files: bytes or a path become a `Radiograph`; the only door through which images come in.
 
-A JPEG, PNG, TIFF, BMP, WebP or DICOM file becomes one grey picture of float32 in 0…1 and what the file says of itself.
+A JPEG, PNG, TIFF, BMP, WebP, HEIC or DICOM file, or a PDF with one film, becomes one grey picture of float32 in 0…1
+and what the file says of itself.
 Everything that is particular to DICOM, from damaged headers to grey-scale tables, is dealt with here.
 """
 

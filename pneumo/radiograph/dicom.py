@@ -229,7 +229,7 @@ def parse(data: bytes, name: str, more: Iterable[str] = ()) -> Dataset:
     is_bare = "SOPClassUID" not in dataset and "Rows" not in dataset
     if is_bare and picture is None and data[128:132] != b"DICM":
         raise UnreadableImageError(
-            "{name} is {stranger}. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file.",
+            "{name} is {stranger}. Upload a JPEG, PNG, TIFF, BMP, WebP, HEIC, PDF or DICOM file.",
             name=name,
             stranger=say("not a picture that pneumo knows"),
         )

@@ -6,6 +6,7 @@ What a file is, its content decides and never its extension. Sizes are checked b
 import hashlib
 import io
 import logging
+import os
 import re
 import sys
 import threading
@@ -20,11 +21,11 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin
 
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
-from pneumo.radiograph import decoder_limits, grayscale
-from pneumo.radiograph.decoder_limits import MAX_PIXELS
-from pneumo.sentences import say
+from pneumo.radiograph import decoder_limits, decoder_process, grayscale
+from pneumo.radiograph.decoder_limits import MAX_PIXELS, MIN_SIDE
+from pneumo.sentences import say, visible
 
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "DICOM")
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "HEIF", "PDF", "DICOM")
 
 # A TIFF of one film holds it in a few sizes.
 MAX_PAGES = 16
@@ -38,8 +39,11 @@ _SIGNATURES = (
     (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
 )
+# What is read in a process of its own; see `decoder_process`.
+_APART = ("HEIF", "PDF")
+# The kinds of ISO base media file that hold a HEVC picture, as telephones write it; others hold videos.
+_HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _STRANGERS = (
-    (b"%PDF", say("a PDF document")),
     (b"PK\x03\x04", say("a ZIP archive")),
     (b"\x1f\x8b", say("a gzip archive")),
     (b"GIF8", say("a GIF picture")),
@@ -54,7 +58,7 @@ class Radiograph:
     Attributes:
         pixels: (height, width) float32, 0…1, bright is dense tissue (bones are white); square, read-only,
             C-contiguous.
-        name: the file's name as given, without its folder.
+        name: the file's name as given, without its folder, and made `visible`.
         sha256: of the file's bytes, in hexadecimal.
         format: one of `FORMATS`.
         bits: bits a sample that the file stored.
@@ -110,6 +114,8 @@ def read(source: bytes | bytearray | memoryview | str | Path, name: str | None =
             from pneumo.radiograph import dicom
 
             pixels, said = dicom.read(data, name)
+        elif kind in _APART:
+            pixels, said = _read_apart(data, kind, name)
         else:
             pixels, said = _read_picture(data, kind, name)
     pixels = np.ascontiguousarray(pixels, np.float32)
@@ -135,6 +141,9 @@ def size(source: bytes | bytearray | memoryview | str | Path, name: str | None =
             from pneumo.radiograph import dicom
 
             return dicom.size(dicom.parse(data, name), name)
+        if kind in _APART:
+            height, width = _decoded_apart(data, kind, name, size_only=True)[0].shape[:2]
+            return width, height
         image = _opened(data, kind, name)
         # Pillow states the size of a TIFF as it is turned upright, and that of other pictures as they are stored.
         return image.size[::-1] if kind != "TIFF" and _lies_on_its_side(image) else image.size
@@ -218,14 +227,20 @@ def _content(source: bytes | bytearray | memoryview | str | Path, name: str | No
 def _last_part(name: str) -> str:
     # Browsers on Windows send backslashes, which Path leaves alone elsewhere.
     last = re.split(r"[\\/]", name.rstrip("\\/"))[-1]
-    return last if last.strip() else "picture"
+    return visible(last) if last.strip() else "picture"
 
 
 def _bytes_of(path: str | Path, name: str) -> bytes:
     try:
         file = Path(path)
+        if file.is_dir() and not os.access(file, os.R_OK | os.X_OK):
+            raise PermissionError
         if file.is_dir():
             raise UnreadableImageError("{name} is a folder. Name the image files inside it.", name=name)
+        if file.is_symlink() and not file.exists():
+            raise UnreadableImageError(
+                "{name} is a link to a file that is not there. Mend the link, or give the film itself.", name=name
+            )
         if not file.is_file():
             raise UnreadableImageError("There is no file {name}. Check the path and its spelling.", name=name)
         with file.open("rb") as stream:
@@ -260,9 +275,16 @@ def _format_of(data: bytes, name: str) -> str:
         return "WEBP"
     if _may_be_bare_dicom(data):
         return "DICOM"
+    if data[4:8] == b"ftyp":
+        # The brands stand at the start of the file, the main one first.
+        brands = {data[place : place + 4] for place in range(8, min(int.from_bytes(data[:4], "big"), 256), 4)}
+        if brands & _HEIF_BRANDS and b"avif" not in brands:
+            return "HEIF"
+    if data[:1024].lstrip(b"\xef\xbb\xbf\0 \t\r\n").startswith(b"%PDF-"):
+        return "PDF"
     stranger = next((kind for signature, kind in _STRANGERS if data.startswith(signature)), None)
     raise UnreadableImageError(
-        "{name} is {stranger}. Upload a JPEG, PNG, TIFF, BMP, WebP or DICOM file.",
+        "{name} is {stranger}. Upload a JPEG, PNG, TIFF, BMP, WebP, HEIC, PDF or DICOM file.",
         name=name,
         stranger=stranger or say("not a picture that pneumo knows"),
     )
@@ -417,6 +439,65 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     except Exception:  # As many kinds as a file can be damaged in, and none of them in the picture itself.
         notes.append(say("The EXIF block in the file is damaged; it was left out."))
     return image
+
+
+def _read_apart(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    stored, bits = _decoded_apart(data, kind, name)
+    notes = list[str]()
+    if kind == "PDF":
+        notes.append(say("The film was taken out of a PDF, in its full resolution."))
+    return grayscale.of_picture(Image.fromarray(stored), bits, name, notes), {"bits": bits, "notes": tuple(notes)}
+
+
+def _decoded_apart(data: bytes, kind: str, name: str, *, size_only: bool = False) -> tuple[np.ndarray, int]:
+    try:
+        return decoder_process.decode(data, kind, (MAX_PIXELS, MIN_SIDE), size_only=size_only)
+    except decoder_process.RefusalError as refusal:
+        raise _refused_apart(refusal, kind, name) from None
+
+
+def _refused_apart(refusal: decoder_process.RefusalError, kind: str, name: str) -> ImageError:
+    """Return what is told of a sound file that holds no film that can be read."""
+    values = refusal.values
+    if refusal.code == "size":
+        try:
+            decoder_limits.refuse_size(values["width"], values["height"], name)
+        except ImageSizeError as error:
+            return error
+    if refusal.code == "several":
+        return UnsupportedImageError(
+            "{name} holds several pictures. pneumo reads one film at a time: export one of them.", name=name
+        )
+    if refusal.code == "protected":
+        return UnsupportedImageError(
+            "{name} is a protected PDF. Save it without a password, or export the film as PNG or DICOM.", name=name
+        )
+    if refusal.code == "active":
+        return UnsupportedImageError(
+            "{name} is a PDF with programs or files inside, which pneumo does not open. Export the film as PNG or "
+            "DICOM.",
+            name=name,
+        )
+    if refusal.code == "pages":
+        return UnsupportedImageError(
+            "{name} is a PDF of {pages} pages. pneumo reads one film at a time: save the page with the film alone.",
+            name=name,
+            pages=values["pages"],
+        )
+    if refusal.code == "pictures":
+        return UnsupportedImageError(
+            "{name} is a PDF with {pictures} pictures. pneumo reads one film at a time: export the film alone, as PNG "
+            "or DICOM.",
+            name=name,
+            pictures=values["pictures"],
+        )
+    if refusal.code == "no_picture":
+        return UnsupportedImageError(
+            "{name} is a PDF without the picture of a film. Export the film itself, as PNG or DICOM.", name=name
+        )
+    return ImageSizeError(
+        "{name} takes too much time or memory to be opened. Export the film in a smaller size, as PNG.", name=name
+    )
 
 
 def _bits_of(data: bytes, image: Image.Image) -> int:

@@ -17,7 +17,7 @@ from pneumo.language import ENGLISH, Language
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.overlay_png import Overlay, font_file
 from pneumo.reports.records import Record, film_name, outcome, tally, validity
-from pneumo.sentences import Sentence, say, say_many
+from pneumo.sentences import Sentence, say, say_many, visible
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -56,7 +56,7 @@ class Line(NamedTuple):
 
 def shortened(text: str, longest: int) -> str:
     """Return a text without line breaks, cut at a number of letters."""
-    flat = " ".join(text.split())
+    flat = visible(" ".join(text.split()))
     return flat if len(flat) <= longest else f"{flat[: longest - 1]}…"
 
 

@@ -15,7 +15,7 @@ from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
 from pneumo.inference.findings import Finding
 from pneumo.inference.reading import Reading, Status
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
-from pneumo.sentences import Sentence, say
+from pneumo.sentences import BREAKING, Sentence, say, visible
 
 CSV_COLUMNS = (
     "file",
@@ -171,7 +171,13 @@ def validity(prevalence: float) -> Sentence:
 
 def to_json(record: Record, *, indent: int | None = None) -> str:
     """Return a record as JSON, on one line where no indent is given."""
-    return json.dumps(record.as_values(), ensure_ascii=False, indent=indent)
+    return json_text(record.as_values(), indent=indent)
+
+
+def json_text(values: Any, *, indent: int | None = None) -> str:
+    """Return values as JSON whose letters are readable and of which no sign breaks or turns a line."""
+    text = json.dumps(values, ensure_ascii=False, indent=indent)
+    return BREAKING.sub(lambda sign: sign[0] if sign[0] == "\n" else f"\\u{ord(sign[0]):04x}", text)
 
 
 def to_csv(records: Iterable[Record]) -> str:
@@ -185,13 +191,14 @@ def to_csv(records: Iterable[Record]) -> str:
     for record in records:
         codes = " ".join(finding.code for finding in record.findings or ())
         row = {**record.as_values(), "reasons": " ".join(record.reasons), "findings": codes}
-        writer.writerow([_inert(row.get(column)) for column in CSV_COLUMNS])
+        writer.writerow([inert(row.get(column)) for column in CSV_COLUMNS])
     return text.getvalue()
 
 
-def _inert(cell: Any) -> Any:
+def inert(cell: Any) -> Any:
+    """Return a cell of a table that no spreadsheet runs as a formula, and of which no sign breaks a row."""
     if not isinstance(cell, str):
         return cell
     lead = "'" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else ""
-    # `csv` leaves a bare carriage return unquoted, and a spreadsheet starts a new row at it.
-    return lead + cell.replace("\r", " ")
+    # `csv` leaves a bare carriage return unquoted, and a spreadsheet starts a new row at it; a tab is harmless.
+    return lead + "\t".join(map(visible, cell.replace("\r", " ").split("\t")))

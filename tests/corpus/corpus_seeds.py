@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pillow_heif
 import pydicom
 from PIL import Image
 from pydicom.data import get_testdata_file
@@ -44,6 +45,69 @@ def encoded(picture: np.ndarray | Image.Image, kind: str, **options: Any) -> byt
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+# --- HEIC and PDF
+
+
+def heic(*pictures: np.ndarray, exif: bytes | None = None) -> bytes:
+    file = pillow_heif.HeifFile()
+    for picture in pictures or (GREY,):
+        file.add_from_pillow(Image.fromarray(picture))
+    buffer = io.BytesIO()
+    file.save(buffer, quality=-1, exif=exif)
+    return buffer.getvalue()
+
+
+class Stream(NamedTuple):
+    """An object of a PDF with data behind its dictionary."""
+
+    entries: str
+    data: bytes
+
+
+def pdf_picture(picture: np.ndarray = GREY, **changes: object) -> Stream:
+    """Return a picture as a PDF stores it, compressed; a change takes the place of what its dictionary says."""
+    entries: dict[str, object] = {
+        "Width": picture.shape[1],
+        "Height": picture.shape[0],
+        "BitsPerComponent": 8,
+        "ColorSpace": "/DeviceGray",
+        "Filter": "/FlateDecode",
+    }
+    said = " ".join(f"/{key} {value}" for key, value in (entries | changes).items())
+    return Stream(f"/Type /XObject /Subtype /Image {said}", zlib.compress(picture.tobytes()))
+
+
+def pdf(
+    *pictures: Stream, drawn: bytes | None = None, pages: int = 1, catalog: str = "", page: str = "", more: str = ""
+) -> bytes:
+    """Return a PDF whose pages all draw the same pictures, each on a field of its own, unless told what is drawn."""
+    fields = (f"q 200 0 0 250 {50 + 10 * number} 300 cm /I{number} Do Q\n" for number in range(len(pictures)))
+    content = "".join(fields).encode() if drawn is None else drawn
+    names = " ".join(f"/I{number} {5 + number} 0 R" for number in range(len(pictures)))
+    kids = " ".join(["3 0 R"] * pages)
+    objects: list[str | Stream] = [
+        f"<< /Type /Catalog /Pages 2 0 R {catalog} >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
+        f"/Resources << /XObject << {names} {more} >> >> {page} >>",
+        Stream("", content),
+        *pictures,
+    ]
+    file, places = bytearray(b"%PDF-1.7\n"), []
+    for number, content_of_object in enumerate(objects, start=1):
+        places.append(len(file))
+        if isinstance(content_of_object, str):
+            body = content_of_object.encode()
+        else:
+            head = f"<< {content_of_object.entries} /Length {len(content_of_object.data)} >>\nstream\n"
+            body = head.encode() + content_of_object.data + b"\nendstream"
+        file += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table_of_places = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table_of_places}"
+    end += f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(file)}\n%%EOF\n"
+    return bytes(file) + end.encode()
 
 
 # --- PNG
@@ -296,6 +360,8 @@ def sound() -> dict[str, bytes]:
         "lossy.webp": encoded(COLOUR, "WEBP"),
         "lossless.webp": encoded(COLOUR, "WEBP", lossless=True),
         "alpha.webp": encoded(rgb.convert("RGBA"), "WEBP", exif=exif),
+        "grey.heic": heic(),
+        "film.pdf": pdf(pdf_picture()),
     }
     window = {"WindowCenter": 2048, "WindowWidth": 4096}
     syntaxes = {"implicit": IMPLICIT, "explicit": EXPLICIT, "deflated": DEFLATED, "big-endian": BIG_ENDIAN}

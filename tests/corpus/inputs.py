@@ -75,7 +75,7 @@ def inputs() -> Iterator[BadInput]:
     makers = (
         *(sound, truncated, flipped_bits, swapped_lengths, wrong_extension, polyglots, nothing, strangers),
         *(names, huge_headers, large_pictures, bombs, exif, png_oddities, tiff_oddities, jpeg_oddities, bmp_oddities),
-        *(webp_oddities, dicom_headers, dicom_tables, dicom_windows, dicom_structure, dicom_frames),
+        *(webp_oddities, heic_and_pdf, dicom_headers, dicom_tables, dicom_windows, dicom_structure, dicom_frames),
     )
     for maker in makers:
         for name, data in maker():
@@ -101,8 +101,8 @@ def truncated() -> Named:
 
 
 def _is_slow(name: str) -> bool:
-    # A damaged header sends these two to GDCM, whose process takes half a second to start.
-    return name in ("jpeg-lossless.dcm", "jpeg-ls.dcm")
+    # These are read in a process of their own, which takes half a second to start.
+    return name in ("jpeg-lossless.dcm", "jpeg-ls.dcm", "grey.heic", "film.pdf")
 
 
 def flipped_bits() -> Named:
@@ -233,9 +233,7 @@ def _gif() -> bytes:
 
 
 def strangers() -> Named:
-    yield "report.pdf", b"%PDF-1.7\n" + random.Random(1).randbytes(4000) + b"\n%%EOF"
     yield "film.gif", _gif()
-    yield "film.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000)
     yield "film.avif", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(2000)
     yield "film.mp4", b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(2000)
     yield "film.jp2", encoded(GREY, "JPEG2000")
@@ -691,6 +689,39 @@ def webp_oddities() -> Named:
 
 def _jpeg_2000() -> bytes:
     return encoded((seeds.DEEP >> 4).astype(np.uint16), "JPEG2000", no_jp2=True)
+
+
+def heic_and_pdf() -> Named:
+    heic, film = seeds.heic(), seeds.pdf_picture()
+    size = heic.index(b"ispe") + 8
+    yield "no picture.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000)
+    for width, height in ((65500, 65500), (4000, 4000), (64, 64), (0, 0)):
+        said = struct.pack(">2I", width, height)
+        yield f"{width} x {height} by its header.heic", heic[:size] + said + heic[size + 8 :]
+    yield "too small.heic", lambda: seeds.heic(GREY[:40])
+    yield "two pictures.heic", lambda: seeds.heic(GREY, 255 - GREY)
+    yield "noise.pdf", b"%PDF-1.7\n" + random.Random(1).randbytes(4000) + b"\n%%EOF"
+    yield "no picture.pdf", seeds.pdf(drawn=b"0 0 100 100 re f")
+    yield "two pictures.pdf", seeds.pdf(film, film)
+    yield "a film and a logo.pdf", seeds.pdf(seeds.pdf_picture(np.tile(GREY, (4, 4))), film)
+    yield "two pages.pdf", seeds.pdf(film, pages=2)
+    yield "65500 pages.pdf", seeds.pdf(film).replace(b"/Count 1", b"/Count 65500")
+    yield "turned by its page.pdf", seeds.pdf(film, page="/Rotate 90")
+    script = "<< /S /JavaScript /JS (app.alert\\(1\\)) >>"
+    yield "program at its opening.pdf", seeds.pdf(film, catalog=f"/OpenAction {script}")
+    yield "program by name.pdf", seeds.pdf(film, catalog=f"/Names << /JavaScript << /Names [(a) {script}] >> >>")
+    attached = "<< /Type /Filespec /F (a.exe) /EF << /F 4 0 R >> >>"
+    yield "file inside.pdf", seeds.pdf(film, catalog=f"/Names << /EmbeddedFiles << /Names [(a) {attached}] >> >>")
+    yield "65500 x 65500.pdf", seeds.pdf(seeds.pdf_picture(Width=65500, Height=65500))
+    yield "too small.pdf", seeds.pdf(seeds.pdf_picture(GREY[:40]))
+    yield "less data than it says.pdf", seeds.pdf(seeds.pdf_picture(Width=6000, Height=6000))
+    packed = functools.cache(lambda: zlib.compress(bytes(80 * MEBIBYTE), 9))
+    yield "more data than it says.pdf", lambda: seeds.pdf(seeds.Stream(film.entries, packed()))
+    yield "drawing bomb.pdf", lambda: seeds.pdf(film, drawn=b"q Q\n" * 300_000)
+    itself = seeds.Stream("/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources 5 0 R", b"/I0 Do " * 50)
+    yield "form that draws itself.pdf", seeds.pdf(itself)
+    jpeg = encoded(np.zeros((6000, 6000), np.uint8), "JPEG")
+    yield "jpeg of another size.pdf", seeds.pdf(seeds.Stream(film.entries.replace("Flate", "DCT"), jpeg))
 
 
 def dicom_headers() -> Named:

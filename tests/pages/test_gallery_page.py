@@ -179,7 +179,7 @@ def test_a_bad_folder_costs_a_sentence_and_falls_back(folder):
     app.text_input(key="shared.data_folder").set_value(folder).run()
 
     assert not app.exception
-    assert "no data set in the Kaggle layout" in text(app) or "cannot be opened" in text(app)
+    assert "There is no folder" in text(app) or "cannot be opened" in text(app)
     assert shown(app) == ["normal_1.png"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pneumo.errors import UnreadableImageError
 from pneumo.evaluation.calibration import as_percent
 from pneumo.language import ENGLISH, LANGUAGES, best_match, catalogue
-from pneumo.sentences import Sentence, say, say_many
+from pneumo.sentences import Sentence, say, say_many, visible
 
 FRENCH, SPANISH, CHINESE = (LANGUAGES[code] for code in ("fr", "es", "zh"))
 OTHERS = (FRENCH, SPANISH, CHINESE)
@@ -99,3 +99,13 @@ def test_all_languages_show_the_same_digits(share):
 def test_what_no_catalogue_holds_is_told_in_english():
     assert FRENCH.tell(say("Nobody ever says this.")) == "Nobody ever says this."
     assert catalogue("fr") is catalogue("fr")
+
+
+def test_names_that_strangers_gave_cannot_break_or_turn_a_line():
+    hostile = "a\nb\x1b[2J\u202egnp.\u2028exe"
+    shown = r"a\nb\x1b[2J\u202egnp.\u2028exe"
+
+    assert say("{name} is empty.", name=hostile) == f"{shown} is empty."
+    assert say("{why}", why=say("{name} is empty.", name=hostile)) == f"{shown} is empty."
+    assert LANGUAGES["fr"].tell(say("{name} is {size}", name=hostile, size=3)).startswith(shown)
+    assert visible("Röntgen 胸片 \u202f\u200d.png") == "Röntgen 胸片 \u202f\u200d.png"

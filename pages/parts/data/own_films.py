@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.parts.shared import spreadsheet
 from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, medmnist
 from pneumo.datasets.checks import Check
@@ -109,7 +110,7 @@ def _show(measured: OwnMeasurement, name: str, official: Metrics | None) -> None
     )
     st.download_button(
         "Download the probabilities (CSV)",
-        measured.predictions.to_csv(index=False),
+        spreadsheet.as_csv(measured.predictions),
         file_name=f"{name}_own_films.csv",
         mime="text/csv",
         icon=":material/download:",

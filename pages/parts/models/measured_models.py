@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.shared import address
+from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
@@ -17,7 +18,7 @@ def measured_cards() -> list[ModelCard]:
     """Return the cards of the classifiers, best first; stop the page where none of them was measured."""
     catalogue = store.catalogue()
     for problem in catalogue.problems.values():
-        st.caption(f":material/warning: {problem}")
+        st.caption(f":material/warning: {plain(problem)}")
     if not catalogue.cards:
         st.write(
             "There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`, "
@@ -60,7 +61,7 @@ def measure(cards: list[ModelCard], split: str, labels: dict[str, str]) -> list[
             state = leaderboard.state(card, split, folder)
             measurements.append(_measured(card.name, split, labels[card.name], folder, state, card))
         except ModelError as error:
-            st.caption(f":material/warning: {error}")
+            st.caption(f":material/warning: {plain(error)}")
     return measurements
 
 

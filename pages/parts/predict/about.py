@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.parts.shared.language import _, current, told
+from pages.parts.shared.plain import plain, plain_values
 from pneumo.language import ENGLISH
 from pneumo.model_store.card import ModelCard
 from pneumo.sentences import say
@@ -24,7 +25,7 @@ def show_reasons(assessment: "Assessment") -> None:
     """Show why the model gave this answer."""
     with st.expander(_("Why this answer?"), icon=":material/rule:"):
         for reason in assessment.reasons:
-            st.markdown(f"- {told(reason)}")
+            st.markdown(f"- {told(plain_values(reason))}")
 
 
 def show_meaning(card: ModelCard) -> None:
@@ -76,7 +77,7 @@ def show_privacy() -> None:
 
 def show_model(card: ModelCard) -> None:
     """Show the figures of the model that answered."""
-    with st.expander(_("About the model: {title}", title=card.title), icon=":material/model_training:"):
+    with st.expander(_("About the model: {title}", title=plain(card.title)), icon=":material/model_training:"):
         figures = card.metrics.get("test")
         if figures:
             st.markdown(

@@ -11,7 +11,7 @@ from pneumo.inference.reading import Models, Reading, read_film, reassess
 from pneumo.inference.similar_scores import SCALE_ENDS
 from pneumo.language import ENGLISH, Language
 from pneumo.reports.records import Record, record
-from pneumo.sentences import Sentence, say
+from pneumo.sentences import Sentence, say, visible
 
 # What a server may hold of one session's files; results are a few kilobytes each and are all kept.
 MAX_FILMS = 200
@@ -216,11 +216,16 @@ def table(films: Iterable[Film], language: Language = ENGLISH) -> pd.DataFrame:
     for film in films:
         known = film.record
         if known is None:
-            rows.append((film.name, translate(say("… Waiting")), None, ""))
+            rows.append((visible(film.name), translate(say("… Waiting")), None, ""))
             continue
         remarks = known.reasons if known.answer is None else [each.message for each in known.findings or ()]
         rows.append(
-            (film.name, translate(OUTCOMES[outcome(known)]), known.probability, " ".join(map(translate, remarks)))
+            (
+                visible(film.name),
+                translate(OUTCOMES[outcome(known)]),
+                known.probability,
+                " ".join(map(translate, remarks)),
+            )
         )
     shown = pd.DataFrame(rows, columns=["File", "Answer", "Probability", "Remark"])
     shown["Probability"] = shown["Probability"].astype(float).clip(*SCALE_ENDS).round(3)

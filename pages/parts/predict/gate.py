@@ -7,6 +7,7 @@ import streamlit as st
 from pages.parts.predict import loaded_models
 from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
+from pages.parts.shared.plain import plain, plain_values
 from pneumo import DISCLAIMER
 from pneumo.errors import ModelError
 from pneumo.inference.findings import TURNS, Correction
@@ -27,7 +28,7 @@ def open_gate() -> Gate | None:
         return loaded_models.load_gate()
     except ModelError as error:
         st.error(
-            f"**{_('The film check is missing, so no film is assessed.')}** {told(str(error))}",
+            f"**{_('The film check is missing, so no film is assessed.')}** {plain(told(str(error)))}",
             icon=":material/block:",
         )
     if not st.toggle(_("Assess films without the check"), key="predict.unchecked", persist_state="session"):
@@ -60,7 +61,7 @@ def show_refusal(film: Film, reading: Reading, facts: str) -> None:
         with reasons:
             for finding in reading.findings or ():
                 show = st.error if finding.severity == "refuse" else st.warning
-                show(told(finding.message))
+                show(told(plain_values(finding.message)))
             with st.container(horizontal=True):
                 if correction:
                     corrects = partial(film.ask, correct=True, force=False)
@@ -89,7 +90,7 @@ def show_findings(film: Film, reading: Reading) -> None:
         withdraws = partial(film.ask, correct=film.correct, force=False)
         st.button(_("Let the refusal stand"), icon=":material/undo:", key="predict.withdraw", on_click=withdraws)
     for finding in reading.findings or ():
-        st.warning(told(finding.message), icon=":material/warning:")
+        st.warning(told(plain_values(finding.message)), icon=":material/warning:")
 
 
 def show_correction(film: Film, reading: Reading) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.shared.language import _, current, told
+from pages.parts.shared.plain import plain
 from pneumo.explanation.explainer import HeatMap
 from pneumo.inference.reading import Reading
 from pneumo.language import ENGLISH, Language
 from pneumo.reports import film_files, records
 from pneumo.reports.film_files import DICOM_PICTURE, DICOM_REPORT, PDF, PICTURE
+from pneumo.sentences import visible
 
 
 def keep_answer(reading: Reading, heat: HeatMap | None) -> None:
@@ -28,7 +30,7 @@ def keep_answer(reading: Reading, heat: HeatMap | None) -> None:
         max_chars=60,
         help=_("It stands on the PDF alone, and is not stored."),
     )
-    stem = f"{Path(reading.name).stem}-pneumo"
+    stem = f"{visible(Path(reading.name).stem)}-pneumo"
     with st.container(horizontal=True, key="predict.keep"):
         makes = partial(content, reading, heat, PDF, label, current())
         offer(_("PDF report"), makes, f"{stem}.pdf", "application/pdf", "picture_as_pdf")
@@ -50,7 +52,7 @@ def offer_dicom(reading: Reading, heat: HeatMap | None, stem: str) -> None:
         return
     made = film_files.files(reading, heat, (DICOM_PICTURE, DICOM_REPORT), made=datetime.now().astimezone())
     if made.problem:
-        st.caption(told(made.problem))
+        st.caption(plain(told(made.problem)))
     for ending, words in ((DICOM_PICTURE, _("Overlay as DICOM")), (DICOM_REPORT, _("Structured report"))):
         if ending in made.contents:
             offer(words, made.contents[ending], f"{stem}{ending}", "application/dicom", "clinical_notes")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
+from pages.parts.shared.plain import plain
 from pages.parts.shared.streamlit_internals import import_keras
 from pneumo.errors import ExplanationError, ModelError
 from pneumo.explanation.cam import METHODS
@@ -110,7 +111,7 @@ def choose_model() -> tuple[ModelCard, str]:
             _("Heat map"), [*METHODS], format_func=METHODS.__getitem__, key="predict.method", persist_state="session"
         )
         for problem in catalogue.problems.values():
-            st.caption(f":material/warning: {told(problem)}")
+            st.caption(f":material/warning: {plain(told(problem))}")
     return by_name[name], method
 
 

@@ -49,7 +49,7 @@ def show_second_opinion(film: Film, first: Reading, shown: np.ndarray, method: s
         try:
             other = loaded_models.load_models(name, first.models.gate)
         except ModelError as error:
-            st.error(told(str(error)))
+            st.error(plain(told(str(error))))
             return
         with st.spinner(_("Asking the other model …")):
             second = ask(film, first, other)
@@ -90,7 +90,7 @@ def show_opinion(assessment: "Assessment", *, refused: bool = False) -> None:
     """Show what one model says; of a film that the gate refused no count of films is told."""
     look, card = LOOKS[assessment.answer], assessment.card
     with st.container(border=True, key=f"predict.answer_{assessment.answer}_{card.name}"):
-        st.markdown(f"**{card.title}**")
+        st.markdown(f"**{plain(card.title)}**")
         st.markdown(f"{look.sign} **{told(look.words)}**, {told(as_percent(assessment.probability))}")
         if scores := None if refused else loaded_models.validation_scores(card):
             st.caption(told(str(similar_films(scores, assessment.probability, card.calibration["prevalence"]))))
@@ -101,7 +101,7 @@ def show_heat(film: Film, reading: Reading, shown: np.ndarray, method: str) -> N
     title = reading.models.card.title
     heat = loaded_models.heat_of(film, reading, method, (shown.shape[0], shown.shape[1]))
     if heat is None:
-        st.caption(told(loaded_models.no_heat_map(reading)))
+        st.caption(plain(told(loaded_models.no_heat_map(reading))))
         return
     st.image(
         drawing.overlay(shown, heat.values, OPACITY),

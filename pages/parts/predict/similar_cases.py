@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.parts.data import data_folder
 from pages.parts.shared.language import _, told
+from pages.parts.shared.plain import plain, plain_values
 from pneumo.datasets import samples
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import similar_cases
@@ -14,6 +15,7 @@ from pneumo.inference.reading import Reading
 from pneumo.inference.similar_cases import KIND_WORDS, Agreement, Case, Cases, Distances, Embedder, FilmIndex
 from pneumo.labels import KINDS
 from pneumo.model_store import store
+from pneumo.sentences import say
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Classifier
@@ -55,7 +57,7 @@ def show_similar(reading: Reading) -> None:
                 name = reading.models.card.name
                 catalogue = _load_catalogue(name, store.card_key(name), reading.models.classifier)
         except ModelError as error:
-            st.caption(f":material/warning: {error}")
+            st.caption(f":material/warning: {plain(error)}")
             return
         features = catalogue.embedder.embed(reading.assessment.model_input[None])[0]
         cases = similar_cases.find(catalogue.films, catalogue.distances, features)
@@ -82,8 +84,8 @@ def show_pictures(cases: Cases, root: Path | None) -> None:
                     show_film(case, root / case.file)
         return
     if root:
-        words = _("None of these films is in {folder}. Name the folder of the data set.", folder=root)
-        st.caption(f":material/warning: {words}")
+        words = say("None of these films is in {folder}. Name the folder of the data set.", folder=root)
+        st.caption(f":material/warning: {told(plain_values(words))}")
     show_composites(cases)
     listed = {
         _("Label"): [_kind(case.kind) for case in cases.cases],
@@ -103,9 +105,9 @@ def show_film(case: Case, path: Path) -> None:
             width=PICTURE_WIDTH,
         )
     except FileNotFoundError:
-        st.caption(_("{file} is not in this folder.", file=path.name))
+        st.caption(plain(_("{file} is not in this folder.", file=path.name)))
     except (ImageError, OSError) as error:
-        st.caption(told(str(error)))
+        st.caption(plain(told(str(error))))
     st.markdown(f"**{_kind(case.kind)}**")
     st.caption(f"{told(str(case))}  \n{path.stem}")
 
@@ -115,7 +117,7 @@ def show_composites(cases: Cases) -> None:
     try:
         known = {KINDS[each.label, each.pathogen]: each for each in reversed(samples.load_samples(samples.FOLDER))}
     except DatasetError as error:
-        st.caption(f":material/warning: {error}")
+        st.caption(f":material/warning: {plain(error)}")
         return
     st.caption(
         _(

@@ -11,6 +11,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 
 from pages.parts.predict import film_list
 from pages.parts.predict.film_list import FilmList
+from pages.parts.shared import spreadsheet
 from pages.parts.shared.language import _, current, many, told
 from pages.parts.shared.streamlit_internals import free_upload
 from pneumo.errors import ExplanationError
@@ -51,7 +52,7 @@ def take_uploads() -> FilmList:
     # On the way back from another page the uploader is a new one: that it is empty takes nothing off the list.
     seen_before: set[str] = st.session_state.get("predict.uploaded", set()) if key in st.session_state else set()
     uploads = st.file_uploader(
-        _("Frontal chest radiographs, one or many: JPEG, PNG, TIFF, BMP, WebP or DICOM, up to 50 MB each"),
+        _("Frontal chest radiographs, one or many: JPEG, PNG, TIFF, BMP, WebP, HEIC, PDF or DICOM, up to 50 MB each"),
         accept_multiple_files=True,
         key=key,
         help=_("Films stay in the memory of the machine that runs pneumo. They are not stored, logged or sent."),
@@ -150,7 +151,7 @@ def show_list(films: FilmList, models: Models, method: str) -> None:
             "pneumo-films.pdf",
             "application/pdf",
         )
-        offer(_("Results as CSV"), records.to_csv(films.records), "pneumo-films.csv", "text/csv")
+        offer(_("Results as CSV"), spreadsheet.as_csv(records.to_csv(films.records)), "pneumo-films.csv", "text/csv")
         lines = "".join(f"{records.to_json(record)}\n" for record in films.records)
         offer(_("Results as JSON lines"), lines, "pneumo-films.jsonl", "application/jsonl")
         st.button(_("Clear the list"), icon=":material/delete:", key="predict.clear", on_click=clear, args=[films])
@@ -206,7 +207,7 @@ def height_of(films: FilmList) -> int:
     return ROW_HEIGHT * (1 + min(len(films.films), ROWS_SEEN)) + 3
 
 
-def offer(words: str, data: str | Callable[[], bytes], file: str, mime: str) -> None:
+def offer(words: str, data: str | bytes | Callable[[], bytes], file: str, mime: str) -> None:
     """Offer a file for download."""
     st.download_button(
         words, data, file_name=file, mime=mime, icon=":material/download:", on_click="ignore", key=f"predict.{file}"

@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.parts.shared import chart
+from pages.parts.shared import chart, spreadsheet
 
 
 def show(
@@ -41,7 +41,7 @@ def _show_figures(figures: pd.DataFrame, *, key: str) -> None:
         st.dataframe(figures, hide_index=True, key=f"{key}_table")
         st.download_button(
             "Download (CSV)",
-            figures.to_csv(index=False),
+            spreadsheet.as_csv(figures),
             file_name=f"{key.rpartition('.')[2]}.csv",
             mime="text/csv",
             icon=":material/download:",

@@ -13,8 +13,11 @@ from typer.testing import CliRunner
 
 from pneumo import DISCLAIMER, radiograph
 from pneumo.cli import app
+from pneumo.cli import films as films_command
+from pneumo.errors import UnreadableImageError
 from pneumo.inference.classifier import Classifier
 from pneumo.model_store import store
+from pneumo.sentences import BREAKING
 
 RECORD_KEYS = {"file", "status", "answer", "probability", "reasons", "findings", "forced", "model", "model_sha256"}
 
@@ -103,7 +106,7 @@ def test_predict_writes_a_table_and_heat_maps(films, toy_models, tmp_path):
     )
 
     records = [json.loads(line) for line in result.stdout.splitlines()]
-    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8-sig")))
     assert [row["file"] for row in rows] == [record["file"] for record in records]
     assert [row["answer"] for row in rows] == [record["answer"] or "" for record in records]
     maps = [record["heatmap"] for record in records if record["status"] == "ok"]
@@ -238,7 +241,7 @@ def test_only_assessed_films_get_a_heat_map_and_the_table_says_what_was_found(pi
         *("--heatmap", tmp_path / "maps", "--csv", tmp_path / "table.csv"),
     )
 
-    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8-sig")))
     assert [row["findings"] for row in rows] == ["", "too_small", "inverted", "rotated", "not_chest_film"]
     assert [row["status"] for row in rows] == ["ok", "ok", "refused", "refused", "refused"]
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["small.png", "sound.png"]
@@ -491,3 +494,56 @@ def test_a_table_that_cannot_be_written_is_told_in_a_sentence(films, toy_models,
     assert result.exit_code == 2
     assert "table.csv" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_folders_are_gone_through_without_what_is_hidden_and_dangling_links_are_inputs(tmp_path):
+    ward = tmp_path / "ward"
+    for name in (
+        *("b.png", "a.png", ".hidden.png", ".cache/c.png", "__MACOSX/._a.png", "inner/c.png"),
+        *("Thumbs.db", "desktop.ini", "DICOMDIR", "inner/.DS_Store"),
+    ):
+        (ward / name).parent.mkdir(parents=True, exist_ok=True)
+        (ward / name).write_bytes(b"")
+    (ward / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (ward / "inner" / "up").symlink_to(ward)
+    (ward / "other").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "d.png").write_bytes(b"")
+
+    found, empty = films_command._films([ward, ward / ".hidden.png"])
+
+    names = ["a.png", "b.png", "gone.png", "inner/c.png", "other/d.png", ".hidden.png"]
+    assert [path.relative_to(ward).as_posix() for path in found] == names
+    assert empty == []
+    with pytest.raises(UnreadableImageError, match=r"gone\.png is a link to a file that is not there"):
+        radiograph.read(ward / "gone.png")
+
+
+@pytest.mark.parametrize("command", ["predict", "check", "lungs"])
+def test_a_folder_without_films_is_told(command, tmp_path):
+    (tmp_path / "empty" / "__MACOSX").mkdir(parents=True)
+    options = ["--out", tmp_path / "out"] if command == "lungs" else []
+
+    result = pneumo(command, tmp_path / "empty", *options)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"There is no film in {tmp_path / 'empty'}." in " ".join(result.stderr.split())
+
+
+def test_an_empty_folder_beside_films_costs_none_of_them(pictures, toy_models, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    result = pneumo("check", tmp_path / "empty", pictures["sound"], "--models", toy_models, "--json")
+
+    assert (result.exit_code, len(lines(result))) == (1, 1)
+    assert "There is no film in" in result.stderr
+
+
+def test_a_line_stays_one_line_whatever_a_file_is_called(tmp_path, toy_models):
+    odd = tmp_path / "a\nb\x1b[2J\u202e.png"
+    odd.write_bytes(b"no picture")
+
+    for options in ([], ["--json"]):
+        result = pneumo("check", odd, "--models", toy_models, *options)
+        assert len(result.stdout.splitlines()) == 1
+        assert not BREAKING.search(result.stdout.replace("\n", "").replace("\t", ""))

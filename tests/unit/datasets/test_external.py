@@ -71,3 +71,12 @@ def test_a_folder_without_a_table_of_pictures_is_named(tmp_path):
     (tmp_path / "labels.csv").write_text("file\na.png\n")
     with pytest.raises(DatasetError, match="lacks category, near_ood"):
         strangers(tmp_path)
+
+
+def test_a_table_that_was_saved_in_a_spreadsheet_is_read(external):
+    table = "file,label,patient_id,label_contradicted\nimages/c.jpg,PNEUMONIA,7,0\nimages/a.jpg,NORMAL,7,0\n"
+    (external / "labels.csv").write_text(table, "utf-8")
+    before = scan(external)
+    (external / "labels.csv").write_text(table, "utf-8-sig")
+
+    assert scan(external).equals(before)

@@ -1,5 +1,6 @@
 import hashlib
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -230,3 +231,27 @@ def test_the_published_set_is_complete_and_its_patients_are_disjoint(shared_data
     assert kaggle.film_counts(table) == kaggle.PUBLISHED_FILMS
     kaggle.assert_disjoint(parts.train, parts.validation, table[table["split"] == "test"])
     assert 0.13 < len(parts.validation) / 5232 < 0.20
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("missing", "There is no folder {0}/missing. Check the path and its spelling."),
+        ("{0}", None),
+        ('"{0}"', 'The path "{0}" is in quotation marks. Leave them out.'),
+        ("'{0}'", "The path '{0}' is in quotation marks. Leave them out."),
+        ("“{0}”", "The path “{0}” is in quotation marks. Leave them out."),
+        ("archive.zip", "{0}/archive.zip is a file and not a folder. Unpack it, and point to the folder."),
+    ],
+)
+def test_a_path_that_names_no_folder_is_told_as_what_it_is(toy_data, tmp_path, typed, complaint):
+    (tmp_path / "archive.zip").write_bytes(b"PK")
+    (tmp_path / "chest_xray").symlink_to(toy_data)
+    path = Path(typed.format(tmp_path)) if "{0}" in typed else tmp_path / typed
+
+    if complaint is None:
+        assert kaggle.find_root(path) == tmp_path / "chest_xray"
+    else:
+        with pytest.raises(DatasetError) as refusal:
+            kaggle.find_root(path)
+        assert str(refusal.value) == complaint.format(tmp_path)
