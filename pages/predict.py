@@ -26,6 +26,7 @@ from pneumo.datasets.samples import Sample, load_samples
 from pneumo.errors import DatasetError, ModelError
 from pneumo.explanation import heat_findings
 from pneumo.inference.reading import Models, Reading
+from pneumo.labels import KINDS
 from pneumo.model_store import store
 from pneumo.preprocessing import network_input
 from pneumo.sentences import say
@@ -33,8 +34,6 @@ from pneumo.sentences import say
 SCREEN_SIDE = 800
 UPLOAD = "Upload films"
 SOURCES = {UPLOAD: say("Upload films"), "Try a sample": say("Try a sample")}
-# Of the samples, by their pathogen.
-KINDS = {"": say("Normal"), "bacteria": say("Bacterial pneumonia"), "virus": say("Viral pneumonia")}
 
 
 def choose_sample() -> tuple[Film, str] | None:
@@ -65,7 +64,7 @@ def choose_sample() -> tuple[Film, str] | None:
 
 def sample_title(sample: Sample) -> str:
     """Name a sample in the list."""
-    kind, number = KINDS[sample.pathogen], sample.title.removesuffix(" (DICOM)").split()[-1]
+    kind, number = KINDS[sample.label, sample.pathogen], sample.title.removesuffix(" (DICOM)").split()[-1]
     return f"{told(kind)} {number}{' (DICOM)' if sample.path.suffix == '.dcm' else ''}"
 
 

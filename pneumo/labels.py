@@ -30,6 +30,13 @@ KINDS: dict[tuple[str, str], str] = {
     ("PNEUMONIA", "virus"): say("Viral pneumonia"),
     ("PNEUMONIA", ""): say("Pneumonia, cause not named"),
 }
+# The same as they stand within a sentence.
+KIND_WORDS = {
+    "Normal": say("normal"),
+    "Bacterial pneumonia": say("bacterial pneumonia"),
+    "Viral pneumonia": say("viral pneumonia"),
+    "Pneumonia, cause not named": say("pneumonia, cause not named"),
+}
 # The three answers, surest of pneumonia first, and what stands in their place where there is none.
 ANSWER_WORDS = {
     "likely": say("Pneumonia likely"),

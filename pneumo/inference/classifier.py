@@ -3,8 +3,8 @@
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from pneumo.evaluation.calibration import Answer, as_percent
@@ -16,6 +16,9 @@ from pneumo.preprocessing import crops, network_input
 from pneumo.preprocessing.crops import Box
 from pneumo.radiograph import Radiograph
 from pneumo.sentences import Sentence, say
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,7 @@ class Classifier:
         model: the Keras model; shared, so never change it.
     """
 
-    def __init__(self, card: ModelCard, model: keras.Model, segmenter: Segmenter | None = None) -> None:
+    def __init__(self, card: ModelCard, model: "keras.Model", segmenter: Segmenter | None = None) -> None:
         self.card, self.model, self._segmenter = card, model, segmenter
         self._views: list[str] = card.input["views"]
         self._calibration, self._thresholds = card.as_calibration(), card.as_thresholds()

@@ -6,24 +6,21 @@
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pneumo import DISCLAIMER, radiograph
 from pneumo.errors import GateError, ModelError, PneumoError, out_of_memory
 from pneumo.evaluation.calibration import as_percent
+from pneumo.inference.classifier import Assessment, Classifier
 from pneumo.inference.findings import Correction, Finding
 from pneumo.inference.gate import Gate, GateResult, corrected
 from pneumo.inference.lungs import LungMask
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 from pneumo.model_store import store
-from pneumo.model_store.card import CLASSIFICATION
+from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.preprocessing.network_input import film_square
 from pneumo.radiograph import Radiograph
 from pneumo.sentences import visible
-
-if TYPE_CHECKING:
-    from pneumo.inference.classifier import Assessment, Classifier
-    from pneumo.model_store.card import ModelCard
 
 Status = Literal["ok", "refused", "error"]
 
@@ -37,11 +34,11 @@ class Models:
         gate: decides which films the classifier may judge; None where the user asked that films are not checked.
     """
 
-    classifier: "Classifier"
+    classifier: Classifier
     gate: Gate | None
 
     @property
-    def card(self) -> "ModelCard":
+    def card(self) -> ModelCard:
         """The card of the classifier."""
         return self.classifier.card
 
@@ -67,20 +64,10 @@ def open_models(name: str | None = None, folder: str | Path | None = None, *, un
     folder = Path(folder) if folder is not None else None
     # A classifier that is missing is told of first.
     name = store.read_card(name or store.default_name(folder), folder, CLASSIFICATION).name
-    if unchecked:
-        return models_with(None, name, folder)
     try:
-        gate = Gate.open(folder)
+        gate = None if unchecked else Gate.open(folder)
     except ModelError as error:
         raise GateError("Films cannot be checked, so none is assessed. {why}", why=str(error)) from error
-    return models_with(gate, name, folder)
-
-
-def models_with(gate: Gate | None, name: str | None = None, folder: Path | None = None) -> Models:
-    """Load a classifier beside a gate that is loaded already; arguments and errors as of `open_models`."""
-    # Keras takes seconds to import, and only those pay for it who read films.
-    from pneumo.inference.classifier import Classifier
-
     return Models(Classifier.open(name, folder, gate.segmenter if gate else None), gate)
 
 
@@ -106,7 +93,7 @@ class Reading:
     models: Models
     radiograph: Radiograph | None = None
     gate: GateResult | None = None
-    assessment: "Assessment | None" = None
+    assessment: Assessment | None = None
     correction: Correction | None = None
     forced: bool = False
     error: PneumoError | None = None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumo.errors import ModelError
-from pneumo.labels import KINDS
+from pneumo.labels import KIND_WORDS, KINDS
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Classifier
@@ -185,13 +185,6 @@ def _check(index: FilmIndex) -> None:
 FOREIGN = 0.99
 # Farther than this share of them, it is like few.
 UNUSUAL = 0.9
-# The kinds of films as they stand within a sentence.
-KIND_WORDS = {
-    "Normal": say("normal"),
-    "Bacterial pneumonia": say("bacterial pneumonia"),
-    "Viral pneumonia": say("viral pneumonia"),
-    "Pneumonia, cause not named": say("pneumonia, cause not named"),
-}
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
+from pneumo import labels
 from pneumo.datasets import kaggle, lung_masks
 from pneumo.datasets.samples import Sample, save_index
 from pneumo.datasets.summary import FEWEST
@@ -25,9 +26,9 @@ from research.composites.opacity_groups import group_by_opacity, thumbnail
 from research.composites.registration import Film, Grey, average, fills_frame, lung_box, read_grey
 
 KINDS = {
-    "normal": ("NORMAL", "", "Normal"),
-    "bacterial": ("PNEUMONIA", "bacteria", "Bacterial pneumonia"),
-    "viral": ("PNEUMONIA", "virus", "Viral pneumonia"),
+    "normal": ("NORMAL", ""),
+    "bacterial": ("PNEUMONIA", "bacteria"),
+    "viral": ("PNEUMONIA", "virus"),
 }
 SOURCE = (
     "Kermany, Zhang, Goldbaum: Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images for "
@@ -86,7 +87,8 @@ def build(
     healthy = np.asarray(thumbnails["normal"].mean(axis=0), np.float32)
     out.mkdir(parents=True, exist_ok=True)
     samples = []
-    for kind, (label, pathogen, title) in KINDS.items():
+    for kind, (label, pathogen) in KINDS.items():
+        title = labels.KINDS[label, pathogen]
         groups = group_by_opacity(thumbnails[kind], healthy, films, per_class, seek=label == "PNEUMONIA")
         for number, members in enumerate(groups, start=1):
             progress(f"{title} {number}: averaging films of {films} patients")
@@ -110,7 +112,7 @@ def build(
 
 
 def _candidates(table: pd.DataFrame, root: Path, masks: Path, kind: str, rng: np.random.Generator) -> list[Film]:
-    label, pathogen, _ = KINDS[kind]
+    label, pathogen = KINDS[kind]
     drawn = lung_masks.read_table(masks / lung_masks.TABLE).set_index("name").to_dict("index")
     wanted = (table["split"] == "train") & (table["label"] == label) & (table["pathogen"] == pathogen)
     rows = table[wanted]

@@ -11,7 +11,8 @@ from pneumo import radiograph
 from pneumo.datasets import samples
 from pneumo.inference import classifier
 from pneumo.inference import similar_cases as film_index
-from pneumo.inference.similar_cases import KIND_WORDS, Cases, Embedder, agreement, find, usual_distances
+from pneumo.inference.similar_cases import Cases, Embedder, agreement, find, usual_distances
+from pneumo.labels import KIND_WORDS
 from pneumo.model_store import store
 from pneumo.training.similar_cases import build
 

@@ -12,8 +12,8 @@ from pneumo.datasets import samples
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import similar_cases
 from pneumo.inference.reading import Reading
-from pneumo.inference.similar_cases import KIND_WORDS, Agreement, Case, Cases, Distances, Embedder, FilmIndex
-from pneumo.labels import KINDS
+from pneumo.inference.similar_cases import Agreement, Case, Cases, Distances, Embedder, FilmIndex
+from pneumo.labels import KIND_WORDS, KINDS
 from pneumo.model_store import store
 from pneumo.sentences import say
 

@@ -91,7 +91,7 @@ def test_every_composite_is_of_different_patients_of_the_train_split(built, draw
     _, _, groups = built
     table = kaggle.scan(drawn[0]).set_index("file")
 
-    for films, (label, pathogen, _) in zip(groups, composites.KINDS.values(), strict=True):
+    for films, (label, pathogen) in zip(groups, composites.KINDS.values(), strict=True):
         rows = table.loc[[film.path.relative_to(drawn[0]).as_posix() for film in films]]
         assert len(films) == 8
         assert rows["patient"].nunique() == 8
