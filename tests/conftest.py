@@ -162,6 +162,14 @@ def toy_models(toy_data, pytestconfig) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def cnn(toy_models):
+    """`cnn` of the toy models and their gate, loaded."""
+    from pneumo.inference.reading import open_models
+
+    return open_models("cnn", toy_models)
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real films beside the project."""
     folder = TESTS.parents[1] / "shared" / "data"

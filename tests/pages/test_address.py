@@ -1,16 +1,15 @@
 import pytest
-from streamlit.testing.v1 import AppTest
-from toy.opened import ROOT, visit
+from toy import opened
 
 from pneumo.model_store import store
 
 
-def on(page, app=None, **query):
-    """Open a page by a link; in the session of `app` where one is given."""
-    app = app or AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    app.switch_page(f"pages/{page}.py")
-    app.query_params.clear()
-    return visit(app, **query)
+def on(page, session=None, **query):
+    """Open a page by a link; in a session where one is given."""
+    session = session or opened.app()
+    session.switch_page(f"pages/{page}.py")
+    session.query_params.clear()
+    return opened.visit(session, **query)
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,13 @@
 import dataclasses
 
-import cv2
 import numpy as np
 import pytest
-from toy import synthetic
 from toy.reported import answered, png_film, record_of
+from toy.synthetic import noise, png, sound_film
 
 from pages.parts.predict import film_list
 from pages.parts.predict.film_list import Film, FilmList, Progress
 from pneumo.inference.findings import warn
-from pneumo.inference.reading import open_models
-
-
-def png(picture):
-    return cv2.imencode(".png", picture)[1].tobytes()
-
-
-def drawn():
-    return synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
-
-
-def noise():
-    return np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def models(toy_models):
-    return open_models("cnn", toy_models)
 
 
 def record(answer=None, status="ok", probability=0.5, findings=None, reasons=("It is so.",)):
@@ -50,40 +31,40 @@ def held(films):
     return [film.identity for film in films.films.values() if film.data is not None]
 
 
-def test_an_open_film_is_read_once_for_the_same_models_and_wishes(models):
-    film = Film("1", "a.png", png(drawn()))
+def test_an_open_film_is_read_once_for_the_same_models_and_wishes(cnn):
+    film = Film("1", "a.png", png(sound_film()))
 
-    first = film.read(models, "key")
+    first = film.read(cnn, "key")
 
-    assert film.read(models, "key") is first
+    assert film.read(cnn, "key") is first
     assert (film.record.file, film.record.status, film.read_by) == ("a.png", "ok", "key")
-    assert film.read(models, "another key") is not first
+    assert film.read(cnn, "another key") is not first
 
 
-def test_what_the_user_asks_for_is_done_and_what_was_worked_out_before_goes(models):
+def test_what_the_user_asks_for_is_done_and_what_was_worked_out_before_goes(cnn):
     film = Film("1", "noise.png", png(noise()))
-    film.read(models, "key")
+    film.read(cnn, "key")
     film.drawn["heat"] = np.ones(3)
 
     film.ask(correct=False, force=True)
 
     assert (film.reading, film.drawn, film.record.status) == (None, {}, "refused")
-    assert film.read(models, "key").forced
+    assert film.read(cnn, "key").forced
     assert film.record.forced
 
 
-def test_a_film_whose_file_was_let_go_cannot_be_read(models):
+def test_a_film_whose_file_was_let_go_cannot_be_read(cnn):
     with pytest.raises(ValueError, match=r"a\.png is no longer held"):
-        Film("1", "a.png", None).read(models, "key")
+        Film("1", "a.png", None).read(cnn, "key")
 
 
-def test_one_film_at_a_time_is_held_in_full(models):
+def test_one_film_at_a_time_is_held_in_full(cnn):
     films = listed(1, 1)
     for film in films.films.values():
-        film.data = png(drawn())
+        film.data = png(sound_film())
     first, second = films.films.values()
     films.open("0")
-    first.read(models, "key")
+    first.read(cnn, "key")
 
     films.open("1")
 
@@ -218,14 +199,14 @@ def test_the_time_left_is_that_of_the_films_so_far(progress, share, told):
     assert str(progress) == told
 
 
-def test_each_film_is_noted_before_the_next_is_read_and_none_stays_open(models):
+def test_each_film_is_noted_before_the_next_is_read_and_none_stays_open(cnn):
     films = FilmList()
-    for name, data in (("a.png", png(drawn())), ("b.png", b"no film"), ("c.png", png(noise()))):
+    for name, data in (("a.png", png(sound_film())), ("b.png", b"no film"), ("c.png", png(noise()))):
         films.add(name, name, data)
 
     steps = [
         (step.done, step.total, [known.status for known in films.records])
-        for step in film_list.read_all(films.pending("key"), models, "key")
+        for step in film_list.read_all(films.pending("key"), cnn, "key")
     ]
 
     assert steps == [

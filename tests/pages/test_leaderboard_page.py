@@ -4,9 +4,8 @@ import re
 import pandas as pd
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 from toy import synthetic
-from toy.opened import ROOT, text, visit
+from toy.opened import app, text, visit
 
 from pneumo import labels
 from pneumo.model_store import store, weights
@@ -16,9 +15,9 @@ from pneumo.results.leaderboard import COLUMNS
 
 def run(**query):
     # The link to the comparison needs the pages that the app names.
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    app.switch_page("pages/leaderboard.py")
-    return visit(app, **query)
+    opened = app()
+    opened.switch_page("pages/leaderboard.py")
+    return visit(opened, **query)
 
 
 def table(app):

@@ -2,20 +2,17 @@
 
 import re
 import string
-from pathlib import Path
 
 import catalogue
-import cv2
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
+from toy.opened import ROOT, app
 
 from pneumo import DISCLAIMER
 from pneumo.labels import ANSWER_WORDS
 from pneumo.language import LANGUAGES
 
-ROOT = Path(__file__).parents[2]
 # Shorter ones are parts of names, such as those of models.
 SHORTEST = 12
 
@@ -24,13 +21,12 @@ SHORTEST = 12
 def page(toy_models, monkeypatch) -> AppTest:
     monkeypatch.setenv("PNEUMO_MODELS", str(toy_models))
     monkeypatch.chdir(ROOT)
-    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    return app()
 
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    drawn = synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
-    return cv2.imencode(".png", drawn)[1].tobytes()
+    return synthetic.png(synthetic.sound_film())
 
 
 def shown(page: AppTest) -> list[str]:
@@ -87,7 +83,7 @@ def test_an_answer_is_told_in_the_language_of_the_address(page, film, code):
 
 @pytest.mark.parametrize("code", catalogue.CODES)
 def test_a_list_a_refusal_and_an_unreadable_file_are_told_in_the_language(page, film, code):
-    noise = cv2.imencode(".png", np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8))[1].tobytes()
+    noise = synthetic.png(synthetic.noise())
     page.query_params["lang"] = code
     files = [("film.png", film, "image/png"), ("noise.png", noise, "image/png"), ("empty.png", b"", "image/png")]
 

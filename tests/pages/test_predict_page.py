@@ -2,7 +2,6 @@ import dataclasses
 import io
 import json
 import shutil
-from pathlib import Path
 from types import ModuleType
 
 import cv2
@@ -13,6 +12,8 @@ import streamlit as st
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
+from toy.opened import ROOT, app
+from toy.synthetic import png
 
 from pages.parts.predict import agreement, loaded_models
 from pages.parts.predict.film_list import FilmList
@@ -28,7 +29,6 @@ from pneumo.inference.reading import Models
 from pneumo.model_store import store
 from pneumo.reports import records as reports
 
-ROOT = Path(__file__).parents[2]
 TITLES = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "Pneumonia unlikely"}
 
 
@@ -36,12 +36,12 @@ TITLES = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "
 def page(toy_models, monkeypatch) -> AppTest:
     monkeypatch.setenv("PNEUMO_MODELS", str(toy_models))
     monkeypatch.chdir(ROOT)
-    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    return app()
 
 
 @pytest.fixture(scope="module")
 def drawn() -> np.ndarray:
-    return synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
+    return synthetic.sound_film()
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +51,7 @@ def film(drawn) -> bytes:
 
 @pytest.fixture(scope="module")
 def noise() -> bytes:
-    return png(np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8))
-
-
-def png(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()
+    return png(synthetic.noise())
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,10 @@
 import shutil
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
+from toy.opened import ROOT, app
 
 from pneumo import radiograph
 from pneumo.datasets import samples
@@ -15,8 +14,6 @@ from pneumo.inference.similar_cases import Cases, Embedder, agreement, find, usu
 from pneumo.labels import KIND_WORDS
 from pneumo.model_store import store
 from pneumo.training.similar_cases import build
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +28,12 @@ def indexed_models(toy_models, toy_data, tmp_path_factory) -> Path:
 def page(indexed_models, monkeypatch, no_data_set) -> AppTest:
     monkeypatch.setenv("PNEUMO_MODELS", str(indexed_models))
     monkeypatch.chdir(ROOT)
-    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    return app()
 
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    drawn = synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
-    return cv2.imencode(".png", drawn)[1].tobytes()
+    return synthetic.png(synthetic.sound_film())
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,10 @@ DISTRIBUTIONS = ("keras", "numpy", "opencv-python-headless")
 def key() -> str:
     """Return the hash of the code and the library versions that the toy models come from."""
     known = hashlib.sha256()
-    for folder in (*(LIBRARY / package for package in PACKAGES), Path(__file__).parent):
-        known.update(digest(folder, "*.py").encode())
+    for package in PACKAGES:
+        known.update(digest(LIBRARY / package, "*.py").encode())
+    for file in (synthetic.__file__, __file__):
+        known.update(Path(file).read_bytes())
     known.update(" ".join(map(version, DISTRIBUTIONS)).encode())
     return known.hexdigest()[:16]
 

@@ -9,6 +9,11 @@ from streamlit.testing.v1 import AppTest
 ROOT = Path(__file__).parents[2]
 
 
+def app() -> AppTest:
+    """Return the whole app, which opens Predict unless it is told another page; tests on its films take their time."""
+    return AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
+
+
 def page(name: str, state: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), **query: Any) -> AppTest:
     """Open a page by its name and the query of its address, in a session that holds `state`."""
     return visit(AppTest.from_file(ROOT / "pages" / f"{name}.py", default_timeout=60), state, **query)

@@ -42,6 +42,20 @@ def jpeg(picture: np.ndarray) -> bytes:
     return cv2.imencode(".jpeg", picture, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
 
 
+def png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def sound_film() -> np.ndarray:
+    """Return a film of a healthy child, which `gate_model` accepts."""
+    return film(np.random.default_rng(0), sick=False, height=240, width=300)
+
+
+def noise() -> np.ndarray:
+    """Return a picture that is no film, which `gate_model` refuses."""
+    return np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8)
+
+
 def film_names() -> Iterator[tuple[str, str]]:
     """Yield (folder, file name) as Kaggle names them; odd patients have two films."""
     for number in range(115, 127):

@@ -1,31 +1,16 @@
 import re
 
-import pandas as pd
 import pytest
-from toy import synthetic
+from toy.measured import PUBLISHED, measured_models
 
 from pages.parts.charts import leaderboard_table
-from pneumo.model_store import store
-from pneumo.results import leaderboard, published
+from pneumo.results import leaderboard
 from pneumo.results.leaderboard import EXTERNAL, SHOWN_FIRST, Latency
-
-RESULT = published.Published("Other <b>net</b>", "cnn", 0.9, None, None, 0.8, "test", "Someone 2020", "chosen on test")
-
-
-def measure(folder, name, probability, split="test", **changes):
-    card = synthetic.card(name=name, title=name.upper(), sha256=name * 10, **changes)
-    labels = ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA", "PNEUMONIA"]
-    table = pd.DataFrame({"label": labels, "probability": probability, "pathogen": "", "file": list("abcde")})
-    store.write_predictions(table.assign(patient=list("vwxyz")), name, split, folder)
-    return leaderboard.measure(card, split, folder=folder)
 
 
 @pytest.fixture
 def measurements(tmp_path):
-    return [
-        measure(tmp_path, "poor", [0.1, 0.6, 0.4, 0.8, 0.9], seed_system="Some notebook", size_bytes=2_100_000),
-        measure(tmp_path, "good", [0.1, 0.2, 0.7, 0.8, 0.9], test_openings=[{"date": "x"}] * 2, parameters=12345),
-    ]
+    return measured_models(tmp_path)
 
 
 def test_the_html_has_each_figure_its_interval_and_its_bar(measurements):
@@ -43,7 +28,7 @@ def test_the_html_has_each_figure_its_interval_and_its_bar(measurements):
 
 
 def test_the_html_says_what_is_not_known_and_escapes_names(measurements):
-    table = leaderboard.rows(measurements, latencies={"good" * 10: Latency(11, 22)}, results=[RESULT])
+    table = leaderboard.rows(measurements, latencies={"good" * 10: Latency(11, 22)}, results=[PUBLISHED])
 
     shown = leaderboard_table.table(table, SHOWN_FIRST)
 

@@ -1,7 +1,7 @@
-import cv2
 import numpy as np
 import pytest
 from toy import synthetic
+from toy.synthetic import noise, png, sound_film
 
 from pneumo import radiograph
 from pneumo.errors import ModelError, UnreadableImageError
@@ -13,98 +13,81 @@ from pneumo.model_store import store
 from pneumo.preprocessing.network_input import film_square
 
 
-def png(picture):
-    return cv2.imencode(".png", picture)[1].tobytes()
+def test_an_accepted_film_is_assessed(cnn):
+    reading = read_film(png(sound_film()), "film.png", cnn)
 
-
-def drawn():
-    return synthetic.film(np.random.default_rng(0), sick=False, height=240, width=300)
-
-
-def noise():
-    return np.random.default_rng(0).integers(0, 256, (240, 300), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def models(toy_models):
-    return open_models("cnn", toy_models)
-
-
-def test_an_accepted_film_is_assessed(models):
-    reading = read_film(png(drawn()), "film.png", models)
-
-    film = radiograph.read(png(drawn()), "film.png")
+    film = radiograph.read(png(sound_film()), "film.png")
     assert (reading.status, reading.findings, reading.forced, reading.correction) == ("ok", (), False, None)
-    assert reading.assessment.probability == pytest.approx(models.classifier.assess(film, reading.lungs).probability)
+    assert reading.assessment.probability == pytest.approx(cnn.classifier.assess(film, reading.lungs).probability)
     np.testing.assert_array_equal(reading.radiograph.pixels, film.pixels)
 
 
-def test_a_refused_film_is_put_to_the_model_only_when_the_user_insists(models):
-    refused = read_film(png(noise()), "noise.png", models)
-    forced = read_film(png(noise()), "noise.png", models, force=True)
+def test_a_refused_film_is_put_to_the_model_only_when_the_user_insists(cnn):
+    refused = read_film(png(noise()), "noise.png", cnn)
+    forced = read_film(png(noise()), "noise.png", cnn, force=True)
 
     assert (refused.status, refused.assessment, refused.forced) == ("refused", None, False)
     assert (forced.status, forced.forced) == ("ok", True)
     assert forced.findings == refused.findings
     assert "validation films" not in " ".join(forced.reasons) + forced._repr_html_()
-    assert "validation films" not in " ".join(reassess(forced, models).reasons)
+    assert "validation films" not in " ".join(reassess(forced, cnn).reasons)
 
 
-def test_to_insist_on_an_accepted_film_changes_nothing(models):
-    assert read_film(png(drawn()), "film.png", models, force=True).forced is False
+def test_to_insist_on_an_accepted_film_changes_nothing(cnn):
+    assert read_film(png(sound_film()), "film.png", cnn, force=True).forced is False
 
 
-def test_a_film_is_corrected_where_the_user_asked_for_it(models):
-    inverted = png(255 - drawn())
+def test_a_film_is_corrected_where_the_user_asked_for_it(cnn):
+    inverted = png(255 - sound_film())
 
-    as_given = read_film(inverted, "a.png", models)
-    righted = read_film(inverted, "a.png", models, correct=True)
+    as_given = read_film(inverted, "a.png", cnn)
+    righted = read_film(inverted, "a.png", cnn, correct=True)
 
     assert (as_given.status, as_given.correction) == ("refused", None)
     assert (righted.status, righted.correction.invert) == ("ok", True)
     assert "corrected at the user's request" in righted.assessment.reasons[-1]
-    plain = read_film(png(drawn()), "a.png", models)
+    plain = read_film(png(sound_film()), "a.png", cnn)
     assert righted.assessment.probability == pytest.approx(plain.assessment.probability, abs=1e-3)
 
 
 @pytest.mark.parametrize("data", [b"Dear colleague", b""], ids=["letter", "empty"])
-def test_a_file_that_cannot_be_read_gives_a_reading_that_says_why(models, data):
-    reading = read_film(data, "a.png", models)
+def test_a_file_that_cannot_be_read_gives_a_reading_that_says_why(cnn, data):
+    reading = read_film(data, "a.png", cnn)
 
     assert (reading.status, reading.radiograph, reading.assessment) == ("error", None, None)
     assert isinstance(reading.error, UnreadableImageError)
 
 
-def test_a_path_is_read_and_called_as_asked(models, tmp_path):
-    (tmp_path / "film.png").write_bytes(png(drawn()))
+def test_a_path_is_read_and_called_as_asked(cnn, tmp_path):
+    (tmp_path / "film.png").write_bytes(png(sound_film()))
 
-    found = read_film(tmp_path / "film.png", "ward 3/film.png", models)
-    missing = read_film(tmp_path / "gone.png", "ward 3/gone.png", models)
+    found = read_film(tmp_path / "film.png", "ward 3/film.png", cnn)
+    missing = read_film(tmp_path / "gone.png", "ward 3/gone.png", cnn)
 
     assert (found.name, found.status, found.radiograph.name) == ("ward 3/film.png", "ok", "film.png")
     assert (missing.status, "gone.png" in str(missing.error)) == ("error", True)
 
 
 @pytest.mark.parametrize("step", ["read", "check", "assess"])
-def test_a_film_that_does_not_fit_into_memory_costs_its_own_reading_only(models, monkeypatch, step):
+def test_a_film_that_does_not_fit_into_memory_costs_its_own_reading_only(cnn, monkeypatch, step):
     def exhausted(*_, **__):
         raise MemoryError
 
     place = {"read": radiograph, "check": Gate, "assess": Classifier}[step]
     monkeypatch.setattr(place, step, exhausted)
 
-    reading = read_film(png(drawn()), "a.png", models)
+    reading = read_film(png(sound_film()), "a.png", cnn)
 
     assert reading.status == "error"
     assert "a.png needs more memory" in str(reading.error)
 
 
-def test_the_square_of_a_film_is_made_once(models, monkeypatch):
+def test_the_square_of_a_film_is_made_once(cnn, monkeypatch):
     made = []
     for module in ("pneumo.inference.reading.film_square", "pneumo.preprocessing.network_input.film_square"):
         monkeypatch.setattr(module, lambda pixels: made.append(pixels) or film_square(pixels))
 
-    assert read_film(png(drawn()), "a.png", models).status == "ok"
+    assert read_film(png(sound_film()), "a.png", cnn).status == "ok"
     assert len(made) == 1
 
 
@@ -151,9 +134,9 @@ def _with(loaded, card):
     return (card, loaded[1]) if loaded[0].name == card.name else loaded
 
 
-def test_another_model_gives_a_second_opinion_on_what_was_checked_once(models, toy_models, monkeypatch):
-    first = read_film(png(drawn()), "film.png", models)
-    other = Models(Classifier.open("dense", toy_models), models.gate)
+def test_another_model_gives_a_second_opinion_on_what_was_checked_once(cnn, toy_models, monkeypatch):
+    first = read_film(png(sound_film()), "film.png", cnn)
+    other = Models(Classifier.open("dense", toy_models), cnn.gate)
     monkeypatch.setattr(Gate, "check", lambda *_: pytest.fail("the film was checked again"))
 
     second = reassess(first, other)
@@ -165,18 +148,18 @@ def test_another_model_gives_a_second_opinion_on_what_was_checked_once(models, t
 
 
 @pytest.mark.parametrize("data", [b"", png(noise())], ids=["error", "refused"])
-def test_a_film_without_an_answer_gets_none_from_another_model(models, toy_models, data):
-    first = read_film(data, "a.png", models)
-    other = Models(Classifier.open("dense", toy_models), models.gate)
+def test_a_film_without_an_answer_gets_none_from_another_model(cnn, toy_models, data):
+    first = read_film(data, "a.png", cnn)
+    other = Models(Classifier.open("dense", toy_models), cnn.gate)
 
     second = reassess(first, other)
 
     assert (second.status, second.assessment, second.models) == (first.status, None, other)
 
 
-def test_another_model_that_does_not_fit_into_memory_is_told_of(models, toy_models, monkeypatch):
-    first = read_film(png(drawn()), "a.png", models)
-    other = Models(Classifier.open("dense", toy_models), models.gate)
+def test_another_model_that_does_not_fit_into_memory_is_told_of(cnn, toy_models, monkeypatch):
+    first = read_film(png(sound_film()), "a.png", cnn)
+    other = Models(Classifier.open("dense", toy_models), cnn.gate)
 
     def exhausted(*_):
         raise MemoryError

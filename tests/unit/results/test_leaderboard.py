@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from sklearn import metrics as reference
 from toy import synthetic
+from toy.measured import PUBLISHED, measured_model, measured_models
 
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import wilson
 from pneumo.labels import FIGURES, SPLITS
 from pneumo.model_store import store
-from pneumo.results import leaderboard, published
+from pneumo.results import leaderboard
 from pneumo.results.leaderboard import COLUMNS, EXTERNAL, Latency
 
 # Two normal films and three with pneumonia; at 0.5 one of each is called wrong.
@@ -222,27 +223,13 @@ def test_a_model_decides_on_the_films_beyond_its_thresholds(tmp_path):
     assert decided.error.value == pytest.approx(1 / 4)
 
 
-RESULT = published.Published("Other <b>net</b>", "cnn", 0.9, None, None, 0.8, "test", "Someone 2020", "chosen on test")
-
-
-def measured(folder, name, probability, split="test", **changes):
-    card = synthetic.card(name=name, title=name.upper(), sha256=name * 10, **changes)
-    labels = ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA", "PNEUMONIA"]
-    table = pd.DataFrame({"label": labels, "probability": probability, "pathogen": "", "file": list("abcde")})
-    store.write_predictions(table.assign(patient=list("vwxyz")), name, split, folder)
-    return leaderboard.measure(card, split, folder=folder)
-
-
 @pytest.fixture
 def measurements(tmp_path):
-    return [
-        measured(tmp_path, "poor", [0.1, 0.6, 0.4, 0.8, 0.9], seed_system="Some notebook", size_bytes=2_100_000),
-        measured(tmp_path, "good", [0.1, 0.2, 0.7, 0.8, 0.9], test_openings=[{"date": "x"}] * 2, parameters=12345),
-    ]
+    return measured_models(tmp_path)
 
 
 def test_a_row_a_model_and_a_row_a_published_result(measurements):
-    table = leaderboard.rows(measurements, results=[RESULT])
+    table = leaderboard.rows(measurements, results=[PUBLISHED])
 
     assert table["system"].tolist() == ["GOOD", "POOR", "Other <b>net</b>"]
     assert table["kind"].tolist() == ["model", "model", "published"]
@@ -257,15 +244,15 @@ def test_a_row_a_model_and_a_row_a_published_result(measurements):
     assert (poor["size_mb"], poor["seed_system"]) == (2.1, "Some notebook")
     assert (other["accuracy"], other["sensitivity"]) == (0.9, 0.8)
     assert (other["accuracy_low"], other["accuracy_high"]) == (
-        RESULT.accuracy_interval.low,
-        RESULT.accuracy_interval.high,
+        PUBLISHED.accuracy_interval.low,
+        PUBLISHED.accuracy_interval.high,
     )
     assert other["source"] == "Someone 2020; test; chosen on test"
     assert pd.isna(other["auroc"]) and pd.isna(other["parameters"])
 
 
 def test_the_external_auroc_stands_beside_the_model_it_is_of(measurements, tmp_path):
-    external = measured(tmp_path, "poor", [0.9, 0.6, 0.4, 0.8, 0.1], split="external_nih")
+    external = measured_model(tmp_path, "poor", [0.9, 0.6, 0.4, 0.8, 0.1], split="external_nih")
 
     table = leaderboard.rows(measurements, [external]).set_index("system")
 
@@ -299,7 +286,7 @@ def test_a_latency_that_ships_is_shown_with_its_machine_until_one_is_measured_he
 
 @pytest.mark.parametrize("key", list(COLUMNS))
 def test_the_best_of_a_column_comes_first_and_what_is_not_known_last(measurements, key):
-    table = leaderboard.in_order(leaderboard.rows(measurements, results=[RESULT]), key)
+    table = leaderboard.in_order(leaderboard.rows(measurements, results=[PUBLISHED]), key)
 
     known = table[key].dropna()
     assert table[key].isna().to_numpy().tolist() == [False] * len(known) + [True] * (3 - len(known))
@@ -312,6 +299,6 @@ def test_the_best_of_a_column_comes_first_and_what_is_not_known_last(measurement
     [("go", ["GOOD"]), ("NOTEBOOK", ["POOR"]), ("someone", ["Other <b>net</b>"]), (" ", 3), ("(", []), ("nobody", [])],
 )
 def test_the_search_looks_at_systems_and_sources(measurements, text, found):
-    table = leaderboard.matching(leaderboard.rows(measurements, results=[RESULT]), text)
+    table = leaderboard.matching(leaderboard.rows(measurements, results=[PUBLISHED]), text)
 
     assert len(table) == found if isinstance(found, int) else table["system"].tolist() == found
