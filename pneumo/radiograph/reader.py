@@ -299,8 +299,8 @@ def _opened(data: bytes, kind: str, name: str) -> ImageFile.ImageFile:
     """Open a picture that may be decoded, and decode nothing."""
     decoder_limits.refuse_laborious(data, kind, name)
     try:
-        image = Image.open(io.BytesIO(data), formats=[kind])
-        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.is_animated:
+        image = _Tiff(io.BytesIO(data)) if kind == "TIFF" else Image.open(io.BytesIO(data), formats=[kind])
+        if isinstance(image, _Tiff) and image.is_animated:
             image.seek(_full_size_page(data, name))
     except Image.DecompressionBombError as error:
         raise ImageSizeError(
@@ -316,6 +316,37 @@ def _opened(data: bytes, kind: str, name: str) -> ImageFile.ImageFile:
     return image
 
 
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """A TIFF, of two kinds more than Pillow knows.
+
+    Attributes:
+        is_negative: whether white is zero, in more than the 8 bits that Pillow turns over itself; loaded as it is.
+        has_grey_and_alpha: whether a pixel has 16 bits of either; loaded as four colours, one of each byte.
+    """
+
+    is_negative = False
+    has_grey_and_alpha = False
+
+    @property
+    def is_little_endian(self) -> bool:
+        """Whether the lower byte of a sample comes first as Pillow loads them: libtiff turns those that it unpacks."""
+        is_unpacked = self.tile[0].codec_name == "libtiff"
+        return sys.byteorder == "little" if is_unpacked else self.tag_v2.prefix == b"II"
+
+    def _setup(self) -> None:
+        tags = self.tag_v2
+        bits, photometric = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)), TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
+        self.is_negative = tags.get(photometric) == 0 and max(bits) > 8
+        if self.is_negative:
+            tags[photometric] = 1
+        is_chunky = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == 1
+        self.has_grey_and_alpha = bits == (16, 16) and tags.get(photometric) == 1 and is_chunky
+        if self.has_grey_and_alpha:
+            tags[photometric], tags[TiffImagePlugin.SAMPLESPERPIXEL] = 2, 4
+            tags[TiffImagePlugin.BITSPERSAMPLE], tags[TiffImagePlugin.EXTRASAMPLES] = (8,) * 4, (2,)
+        super()._setup()
+
+
 def _full_size_page(data: bytes, name: str) -> int:
     """Return which page of a TIFF is the film, where all others are thumbnails of it.
 
@@ -323,8 +354,7 @@ def _full_size_page(data: bytes, name: str) -> int:
         UnsupportedImageError: if another page is more than half as wide and as high as the largest one.
     """
     sides: list[tuple[int, int]] = []
-    with Image.open(io.BytesIO(data), formats=["TIFF"]) as pages:
-        assert isinstance(pages, TiffImagePlugin.TiffImageFile)
+    with _Tiff(io.BytesIO(data)) as pages:
         while len(sides) < MAX_PAGES:
             try:
                 pages.seek(len(sides))
@@ -363,19 +393,14 @@ def _lies_on_its_side(image: Image.Image) -> bool:
 def _read_picture(data: bytes, kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     image = _opened(data, kind, name)
     bits, notes = _bits_of(data, image), list[str]()
-    stores_white_as_zero = (
-        isinstance(image, TiffImagePlugin.TiffImageFile)
-        # Pillow turns pictures of 8 bits and fewer itself.
-        and (image.mode.startswith("I") or image.mode == "F")
-        and image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-    )
+    is_negative = isinstance(image, _Tiff) and image.is_negative
     if bits > 8 and not (image.mode.startswith("I") or image.mode == "F"):
         image.close()
         pixels = grayscale.of_deep_colour(_deep_parts(data, kind, name, notes), notes)
     else:
         _settle_byte_order(image)
         image.load()
-        pixels = grayscale.of_picture(_upright(image, notes), bits, name, notes, stores_white_as_zero)
+        pixels = grayscale.of_picture(_upright(image, notes), bits, name, notes, is_negative)
     return pixels, {"bits": bits, "notes": tuple(notes)}
 
 
@@ -396,9 +421,13 @@ def _deep_parts(data: bytes, kind: str, name: str, notes: list[str]) -> Iterator
         image = _opened(data, kind, name)
         modes = [_raw_mode(tile, image) for tile in image.tile]
         if modes == ["LA;16B"]:
-            # The bytes of grey and of alpha, as if they were four colours.
             image.tile = [image.tile[0]._replace(args="RGBA")]
-            yield grayscale.DeepPart(_upright(image, notes), np.array([256, 1, 0, 0], np.float32), 2)
+        if modes == ["LA;16B"] or (isinstance(image, _Tiff) and image.has_grey_and_alpha):
+            # The bytes of grey and of alpha, as if they were four colours.
+            upper, lower = (1, 0) if isinstance(image, _Tiff) and image.is_little_endian else (0, 1)
+            weights = np.zeros(4, np.float32)
+            weights[[upper, lower]] = 256, 1
+            yield grayscale.DeepPart(_upright(image, notes), weights, upper + 2)
             return
         if not all(mode[:-1].endswith(";16") for mode in modes):
             raise UnsupportedImageError(
@@ -465,9 +494,7 @@ def _refused_apart(refusal: decoder_process.RefusalError, kind: str, name: str) 
         except ImageSizeError as error:
             return error
     if refusal.code == "several":
-        return UnsupportedImageError(
-            "{name} holds several pictures. pneumo reads one film at a time: export one of them.", name=name
-        )
+        return _several_pictures(name)
     if refusal.code == "protected":
         return UnsupportedImageError(
             "{name} is a protected PDF. Save it without a password, or export the film as PNG or DICOM.", name=name
@@ -503,6 +530,8 @@ def _refused_apart(refusal: decoder_process.RefusalError, kind: str, name: str) 
 def _bits_of(data: bytes, image: Image.Image) -> int:
     if image.format == "PNG":
         return data[24]
+    if isinstance(image, _Tiff) and image.has_grey_and_alpha:
+        return 16
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return int(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))[0])
     return 1 if image.mode == "1" else 8

@@ -486,7 +486,7 @@ def tiff(
     values = {
         **{256: [width], 257: [height], 258: [bits] * channels, 259: [8 if is_packed else 1], 262: [photometric]},
         **{273: places, 277: [channels], 278: [height], 279: [len(strip) for strip in strips], 284: [planar]},
-        **({338: [2]} if channels == 4 and photometric == 2 else {}),
+        **({338: [2]} if channels == 2 or (channels == 4 and photometric == 2) else {}),
         339: [kind] * channels,
     }
     for tag, numbers in values.items():
@@ -519,6 +519,14 @@ WITH_ALPHA = np.dstack([TEN_BIT, TEN_BIT, TEN_BIT, FULL])
         tiff(WITH_ALPHA, is_packed=True),
         tiff(IN_GREY, ">", photometric=1, is_packed=True),
         tiff(65535 - IN_GREY, photometric=0),
+        tiff(65535 - IN_GREY, ">", photometric=0),
+        tiff(65535 - IN_GREY, ">", photometric=0, is_packed=True),
+        tiff(-IN_GREY.astype(np.int16), photometric=0),
+        *(
+            tiff(np.dstack([TEN_BIT, FULL]), order, photometric=1, is_packed=is_packed)
+            for order in "<>"
+            for is_packed in (False, True)
+        ),
         tiff(1023 - IN_GREY, photometric=0),
         *(
             tiff(IN_GREY.astype(kind), order, photometric=1, is_packed=is_packed)
