@@ -76,7 +76,14 @@ def test_a_page_can_be_used_by_everyone(visit, app_url, path):
     assert found == []
 
 
-@pytest.mark.phone
+@pytest.mark.parametrize(
+    "visit",
+    [
+        pytest.param((1280, "light"), id="desktop-light", marks=pytest.mark.slow),
+        pytest.param((390, "dark"), id="phone-dark", marks=pytest.mark.phone),
+    ],
+    indirect=True,
+)
 def test_the_page_that_predicts_can_be_used_by_everyone(visit, tmp_path):
     page, letter, noise = visit.page, tmp_path / "letter.jpg", tmp_path / "noise.png"
     letter.write_text("Dear colleague")

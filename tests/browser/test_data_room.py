@@ -53,7 +53,9 @@ def test_a_film_has_an_address_of_its_own(visit):
     assert "film" not in query(page)
 
 
+# The menu opens them on a desktop.
 @pytest.mark.phone
+@pytest.mark.parametrize("visit", [(390, "dark")], ids=["phone-dark"], indirect=True)
 def test_every_room_opens_and_fits_the_window(visit):
     page = visit.page
     for path, title in (

@@ -11,7 +11,9 @@ pytestmark = pytest.mark.browser
     ("locale", "width", "likely", "save", "disclaimer"),
     [
         ("fr-FR", 1280, "Pneumonie probable", "Enregistrer en PNG", "n’est pas un dispositif médical"),
-        ("es-MX", 390, "Neumonía probable", "Guardar PNG", "no es un producto sanitario"),
+        pytest.param(
+            *("es-MX", 390, "Neumonía probable", "Guardar PNG", "no es un producto sanitario"), marks=pytest.mark.slow
+        ),
         ("zh-CN", 390, "很可能是肺炎", "保存 PNG", "非医疗器械"),
     ],
 )

@@ -62,10 +62,11 @@ def test_a_link_to_a_view_of_the_leaderboard_shows_it_and_exports_it(opened):
 
     expect(visit.page.get_by_role("rowheader")).to_have_count(2)
     expect(visit.page.get_by_text("Sorted by Brier")).to_be_visible()
+    visit.rest()
     with visit.page.expect_download() as download:
         visit.page.get_by_role("button", name="Download (CSV)").click()
 
-    rows = list(csv.DictReader(download.value.path().read_text("utf-8").splitlines()))
+    rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
     assert {row["system"] for row in rows} == set(TITLES[:2])
     assert float(rows[0]["brier"]) <= float(rows[1]["brier"])
     visit.assert_sound()
@@ -103,6 +104,7 @@ def test_a_link_to_a_model_shows_it_and_exports_it(opened, path, button):
     visit = opened(path, model=[TITLES[-1]])
 
     expect(visit.page.get_by_role("combobox", name="Model")).to_have_value(TITLES[-1])
+    visit.rest()
     with visit.page.expect_download() as download:
         visit.page.get_by_role("button", name=button).click()
 

@@ -11,12 +11,17 @@ ROOT = Path(__file__).parents[2]
 MODELS = ("leaderboard", "compare", "clinic", "failures", "model_card")
 SLOW = {"tensorflow", "keras", "fpdf", "highdicom"}
 DATA_SET = ("dataset", "gallery", "augmentation", "leaks", "own_data")
-# Shows page after page, and ends with the first that imported what takes long: what the next would import is not known.
+# Loads what a server loads at its start, shows page after page, and ends with the first that imported what takes long:
+# what the next would import is not known.
 SCRIPT = f"""
 import json, sys
 from pathlib import Path
+import streamlit_app
 from streamlit.testing.v1 import AppTest
 root, out, *pages = sys.argv[1:]
+streamlit_app.load_libraries()
+assert set(streamlit_app.LIBRARIES) <= set(sys.modules)
+assert not {SLOW!r} & set(sys.modules)
 for page in pages:
     app = AppTest.from_file(f"{{root}}/pages/{{page}}.py", default_timeout=60).run()
     imported = sorted({SLOW!r} & set(sys.modules))
@@ -40,16 +45,5 @@ def shown(tmp_path_factory):
 
 
 @pytest.mark.parametrize("page", [*MODELS, *DATA_SET])
-def test_pages_that_do_not_predict_do_not_import_what_takes_long(shown, page):
+def test_neither_the_start_of_a_server_nor_pages_that_do_not_predict_import_what_takes_long(shown, page):
     assert shown[page] == [True, [], []]
-
-
-def test_the_server_loads_at_its_start_what_pages_need_and_nothing_that_takes_long():
-    script = (
-        "import sys, streamlit_app\n"
-        "streamlit_app.load_libraries()\n"
-        "assert set(streamlit_app.LIBRARIES) <= set(sys.modules)\n"
-        f"assert not {SLOW!r} & set(sys.modules)\n"
-    )
-
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, timeout=100)

@@ -98,6 +98,8 @@ BY_HAND = {
 }
 
 
+# They ask a model about many pictures, which takes a large one seconds.
+MANY_RUNS = ("scorecam", "smoothgrad")
 PICTURES = np.random.default_rng(6).random((2, 32, 32, 1), np.float32)
 
 
@@ -146,7 +148,9 @@ def test_a_map_equals_the_hand_written_gradient(picture, method):
     np.testing.assert_allclose(cam, by_hand, atol=1e-5 * by_hand.max())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.slow if name in MANY_RUNS else ()) for name in METHODS]
+)
 def test_a_map_of_a_transfer_model_equals_the_hand_written_gradient(method, mobile):
     film = np.random.default_rng(0).random((96, 96, 1), np.float32)
 
