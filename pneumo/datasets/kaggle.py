@@ -103,7 +103,8 @@ def refuse_missing(folder: Path) -> None:
         raise DatasetError("The path {path} is in quotation marks. Leave them out.", path=typed)
     if folder.exists():
         raise DatasetError("{path} is a file and not a folder. Unpack it, and point to the folder.", path=typed)
-    raise DatasetError("There is no folder {path}. Check the path and its spelling.", path=typed)
+    kind = "file" if folder.suffix == ".npz" else "folder"
+    raise DatasetError("There is no {kind} {path}. Check the path and its spelling.", kind=kind, path=typed)
 
 
 def scan(folder: Path | str) -> pd.DataFrame:

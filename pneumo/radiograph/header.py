@@ -31,26 +31,32 @@ _UNITS = (
     (1 / 52.18, "W|WKS?|WEEKS?|SEM|SEMAINES?|SEMANAS?|SETTIMAN[AE]|WOCHEN?|周|週"),
     (1 / 365.25, "D|DAYS?|DIAS?|JOURS?|TAGE?|GIORN[IO]|天|日"),
 )
-_AGE_PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\W\d_]*)")
-_AGE = re.compile(rf"[>~]?\s*(?:{_AGE_PART.pattern}[\s,]*)+\+?")
+_AGE_PART = re.compile(r"(\d++(?:[.,]\d++)?)\s*+([^\W\d_]*+)")
+_AGE = re.compile(rf"[>~]?\s*(?:{_AGE_PART.pattern}[\s,]*+)+\+?")
+# Longer than any element that names a view or an age; a hostile one would take seconds.
+LONGEST = 200
 
 # Words that begin like this, whole words, and codes that are the whole text.
 _BEGINNINGS: dict[Projection, str] = {
     "oblique": "OBLIQ|OBLIC|OBLICU|SCHRAG|SKOSN|КОСА|КОСО|斜",
-    "lateral": "LATERAL(?!IT)|LATERO|SEITLICH|ZIJDELING|DWARS|BOCZN|BOCN|БОКОВ|OLDALIRAN|SIVUKUVA",
+    "lateral": "LATERAL(?!IT)|LATERO|TRANSLATERAL|SEITLICH|SEITENAUFN|ZIJDELING|DWARS|BOCZN|BOCN|БОКОВ|OLDALIRAN"
+    "|SIVUKUVA",
     "lordotic": "LORDO|APICOLORDO",
     "frontal": "FRONTAL|POSTEROANT|ANTEROPOST|DORSOVENTR|VENTRODORS|ПРЯМ",
 }
 _WORDS: dict[Projection, str] = {
     "oblique": "OBL|OBLS|OBLQ|RAO|LAO|RPO|LPO|LLO|RLO",
-    "lateral": "LAT|LATS|LATL|LATR|LLAT|RLAT|LTLAT|RTLAT|XTABLE|XTLAT|XTABLELAT|CROSSTABLE|SWIMMERS?"
+    "lateral": "LL|RL|LAT|LATS|LATL|LATR|LLAT|RLAT|LTLAT|RTLAT|XTABLE|XTLAT|XTABLELAT|CROSSTABLE|SWIMMERS?"
     "|SEITL|PROFIL|PROFILO|PERFIL",
     "decubitus": "LLD|RLD",
     "frontal": "PA|AP|APPA|PAAP|FRENTE|FACE",
 }
-_CODES = re.compile("L|R|LL|RL|ML|LM|SIDE|SIDE VIEW|PROFILE|BOK|YAN")
+_CODES = re.compile("L|R|ML|LM|SIDE|PROFILE|BOK|YAN")
+_DECUBITUS = re.compile(r"\bDECUB")
+_ON_A_SIDE = re.compile(r"\b(L|R|LL|RL|LAT|LATERAL|LEFT|RIGHT|LT|RT)\b")
+_ON_BACK_OR_BELLY = re.compile(r"\b(DORSAL|VENTRAL|SUPINE|PRONE|SUPINO|PRONO)\b")
 _ANYWHERE: dict[Projection, tuple[str, ...]] = {
-    "lateral": ("侧位", "側位", "側面", "侧面", "측면", "CROSS TABLE", "X TABLE", "LATEROLATERAL"),
+    "lateral": ("侧位", "側位", "側面", "侧面", "측면", "CROSS TABLE", "X TABLE", "SIDE VIEW"),
     "oblique": ("斜位",),
     "frontal": ("正位", "正面", "POSTERO ANTERIOR", "ANTERO POSTERIOR"),
 }
@@ -107,7 +113,7 @@ def age_years(dataset: "Dataset") -> float | None:
 
 def stated_age(text: str) -> float | None:
     """Return the years that an age such as ``003Y``, ``45 y``, ``6MO`` or ``3Y 6M`` says; a bare number is years."""
-    plain = re.sub(r"\b(OLD|AGED?)\b|\.(?!\d)", " ", _folded(text).replace("/", "")).strip()
+    plain = re.sub(r"\b(OLD|AGED?)\b|\.(?!\d)", " ", _folded(text[:LONGEST]).replace("/", "")).strip()
     if not _AGE.fullmatch(plain):
         return None
     parts = _AGE_PART.findall(plain)
@@ -160,7 +166,7 @@ def view_position(dataset: "Dataset") -> str | None:
 def projection(text: str) -> Projection | None:
     """Return the kind of view that words name; None where they name none, or both a frontal and a side view."""
     # CamelCase and A-P, as well as words with underscores between them.
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", text)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", text[:LONGEST])
     plain = " ".join(re.findall(r"[^\W\d_]+", _folded(spaced)))
     plain = re.sub(r"\b(?:A P|P A)\b", lambda pair: pair[0].replace(" ", ""), plain)
     if _CODES.fullmatch(plain):
@@ -175,8 +181,8 @@ def projection(text: str) -> Projection | None:
             for word in words
         )
     }
-    # On a film in lateral decubitus the child lies on its side, and the view is frontal.
-    if any(word.startswith("DECUB") for word in words) and re.search(r"\b(LAT|LATERAL|LEFT|RIGHT|LT|RT)\b", plain):
+    # In lateral decubitus the child lies on its side, and the view is frontal; not so in dorsal decubitus.
+    if _DECUBITUS.search(plain) and _ON_A_SIDE.search(plain) and not _ON_BACK_OR_BELLY.search(plain):
         named = (named - {"lateral"}) | {"decubitus"}
     if {"frontal", "lateral"} <= named:
         return None

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from toy import synthetic
 
+from pneumo import radiograph
 from pneumo.inference import gate, lungs
 from pneumo.inference.findings import Correction, Finding, Quality, in_order, of_file, of_size
 from pneumo.inference.gate import GateOutput, GateResult, Limits
@@ -305,3 +306,23 @@ def test_one_refusal_is_enough_and_warnings_do_not_count():
 def test_a_card_that_lacks_a_limit_is_not_read():
     with pytest.raises(KeyError, match="blurred"):
         Limits.of({name: value for name, value in synthetic.LIMITS.items() if name != "blurred"})
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("file", "codes"),
+    [
+        ("reported/00_base.dcm", []),
+        ("reported/01_age_42_no_unit.dcm", ["adult"]),
+        ("reported/01_age_45_space_Y.dcm", ["adult"]),
+        ("reported/02_modality_XR.dcm", []),
+        ("reported/19_view_L.dcm", ["lateral"]),
+        ("reported/19_view_XTABLE_LATERAL.dcm", ["lateral"]),
+        ("reported/19_viewcode_lateral.dcm", ["lateral"]),
+        ("dicom/dx_nih_no_window.dcm", ["adult"]),
+        ("dicom/cr_jpeg_baseline.dcm", ["adult"]),
+        ("dicom/cr_wrong_mono1_header.dcm", ["adult"]),
+    ],
+)
+def test_the_headers_of_real_files_are_understood(file, codes, shared_data):
+    assert [finding.code for finding in of_file(radiograph.read(shared_data / file))] == codes
