@@ -64,7 +64,8 @@ class Radiograph:
         bits: bits a sample that the file stored.
         modality: from a DICOM header, such as ``"CR"`` or ``"DX"``.
         body_part: from a DICOM header, such as ``"CHEST"``.
-        view_position: from a DICOM header, such as ``"PA"``.
+        view_position: what a DICOM header says of the view, such as ``"PA"``, or ``"LATERAL"`` where only a code or a
+            description says so.
         age_years: from a DICOM header: the patient's age, or the time from birth to study.
         pixel_aspect: height of a stored pixel over its width, from a DICOM header; where it is not 1,
             `pixels` have been resampled.

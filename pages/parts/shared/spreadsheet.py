@@ -15,6 +15,6 @@ def as_csv(table: pd.DataFrame | str) -> str:
     if isinstance(table, str):
         return BYTE_ORDER_MARK + table
     shown = table.copy()
-    for column in table.columns[table.columns.str.lower().isin(NAMES)]:
+    for column in (each for each in table.columns if str(each).lower() in NAMES):
         shown[column] = shown[column].map(inert)
     return as_csv(shown.to_csv(index=False))
