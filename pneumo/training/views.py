@@ -6,11 +6,12 @@ of them share. Nothing here imports Keras, which a worker would have to start.
 
 import dataclasses
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any, Self
 
@@ -179,9 +180,17 @@ _worker: dict[str, Any] = {}
 
 
 def _start(films: Films, squares: _Shared, masks: _Shared | None, view: RandomView) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
     films = dataclasses.replace(films, squares=squares.attach(), masks=None if masks is None else masks.attach())
     _worker["draw"] = partial(view, films)
+
+
+def _end_with_parent() -> None:
+    """End the worker when training ends, also where that was killed and could not tell its workers."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(0)
 
 
 def _batch(order: np.ndarray, seed: tuple[int, ...]) -> Batch:

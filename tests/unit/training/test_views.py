@@ -1,4 +1,8 @@
 import dataclasses
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,3 +90,29 @@ def test_workers_draw_what_the_process_itself_would(films):
     pictures, labels = views.batch(lambda film, rng: view(films, film, rng), order, seed)
     np.testing.assert_array_equal(drawn, pictures)
     np.testing.assert_array_equal(truths, labels)
+
+
+def test_a_worker_ends_with_a_training_that_is_killed():
+    script = (
+        "import numpy as np, os, signal\n"
+        "from pneumo.training.films import Films\n"
+        "from pneumo.training.views import RandomView, ViewWorkers\n"
+        "from pneumo.preprocessing.augmentation import Augmentation\n"
+        "if __name__ == '__main__':\n"
+        "    films = Films(np.zeros((2, 8, 8), np.uint8), np.zeros(2, np.float32), ('a', 'b'))\n"
+        "    workers = ViewWorkers(films, RandomView(4, Augmentation()), count=1)\n"
+        "    workers.submit(np.array([0]), (0,)).result()\n"
+        "    print(*workers._pool._processes, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert run.stdout.strip().isdigit(), run.stderr
+    worker = Path("/proc", run.stdout.strip(), "stat")
+    for _ in range(100):
+        # Where nobody asks how it ended, an ended process stays in the list as a zombie.
+        if not worker.exists() or worker.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker lives on")
