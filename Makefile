@@ -6,9 +6,11 @@ BENCH_RUNS ?= 30
 # A training step takes and frees hundreds of megabytes. By default glibc gives blocks of that size back to the kernel
 # each time, and gets them again page by page; so it keeps them, in one arena that all threads share.
 KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483647
-# One a processor. What shares a trained model, a server or a browser stays in one process, see tests/conftest.py.
-TEST_WORKERS ?= logical
-PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+# One a processor, and one more for the time that the tests in the browser wait. What shares a trained model, a server or
+# a browser stays in one process, see tests/conftest.py.
+PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
+TEST_WORKERS ?= $(shell expr $(PROCESSORS) + 1)
+PYTEST := $(BIN)/python -m pytest --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help app train check test test-all test-light test-rest fuzz bench lint format clean
 
@@ -25,17 +27,17 @@ check: $(VENV)/dev-installed  ## Check format, style, types and imports, and run
 	@$(MAKE) --no-print-directory --jobs 2 lint test-light
 
 test-light:
-	$(PYTEST) -m "not keras and not slow and not browser" tests/unit $(PYTEST_ARGS)
+	$(PYTEST) -n $(PROCESSORS) -m "not keras and not slow and not browser" tests/unit $(PYTEST_ARGS)
 
 test: $(VENV)/dev-installed  ## Run the tests of all that users meet: ten minutes and more
-	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+	$(PYTEST) -n $(TEST_WORKERS) -m "not slow" $(PYTEST_ARGS)
 
 test-all: lint  ## Run `lint` and all tests, and count the lines of the library that its own tests run
 	@$(MAKE) --no-print-directory test PYTEST_ARGS="--cov --cov-report=term --cov-fail-under=85 $(PYTEST_ARGS)"
 	@$(MAKE) --no-print-directory test-rest
 
 test-rest: $(VENV)/dev-installed  # What `test` leaves out.
-	$(PYTEST) -m slow $(PYTEST_ARGS)
+	$(PYTEST) -n $(TEST_WORKERS) -m slow $(PYTEST_ARGS)
 
 fuzz: $(VENV)/dev-installed  ## Look for inputs that break the reader, FUZZ_SECONDS=60 long (Linux on x86-64)
 	$(BIN)/python tests/corpus/fuzz_reader.py $(FUZZ_SECONDS)
