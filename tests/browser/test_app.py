@@ -103,7 +103,7 @@ def test_many_films_are_read_together_opened_one_by_one_and_kept_while_another_p
     expect(page.get_by_role("heading", name="3 films")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Results as CSV").click()
-    rows = list(csv.DictReader(download.value.path().open(encoding="utf-8")))
+    rows = list(csv.DictReader(download.value.path().open(encoding="utf-8-sig")))
     assert [(row["file"], row["status"], row["answer"]) for row in rows] == [
         (SAMPLE.name, "ok", "likely"),
         ("noise.png", "refused", ""),
