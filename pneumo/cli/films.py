@@ -17,7 +17,7 @@ from pneumo.errors import ExplanationError, GateError, PneumoError, out_of_memor
 if TYPE_CHECKING:
     from pneumo.explanation.explainer import HeatMap
     from pneumo.inference.classifier import Classifier
-    from pneumo.inference.reading import Reading
+    from pneumo.inference.reading import Models, Reading
 
 SOME_FAILED = 1
 
@@ -46,7 +46,12 @@ def predict(
     ] = None,
     method: Annotated[str, typer.Option(help="Kind of heat map; an unknown one lists them all.")] = "gradcam",
     correct: Annotated[
-        bool, typer.Option("--correct", help="Turn or invert a film where the check finds that it needs that.")
+        bool,
+        typer.Option(
+            "--correct",
+            help="Turn or invert a film, or cut films out of a picture, where the check finds that it needs that; "
+            "a line for each film.",
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Assess what the check refuses, too.")] = False,
     unchecked: Annotated[
@@ -59,7 +64,7 @@ def predict(
     load_keras()
     from pneumo.explanation import explain
     from pneumo.explanation.cam import METHODS
-    from pneumo.inference import open_models, read_film
+    from pneumo.inference import open_models
     from pneumo.reports import film_files, record
     from pneumo.reports.records import to_csv, to_json
 
@@ -77,10 +82,7 @@ def predict(
         # Opened before the films: an answer of an hour must not be lost to a folder that is not there.
         table = stack.enter_context(_csv_file(csv_file)) if csv_file else None
         show = stack.enter_context(output.progress_bar())
-        for done, path in enumerate(files, start=1):
-            reading = read_film(path, str(path), opened, correct=correct, force=force)
-            if not force:
-                reading = _with_hints(reading)
+        for done, path, reading in _readings(files, opened, correct=correct, force=force):
             heat, heatmap_file, report_file = None, None, None
             try:
                 if draws_heat and reading.assessment:
@@ -112,6 +114,21 @@ def predict(
         raise typer.Exit(SOME_FAILED)
 
 
+def _readings(
+    files: Sequence[Path], models: "Models", *, correct: bool, force: bool
+) -> Iterator[tuple[int, Path, "Reading"]]:
+    """Yield the number, the path and the reading of every file; with `correct` one of each film that lies in it."""
+    from pneumo.inference import read_film
+
+    for number, path in enumerate(files, start=1):
+        reading = read_film(path, str(path), models, force=force)
+        offered = reading.gate.corrections if correct and reading.gate else ()
+        for correction in offered:
+            yield number, path, read_film(path, str(path), models, correct=correction, force=force)
+        if not offered:
+            yield number, path, reading if force else _with_hints(reading)
+
+
 def _csv_file(path: Path) -> TextIO:
     # With a byte order mark: without one Excel takes UTF-8 for another encoding.
     return path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="")
@@ -136,7 +153,7 @@ def _with_hints(reading: "Reading") -> "Reading":
     if reading.gate is None:
         return reading
     hinted = tuple(
-        dataclasses.replace(each, message=f"{each.message} Run again with --correct.") if each.correction else each
+        dataclasses.replace(each, message=f"{each.message} Run again with --correct.") if each.corrections else each
         for each in reading.gate.findings
     )
     return dataclasses.replace(reading, gate=dataclasses.replace(reading.gate, findings=hinted))

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from pneumo.datasets import kaggle
 from pneumo.errors import PneumoError
+from pneumo.inference.findings import Correction
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import model_facts
 from pneumo.sentences import visible
@@ -98,6 +99,8 @@ def record_line(record: "Record") -> str:
         findings = [finding.message for finding in record.findings or ()]
         if record.forced:
             findings.insert(0, "Assessed in spite of a refusal:")
+        if record.crop:
+            findings.insert(0, str(Correction(crop=record.crop)))
         return cells(record.file, record.answer, f"{record.probability:.3f}", " ".join(findings))
     return cells(record.file, record.status, " ".join(record.reasons))
 

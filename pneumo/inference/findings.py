@@ -7,7 +7,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from pneumo.preprocessing import network_input
+from pneumo.preprocessing import network_input, outlines
+from pneumo.preprocessing.outlines import Corners
 from pneumo.radiograph import Radiograph, header
 from pneumo.sentences import Sentence, say
 
@@ -39,13 +40,18 @@ class Correction:
     Attributes:
         quarter_turns: clockwise turns by 90°, 0…3.
         invert: whether black and white are to change places.
+        crop: the film inside the picture, which is cut out and straightened before it is turned; None where the film
+            fills the picture.
     """
 
     quarter_turns: int = 0
     invert: bool = False
+    crop: Corners | None = None
 
     def __str__(self) -> Sentence:
         """Say what is done, as in ``turn by 90° clockwise and invert``."""
+        if self.crop:
+            return _cut_out(self.crop)
         if not self.quarter_turns:
             return say("invert") if self.invert else say("do nothing")
         turn = TURNS[self.quarter_turns]
@@ -53,8 +59,37 @@ class Correction:
 
     def apply(self, pixels: np.ndarray) -> np.ndarray:
         """Return corrected grey values, (height, width) float32 in 0…1."""
-        turned = np.rot90(pixels, -self.quarter_turns)
+        film = outlines.cut_out(pixels, self.crop) if self.crop else pixels
+        turned = np.rot90(film, -self.quarter_turns)
         return np.ascontiguousarray(1 - turned if self.invert else turned)
+
+
+# By the row and the column of the third of the picture that the middle of the film lies in.
+_CUTS = (
+    (
+        say("cut out the film at the upper left"),
+        say("cut out the film at the top"),
+        say("cut out the film at the upper right"),
+    ),
+    (say("cut out the film on the left"), say("cut out the film in the middle"), say("cut out the film on the right")),
+    (
+        say("cut out the film at the lower left"),
+        say("cut out the film at the bottom"),
+        say("cut out the film at the lower right"),
+    ),
+)
+
+
+def _cut_out(crop: Corners) -> Sentence:
+    if not outlines.is_box(crop):
+        return say("cut out the film and straighten it")
+    left, top, right, bottom = outlines.bounds(crop)
+    row, column = (_third((start + end) / 2) for start, end in ((top, bottom), (left, right)))
+    return _CUTS[row][column]
+
+
+def _third(middle: float) -> int:
+    return 0 if middle < 0.4 else 2 if middle > 0.6 else 1
 
 
 @dataclass(frozen=True)
@@ -65,13 +100,13 @@ class Finding:
         code: for programs, such as ``lateral``.
         severity: ``refuse`` or ``warn``.
         message: what is wrong and what to do, for a user.
-        correction: what would put it right, where pneumo can do that.
+        corrections: what would put it right, where pneumo can do that; one for each film in the picture.
     """
 
     code: str
     severity: Severity
     message: str
-    correction: Correction | None = None
+    corrections: tuple[Correction, ...] = ()
 
 
 def refusals(findings: list[Finding]) -> list[Finding]:
@@ -84,9 +119,9 @@ def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: finding.severity != "refuse"))
 
 
-def refuse(code: str, message: str, correction: Correction | None = None) -> Finding:
+def refuse(code: str, message: str, *corrections: Correction) -> Finding:
     """Return a finding that keeps the models from judging the film."""
-    return Finding(code, "refuse", message, correction)
+    return Finding(code, "refuse", message, corrections)
 
 
 def warn(code: str, message: str) -> Finding:

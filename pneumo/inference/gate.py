@@ -7,6 +7,7 @@ it: a network is sure of itself on pictures that it has never seen the like of. 
 
 import dataclasses
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,14 +30,22 @@ from pneumo.inference.findings import (
 from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.model_store import store
 from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
-from pneumo.preprocessing import network_input
+from pneumo.preprocessing import network_input, outlines
+from pneumo.preprocessing.crops import WHOLE, Box, share
+from pneumo.preprocessing.outlines import Corners, Layout, bounds, box_corners
 from pneumo.radiograph import Radiograph
-from pneumo.sentences import say
+from pneumo.sentences import Sentence, say
 
 if TYPE_CHECKING:
     import keras
 
 LUNGS, GATE = "lungs", "gate"
+# Films are sought in a picture of this longest side, on a square of this side: a film on a screen may be small.
+SEARCHED_SIDE, SEARCHED_SQUARE = 1024, 448
+# Least support of the sides of an outline, and its least and largest area; and how many outlines the networks look at.
+SOUGHT, CANDIDATES, MOST_ISLANDS = (0.35, 0.04, 0.98), 20, 6
+# Films in one picture share no more than this of the smaller one; the small pictures beside a film are much smaller.
+MOST_OVERLAP, LEAST_OF_LARGEST = 0.2, 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +54,13 @@ class GateResult:
 
     Attributes:
         findings: refusals first.
-        lungs: the lungs of the film as it was given; None where it has no frontal lungs to draw.
+        lungs: the lungs of the film to be assessed; None where it has no frontal lungs to draw.
+        film: the film without its uniform border, which is to be assessed; None where that is the film as it was given.
     """
 
     findings: tuple[Finding, ...]
     lungs: LungMask | None = None
+    film: Radiograph | None = None
 
     @property
     def accepted(self) -> bool:
@@ -57,9 +68,9 @@ class GateResult:
         return all(finding.severity != "refuse" for finding in self.findings)
 
     @property
-    def correction(self) -> Correction | None:
-        """What would put the film right, if pneumo can do that."""
-        return next((finding.correction for finding in self.findings if finding.correction), None)
+    def corrections(self) -> tuple[Correction, ...]:
+        """What would put the film right, where pneumo can do that; one for each film in the picture."""
+        return tuple(dict.fromkeys(each for finding in self.findings for each in finding.corrections))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +106,12 @@ class Limits:
         flat: of `Quality.contrast`, below: to warn, to refuse.
         blurred: of `Quality.sharpness`, below: to warn, to refuse.
         cut_off: share of the left, top, right and bottom edge that the lungs may touch.
+        third_piece: of `LungMask.third_piece`, above.
+        lungs_area: share of the film that the box of the lungs takes, below.
+        framed: of `framed`, above.
+        seam: of `Layout.seam`, above.
+        border: width of a uniform border, as a share of the film, above which it is cut off: a dark one, two dark ones
+            on opposite sides together, and one of another grey.
     """
 
     novelty: float
@@ -107,6 +124,11 @@ class Limits:
     flat: tuple[float, float]
     blurred: tuple[float, float]
     cut_off: tuple[float, float, float, float]
+    third_piece: float
+    lungs_area: float
+    framed: float
+    seam: float
+    border: tuple[float, float, float]
 
     @classmethod
     def of(cls, thresholds: dict[str, Any]) -> "Limits":
@@ -236,12 +258,77 @@ def _not_chest(view: GateOutput, lungs: LungMask, limits: Limits) -> Finding:
     )
 
 
+def is_part(square: np.ndarray, lungs: LungMask, limits: Limits) -> bool:
+    """Return whether a picture with lungs holds more than one film, or more than a film.
+
+    Args:
+        square: the picture's `network_input.film_square`.
+        lungs: of it.
+        limits: beyond which it does.
+    """
+    area = share(lungs.box) if lungs.box else 0.0
+    if lungs.third_piece > limits.third_piece or area < limits.lungs_area:
+        return True
+    layout = outlines.layout(square)
+    if lungs.box and any(outlines.holds(island, lungs.box) for island in layout.apart):
+        return True
+    return framed(layout, area) > limits.framed or layout.seam > limits.seam
+
+
+def framed(layout: Layout, lungs_area: float) -> float:
+    """Return how much a picture looks like a film with something around it: the more, the smaller the lungs are.
+
+    Args:
+        layout: of the picture.
+        lungs_area: share of the picture that the box of the lungs takes.
+    """
+    return layout.framing - lungs_area / 2
+
+
+def part_finding(crops: Sequence[Correction], *, several: bool) -> Finding:
+    """Return the finding on a picture that holds more than one film, or more than a film."""
+    if several and crops:
+        told = say(
+            "The picture seems to hold several films. Give each film alone; pneumo can cut them out and assess each, "
+            "if you ask for that."
+        )
+    elif several:
+        told = say("The picture seems to hold several films. Give each film alone.")
+    elif crops:
+        told = say(
+            "The film is only a part of the picture, as on a screen, a page or a photograph. Give the film alone; "
+            "pneumo can cut it out and then assess it, if you ask for that."
+        )
+    else:
+        told = say(
+            "The film is only a part of the picture, as on a screen, a page or a photograph. Give the film alone."
+        )
+    return refuse("several_films" if several else "film_inside", told, *crops)
+
+
+def without_border(film: Radiograph, box: Box) -> Radiograph:
+    """Return a film without its uniform border; its notes say so.
+
+    Args:
+        film: with the border.
+        box: inside the border.
+    """
+    pixels = outlines.cut_out(film.pixels, box_corners(box))
+    pixels.flags.writeable = False
+    note = say("The uniform border around the film was cut off.")
+    return dataclasses.replace(film, pixels=pixels, notes=(*film.notes, note))
+
+
 def corrected(film: Radiograph, correction: Correction) -> Radiograph:
     """Return a film as the user asked for it to be corrected; its notes say so."""
     pixels = correction.apply(film.pixels)
     pixels.flags.writeable = False
-    note = say("The film was corrected at the user's request: {correction}.", correction=str(correction))
-    return dataclasses.replace(film, pixels=pixels, notes=(*film.notes, note))
+    return dataclasses.replace(film, pixels=pixels, notes=(*film.notes, correction_note(correction)))
+
+
+def correction_note(correction: Correction) -> Sentence:
+    """Say that a film was corrected, and how."""
+    return say("The film was corrected at the user's request: {correction}.", correction=str(correction))
 
 
 class Gate:
@@ -284,6 +371,22 @@ class Gate:
             film: the film.
             square: its `network_input.film_square` where that is known.
         """
+        box = outlines.uniform_border(film.pixels, *self.limits.border)
+        if box == WHOLE:
+            return self._check(film, square, box)
+        trimmed = without_border(film, box)
+        result = self._check(trimmed, None, box)
+        # What is offered lies on the picture as it was given.
+        return result if result.corrections else dataclasses.replace(result, film=trimmed)
+
+    def _check(self, film: Radiograph, square: np.ndarray | None, box: Box | None) -> GateResult:
+        """Check a film without its border.
+
+        Args:
+            film: the film.
+            square: its `network_input.film_square` where that is known.
+            box: of the film on the picture of its file; None where no other films are to be sought in it.
+        """
         if square is None:
             square = network_input.film_square(film.pixels)
         view, lungs = self.reader.read(square), self.segmenter.segment(square)
@@ -297,11 +400,51 @@ class Gate:
         ]
         if correction:
             return GateResult(in_order([*correction_findings(correction), *said, *measured]))
+        seen_as_chest = is_chest(view, lungs, self.limits)
+        if not seen_as_chest or is_part(square, lungs, self.limits):
+            # Where the file says that it is no chest film, no film is sought in it.
+            crops = self._crops(film) if box and not refusals(said) else []
+            if crops or seen_as_chest:
+                several = len(crops) > 1 or (not crops and lungs.third_piece > self.limits.third_piece)
+                on_file = [Correction(crop=outlines.on_picture(crop, box_corners(box or WHOLE))) for crop in crops]
+                return GateResult((*refusals(said), part_finding(on_file, several=several)))
         seen = content_findings(view, lungs, self.limits)
-        if is_chest(view, lungs, self.limits):
+        if seen_as_chest:
             return GateResult(in_order([*said, *seen, *measured]), lungs)
         # A film may be too dark or blurred to be known for one; of a receipt nobody asks whether it is a little bright.
         return GateResult((*refusals(said), *refusals(measured), *seen))
+
+    def _crops(self, film: Radiograph) -> list[Corners]:
+        """Return the corners of the films in a picture that pass the gate, from top to bottom and left to right."""
+        small = network_input.fit_within(film.pixels, SEARCHED_SIDE)
+        square = network_input.stretched(network_input.squashed(small, SEARCHED_SQUARE))
+        drawn = [*outlines.islands(small, *SOUGHT[1:])[:MOST_ISLANDS], *outlines.quadrilaterals(square, *SOUGHT)]
+        candidates = []
+        for outline in outlines.distinct(drawn, CANDIDATES):
+            # The edge itself belongs to both sides, and would hide a gap between films.
+            corners = outlines.drawn_in(outline.corners, 2 / SEARCHED_SQUARE)
+            box = outlines.uniform_border(outlines.cut_out(small, corners), *3 * self.limits.border[2:])
+            corners = outlines.on_picture(box_corners(box), corners)
+            candidates.append(dataclasses.replace(outline, corners=corners))
+        if not candidates:
+            return []
+        squares = np.stack([network_input.film_square(outlines.cut_out(small, each.corners)) for each in candidates])
+        views, masks = self.reader.read_all(squares), self.segmenter.segment_all(squares)
+        films = [
+            candidate
+            for candidate, square, view, lungs in zip(candidates, squares, views, masks, strict=True)
+            if is_chest(view, lungs, self.limits) and not is_part(square, lungs, self.limits)
+        ]
+        found: list[Corners] = []
+        for film_outline in outlines.tightest_first(films):
+            corners = film_outline.corners
+            if all(outlines.overlap(corners, other)[1] <= MOST_OVERLAP for other in found):
+                cut = dataclasses.replace(film, pixels=outlines.cut_out(film.pixels, corners))
+                if self._check(cut, None, None).accepted:
+                    found.append(corners)
+        largest = max((share(bounds(corners)) for corners in found), default=0.0)
+        found = [corners for corners in found if share(bounds(corners)) >= LEAST_OF_LARGEST * largest]
+        return sorted(found, key=lambda corners: (round(3 * bounds(corners)[1]), bounds(corners)[0]))
 
     def _correction(self, square: np.ndarray, view: GateOutput, lungs: LungMask) -> Correction | None:
         """Return the correction that makes a chest film of the picture, unless it is a better one as it is."""

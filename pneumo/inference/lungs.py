@@ -37,11 +37,14 @@ class LungMask:
         uncertainty: the area where the network is in doubt (probability 0.1 to 0.9) as a multiple of the area that it
             takes for lung: about 0.2 on a chest film, where only the outlines are in doubt, and 1 or more on other
             pictures.
+        third_piece: the area of the third largest piece of what the network takes for lung, as a share of the largest:
+            nearly 0 on a chest film, more where several films lie in one picture.
     """
 
     square: np.ndarray
     pieces: np.ndarray
     uncertainty: float
+    third_piece: float = 0.0
 
     @property
     def count(self) -> int:
@@ -133,9 +136,10 @@ def of_probability(probability: np.ndarray) -> LungMask:
     lung = _without_holes(square >= round(THRESHOLD * 255))
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(lung.astype(np.uint8), connectivity=4)
     areas = statistics[:, cv2.CC_STAT_AREA]
-    largest = sorted(range(1, count), key=lambda piece: -areas[piece])[:2]
+    largest = sorted(range(1, count), key=lambda piece: -areas[piece])
+    third_piece = float(areas[largest[2]] / areas[largest[0]]) if len(largest) > 2 else 0.0
     pieces = np.zeros_like(square)
-    for number, piece in enumerate(largest, start=1):
+    for number, piece in enumerate(largest[:2], start=1):
         if areas[piece] >= SMALLEST_LUNG * areas[largest[0]]:
             pieces[labels == piece] = number
     filled = np.where(pieces > 0, np.maximum(square, round(THRESHOLD * 255)), square)
@@ -145,7 +149,7 @@ def of_probability(probability: np.ndarray) -> LungMask:
     doubtful = ((probability > 0.1) & (probability < 0.9)).mean()
     # The hundredth keeps a picture without lungs finite.
     uncertainty = float(doubtful / ((probability >= THRESHOLD).mean() + 0.01))
-    return LungMask(np.where(near & ~elsewhere, filled, 0).astype(np.uint8), pieces, uncertainty)
+    return LungMask(np.where(near & ~elsewhere, filled, 0).astype(np.uint8), pieces, uncertainty, third_piece)
 
 
 def _without_holes(mask: np.ndarray) -> np.ndarray:
@@ -167,7 +171,11 @@ class Segmenter:
         Args:
             square: the film's `network_input.film_square`.
         """
-        return of_probability(self.probability(square[np.newaxis])[0])
+        return self.segment_all(square[np.newaxis])[0]
+
+    def segment_all(self, squares: np.ndarray) -> list[LungMask]:
+        """Find the lungs of each of (films, side, side) squares."""
+        return [of_probability(probability) for probability in self.probability(squares)]
 
     def probability(self, squares: np.ndarray) -> np.ndarray:
         """Return the probability of lung in each pixel, (films, size, size) float32, of (films, side, side) squares.

@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from pneumo import DISCLAIMER, radiograph
 from pneumo.errors import GateError, ModelError, PneumoError, out_of_memory
 from pneumo.evaluation.calibration import as_percent
@@ -143,7 +145,7 @@ class Reading:
 
 
 def read_film(
-    source: bytes | str | Path, name: str, models: Models, *, correct: bool = False, force: bool = False
+    source: bytes | str | Path, name: str, models: Models, *, correct: bool | Correction = False, force: bool = False
 ) -> Reading:
     """Read a film, check it, and assess it unless the gate refuses it.
 
@@ -151,7 +153,8 @@ def read_film(
         source: the bytes of a file, or the path of one.
         name: what to call the film.
         models: that read it.
-        correct: whether to turn or invert the film where the gate finds that it needs that.
+        correct: whether to do to the film what the gate says that it needs, the first where it offers several; or what
+            to do, such as to cut out one of several films.
         force: whether to assess what the gate refuses, too.
 
     Returns:
@@ -167,22 +170,32 @@ def read_film(
         return Reading(name, source, models, error=out_of_memory(name))
 
 
-def _read(given: Reading, correct: bool, force: bool) -> Reading:
-    film, gate, correction = given.radiograph, given.models.gate, None
-    assert film is not None
-    square = film_square(film.pixels)
-    result = gate.check(film, square) if gate else None
-    if gate and result and result.correction and correct:
-        correction = result.correction
-        film = corrected(film, correction)
-        square = film_square(film.pixels)
-        result = gate.check(film, square)
+def _read(given: Reading, correct: bool | Correction, force: bool) -> Reading:
+    assert given.radiograph is not None
+    correction = correct if isinstance(correct, Correction) else None
+    film, square, result = _check(given.radiograph, given.models.gate, correction)
+    if correct is True and result and result.corrections:
+        correction = result.corrections[0]
+        film, square, result = _check(given.radiograph, given.models.gate, correction)
     checked = replace(given, radiograph=film, gate=result, correction=correction)
     refused = result is not None and not result.accepted
     if refused and not force:
         return checked
     assessment = given.models.classifier.assess(film, result.lungs if result else None, square)
     return replace(checked, assessment=assessment.of_refused_film() if refused else assessment, forced=refused)
+
+
+def _check(
+    film: Radiograph, gate: Gate | None, correction: Correction | None
+) -> tuple[Radiograph, np.ndarray, GateResult | None]:
+    """Return a film as it is to be assessed, its square, and what the gate found in it."""
+    if correction:
+        film = corrected(film, correction)
+    square = film_square(film.pixels)
+    result = gate.check(film, square) if gate else None
+    if result and result.film:
+        return result.film, film_square(result.film.pixels), result
+    return film, square, result
 
 
 def reassess(reading: Reading, models: Models) -> Reading:

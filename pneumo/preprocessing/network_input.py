@@ -25,17 +25,21 @@ def film_square(pixels: np.ndarray) -> np.ndarray:
     Returns:
         (`SQUARE`, `SQUARE`) float32, multiples of 1/255 in 0…1; a film of one flat value becomes all zeros.
     """
-    square = squashed(pixels)
+    return stretched(squashed(pixels))
+
+
+def squashed(pixels: np.ndarray, side: int = SQUARE) -> np.ndarray:
+    """Squash a film to (side, side), its grey values as they are."""
+    return _resized(pixels, side)
+
+
+def stretched(square: np.ndarray) -> np.ndarray:
+    """Stretch the grey values of a squashed film between its `WINDOW` percentiles to 0…1, as `film_square` does."""
     low, high = np.percentile(square, WINDOW)
     if high <= low:
         return np.zeros_like(square)
     stretched = np.clip((square - low) / (high - low), 0.0, 1.0)
     return np.rint(stretched * 255.0).astype(np.uint8) / np.float32(255)
-
-
-def squashed(pixels: np.ndarray) -> np.ndarray:
-    """Squash a film to (`SQUARE`, `SQUARE`), its grey values as they are."""
-    return _resized(pixels, SQUARE)
 
 
 def model_input(square: np.ndarray, size: int) -> np.ndarray:

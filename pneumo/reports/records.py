@@ -15,6 +15,7 @@ from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
 from pneumo.inference.findings import Finding
 from pneumo.inference.reading import Reading, Status
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
+from pneumo.preprocessing.outlines import Corners
 from pneumo.sentences import BREAKING, Sentence, say, visible
 
 CSV_COLUMNS = (
@@ -26,6 +27,7 @@ CSV_COLUMNS = (
     "findings",
     "forced",
     "checked",
+    "crop",
     "model",
     "model_sha256",
     "image_sha256",
@@ -57,6 +59,8 @@ class Record:
         checked: whether the gate was asked.
         thresholds: ``decision``, ``low`` and ``high`` of the model; None without an answer.
         prevalence: that the probability was calibrated for; None without an answer.
+        crop: corners of the film that was cut out of the picture at the user's request, clockwise from its upper left,
+            x and y as shares of the picture's width and height; None where nothing was cut out.
         image: None where the file could not be read.
         image_sha256: of the file; None where it could not be read.
         model: name of the model's folder.
@@ -78,6 +82,7 @@ class Record:
     checked: bool
     thresholds: dict[str, float] | None
     prevalence: float | None
+    crop: Corners | None
     image: ImageFacts | None
     image_sha256: str | None
     model: str
@@ -97,7 +102,7 @@ class Record:
         return {key: value for key, value in values.items() if value is not None or key not in _WHERE_KNOWN}
 
 
-_WHERE_KNOWN = frozenset({"thresholds", "prevalence", "image", "image_sha256", "heatmap", "report"})
+_WHERE_KNOWN = frozenset({"thresholds", "prevalence", "crop", "image", "image_sha256", "heatmap", "report"})
 
 
 def record(reading: Reading) -> Record:
@@ -114,6 +119,7 @@ def record(reading: Reading) -> Record:
         checked=reading.gate is not None,
         thresholds={key: card.thresholds[key] for key in ("decision", "low", "high")} if assessment else None,
         prevalence=card.calibration["prevalence"] if assessment else None,
+        crop=reading.correction.crop if reading.correction else None,
         image=ImageFacts(film.format, film.width, film.height) if film else None,
         image_sha256=film.sha256 if film else None,
         model=card.name,
@@ -135,8 +141,11 @@ def unreadable_record(file: str, error: PneumoError) -> dict[str, Any]:
     return check_record(file, [Finding(code, "refuse", str(error))])
 
 
-def _as_values(finding: Finding) -> dict[str, str]:
-    return {"code": finding.code, "severity": finding.severity, "message": finding.message}
+def _as_values(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain values, with the corners of the films that can be cut out of the picture if any."""
+    values = {"code": finding.code, "severity": finding.severity, "message": finding.message}
+    crops = [each.crop for each in finding.corrections if each.crop]
+    return {**values, "crops": crops} if crops else values
 
 
 def outcome(record: Record) -> Sentence:
@@ -181,7 +190,7 @@ def json_text(values: Any, *, indent: int | None = None) -> str:
 
 
 def to_csv(records: Iterable[Record]) -> str:
-    """Return records as CSV with a header; reasons, and the codes of findings, are joined by spaces.
+    """Return records as CSV with a header; reasons, and the codes of findings, are joined by spaces; corners are JSON.
 
     A cell that a spreadsheet would run as a formula is led by an apostrophe: file names come from strangers.
     """
@@ -190,7 +199,8 @@ def to_csv(records: Iterable[Record]) -> str:
     writer.writerow(CSV_COLUMNS)
     for record in records:
         codes = " ".join(finding.code for finding in record.findings or ())
-        row = {**record.as_values(), "reasons": " ".join(record.reasons), "findings": codes}
+        crop = json.dumps(record.crop) if record.crop else None
+        row = {**record.as_values(), "reasons": " ".join(record.reasons), "findings": codes, "crop": crop}
         writer.writerow([inert(row.get(column)) for column in CSV_COLUMNS])
     return text.getvalue()
 

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from pneumo import radiograph
 from pneumo.datasets import external, kaggle
 from pneumo.evaluation.intervals import wilson
-from pneumo.inference import findings
+from pneumo.inference import findings, gate
 from pneumo.inference.findings import Quality
 from pneumo.inference.gate import Gate, GateNetwork, GateOutput, Limits, holder
 from pneumo.inference.lungs import LungMask, Segmenter
@@ -29,8 +29,9 @@ from pneumo.model_store import card, store
 from pneumo.model_store.card import SCREENING, SEGMENTATION
 from pneumo.networks import gate_network
 from pneumo.networks.gate_network import Heads
-from pneumo.preprocessing import network_input
+from pneumo.preprocessing import crops, network_input, outlines
 from pneumo.preprocessing.augmentation import Augmentation, augmented_input
+from pneumo.preprocessing.outlines import Layout
 from pneumo.radiograph import Radiograph
 from pneumo.training.films import Report, Stage, load_squares, silent
 from pneumo.training.task import Finish, Measurement, Run, Task, Trained
@@ -178,7 +179,11 @@ def fit_heads(
 
 
 def choose_limits(
-    plain: list[tuple[GateOutput, LungMask]], shifted: list[tuple[GateOutput, LungMask]], qualities: list[Quality]
+    plain: list[tuple[GateOutput, LungMask]],
+    shifted: list[tuple[GateOutput, LungMask]],
+    qualities: list[Quality],
+    layouts: list[Layout],
+    borders: np.ndarray,
 ) -> Limits:
     """Choose the gate's limits on validation films.
 
@@ -186,12 +191,19 @@ def choose_limits(
         plain: what both networks make of each film.
         shifted: the same of a random view of each film.
         qualities: of each film.
+        layouts: of each film, and then of the view of each.
+        borders: (films, 4, 2) widths of the left, right, top and bottom border as shares of the film: of a dark one,
+            and of one of another grey. Of the training films, too.
     """
     both = [*plain, *shifted]
     brightness, contrast, sharpness = (
         np.array([getattr(quality, name) for quality in qualities]) for name in ("brightness", "contrast", "sharpness")
     )
     edges = np.array([lungs.edge_shares for _, lungs in plain])
+    areas = [crops.share(lungs.box) if lungs.box else 0.0 for _, lungs in both]
+    framed = [gate.framed(layout, area) for layout, area in zip(layouts, areas, strict=True)]
+    dark, light = borders[..., 0], borders[..., 1]
+    opposite = np.where(np.minimum(dark[:, 0::2], dark[:, 1::2]) > 0, dark[:, 0::2] + dark[:, 1::2], 0.0)
     edge_limits = [_rounded(max(0.05, share)) for share in np.quantile(edges, 0.995, axis=0)]
     return Limits(
         novelty=_rounded(max(view.novelty for view, _ in both)),
@@ -204,6 +216,11 @@ def choose_limits(
         flat=_below(contrast.min()),
         blurred=_below(sharpness.min()),
         cut_off=(edge_limits[0], edge_limits[1], edge_limits[2], edge_limits[3]),
+        third_piece=_rounded(max(0.1, 1.5 * max(lungs.third_piece for _, lungs in both))),
+        lungs_area=_rounded(0.8 * min(areas)),
+        framed=_rounded(1.25 * max(framed[: len(plain)])),
+        seam=_rounded(max(0.5, *(layout.seam for layout in layouts))),
+        border=(_rounded(1.1 * dark.max()), _rounded(1.1 * opposite.max()), _rounded(max(0.02, 2 * light.max()))),
     )
 
 
@@ -217,6 +234,12 @@ CHOSEN_ON = {
     "dark, flat, blurred": "0.9 (to warn) and 0.5 (to refuse) times the lowest of the validation films",
     "bright": "0.9 and 0.5 times the distance from white of the brightest validation film",
     "cut_off": "the 99.5th percentile of the validation films, 0.05 or more",
+    "third_piece": "1.5 times the highest of the validation films and of one random view of each, 0.1 or more",
+    "lungs_area": "0.8 times the lowest of the validation films and of one random view of each",
+    "framed": "1.25 times the highest of the validation films",
+    "seam": "the highest of the validation films and of one random view of each, 0.5 or more",
+    "border": "1.1 times the widest of the training and validation films (dark, two dark ones); twice the widest of "
+    "another grey, 0.02 or more",
 }
 
 
@@ -274,7 +297,7 @@ def fit(run: Run) -> Trained:
 
     def finish(shipped: keras.Model) -> Finish:
         network, segmenter = GateNetwork(shipped), Segmenter(lung_network)
-        limits = _limits(network, segmenter, run.root, parts.validation, run.progress)
+        limits = limits_of(network, segmenter, run.root, parts, run.progress)
         answers = _answers(Gate(segmenter, network, limits), run.root, parts.validation, [], run.progress)
         return Finish({}, {**dataclasses.asdict(limits), "chosen_on": CHOSEN_ON}, {"val": answers})
 
@@ -302,27 +325,27 @@ def fit(run: Run) -> Trained:
 
 def measure(what: Measurement) -> dict[str, pd.DataFrame]:
     """Put every film of a split before the gate; films of ``test`` also as `ALTERATIONS` change them."""
-    gate = Gate.open(what.out)
+    opened = Gate.open(what.out)
     altered = list(ALTERATIONS) if what.split == "test" else []
-    return {what.split: _answers(gate, what.root, what.table, altered, what.progress)}
+    return {what.split: _answers(opened, what.root, what.table, altered, what.progress)}
 
 
-def _answers(gate: Gate, root: Path, table: pd.DataFrame, altered: Sequence[str], progress: Report) -> pd.DataFrame:
+def _answers(opened: Gate, root: Path, table: pd.DataFrame, altered: Sequence[str], progress: Report) -> pd.DataFrame:
     rows = []
     for done, film in enumerate(table.to_dict("records"), start=1):
         read = radiograph.read(root / film["file"])
         described = (film["file"], film["patient"], film["label"], film.get("near_ood", ""))
-        rows += [(*described, *_answer(gate, read, alteration)) for alteration in ["", *altered]]
+        rows += [(*described, *_answer(opened, read, alteration)) for alteration in ["", *altered]]
         progress(Stage("checking films", done, len(table)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _answer(gate: Gate, film: Radiograph, alteration: str) -> tuple[str, int, str, str]:
+def _answer(opened: Gate, film: Radiograph, alteration: str) -> tuple[str, int, str, str]:
     """Return the alteration, whether it is accepted, the codes of the findings, and the correction."""
     pixels = np.ascontiguousarray(ALTERATIONS[alteration][0](film.pixels)) if alteration else film.pixels
-    result = gate.check(dataclasses.replace(film, pixels=pixels))
+    result = opened.check(dataclasses.replace(film, pixels=pixels))
     codes = " ".join(finding.code for finding in result.findings)
-    return alteration, int(result.accepted), codes, str(result.correction or "")
+    return alteration, int(result.accepted), codes, str(result.corrections[0] if result.corrections else "")
 
 
 def read_answers(split: str, folder: Path | None = None) -> pd.DataFrame:
@@ -376,17 +399,33 @@ def _share(holds: pd.Series) -> dict[str, float]:
     return {"count": count, "of": films, **dataclasses.asdict(wilson(count, films))}
 
 
-def _limits(network: GateNetwork, segmenter: Segmenter, root: Path, table: pd.DataFrame, progress: Report) -> Limits:
-    plain, shifted, qualities = [], [], []
+def limits_of(
+    network: GateNetwork, segmenter: Segmenter, root: Path, parts: kaggle.Development, progress: Report = silent
+) -> Limits:
+    """Choose the limits of a gate.
+
+    Args:
+        network: the gate network.
+        segmenter: draws the lungs.
+        root: the data set's folder.
+        parts: its films; the borders of all are measured, and all else of the validation films.
+        progress: called as the work goes on.
+    """
+    plain, shifted, qualities, layouts, table = [], [], [], [], parts.validation
     squares = load_squares(root, table, progress)
     for done, (square, view) in enumerate(zip(squares, views(squares, seed=3), strict=True), start=1):
         as_is = square / np.float32(255)
         plain.append((network.read(as_is), segmenter.segment(as_is)))
         shifted.append((network.read(view), segmenter.segment(view)))
+        layouts.append((outlines.layout(as_is), outlines.layout(network_input.film_square(view))))
         progress(Stage("choosing limits", done, len(table)))
     for file in table["file"]:
         qualities.append(findings.measure(radiograph.read(root / file).pixels))
-    return choose_limits(plain, shifted, qualities)
+    borders = [
+        outlines.border_widths(radiograph.read(root / file).pixels) for file in pd.concat([table, parts.train])["file"]
+    ]
+    of_films, of_views = zip(*layouts, strict=True)
+    return choose_limits(plain, shifted, qualities, [*of_films, *of_views], np.array(borders))
 
 
 TASK = Task(

@@ -46,7 +46,7 @@ def test_what_the_user_asks_for_is_done_and_what_was_worked_out_before_goes(cnn)
     film.read(cnn, "key")
     film.drawn["heat"] = np.ones(3)
 
-    film.ask(correct=False, force=True)
+    film.ask(correct=None, force=True)
 
     assert (film.reading, film.drawn, film.record.status) == (None, {}, "refused")
     assert film.read(cnn, "key").forced

@@ -329,6 +329,28 @@ def test_a_correction_is_offered_made_and_undone(page, drawn, offered, toy_model
     assert buttons(page) == {"correct": label, "force": "Assess anyway"}
 
 
+def test_each_film_in_a_picture_is_offered_and_read_at_a_click(page, offered):
+    upload(page.run(), "pair.png", png(synthetic.pair()))
+    refused = {
+        "crop_0": "Cut out the film on the left and assess",
+        "crop_1": "Cut out the film on the right and assess",
+        "force": "Assess anyway",
+    }
+    assert not answered(page)
+    assert buttons(page) == refused
+
+    page.button(key="predict.crop_1").click().run()
+
+    assert not page.exception
+    assert answered(page)
+    assert page.info[0].value == "The film was corrected at the user's request: cut out the film on the right."
+    assert offered[-1]["crop"][0][0] == pytest.approx(11 / 21, abs=0.02)
+
+    page.button(key="predict.undo").click().run()
+
+    assert buttons(page) == refused
+
+
 def test_another_film_has_to_be_asked_for_anew(page, film, noise, drawn):
     upload(page.run(), "noise.png", noise)
     page.button(key="predict.force").click().run()

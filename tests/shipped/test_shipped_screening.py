@@ -2,6 +2,7 @@
 
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,10 +14,11 @@ from pneumo.inference.lungs import Segmenter
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import SCREENING, SEGMENTATION
 from pneumo.model_store.store import SHIPPED
-from pneumo.preprocessing import network_input
+from pneumo.preprocessing import network_input, outlines
 from pneumo.radiograph import Radiograph
 from pneumo.training import lungs
 from pneumo.training.gate import ALTERATIONS, CHOSEN_ON, TASK, read_answers, summarise
+from research.found_films import pictures
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +170,7 @@ def test_a_turned_or_inverted_sample_is_refused_and_offered_right(screener, turn
     verdict = screener.check(turned)
 
     assert {finding.code for finding in verdict.findings} >= {"rotated", "inverted"}
-    assert verdict.correction == Correction((4 - turns) % 4, invert=True)
+    assert verdict.corrections == (Correction((4 - turns) % 4, invert=True),)
 
 
 @pytest.mark.parametrize("name", ["noise", "ramp", "black", "stripes"])
@@ -191,3 +193,50 @@ def test_the_published_films_get_the_written_answers(screener, shared_data):
         for answer in answers[answers["alteration"] == ""].iloc[::25].head(8).to_dict("records"):
             verdict = screener.check(radiograph.read(shared_data / folder / answer["file"]))
             assert verdict.accepted == bool(answer["accepted"]), answer["file"]
+
+
+@pytest.fixture(scope="module")
+def sample_films():
+    """Two samples as a picture of theirs shows them, (500, width) uint8: one with pneumonia and a normal one."""
+    samples = {sample.label: sample.path for sample in load_samples() if sample.path.suffix == ".png"}
+    films = [radiograph.read(samples[label]).pixels for label in ("PNEUMONIA", "NORMAL")]
+    return [
+        np.rint(255 * cv2.resize(film, (round(500 * film.shape[1] / film.shape[0]), 500))).astype(np.uint8)
+        for film in films
+    ]
+
+
+def in_picture(pixels):
+    return Radiograph(pixels.astype(np.float32) / 255, "picture.png", "f" * 64, "PNG", 8)
+
+
+def test_two_samples_in_one_picture_are_refused_and_each_is_offered(screener, sample_films):
+    left, right = (film.shape[1] for film in sample_films)
+
+    verdict = screener.check(in_picture(np.hstack(sample_films)))
+
+    assert [finding.code for finding in verdict.findings] == ["several_films"]
+    middle = left / (left + right)
+    truth = [outlines.box_corners(box) for box in ((0, 0, middle, 1), (middle, 0, 1, 1))]
+    found = [correction.crop for correction in verdict.corrections]
+    assert all(outlines.overlap(*each)[0] > 0.9 for each in zip(found, truth, strict=True))
+
+
+@pytest.mark.parametrize("kind", pictures.SINGLE)
+def test_a_sample_in_a_picture_is_refused_and_offered(screener, sample_films, kind):
+    picture = pictures.SINGLE[kind](sample_films[1], np.random.default_rng(5))
+
+    verdict = screener.check(in_picture(picture.pixels))
+
+    assert [finding.code for finding in verdict.findings] == ["film_inside"]
+    (correction,) = verdict.corrections
+    assert outlines.overlap(correction.crop, tuple(map(tuple, picture.corners[0])))[0] > 0.8
+
+
+def test_a_sample_between_white_bars_is_checked_without_them(screener, sample_films):
+    picture = pictures.letterbox(sample_films[1], 0.4, "across", "white", np.random.default_rng(0))
+
+    verdict = screener.check(in_picture(picture.pixels))
+
+    assert verdict.accepted
+    assert verdict.film.pixels.shape == pytest.approx(sample_films[1].shape, abs=2)

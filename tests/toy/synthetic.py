@@ -38,6 +38,13 @@ def lung_mask(height: int = HEIGHT, width: int = WIDTH, middles: tuple[float, ..
     return np.any([np.zeros((height, width), bool), *lungs], axis=0)
 
 
+def pair(height: int = 240, width: int = 300) -> np.ndarray:
+    """Draw the films of a well and a sick child beside each other, with a white gap between them; uint8."""
+    rng = np.random.default_rng(0)
+    gap = np.full((height, width // 10), 255, np.uint8)
+    return np.hstack([film(rng, False, height, width), gap, film(rng, True, height, width)])
+
+
 def jpeg(picture: np.ndarray) -> bytes:
     return cv2.imencode(".jpeg", picture, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
 
@@ -183,6 +190,11 @@ LIMITS = {
     "flat": [0.2, 0.1],
     "blurred": [0.1, 0.05],
     "cut_off": [0.1, 0.1, 0.1, 0.1],
+    "third_piece": 0.9,
+    "lungs_area": 0.25,
+    "framed": 0.6,
+    "seam": 0.9,
+    "border": [0.16, 0.27, 0.02],
 }
 
 

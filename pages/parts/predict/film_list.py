@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pneumo.inference.findings import Correction
 from pneumo.inference.reading import Models, Reading, read_film, reassess
 from pneumo.inference.similar_scores import SCALE_ENDS
 from pneumo.language import ENGLISH, Language
@@ -37,7 +38,7 @@ class Film:
         data: the file's bytes; None where they were let go.
         record: what became of it; None until it was read.
         read_by: the key of the models that read it.
-        correct: whether the user asked for the correction that the gate offers.
+        correct: what the user asked to be done to the film, of what the gate offers; None where nothing was.
         force: whether the user asked for an answer in spite of a refusal.
         reading: the film in full; None unless it is open.
         drawn: what was worked out of `reading`, such as heat maps, by what asked for it.
@@ -48,7 +49,7 @@ class Film:
     data: bytes | None
     record: Record | None = None
     read_by: Hashable = None
-    correct: bool = False
+    correct: Correction | None = None
     force: bool = False
     reading: Reading | None = None
     drawn: dict[Hashable, Any] = field(default_factory=dict)
@@ -72,11 +73,11 @@ class Film:
                 # Another classifier: the film and its check are the same.
                 self.reading = reassess(known, models)
             else:
-                self.reading = read_film(self.data, self.name, models, correct=self.correct, force=self.force)
+                self.reading = read_film(self.data, self.name, models, correct=self.correct or False, force=self.force)
             self.record, self.read_by = record(self.reading), key
         return self.reading
 
-    def ask(self, *, correct: bool, force: bool) -> None:
+    def ask(self, *, correct: Correction | None, force: bool) -> None:
         """Note what the user wants done with the film; it is read anew."""
         self.correct, self.force = correct, force
         self.close()

@@ -11,11 +11,13 @@ from pages.parts.shared.plain import plain, plain_values
 from pneumo import DISCLAIMER
 from pneumo.errors import ModelError
 from pneumo.inference.findings import TURNS, Correction
-from pneumo.inference.gate import Gate
+from pneumo.inference.gate import Gate, correction_note
 from pneumo.inference.reading import Reading
 from pneumo.preprocessing import network_input
 
 REFUSED_SIDE = 320
+# A film inside a picture is shown so large, cut out of the picture at that size.
+CROP_SIDE, CROPPED_FROM_SIDE = 128, 1024
 
 
 def open_gate() -> Gate | None:
@@ -45,7 +47,7 @@ def open_gate() -> Gate | None:
 
 def show_refusal(film: Film, reading: Reading, facts: str) -> None:
     """Show why a film was not assessed, and what can be done."""
-    correction = reading.gate and reading.gate.correction
+    corrections = reading.gate.corrections if reading.gate else ()
     with st.container(border=True, key="predict.refusal"):
         st.markdown(f"## :red[:material/block: {_('Not assessed')}]")
         reasons, shown = st.columns([2, 1])
@@ -62,13 +64,31 @@ def show_refusal(film: Film, reading: Reading, facts: str) -> None:
             for finding in reading.findings or ():
                 show = st.error if finding.severity == "refuse" else st.warning
                 show(told(plain_values(finding.message)))
+            for number, correction in enumerate(corrections):
+                if correction.crop:
+                    show_crop(film, correction, number)
             with st.container(horizontal=True):
-                if correction:
-                    corrects = partial(film.ask, correct=True, force=False)
-                    st.button(in_words(correction), type="primary", key="predict.correct", on_click=corrects)
+                if corrections and not corrections[0].crop:
+                    corrects = partial(film.ask, correct=corrections[0], force=False)
+                    st.button(in_words(corrections[0]), type="primary", key="predict.correct", on_click=corrects)
                 forces = partial(film.ask, correct=film.correct, force=True)
                 st.button(_("Assess anyway"), key="predict.force", on_click=forces)
         st.caption(f":material/info: {told(DISCLAIMER)}")
+
+
+def show_crop(film: Film, correction: Correction, number: int) -> None:
+    """Show a film inside the picture, small, beside the button that has it read."""
+    assert film.reading is not None and film.reading.radiograph is not None
+    picture = network_input.fit_within(film.reading.radiograph.pixels, CROPPED_FROM_SIDE)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.image(
+            network_input.fit_within(correction.apply(picture), CROP_SIDE),
+            alt=_("The film"),
+            clamp=True,
+            output_format="JPEG",
+        )
+        corrects = partial(film.ask, correct=correction, force=False)
+        st.button(in_words(correction), type="primary", key=f"predict.crop_{number}", on_click=corrects)
 
 
 def in_words(correction: Correction) -> str:
@@ -95,8 +115,8 @@ def show_findings(film: Film, reading: Reading) -> None:
 
 def show_correction(film: Film, reading: Reading) -> None:
     """Say that a film was corrected, and offer to undo it."""
-    if reading.correction and reading.radiograph:
+    if reading.correction:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.info(told(reading.radiograph.notes[-1]), icon=":material/rotate_right:")
-            undoes = partial(film.ask, correct=False, force=False)
+            st.info(told(correction_note(reading.correction)), icon=":material/rotate_right:")
+            undoes = partial(film.ask, correct=None, force=False)
             st.button(_("Undo the correction"), icon=":material/undo:", key="predict.undo", on_click=undoes)

@@ -192,7 +192,7 @@ def pdf_of(films: FilmList, models: Models, method: str, language: Language) -> 
         if data is None or film.record.status == "error":
             pages.append(pdf.FilmReport(film.record, None))
             continue
-        reading, heat = read_film(data, film.name, models, correct=film.correct, force=film.force), None
+        reading, heat = read_film(data, film.name, models, correct=film.correct or False, force=film.force), None
         if reading.assessment and reading.radiograph:
             height, width = fit_within(reading.radiograph.pixels, PDF_SIDE).shape
             # A model without heat maps has pages without them.

@@ -214,6 +214,29 @@ def test_predict_corrects_a_film_where_it_is_asked_to(pictures, toy_models):
     assert (noise["status"], codes(noise)) == ("refused", ["not_chest_film"])
 
 
+def test_each_film_in_a_picture_has_a_line_where_it_is_asked_for(tmp_path, toy_models):
+    file = tmp_path / "pair.png"
+    file.write_bytes(cv2.imencode(".png", synthetic.pair())[1].tobytes())
+    told = ("--model", "cnn", "--models", toy_models)
+
+    refused = pneumo("predict", file, *told, "--json")
+    read = pneumo("predict", file, *told, "--json", "--correct", "--csv", tmp_path / "films.csv")
+    in_words = pneumo("predict", file, *told, "--correct")
+
+    (offer,) = lines(refused)
+    left, right = lines(read)
+    assert (refused.exit_code, read.exit_code) == (1, 0)
+    assert codes(offer) == ["several_films"]
+    assert offer["reasons"][0].endswith("Run again with --correct.")
+    assert offer["findings"][0]["crops"] == [left["crop"], right["crop"]]
+    assert (left["file"], left["status"], right["status"]) == (str(file), "ok", "ok")
+    np.testing.assert_allclose(left["crop"], [[0, 0], [10 / 21, 0], [10 / 21, 1], [0, 1]], atol=0.02)
+    assert "crop" not in offer
+    with (tmp_path / "films.csv").open(encoding="utf-8-sig") as table:
+        assert [json.loads(row["crop"]) for row in csv.DictReader(table)] == [left["crop"], right["crop"]]
+    assert "cut out the film on the right" in in_words.stdout.splitlines()[1]
+
+
 def test_a_refusal_can_be_overridden_and_an_error_cannot(pictures, films, toy_models):
     result = pneumo(
         "predict", pictures["sound"], pictures["noise"], films[1], "--force", "--models", toy_models, "--json"

@@ -266,7 +266,7 @@ def test_a_film_that_needs_a_correction_is_refused_with_the_offer(correction, wo
     assert told(findings) == [(code, "refuse") for code in codes]
     for finding in findings:
         assert f"pneumo can {words} and then assess it, if you ask for that" in finding.message
-        assert finding.correction == correction
+        assert finding.corrections == (correction,)
 
 
 def test_a_corrected_film_is_another_that_says_so():
@@ -294,13 +294,13 @@ def test_refusals_stand_first_in_the_order_that_they_were_found():
 
 
 def test_one_refusal_is_enough_and_warnings_do_not_count():
-    refusal, warning = Finding("a", "refuse", "", Correction(1)), Finding("b", "warn", "")
+    refusal, warning = Finding("a", "refuse", "", (Correction(1),)), Finding("b", "warn", "")
 
     assert GateResult(()).accepted
     assert GateResult((warning,)).accepted
     assert not GateResult((refusal, warning)).accepted
-    assert GateResult((warning,)).correction is None
-    assert GateResult((Finding("c", "refuse", ""), refusal)).correction == Correction(1)
+    assert GateResult((warning,)).corrections == ()
+    assert GateResult((Finding("c", "refuse", ""), refusal)).corrections == (Correction(1),)
 
 
 def test_a_card_that_lacks_a_limit_is_not_read():

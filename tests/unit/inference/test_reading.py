@@ -50,6 +50,28 @@ def test_a_film_is_corrected_where_the_user_asked_for_it(cnn):
     assert righted.assessment.probability == pytest.approx(plain.assessment.probability, abs=1e-3)
 
 
+def test_each_of_several_films_is_read_alone_where_the_user_asked_for_it(cnn):
+    picture = png(synthetic.pair())
+
+    refused = read_film(picture, "a.png", cnn)
+    left, right = (read_film(picture, "a.png", cnn, correct=each) for each in refused.gate.corrections)
+
+    assert (refused.status, left.status, right.status) == ("refused", "ok", "ok")
+    assert left.assessment.probability < right.assessment.probability
+    assert "cut out the film on the left" in left.assessment.reasons[-1]
+    assert read_film(picture, "a.png", cnn, correct=True).correction == left.correction
+
+
+def test_a_film_is_assessed_without_its_uniform_border(cnn):
+    boxed = np.pad(sound_film(), ((0, 0), (120, 120)), constant_values=255)
+
+    reading, alone = (read_film(png(each), "a.png", cnn) for each in (boxed, sound_film()))
+
+    assert reading.assessment.probability == alone.assessment.probability
+    assert (reading.radiograph.width, reading.lungs.box) == (300, alone.lungs.box)
+    assert "The uniform border around the film was cut off." in reading.reasons
+
+
 @pytest.mark.parametrize("data", [b"Dear colleague", b""], ids=["letter", "empty"])
 def test_a_file_that_cannot_be_read_gives_a_reading_that_says_why(cnn, data):
     reading = read_film(data, "a.png", cnn)

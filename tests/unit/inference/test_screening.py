@@ -13,6 +13,7 @@ from pneumo.inference.gate import Gate
 from pneumo.model_store import store
 from pneumo.model_store.card import SEGMENTATION
 from pneumo.preprocessing import network_input
+from pneumo.preprocessing.outlines import bounds
 from pneumo.radiograph import Radiograph
 
 
@@ -75,7 +76,7 @@ def test_refuses_what_is_no_chest_film(screener, pixels, code):
     assert not verdict.accepted
     assert code in codes(verdict)
     assert verdict.lungs is None
-    assert verdict.correction is None
+    assert verdict.corrections == ()
 
 
 def test_a_header_refuses_a_sound_picture(screener):
@@ -105,8 +106,8 @@ def test_a_turned_or_inverted_film_is_refused_and_can_be_righted(screener, seed,
     verdict = screener.check(film)
 
     assert codes(verdict) == found
-    assert verdict.correction == correction
-    righted = gate.corrected(film, verdict.correction)
+    assert verdict.corrections == (correction,)
+    righted = gate.corrected(film, verdict.corrections[0])
     assert screener.check(righted).accepted
     np.testing.assert_allclose(righted.pixels, original, atol=1e-6)
 
@@ -126,10 +127,13 @@ def test_what_no_correction_makes_a_chest_film_gets_no_offer(screener):
         def read(self, square):
             return gate.GateOutput(9.0, np.array([0.0, 1.0, 0.0, 0.0]), 0.0, 0.0)
 
+        def read_all(self, squares):
+            return [self.read(square) for square in squares]
+
     verdict = Gate(screener.segmenter, Suspicious(), screener.limits).check(film_of(drawn()))
 
     assert codes(verdict) == ["not_chest_film"]
-    assert verdict.correction is None
+    assert verdict.corrections == ()
 
 
 def test_a_film_that_is_better_as_it_is_stays_as_it_is(screener):
@@ -149,7 +153,7 @@ def test_a_film_that_is_better_as_it_is_stays_as_it_is(screener):
     verdict = Gate(Sees(), Undecided(), screener.limits).check(film_of(drawn()))
 
     assert verdict.accepted
-    assert verdict.correction is None
+    assert verdict.corrections == ()
 
 
 def test_four_threads_get_the_verdicts_that_one_gets(networks, screener):
@@ -209,3 +213,53 @@ def test_a_gate_without_its_limits_is_damaged(tmp_path):
 
     with pytest.raises(ModelError, match="lacks a limit \\('uncertainty'\\)"):
         Gate.open(tmp_path)
+
+
+def test_two_films_in_one_picture_are_refused_and_each_is_offered(screener):
+    picture = film_of(synthetic.pair() / 255)
+
+    verdict = screener.check(picture)
+
+    assert codes(verdict) == ["several_films"]
+    assert "several films" in verdict.findings[0].message
+    assert [str(each) for each in verdict.corrections] == [
+        "cut out the film on the left",
+        "cut out the film on the right",
+    ]
+    for correction, left in zip(verdict.corrections, (0, 330), strict=True):
+        expected = picture.pixels[:, left : left + 300]
+        cut = gate.corrected(picture, correction)
+        assert (cut.width, cut.height) == pytest.approx((300, 240), abs=6)
+        assert abs(cut.pixels.mean() - expected.mean()) < 0.02
+        assert screener.check(cut).accepted
+
+
+def test_a_film_on_a_page_is_refused_and_offered(screener):
+    page = np.ones((700, 500))
+    page[250:490, 100:400] = drawn()
+    page[20:40:6, 20:480] = page[680:690, 20:60] = 0
+
+    verdict = screener.check(film_of(page))
+
+    assert codes(verdict) == ["film_inside"]
+    assert len(verdict.corrections) == 1
+    left, top, right, bottom = bounds(verdict.corrections[0].crop)
+    assert (left, top, right, bottom) == pytest.approx((0.2, 250 / 700, 0.8, 0.7), abs=0.02)
+
+
+@pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
+def test_a_letterbox_is_cut_off_without_asking_and_said(screener, grey):
+    boxed = np.pad(drawn(), ((0, 0), (150, 150)), constant_values=grey)
+
+    verdict = screener.check(film_of(boxed))
+
+    assert verdict.accepted
+    np.testing.assert_array_equal(verdict.film.pixels, drawn().astype(np.float32))
+    assert verdict.film.notes == ("The uniform border around the film was cut off.",)
+    assert screener.check(film_of(drawn())).film is None
+
+
+def test_no_film_is_sought_in_what_the_file_says_is_none(screener, monkeypatch):
+    monkeypatch.setattr(Gate, "_crops", lambda *_: pytest.fail("a film was sought"))
+
+    assert not screener.check(film_of(synthetic.pair() / 255, modality="CT")).accepted

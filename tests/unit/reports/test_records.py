@@ -27,7 +27,7 @@ from pneumo.reports.records import (
 )
 from pneumo.sentences import BREAKING
 
-REFUSAL = Finding("rotated", "refuse", "It lies on its side.", Correction(1))
+REFUSAL = Finding("rotated", "refuse", "It lies on its side.", (Correction(1),))
 WARNING = Finding("adult", "warn", "She is 40 years old.")
 REFUSAL_VALUES = {"code": "rotated", "severity": "refuse", "message": "It lies on its side."}
 WARNING_VALUES = {"code": "adult", "severity": "warn", "message": "She is 40 years old."}

@@ -6,6 +6,7 @@ from pneumo.inference.gate import GateNetwork, GateOutput
 from pneumo.inference.lungs import LungMask
 from pneumo.model_store import weights
 from pneumo.networks import gate_network
+from pneumo.preprocessing.outlines import Layout
 from pneumo.training import gate
 
 
@@ -67,13 +68,20 @@ def test_no_validation_film_lies_beyond_the_limits_that_it_chose():
     ]
     qualities = [Quality(*values) for values in rng.uniform(0.4, 0.6, (50, 3))]
 
-    limits = gate.choose_limits(seen, seen, qualities)
+    layouts = [Layout(framing, seam) for framing, seam in rng.uniform(0, 0.7, (100, 2))]
+    borders = np.zeros((50, 4, 2))
+    borders[7, :2, 0] = 0.09, 0.06
+
+    limits = gate.choose_limits(seen, seen, qualities, layouts, borders)
 
     assert limits.novelty == pytest.approx(max(view.novelty for view, _ in seen), abs=1e-4)
     assert limits.uncertainty > max(lungs.uncertainty for _, lungs in seen)
     assert (limits.turned, limits.inverted, limits.mirrored) == (0.5, 0.5, 0.5)
     assert limits.dark[1] < limits.dark[0] < 0.41 and 0.59 < limits.bright[0] < limits.bright[1] < 1
     assert limits.cut_off == (0.05,) * 4
+    assert limits.framed == pytest.approx(1.25 * max(layout.framing for layout in layouts[:50]), abs=1e-4)
+    assert limits.seam == pytest.approx(max(layout.seam for layout in layouts), abs=1e-4)
+    assert limits.border == pytest.approx((0.099, 0.165, 0.02))
 
 
 def test_the_network_carries_its_heads_through_the_file(tmp_path):
