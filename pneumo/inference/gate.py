@@ -407,7 +407,9 @@ class Gate:
             if crops or seen_as_chest:
                 several = len(crops) > 1 or (not crops and lungs.third_piece > self.limits.third_piece)
                 on_file = [Correction(crop=outlines.on_picture(crop, box_corners(box or WHOLE))) for crop in crops]
-                return GateResult((*refusals(said), part_finding(on_file, several=several)))
+                # A film that is too dark or blurred may look like a part of the picture.
+                unreadable = [] if crops else refusals(measured)
+                return GateResult((*refusals(said), *unreadable, part_finding(on_file, several=several)))
         seen = content_findings(view, lungs, self.limits)
         if seen_as_chest:
             return GateResult(in_order([*said, *seen, *measured]), lungs)
