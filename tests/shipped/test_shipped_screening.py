@@ -241,3 +241,20 @@ def test_a_sample_between_white_bars_is_checked_without_them(screener, sample_fi
 
     assert verdict.accepted
     assert verdict.film.pixels.shape == pytest.approx(sample_films[1].shape, abs=2)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("file", "codes", "crops", "is_cut"),
+    [
+        ("29_its_pneumonia_film_alone.jpg", [], 0, False),
+        ("29_two_films_stacked_one_pneumonia.jpg", ["several_films"], 2, False),
+        ("30_pacs_screenshot_of_normal_film.jpg", ["film_inside"], 1, False),
+        ("31_letterbox_white_of_normal_film.jpg", [], 0, True),
+    ],
+)
+def test_reported_pictures_of_films_are_read_as_they_should_be(screener, shared_data, file, codes, crops, is_cut):
+    verdict = screener.check(radiograph.read(shared_data / "reported" / file))
+
+    assert [finding.code for finding in verdict.findings] == codes
+    assert (len(verdict.corrections), verdict.film is not None) == (crops, is_cut)
