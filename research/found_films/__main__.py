@@ -102,7 +102,16 @@ def measure(
         pd.DataFrame(rows).groupby("kind", sort=False).sum().reset_index(), "Pictures with films in them"
     )
     boxes = [_letterbox_row(opened, drawn(labels[number % 2]), fill, rng) for number in range(boxed) for fill in FILLS]
-    table = pd.DataFrame(boxes).groupby("fill").agg({"change": ["count", "max", "median"], "refused": "sum"})
+    table = (
+        pd.DataFrame(boxes)
+        .groupby("fill")
+        .agg(
+            answered=("change", "count"),
+            greatest=("change", "max"),
+            above_0_05=("change", lambda changes: int((changes > NEAR_ANSWER).sum())),
+            refused=("refused", "sum"),
+        )
+    )
     output.print_table(table.reset_index(), "Letterboxes: change of the probability")
 
 
