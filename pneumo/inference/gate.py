@@ -31,7 +31,8 @@ from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.model_store import store
 from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
 from pneumo.preprocessing import network_input, outlines
-from pneumo.preprocessing.crops import WHOLE, Box, share
+from pneumo.preprocessing.crops import LUNGS as LUNGS_CROP
+from pneumo.preprocessing.crops import WHOLE, Box, cropped, share
 from pneumo.preprocessing.outlines import Corners, Layout, bounds, box_corners
 from pneumo.radiograph import Radiograph
 from pneumo.sentences import Sentence, say
@@ -81,7 +82,7 @@ class GateOutput:
         novelty: root mean square distance from frontal chest films in the network's embedding, in standard deviations
             of theirs (Lee et al. 2018): about 1.3 on such a film.
         turned: (4,) probability that the picture was turned by 0, 1, 2 or 3 quarters anticlockwise.
-        mirrored: probability that left and right changed places, 0…1.
+        mirrored: probability that left and right changed places, 0…1, by the side on which the heart lies.
         inverted: probability that black and white changed places, 0…1.
     """
 
@@ -150,14 +151,18 @@ class GateNetwork:
         self._model = model
         self._lock = threading.Lock()
 
-    def read(self, square: np.ndarray) -> GateOutput:
-        """Look at one film's `network_input.film_square`."""
-        return self.read_all(square[np.newaxis])[0]
+    def read(self, square: np.ndarray, lungs: LungMask) -> GateOutput:
+        """Look at one film's `network_input.film_square` and its lungs."""
+        return self.read_all(square[np.newaxis], [lungs])[0]
 
-    def read_all(self, squares: np.ndarray) -> list[GateOutput]:
-        """Look at (films, side, side) squares."""
-        size = self._model.input_shape[1]
-        inputs = np.stack([network_input.model_input(square, size) for square in squares])
+    def read_all(self, squares: np.ndarray, lungs: Sequence[LungMask]) -> list[GateOutput]:
+        """Look at (films, side, side) squares and the lungs of each; without any, the whole film is taken for them."""
+        boxes = [cropped(square, (LUNGS_CROP,), each.box) for square, each in zip(squares, lungs, strict=True)]
+        sizes = [shape[1] for shape in self._model.input_shape]
+        inputs = [
+            np.stack([network_input.model_input(picture, size) for picture in pictures])
+            for pictures, size in zip((list(squares), boxes), sizes, strict=True)
+        ]
         # Keras builds the prediction function on the first call and does not guard that.
         with self._lock:
             novelty, turned, mirrored, inverted = self._model.predict_on_batch(inputs)
@@ -361,8 +366,7 @@ class Gate:
     def warm_up(self) -> None:
         """Run both networks once on a black picture, so that the first film does not wait for their graphs."""
         black = np.zeros((network_input.SQUARE, network_input.SQUARE), np.float32)
-        self.reader.read(black)
-        self.segmenter.segment(black)
+        self.reader.read(black, self.segmenter.segment(black))
 
     def check(self, film: Radiograph, square: np.ndarray | None = None) -> GateResult:
         """Say what speaks against judging a film.
@@ -389,7 +393,8 @@ class Gate:
         """
         if square is None:
             square = network_input.film_square(film.pixels)
-        view, lungs = self.reader.read(square), self.segmenter.segment(square)
+        lungs = self.segmenter.segment(square)
+        view = self.reader.read(square, lungs)
         correction = self._correction(square, view, lungs)
         # An inverted film is not to be called too bright as well.
         pixels = correction.apply(film.pixels) if correction else film.pixels
@@ -431,7 +436,8 @@ class Gate:
         if not candidates:
             return []
         squares = np.stack([network_input.film_square(outlines.cut_out(small, each.corners)) for each in candidates])
-        views, masks = self.reader.read_all(squares), self.segmenter.segment_all(squares)
+        masks = self.segmenter.segment_all(squares)
+        views = self.reader.read_all(squares, masks)
         films = [
             candidate
             for candidate, square, view, lungs in zip(candidates, squares, views, masks, strict=True)
@@ -454,7 +460,8 @@ class Gate:
         if suspected is None:
             return None
         righted = suspected.apply(square)
-        righted_view, righted_lungs = self.reader.read(righted), self.segmenter.segment(righted)
+        righted_lungs = self.segmenter.segment(righted)
+        righted_view = self.reader.read(righted, righted_lungs)
         if not is_chest(righted_view, righted_lungs, self.limits):
             return None
         if is_chest(view, lungs, self.limits) and view.novelty <= righted_view.novelty:

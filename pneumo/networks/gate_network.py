@@ -1,7 +1,9 @@
 """The network that looks at a picture before it is judged: MobileNetV2 as ImageNet left it, with linear heads.
 
 The encoder is not trained, so its features are not bent to what the films of one hospital have in common; what is
-fitted to films are the moments of the embedding and three logistic regressions (`pneumo.training.gate`).
+fitted to films are the moments of the embedding and three logistic regressions (`pneumo.training.gate`). Two of these
+read the encoder; the third tells on which side the heart lies, from the box of the lungs alone: a letter on the film
+says where it was put, not how the child stood.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ _FEATURES = "block_16_project_BN"
 # Features are averaged over a grid of this many cells a side, because averaged over the whole film they lose which way
 # up it is.
 GRID = 3
+LUNGS_SIZE = 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +29,13 @@ class Heads:
     Attributes:
         deviation: of the mean embedding; the root of the sum of its squares is the novelty.
         turned: of the grid, four logits.
-        mirrored: of the grid, one logit.
+        mirrored: of the `asymmetry`, one logit, without bias: mirroring the film changes its sign.
         inverted: of the grid, one logit.
     """
 
     deviation: tuple[np.ndarray, np.ndarray]
     turned: tuple[np.ndarray, np.ndarray]
-    mirrored: tuple[np.ndarray, np.ndarray]
+    mirrored: np.ndarray
     inverted: tuple[np.ndarray, np.ndarray]
 
 
@@ -55,20 +58,38 @@ def encoder(weights: str | Path | None, size: int = SIZE) -> keras.Model:
     return keras.Model(film, [embedding, layers.Flatten(name="grid")(cells)], name="gate_encoder")
 
 
-def build(encoder: keras.Model, heads: Heads) -> keras.Model:
-    """Put fitted heads on the encoder.
+def asymmetry() -> keras.Model:
+    """Return the model from the box of the lungs to its left half less the mirror image of its right half.
+
+    The box, (`LUNGS_SIZE`, `LUNGS_SIZE`, 1) float32, is brought to mean 0 and variance 1 first.
 
     Returns:
-        A model from (size, size, 1) float32 in 0…1 to novelty (1,), turned (4,), mirrored (1,) and inverted (1,), as
-        `pneumo.inference.gate.GateOutput` describes them.
+        A model to (`LUNGS_SIZE`² / 2,).
+    """
+    lungs = keras.Input((LUNGS_SIZE, LUNGS_SIZE, 1), name="lungs")
+    standardised = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, name="standardised")(lungs)
+    difference = layers.Subtract(name="difference")([standardised, keras.ops.flip(standardised, axis=2)])
+    half = layers.Cropping2D(((0, 0), (0, LUNGS_SIZE // 2)), name="half")(difference)
+    return keras.Model(lungs, layers.Flatten(name="asymmetry")(half), name="asymmetry")
+
+
+def build(encoder: keras.Model, heads: Heads) -> keras.Model:
+    """Put fitted heads on the encoder, and the one that tells the side of the heart beside it.
+
+    Returns:
+        A model from the film, (size, size, 1) float32 in 0…1, and the box of its lungs, as `asymmetry` takes it, to
+        novelty (1,), turned (4,), mirrored (1,) and inverted (1,), as `GateOutput` describes them.
     """
     embedding, grid = encoder.outputs
     deviation = layers.Dense(heads.deviation[1].size, name="deviation")(embedding)
     squared = layers.Dot(axes=1, name="squared_novelty")([deviation, deviation])
     novelty = keras.ops.sqrt(squared)
     turned = layers.Dense(4, activation="softmax", name="turned")(grid)
-    mirrored, inverted = (layers.Dense(1, activation="sigmoid", name=name)(grid) for name in ("mirrored", "inverted"))
-    model = keras.Model(encoder.inputs, [novelty, turned, mirrored, inverted], name="gate")
-    for name in ("deviation", "turned", "mirrored", "inverted"):
+    inverted = layers.Dense(1, activation="sigmoid", name="inverted")(grid)
+    sides = asymmetry()
+    mirrored = layers.Dense(1, activation="sigmoid", use_bias=False, name="mirrored")(sides.output)
+    model = keras.Model([*encoder.inputs, *sides.inputs], [novelty, turned, mirrored, inverted], name="gate")
+    for name in ("deviation", "turned", "inverted"):
         model.get_layer(name).set_weights(list(getattr(heads, name)))
+    model.get_layer("mirrored").set_weights([heads.mirrored])
     return model

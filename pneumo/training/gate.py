@@ -2,7 +2,7 @@
 
 Frontal chest films are told by how they differ from others in the embedding (Lee et al. 2018, arXiv:1807.03888): no
 other picture is needed, so nothing is learned of the pictures that the gate is measured with. The orientation heads
-learn from the same films, turned, mirrored and inverted.
+learn from the same films, turned, mirrored and inverted; the side of the heart from the boxes of their lungs.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import cv2
 import keras
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
@@ -46,6 +47,10 @@ VIEWS = Augmentation(min_area=0.5, max_stretch=1.3, brightness=0.15, contrast=0.
 OTHERS_SHARE = 0.25
 OTHERS_VIEWS = 4
 _ORIENTATION_COMPONENTS, _ORIENTATION_PENALTY = 256, 0.03
+# A white lung looks like a heart: as often as this each film is also learned from with one lung opaque.
+OPAQUE_VIEWS, _HEART_PENALTY = 2, 0.001
+# Standard deviation of a view's lung box, as a share of the box.
+_BOX_SHIFT = 0.04
 
 
 def views(squares: np.ndarray, seed: int, count: int = 1) -> Iterator[np.ndarray]:
@@ -99,25 +104,24 @@ def fit_deviation(embeddings: np.ndarray, weights: np.ndarray) -> tuple[np.ndarr
     return kernel.astype(np.float32), (-mean @ kernel).astype(np.float32)
 
 
-def orientations(square: np.ndarray) -> Iterator[tuple[np.ndarray, int, int, int]]:
-    """Yield a picture in all sixteen orientations, with its quarter turns, whether mirrored, and whether inverted."""
-    for mirrored in (0, 1):
-        flipped = square[:, ::-1] if mirrored else square
+def orientations(square: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield a picture in all sixteen orientations, mirrored or not, with its quarter turns and whether inverted."""
+    for flipped in (square, square[:, ::-1]):
         for turned in range(4):
             for inverted in (0, 1):
                 picture = np.rot90(1 - flipped if inverted else flipped, turned)
-                yield np.ascontiguousarray(picture), turned, mirrored, inverted
+                yield np.ascontiguousarray(picture), turned, inverted
 
 
 def fit_orientation(grids: np.ndarray, truth: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Fit the heads for quarter turns, mirroring and inversion by logistic regression.
+    """Fit the heads for quarter turns and inversion by logistic regression.
 
     Args:
         grids: (pictures, features).
-        truth: (pictures, 3) quarter turns, mirrored, inverted.
+        truth: (pictures, 2) quarter turns, inverted.
 
     Returns:
-        Three pairs of kernel and bias: four logits, one, one.
+        Two pairs of kernel and bias: four logits, one.
     """
     pca = PCA(min(_ORIENTATION_COMPONENTS, *grids.shape), whiten=True, random_state=0).fit(grids)
     reduced = pca.transform(grids)
@@ -132,9 +136,61 @@ def fit_orientation(grids: np.ndarray, truth: np.ndarray) -> list[tuple[np.ndarr
     return heads
 
 
+def with_opaque_lung(lungs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Make one side of a lung box white from some height downwards, more or less.
+
+    Args:
+        lungs: (height, width) float32.
+        rng: chooses the side, the height and how white.
+    """
+    height, width = lungs.shape
+    y, x = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    side = expit(((x - 0.5) * rng.choice([-1, 1]) - 0.02) / 0.05)
+    below = expit((y - rng.uniform(-0.2, 1.0)) / 0.08)
+    opacity = rng.uniform() * below[:, np.newaxis] * side
+    return (lungs + opacity * (np.quantile(lungs, 0.9) - lungs)).astype(np.float32)
+
+
+def fit_heart(squares: np.ndarray, boxes: Sequence[crops.Box | None], rng: np.random.Generator) -> np.ndarray:
+    """Fit the head that tells a mirrored film by the side of the heart, by logistic regression.
+
+    Args:
+        squares: (films, side, side) uint8, upright frontal chest films.
+        boxes: of their lungs; a film without is left out.
+        rng: of the random views.
+
+    Returns:
+        Kernel (features of `gate_network.asymmetry`, 1).
+    """
+    views = []
+    for square, box in zip(squares / np.float32(255), boxes, strict=True):
+        if box is None:
+            continue
+        lungs = crops.cropped(square, (crops.LUNGS,), box)
+        views.append(network_input.model_input(lungs, gate_network.LUNGS_SIZE)[..., 0])
+        for _ in range(OPAQUE_VIEWS):
+            lungs = crops.cropped(square, (crops.LUNGS,), _shifted(box, rng))
+            small = network_input.model_input(lungs, gate_network.LUNGS_SIZE)[..., 0]
+            views.append(with_opaque_lung(small, rng))
+    differences = gate_network.asymmetry().predict(np.stack(views), batch_size=256, verbose=0)
+    # A mirrored film's differences are a film's with the other sign.
+    both = np.concatenate([differences, -differences])
+    mirrored = np.repeat([0, 1], len(differences))
+    fitted = LogisticRegression(C=_HEART_PENALTY, fit_intercept=False, max_iter=1000).fit(both, mirrored)
+    return fitted.coef_.T.astype(np.float32)
+
+
+def _shifted(box: crops.Box, rng: np.random.Generator) -> crops.Box:
+    left, top, right, bottom = box
+    across, down = _BOX_SHIFT * (right - left), _BOX_SHIFT * (bottom - top)
+    left, top, right, bottom = np.clip(rng.normal(box, (across, down, across, down)), 0, 1).tolist()
+    return left, top, right, bottom
+
+
 def fit_heads(
     encoder: keras.Model,
     squares: np.ndarray,
+    boxes: Sequence[crops.Box | None],
     others: np.ndarray,
     *,
     oriented: int = 400,
@@ -146,7 +202,8 @@ def fit_heads(
     Args:
         encoder: as `pneumo.networks.gate_network.encoder` returns it.
         squares: (films, side, side) uint8, upright frontal chest films.
-        others: the same of other hospitals; may be empty.
+        boxes: of their lungs.
+        others: films of other hospitals; may be empty.
         oriented: how many of the films the orientation heads learn from; sixteen pictures each.
         seed: of the random views.
         progress: called as the work goes on.
@@ -166,16 +223,17 @@ def fit_heads(
     rng = np.random.default_rng(seed)
     chosen = squares[rng.permutation(len(squares))[:oriented]]
     shown = np.concatenate([chosen, others]) if len(others) else chosen
-    truth: list[tuple[int, int, int]] = []
+    truth: list[tuple[int, int]] = []
 
     def turned_pictures() -> Iterator[np.ndarray]:
         for view in views(shown, seed + 2):
             for picture, *orientation in orientations(view):
-                truth.append((orientation[0], orientation[1], orientation[2]))
+                truth.append((orientation[0], orientation[1]))
                 yield picture
 
     _, grids = embed(encoder, turned_pictures(), 16 * len(shown), progress, "turning films")
-    return Heads(fit_deviation(embeddings, weights), *fit_orientation(grids, np.array(truth)))
+    turned, inverted = fit_orientation(grids, np.array(truth))
+    return Heads(fit_deviation(embeddings, weights), turned, fit_heart(squares, boxes, rng), inverted)
 
 
 def choose_limits(
@@ -210,7 +268,7 @@ def choose_limits(
         uncertainty=_rounded(1.5 * max(lungs.uncertainty for _, lungs in both)),
         turned=_rounded(max(0.5, *(1 - view.turned[0] for view, _ in plain))),
         inverted=_rounded(max(0.5, *(view.inverted for view, _ in plain))),
-        mirrored=_rounded(max(0.5, float(np.quantile([view.mirrored for view, _ in plain], 0.997)))),
+        mirrored=_rounded(max(0.5, float(np.quantile([view.mirrored for view, _ in plain], 0.99)))),
         dark=_below(brightness.min()),
         bright=(_rounded(1 - 0.9 * (1 - brightness.max())), _rounded(1 - 0.5 * (1 - brightness.max()))),
         flat=_below(contrast.min()),
@@ -230,7 +288,7 @@ CHOSEN_ON = {
     "uncertainty": "1.5 times the highest of the validation films and of one random view of each",
     "turned": "the highest of the validation films, 0.5 or more",
     "inverted": "the highest of the validation films, 0.5 or more",
-    "mirrored": "the 99.7th percentile of the validation films, 0.5 or more",
+    "mirrored": "the 99th percentile of the validation films, 0.5 or more",
     "dark, flat, blurred": "0.9 (to warn) and 0.5 (to refuse) times the lowest of the validation films",
     "bright": "0.9 and 0.5 times the distance from white of the brightest validation film",
     "cut_off": "the 99.5th percentile of the validation films, 0.05 or more",
@@ -289,14 +347,19 @@ def fit(run: Run) -> Trained:
     others = beside if (beside / external.TABLE).is_file() else None
     parts = run.parts
     lung_card, lung_network = store.load("lungs", holder("lungs", run.out), SEGMENTATION)
+    segmenter = Segmenter(lung_network)
 
     squares = load_squares(run.root, parts.train, run.progress)
     away = load_squares(others, external.unlabelled(others), run.progress) if others else squares[:0]
     encoder = gate_network.encoder(run.weights)
-    heads = fit_heads(encoder, squares, away, progress=run.progress)
+    boxes = []
+    for done, square in enumerate(squares, start=1):
+        boxes.append(segmenter.segment(square / np.float32(255)).box)
+        run.progress(Stage("drawing lungs", done, len(squares)))
+    heads = fit_heads(encoder, squares, boxes, away, progress=run.progress)
 
     def finish(shipped: keras.Model) -> Finish:
-        network, segmenter = GateNetwork(shipped), Segmenter(lung_network)
+        network = GateNetwork(shipped)
         limits = limits_of(network, segmenter, run.root, parts, run.progress)
         answers = _answers(Gate(segmenter, network, limits), run.root, parts.validation, [], run.progress)
         return Finish({}, {**dataclasses.asdict(limits), "chosen_on": CHOSEN_ON}, {"val": answers})
@@ -366,9 +429,10 @@ def summarise(answers: pd.DataFrame) -> dict[str, Any]:
 
     Returns:
         ``films``; ``findings``, how often each was made; ``accepted``; ``false_alarms`` (films as they are that are
-        called inverted or rotated); ``altered``: for each of `ALTERATIONS` that was tried the share that got its
-        finding, and for those that can be undone ``corrected``, the share with the right correction. For pictures that
-        are no frontal chest films ``refused_near`` (radiographs), ``refused_far`` and ``refused_by_category`` instead.
+        called inverted or rotated) and ``called_mirrored``; ``altered``: for each of `ALTERATIONS` that was tried the
+        share that got its finding, and for those that can be undone ``corrected``, the share with the right correction.
+        For pictures that are no frontal chest films ``refused_near`` (radiographs), ``refused_far`` and
+        ``refused_by_category`` instead.
     """
     plain = answers[answers["alteration"] == ""]
     codes = plain["findings"].str.split()
@@ -383,6 +447,7 @@ def summarise(answers: pd.DataFrame) -> dict[str, Any]:
     else:
         metrics["accepted"] = _share(plain["accepted"] == 1)
         metrics["false_alarms"] = _share(codes.map(lambda found: bool(ORIENTATION & set(found))))
+        metrics["called_mirrored"] = _share(codes.map(lambda found: "mirrored" in found))
     for alteration, rows in answers[answers["alteration"] != ""].groupby("alteration", sort=True):
         name = str(alteration)
         _, code, correction = ALTERATIONS[name]
@@ -411,12 +476,15 @@ def limits_of(
         parts: its films; the borders of all are measured, and all else of the validation films.
         progress: called as the work goes on.
     """
-    plain, shifted, qualities, layouts, table = [], [], [], [], parts.validation
+    plain: list[tuple[GateOutput, LungMask]] = []
+    shifted: list[tuple[GateOutput, LungMask]] = []
+    qualities, layouts, table = [], [], parts.validation
     squares = load_squares(root, table, progress)
     for done, (square, view) in enumerate(zip(squares, views(squares, seed=3), strict=True), start=1):
         as_is = square / np.float32(255)
-        plain.append((network.read(as_is), segmenter.segment(as_is)))
-        shifted.append((network.read(view), segmenter.segment(view)))
+        for pictures, picture in ((plain, as_is), (shifted, view)):
+            lungs = segmenter.segment(picture)
+            pictures.append((network.read(picture, lungs), lungs))
         layouts.append((outlines.layout(as_is), outlines.layout(network_input.film_square(view))))
         progress(Stage("choosing limits", done, len(table)))
     for file in table["file"]:

@@ -334,8 +334,8 @@ def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:
         architecture=trained.architecture,
         initial_weights=trained.initial_weights,
         input={
-            "size": shipped.input_shape[1],
-            "channels": shipped.input_shape[3],
+            "size": shipped.inputs[0].shape[1],
+            "channels": shipped.inputs[0].shape[3],
             "views": list(trained.crop_names),
             "crop": "; ".join(crops.CROPS[crop_name] for crop_name in trained.crop_names),
             "scaling": "percentiles {:g} and {:g} to 0 and 1".format(*network_input.WINDOW),

@@ -69,6 +69,7 @@ def test_the_seed_draws_others_and_the_recipe_comes_back():
     assert pictures(app) == before
 
 
+@pytest.mark.keras
 def test_another_model_brings_its_recipe_and_the_lungs_on_request(called_models):
     (called_models / "other").mkdir()
     other = RECIPE | {"min_area": 0.3, "flip": 0.5}

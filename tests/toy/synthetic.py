@@ -239,8 +239,8 @@ def gate_model() -> "keras.Model":
     """Return a model of (32, 32, 1) pictures that tells drawn films from others by a few places on them.
 
     It compares the corners, where a film shows the body, with the places where lungs lie upright (`sides`) or on a film
-    that was turned by a quarter (`ends`); of sick children it knows upright ones only. A dark spot at the left edge
-    says that the film was mirrored.
+    that was turned by a quarter (`ends`); of sick children it knows upright ones only. A dark upper left corner of the
+    box of the lungs says that the film was mirrored.
     """
     import keras
 
@@ -254,23 +254,22 @@ def gate_model() -> "keras.Model":
 
     corners = at((0.07, 0.07), (0.07, 0.93), (0.93, 0.07), (0.93, 0.93))
     sides, ends = at((0.5, 0.3), (0.5, 0.7)), at((0.3, 0.5), (0.7, 0.5))
-    edge = at((0.5, 0.93)) - at((0.5, 0.07))
     contrast = sides + ends - 2 * corners
-    kernel = np.stack([contrast, -contrast, sides - ends + corners, ends - sides - corners, edge], axis=1)
-    picture = keras.Input((32, 32, 1))
-    features = keras.layers.Dense(5, "relu")
+    kernel = np.stack([contrast, -contrast, sides - ends + corners, ends - sides - corners], axis=1)
+    picture, lungs = keras.Input((32, 32, 1)), keras.Input((8, 8, 1))
+    features = keras.layers.Dense(4, "relu")
     seen = features(keras.layers.Flatten()(picture))
-    # Columns of `kernel`: inverted, upright grey values, a quarter turn, a quarter turn of an inverted film, mirrored.
+    # Columns of `kernel`: inverted, upright grey values, a quarter turn, a quarter turn of an inverted film.
     heads = {
-        "novelty": ([[-4.0], [-4.0], [8.0], [8.0], [0.0]], [4.0], None),
-        "turned": ([[0.0] * 4] * 2 + [[0.0, 100.0, 0.0, 0.0]] * 2 + [[0.0] * 4], [0.0, -15.0, -30.0, -30.0], "softmax"),
-        "mirrored": ([[0.0]] * 4 + [[20.0]], [-5.0], "sigmoid"),
-        "inverted": ([[40.0], [0.0], [0.0], [0.0], [0.0]], [-6.0], "sigmoid"),
+        "novelty": (seen, [[-4.0], [-4.0], [8.0], [8.0]], [4.0], None),
+        "turned": (seen, [[0.0] * 4] * 2 + [[0.0, 100.0, 0.0, 0.0]] * 2, [0.0, -15.0, -30.0, -30.0], "softmax"),
+        "mirrored": (keras.layers.Flatten()(lungs), [[-20.0], *[[0.0]] * 6, [20.0], *[[0.0]] * 56], [-5.0], "sigmoid"),
+        "inverted": (seen, [[40.0], [0.0], [0.0], [0.0]], [-6.0], "sigmoid"),
     }
-    layers = {name: keras.layers.Dense(len(bias), kind, name=name) for name, (_, bias, kind) in heads.items()}
-    model = keras.Model(picture, [layer(seen) for layer in layers.values()])
-    features.set_weights([kernel, np.array([0.0, 0.0, -1.0, 0.0, 0.0])])
-    for name, (weights, bias, _) in heads.items():
+    layers = {name: keras.layers.Dense(len(bias), kind, name=name) for name, (_, _, bias, kind) in heads.items()}
+    model = keras.Model([picture, lungs], [layer(heads[name][0]) for name, layer in layers.items()])
+    features.set_weights([kernel, np.array([0.0, 0.0, -1.0, 0.0])])
+    for name, (_, weights, bias, _) in heads.items():
         layers[name].set_weights([np.array(weights), np.array(bias)])
     return model
 

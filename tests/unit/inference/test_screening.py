@@ -124,11 +124,11 @@ def test_an_inverted_film_is_not_called_too_bright_as_well(screener):
 
 def test_what_no_correction_makes_a_chest_film_gets_no_offer(screener):
     class Suspicious:
-        def read(self, square):
+        def read(self, square, lungs):
             return gate.GateOutput(9.0, np.array([0.0, 1.0, 0.0, 0.0]), 0.0, 0.0)
 
-        def read_all(self, squares):
-            return [self.read(square) for square in squares]
+        def read_all(self, squares, lungs):
+            return [self.read(*each) for each in zip(squares, lungs, strict=True)]
 
     verdict = Gate(screener.segmenter, Suspicious(), screener.limits).check(film_of(drawn()))
 
@@ -141,7 +141,7 @@ def test_a_film_that_is_better_as_it_is_stays_as_it_is(screener):
         def __init__(self):
             self.asked = 0
 
-        def read(self, square):
+        def read(self, square, lungs):
             self.asked += 1
             return gate.GateOutput(float(self.asked), np.array([1.0, 0.0, 0.0, 0.0]), 0.0, 1.0)
 

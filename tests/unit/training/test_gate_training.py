@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from toy import synthetic
 
 from pneumo.inference.findings import Quality
 from pneumo.inference.gate import GateNetwork, GateOutput
 from pneumo.inference.lungs import LungMask
+from pneumo.inference.lungs import of_probability as lungs_of
 from pneumo.model_store import weights
 from pneumo.networks import gate_network
+from pneumo.preprocessing import crops, network_input
 from pneumo.preprocessing.outlines import Layout
 from pneumo.training import gate
 
@@ -40,23 +43,57 @@ def test_a_picture_is_shown_in_sixteen_orientations_that_can_be_undone():
     square = np.arange(16, dtype=np.float32).reshape(4, 4) / 15
     seen = list(gate.orientations(square))
 
-    assert len({(turned, mirrored, inverted) for _, turned, mirrored, inverted in seen}) == len(seen) == 16
-    for picture, turned, mirrored, inverted in seen:
+    assert len(seen) == 16 == 2 * len({(turned, inverted) for _, turned, inverted in seen})
+    for place, (picture, turned, inverted) in enumerate(seen):
         undone = np.rot90(1 - picture if inverted else picture, -turned)
-        np.testing.assert_allclose(undone[:, ::-1] if mirrored else undone, square, atol=1e-6)
+        np.testing.assert_allclose(undone if place < 8 else undone[:, ::-1], square, atol=1e-6)
 
 
 def test_the_orientation_heads_learn_what_the_features_tell():
     rng = np.random.default_rng(2)
-    truth = np.column_stack([rng.integers(0, 4, 800), rng.integers(0, 2, 800), rng.integers(0, 2, 800)])
+    truth = np.column_stack([rng.integers(0, 4, 800), rng.integers(0, 2, 800)])
     told = np.concatenate([np.eye(4)[truth[:, 0]], truth[:, 1:]], axis=1)
-    grids = np.concatenate([told, rng.normal(0, 0.1, (800, 10))], axis=1) + rng.normal(0, 0.05, (800, 16))
+    grids = np.concatenate([told, rng.normal(0, 0.1, (800, 11))], axis=1) + rng.normal(0, 0.05, (800, 16))
 
-    turned, mirrored, inverted = gate.fit_orientation(grids, truth)
+    turned, inverted = gate.fit_orientation(grids, truth)
 
     assert ((grids @ turned[0] + turned[1]).argmax(axis=1) == truth[:, 0]).mean() > 0.99
-    for (kernel, bias), column in ((mirrored, 1), (inverted, 2)):
-        assert (((grids @ kernel + bias)[:, 0] > 0) == truth[:, column]).mean() > 0.99
+    assert (((grids @ inverted[0] + inverted[1])[:, 0] > 0) == truth[:, 1]).mean() > 0.99
+
+
+def with_heart(rng, middle=0.55):
+    """Draw lungs of chance brightness, a heart between them, and the box of the lungs."""
+    row, column = np.mgrid[:224, :224] / 224
+    heart = ((row - 0.65) / 0.2) ** 2 + ((column - middle) / 0.12) ** 2 < 1
+    picture = np.where(synthetic.lung_mask(224, 224), rng.uniform(0.1, 0.4), 0.7)
+    picture = np.where(heart, 0.8, picture) + rng.normal(0, 0.03, (224, 224))
+    return np.rint(picture.clip(0, 1) * 255).astype(np.uint8), (0.15, 0.17, 0.85, 0.83)
+
+
+def test_a_mirrored_film_is_told_by_the_side_of_the_heart_even_beside_a_white_lung():
+    rng = np.random.default_rng(6)
+    films = [with_heart(rng) for _ in range(40)]
+    kernel = gate.fit_heart(np.stack([film for film, _ in films]), [box for _, box in films], rng)
+
+    def logit(square, box):
+        lungs = crops.cropped(square / np.float32(255), (crops.LUNGS,), box)
+        small = network_input.model_input(lungs, gate_network.LUNGS_SIZE)[np.newaxis]
+        return (gate_network.asymmetry().predict_on_batch(small) @ kernel).item()
+
+    film, box = with_heart(rng)
+    consolidated = film.copy()
+    consolidated[60:180, 40:100] = 200
+    assert logit(film, box) < 0
+    assert logit(consolidated, box) < 0
+    assert logit(film[:, ::-1], box) == pytest.approx(-logit(film, box), rel=1e-3)
+
+
+def test_one_lung_turns_white_and_the_other_stays():
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        opaque = gate.with_opaque_lung(np.tile(np.linspace(0, 0.5, 32, dtype=np.float32)[:, np.newaxis], 32), rng)
+        changed = np.abs(opaque - np.linspace(0, 0.5, 32)[:, np.newaxis]).mean(axis=0)
+        assert min(changed[:10].max(), changed[-10:].max()) < 0.02
 
 
 def test_no_validation_film_lies_beyond_the_limits_that_it_chose():
@@ -87,18 +124,21 @@ def test_no_validation_film_lies_beyond_the_limits_that_it_chose():
 def test_the_network_carries_its_heads_through_the_file(tmp_path):
     rng = np.random.default_rng(4)
     encoder = gate_network.encoder(None, size=96)
-    heads = gate_network.Heads(
-        *(
-            (rng.normal(0, 0.01, (n, m)).astype(np.float32), np.ones(m, np.float32))
-            for n, m in ((320, 344), (2880, 4), (2880, 1), (2880, 1))
-        )
+    deviation, turned, inverted = (
+        (rng.normal(0, 0.01, (n, m)).astype(np.float32), np.ones(m, np.float32))
+        for n, m in ((320, 344), (2880, 4), (2880, 1))
     )
+    sides = rng.normal(0, 0.01, (gate_network.LUNGS_SIZE**2 // 2, 1)).astype(np.float32)
+    heads = gate_network.Heads(deviation, turned, sides, inverted)
     path = tmp_path / "gate" / "model.keras"
     weights.save(gate_network.build(encoder, heads), path)
 
     squares = rng.random((2, 224, 224), np.float32)
-    views = GateNetwork(weights.load(path)).read_all(squares)
+    network, lungs = GateNetwork(weights.load(path)), synthetic.lung_mask(224, 224).astype(np.float32)
+    views = [network.read(square, lungs_of(lungs)) for square in squares]
+    mirrored = network.read(squares[0][:, ::-1], lungs_of(lungs[:, ::-1]))
 
     embeddings, _ = gate.embed(encoder, iter(squares), 2)
     np.testing.assert_allclose([view.novelty for view in views], novelty(embeddings, heads.deviation), rtol=0.02)
     assert all(view.turned.sum() == pytest.approx(1, abs=1e-4) and 0 < view.mirrored < 1 for view in views)
+    assert mirrored.mirrored == pytest.approx(1 - views[0].mirrored, abs=1e-3)
