@@ -25,7 +25,7 @@ WORDS = {
     "boundary_distance": "Boundary distance (px of 224)",
     "accepted": "Accepted",
     "false_alarms": "Called inverted or turned though it is not",
-    "called_mirrored": "Called mirrored as it is",
+    "called_mirrored": "Called mirrored though it was not altered",
     "refused_near": "Refused, radiographs",
     "refused_far": "Refused, other pictures",
     "refused_by_category": "Refused",
