@@ -29,7 +29,7 @@ check: $(VENV)/dev-installed  ## Check format, style, types and imports, and run
 test-light:
 	$(PYTEST) -n $(PROCESSORS) -m "not keras and not slow and not browser" tests/unit $(PYTEST_ARGS)
 
-test: $(VENV)/dev-installed  ## Run the tests of all that users meet: about six minutes
+test: $(VENV)/dev-installed  ## Run the tests of all that users meet: four minutes on two free cores
 	$(PYTEST) -n $(TEST_WORKERS) -m "not slow" $(PYTEST_ARGS)
 
 test-all: lint  ## Run `lint` and all tests, and count the lines of the library that its own tests run
