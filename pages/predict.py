@@ -32,8 +32,10 @@ from pneumo.preprocessing import network_input
 from pneumo.sentences import say
 
 SCREEN_SIDE = 800
-UPLOAD = "Upload films"
-SOURCES = {UPLOAD: say("Upload films"), "Try a sample": say("Try a sample")}
+UPLOAD, SAMPLE = "Upload films", "Try a sample"
+SOURCES = {UPLOAD: say("Upload films"), SAMPLE: say("Try a sample")}
+# What a visitor with no film at hand is offered, by pathogen, and how wide.
+OFFERED_KINDS, OFFERED_SIDE = ("bacteria", "", "virus"), 160
 
 
 def choose_sample() -> tuple[Film, str] | None:
@@ -142,6 +144,40 @@ def introduce(place: DeltaGenerator, *, is_checked: bool) -> None:
     st.caption(f":material/info: {told(DISCLAIMER)}")
 
 
+def offer_samples() -> None:
+    """Offer a sample of each kind to a visitor with no film at hand."""
+    try:
+        samples = load_samples()
+    except DatasetError:
+        # "Try a sample" says what is missing.
+        return
+    first_of_kind = {sample.pathogen: sample for sample in reversed(samples)}
+    st.caption(_("Sample: a composite of many children's films, so that no child is shown"))
+    with st.container(horizontal=True):
+        for pathogen in OFFERED_KINDS:
+            if pathogen in first_of_kind:
+                offer_sample(first_of_kind[pathogen])
+
+
+def offer_sample(sample: Sample) -> None:
+    """Offer one sample: its picture above the button that has it read."""
+    with st.container(width=OFFERED_SIDE):
+        st.image(sample.path, alt=sample_title(sample))
+        st.button(
+            sample_title(sample),
+            key=f"predict.offer_{sample.pathogen}",
+            on_click=try_sample,
+            args=(sample.path.name,),
+            width="stretch",
+        )
+
+
+def try_sample(file: str) -> None:
+    """Go to a sample."""
+    st.session_state["predict.source"] = SAMPLE
+    st.session_state["predict.sample"] = file
+
+
 style_page()
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title(_("Read a chest film"), width="content")
@@ -184,3 +220,4 @@ elif films and films.films:
     show_films(films, models, models_key, method)
 else:
     introduce(introduction, is_checked=checks is not None)
+    offer_samples()

@@ -133,7 +133,7 @@ def test_many_films_are_read_together_opened_one_by_one_and_kept_while_another_p
 def test_the_answer_is_restated_for_a_clinic_and_compared_with_another_models(visit):
     page = visit.page
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
-    expect(page.get_by_text("Of 100 films that score like this")).to_be_visible()
+    expect(page.get_by_text("Of 100 films that score like this, ")).to_be_visible()
 
     page.get_by_role("button", name="At your clinic").click()
     share = page.get_by_role("spinbutton", name="Share of children with pneumonia")

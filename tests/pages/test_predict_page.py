@@ -90,6 +90,18 @@ def test_the_first_screen_asks_for_a_film_and_says_what_pneumo_is(page):
     assert not page.slider
 
 
+def test_a_visitor_with_no_film_is_offered_one_of_each_kind_with_a_pneumonia_first(page):
+    page.run()
+    offered = [button.label for button in page.button if "predict.offer_" in button.key]
+    assert offered == ["Bacterial pneumonia 1", "Normal 1", "Viral pneumonia 1"]
+
+    page.button(key="predict.offer_").click().run()
+
+    assert not page.exception
+    assert page.selectbox(key="predict.sample").value == "normal_1.png"
+    assert "Probability of pneumonia" in texts(page)
+
+
 def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models):
     expected = classifier.Classifier.open("cnn", toy_models).assess(radiograph.read(film, "film.png"))
 

@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-# Streamlit's white letters have a contrast of 2.5 to 1 on the blue of the dark theme, which has to be light; and its
-# lines of code run out of a phone's window, where no key can scroll them.
+# Streamlit leaves a hand's breadth between its menu and the title. Its white letters have a contrast of 2.5 to 1 on the
+# blue of the dark theme, which has to be light; and its lines of code run out of a phone's window, where no key can
+# scroll them.
 STYLE = """<style>
+[data-testid='stMainBlockContainer'] { padding-top: 4rem; }
 [data-testid^='stBaseButton-primary'], [data-testid='stMultiSelect'] [data-tag] { color: light-dark(#fff, #050709); }
 [data-testid='stMain'] :is(pre, pre code) { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 </style>"""
