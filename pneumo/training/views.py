@@ -6,13 +6,16 @@ of them share. Nothing here imports Keras, which a worker would have to start.
 
 import dataclasses
 import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.shared_memory import SharedMemory
+from types import ModuleType
 from typing import Any, Self
 
 import cv2
@@ -143,7 +146,8 @@ class ViewWorkers:
 
     def submit(self, order: np.ndarray, seed: tuple[int, ...]) -> "Future[Batch]":
         """Ask for a `batch`."""
-        return self._pool.submit(_batch, order, seed)
+        with _without_main():
+            return self._pool.submit(_batch, order, seed)
 
     def __enter__(self) -> Self:
         return self
@@ -153,6 +157,17 @@ class ViewWorkers:
         for block in self._blocks:
             block.close()
             block.unlink()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the main program from a process that is started: it would run the program, and needs nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def worthwhile(views: int) -> bool:

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import subprocess
 import sys
 import time
@@ -92,21 +93,22 @@ def test_workers_draw_what_the_process_itself_would(films):
     np.testing.assert_array_equal(truths, labels)
 
 
-def test_a_worker_ends_with_a_training_that_is_killed():
-    script = (
+def test_a_worker_runs_no_program_and_ends_with_a_training_that_is_killed(tmp_path):
+    program = tmp_path / "train.py"
+    program.write_text(
         "import numpy as np, os, signal\n"
         "from pneumo.training.films import Films\n"
         "from pneumo.training.views import RandomView, ViewWorkers\n"
         "from pneumo.preprocessing.augmentation import Augmentation\n"
-        "if __name__ == '__main__':\n"
-        "    films = Films(np.zeros((2, 8, 8), np.uint8), np.zeros(2, np.float32), ('a', 'b'))\n"
-        "    workers = ViewWorkers(films, RandomView(4, Augmentation()), count=1)\n"
-        "    workers.submit(np.array([0]), (0,)).result()\n"
-        "    print(*workers._pool._processes, flush=True)\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "films = Films(np.zeros((2, 8, 8), np.uint8), np.zeros(2, np.float32), ('a', 'b'))\n"
+        "workers = ViewWorkers(films, RandomView(4, Augmentation()), count=1)\n"
+        "workers.submit(np.array([0]), (0,)).result()\n"
+        "print(*workers._pool._processes, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
 
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    root = {"PYTHONPATH": str(Path(__file__).parents[3])}
+    run = subprocess.run([sys.executable, program], env=os.environ | root, capture_output=True, text=True, check=False)
 
     assert run.stdout.strip().isdigit(), run.stderr
     worker = Path("/proc", run.stdout.strip(), "stat")
