@@ -426,11 +426,13 @@ class Gate:
         small = network_input.fit_within(film.pixels, SEARCHED_SIDE)
         square = network_input.stretched(network_input.squashed(small, SEARCHED_SQUARE))
         drawn = [*outlines.islands(small, *SOUGHT[1:])[:MOST_ISLANDS], *outlines.quadrilaterals(square, *SOUGHT)]
+        light = self.limits.border[2]
         candidates = []
         for outline in outlines.distinct(drawn, CANDIDATES):
-            # The edge itself belongs to both sides, and would hide a gap between films.
+            # The edge itself belongs to both sides, and would hide a gap between films. A dark border is cut off here
+            # where it is as narrow as a light one: what lies around a film in a picture is no part of it.
             corners = outlines.drawn_in(outline.corners, 2 / SEARCHED_SQUARE)
-            box = outlines.uniform_border(outlines.cut_out(small, corners), *3 * self.limits.border[2:])
+            box = outlines.uniform_border(outlines.cut_out(small, corners), light, light, light)
             corners = outlines.on_picture(box_corners(box), corners)
             candidates.append(dataclasses.replace(outline, corners=corners))
         if not candidates:

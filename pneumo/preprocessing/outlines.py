@@ -29,6 +29,8 @@ _SMOOTH = 0.006
 _LEAN = np.tan(np.deg2rad(32))
 # Of each direction, beside the two edges of the picture.
 _LINES = 12
+# Of the lines of each direction the first are the two edges of the picture.
+_PICTURE_EDGES = 2
 # Steps this many times as sharp as those nearby are where two films touch; so many such columns are looked at.
 _SHARP, _SEAMS = 2.5, 2
 # A line has edges on this share of the picture's side.
@@ -258,9 +260,6 @@ def _edges(along: np.ndarray, across: np.ndarray) -> np.ndarray:
     is_crest = steps >= cv2.dilate(steps, np.ones((1, 5), np.uint8)) - 1e-6
     crest = is_crest & (steps >= _STEP) & (np.abs(across) <= 0.75 * steps)
     return cv2.dilate(crest.astype(np.uint8), np.ones((1, 3), np.uint8))
-
-
-_PICTURE_EDGES = 2
 
 
 def _seams(square: np.ndarray) -> list[int]:

@@ -120,8 +120,8 @@ _CODESTREAMS = {
     "JPEG-LS": JPEGLSNearLossless,
     "JPEG 2000": JPEG2000,
 }
-# General Electric's, the second one: a header in little endian, and pixels in big endian.
 _ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+# General Electric's: a header in little endian, and pixels in big endian.
 _GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"
 
 USELESS_TABLE = say("The grey-scale table in the header cannot be used for this picture.")
@@ -468,7 +468,7 @@ def _lacks(syntax: UID) -> bool:
     """Whether no decoder for a transfer syntax is installed."""
     try:
         return not get_decoder(syntax).is_available
-    except NotImplementedError:
+    except NotImplementedError:  # So pydicom says that it knows no decoder.
         return True
 
 

@@ -291,6 +291,7 @@ def evaluate(
     out = folder or store.models_folder()
     card, model = store.load(name, out, task.kind)
     if split in task.elsewhere:
+        _refuse_learned(card, split, data.resolve().name)
         root, table = data, task.elsewhere[split](data)
     else:
         root = kaggle.find_root(data)
@@ -303,16 +304,23 @@ def _evaluate_at(hospital: str, name: str, task: Task, data: Path, out: Path, pr
     if task.kind != CLASSIFICATION:
         raise ValueError(f"{name} cannot be measured at a hospital; only classifiers can.")
     card, model = store.load(name, out, task.kind)
-    if hospital in card.training.get("hospitals", {}).get("learned_from", ()):
-        raise DatasetError(
-            f"{name} learned from {hospital}, so a figure there would tell nothing. Train it again with "
-            f"--leave-out {hospital}, and measure that model."
-        )
+    _refuse_learned(card, hospital)
     table = hospitals.read([data]).evidence(hospital)
     split = hospital_split(hospital)
     predictions = task.measure(Measurement(card, model, split, data, table, out, None, progress))
     predictions = {part: films.assign(file=films["listed_as"]) for part, films in predictions.items()}
     return record(card, task, predictions, out)
+
+
+def _refuse_learned(card: ModelCard, *names: str) -> None:
+    """Refuse to measure a model at a hospital that it learned from, under any of the names that the hospital has."""
+    learned = card.training.get("hospitals", {}).get("learned_from", ())
+    for hospital in names:
+        if hospital in learned:
+            raise DatasetError(
+                f"{card.name} learned from {hospital}, so a figure there would tell nothing. Train it again with "
+                f"--leave-out {hospital}, and measure that model."
+            )
 
 
 def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:

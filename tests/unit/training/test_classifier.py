@@ -363,6 +363,8 @@ def test_a_model_is_measured_at_a_hospital_that_it_never_saw_and_at_no_other(awa
     assert north["specificity"]["value"] is not None
     with pytest.raises(DatasetError, match=r"cnn learned from east.*--leave-out east"):
         task.evaluate("cnn", two_hospitals, folder=folder, hospital="east")
+    with pytest.raises(DatasetError, match=r"cnn learned from east"):
+        task.evaluate("cnn", two_hospitals.parent / "east", "external_nih", folder)
     with pytest.raises(ValueError, match="only classifiers"):
         task.evaluate("lungs", two_hospitals, folder=folder, hospital="west")
 
