@@ -10,7 +10,7 @@ from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation import clinic
 from pneumo.evaluation.clinic import LEAST_SHARE, MOST_SHARE, PRESETS, ClassScores, Clinic, outcome, predictive_values
-from pneumo.labels import SPLITS
+from pneumo.labels import split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
@@ -132,8 +132,9 @@ st.caption(pneumo.DISCLAIMER)
 
 cards = measured_models.measured_cards()
 split = measured_models.choose_films(cards)
-st.caption(f"Sensitivity and specificity as measured on: {SPLITS[split].title.lower()}. {SPLITS[split].description}")
+st.caption(f"Measured on these films: {split_of(split).title}. {split_of(split).description}")
 card = measured_models.choose_model(measured_models.measured_on(cards, split))
+measured_models.warn(card)
 
 st.subheader("Your clinic")
 place = choose_clinic()

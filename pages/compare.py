@@ -23,7 +23,7 @@ from pages.parts.shared import address, chart, sections
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
-from pneumo.labels import SPLITS
+from pneumo.labels import split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.results import comparison, leaderboard, model_facts
@@ -227,7 +227,7 @@ st.caption(pneumo.DISCLAIMER)
 all_cards = measured_models.measured_cards()
 labels = model_facts.labels(all_cards)
 split = measured_models.choose_films(all_cards)
-st.caption(SPLITS[split].description)
+st.caption(split_of(split).description)
 available = measured_models.measured_on(all_cards, split)
 chosen = address.choose_many(
     st.multiselect,

@@ -14,7 +14,7 @@ from pages.parts.shared import chart, chart_with_table, sections, spreadsheet
 from pages.parts.shared.plain import plain
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import pathogen
-from pneumo.labels import FALSE_ALARM, MISSED, SPLITS
+from pneumo.labels import FALSE_ALARM, MISSED, in_groups, split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.results import failures, leaderboard, three_classes
@@ -59,8 +59,8 @@ def show_films(mistakes: pd.DataFrame, root: Path) -> None:
 
 def show_three_classes(card: ModelCard, split: str) -> None:
     """Show how well the model and the network for pathogens tell normal, bacterial and viral films apart."""
-    known = [SPLITS[each].title for each in SPLITS if each in store.measured_splits(pathogen.NAME)]
-    if SPLITS[split].title not in known:
+    known = [split_of(each).title for each in in_groups(store.measured_splits(pathogen.NAME))]
+    if split_of(split).title not in known:
         chosen = (
             f"choose {' or '.join(known)} at the top" if known else "train it with `python -m pneumo train pathogen`"
         )
@@ -158,13 +158,13 @@ def show_answers(card: ModelCard, split: str) -> None:
     st.caption("What the Predict page would answer: it says “cannot say” where the model is not sure enough.")
 
 
-st.title("Where it fails")
+st.title("Mistakes")
 st.write("Which films a model calls wrong, how sure it was, and in which groups of films it is wrong most often.")
 st.caption(pneumo.DISCLAIMER)
 
 cards = measured_models.measured_cards()
 split = measured_models.choose_films(cards)
-st.caption(SPLITS[split].description)
+st.caption(split_of(split).description)
 available = measured_models.measured_on(cards, split)
 card = measured_models.choose_model(available)
 try:

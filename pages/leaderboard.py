@@ -8,7 +8,7 @@ from pages.parts.models import measured_models
 from pages.parts.shared import address, public, spreadsheet, streamlit_internals
 from pages.parts.shared.plain import plain
 from pneumo.errors import PneumoError
-from pneumo.labels import EXTERNAL_SPLIT, SPLITS
+from pneumo.labels import EXTERNAL_SPLIT, split_of
 from pneumo.results import leaderboard, model_facts, published
 from pneumo.results.leaderboard import COLUMNS, SHOWN_FIRST, Latency, Measurement
 
@@ -40,10 +40,11 @@ st.write("How well each model tells pneumonia from normal films, on films that i
 st.caption(pneumo.DISCLAIMER)
 
 cards = measured_models.measured_cards()
+measured_models.warn(cards[0])
 labels = model_facts.labels(cards)
 split = measured_models.choose_films(cards)
 measurements = measured_models.measure(measured_models.measured_on(cards, split), split, labels)
-about = SPLITS[split].description
+about = split_of(split).description
 if split == "test":
     about = f"{about} {model_facts.openings([each.card for each in measurements])}"
 st.caption(about)

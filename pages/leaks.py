@@ -197,7 +197,7 @@ def show_shifts(leaks: Shortcuts) -> None:
     )
 
 
-st.title("What leaks")
+st.title("Shortcuts in the data")
 st.write(
     "A model can be right for the wrong reason. Here is what tells the label of a film without its lungs, and how the "
     "test films differ from those that models learn from."

@@ -8,7 +8,7 @@ from pages.parts.models import measured_models
 from pages.parts.shared import chart
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
-from pneumo.labels import SPLITS
+from pneumo.labels import in_groups
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import markdown_tables, model_card, model_facts
@@ -32,10 +32,9 @@ def measurements_of(card: ModelCard) -> dict[str, Measurement]:
         return {}
     labels = {card.name: card.title}
     found = {}
-    for split in SPLITS:
-        if split in store.measured_splits(card.name):
-            for measurement in measured_models.measure([card], split, labels):
-                found[split] = measurement
+    for split in in_groups(store.measured_splits(card.name)):
+        for measurement in measured_models.measure([card], split, labels):
+            found[split] = measurement
     return found
 
 

@@ -104,7 +104,7 @@ def use_fetched() -> None:
     st.session_state["own_data.path"] = st.session_state["own_data.fetched"]
 
 
-st.title("Bring your own")
+st.title("Check your data")
 st.write(
     "Point to films of your own in the Kaggle layout, or to a PneumoniaMNIST file. The check reads every film on this "
     "machine and tells what is missing, corrupt, twice there, or shared between splits, and what to do."

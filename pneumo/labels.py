@@ -1,5 +1,6 @@
 """Names and meanings, for people, of classes, kinds of film, answers, calls, splits and figures: each in one table."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pneumo.sentences import say
@@ -7,10 +8,19 @@ from pneumo.sentences import say
 
 @dataclass(frozen=True)
 class Split:
-    """A split that models are measured on: its name and what it is, for people."""
+    """Films that models are measured on.
+
+    Attributes:
+        title: for people.
+        description: what they are, for people.
+        group: one of `GROUPS`.
+        higher_is_better: False where a good model has nothing to go by.
+    """
 
     title: str
     description: str
+    group: str
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,73 +62,93 @@ CALLS = (MISSED, FALSE_ALARM, RIGHT)
 OFFICIAL_SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
 # The films of another hospital.
 EXTERNAL_SPLIT = "external_nih"
+SAME, ALTERED, ELSEWHERE, NO_FILMS = "Same hospital", "Altered films", "Other hospitals", "Other pictures"
+GROUPS = (SAME, ALTERED, ELSEWHERE, NO_FILMS)
 SPLITS = {
     "test": Split(
         "Official test split",
         "The data set's own test films, of children who are in no other split, opened only after each model's "
         "configuration was frozen.",
+        SAME,
     ),
     "val": Split(
         "Validation",
         "Films of children held out of the training data, in whole blocks of neighbouring patient numbers.",
+        SAME,
     ),
     "val_shifted": Split(
-        "Validation, shifted",
+        "Cropped and exposed anew",
         "The validation films, cropped and exposed as another hospital might have done; models, epochs and "
         "thresholds are chosen here.",
+        ALTERED,
     ),
     "val_hard": Split(
-        "Validation, shifted hard",
+        "Cropped, exposed and blurred",
         "The validation films, cropped, exposed and blurred about as in training, at aspect ratios drawn alike for "
         "both classes; the ensemble is chosen here.",
+        ALTERED,
     ),
     "val_evened": Split(
-        "Validation, aspect ratio randomised",
+        "Width to height at random",
         "The validation films, cropped and exposed about as in training, at aspect ratios drawn alike for both classes "
         "and with all detail; the ensemble is calibrated here.",
+        ALTERED,
     ),
     "val_reframed": Split(
-        "Validation, aspect ratio swapped",
+        "Width to height of the other class",
         "The validation films, each cropped to the aspect ratio of a film of the other class: a model that reads the "
         "aspect ratio is wrong here.",
+        ALTERED,
     ),
     "val_lungs_only": Split(
-        "Validation, lungs only",
+        "Lungs alone",
         "The validation films with all but the lungs made black: what a model can still tell, it reads in the lungs.",
+        ALTERED,
     ),
     "val_without_lungs": Split(
-        "Validation, lungs hidden",
-        "The validation films with the lungs made black: what a model can still tell, it does not read in the lungs, "
-        "but from their outline, the rest of the film, or how it was taken.",
+        "Lungs hidden",
+        "The validation films with the lungs made black. A test to lose: what a model can still tell, it does not read "
+        "in the lungs, but from their outline, the rest of the film, or how it was taken.",
+        ALTERED,
+        higher_is_better=False,
     ),
     "val_surroundings_only": Split(
-        "Validation, surroundings only",
-        "The validation films with their lungs behind one grey rectangle, the same for all: what a model can still "
-        "tell, it does not read in the lungs.",
-    ),
-    EXTERNAL_SPLIT: Split(
-        "Another hospital (NIH)",
-        "Films of another country and mostly of adults (NIH ChestX-ray14): how far the models carry beyond the "
-        "hospital and the ages that they were made for. No model was trained or tuned on them.",
+        "Lungs behind a grey box",
+        "The validation films with their lungs behind one grey rectangle, the same for all. A test to lose: what a "
+        "model can still tell, it does not read in the lungs.",
+        ALTERED,
+        higher_is_better=False,
     ),
     "external_nih_reliable": Split(
-        "NIH, reliable labels",
+        "NIH, pneumonia seen by a person",
         "Of the films of another hospital the normal ones, and those with pneumonia that a person marked or confirmed.",
+        ELSEWHERE,
+    ),
+    EXTERNAL_SPLIT: Split(
+        "NIH, labels by software",
+        "Films of another country and mostly of adults (NIH ChestX-ray14), labelled by software that read the reports: "
+        "how far the models carry beyond the hospital and the ages that they were made for. No model that is "
+        "measured here was trained or tuned on them.",
+        ELSEWHERE,
     ),
     "external_nih_under18": Split(
-        "NIH, under 18",
+        "NIH, under 18 years",
         "Of the films of another hospital those of patients under 18 years.",
+        ELSEWHERE,
     ),
     "opacity_masks": Split(
         "Adults of many hospitals",
         "Films of adults, most of them with COVID-19, each with a lung mask.",
+        ELSEWHERE,
     ),
     "out_of_distribution": Split(
         "No frontal chest films",
         "Radiographs of other parts of the body, and other pictures: the gate should refuse them.",
+        NO_FILMS,
     ),
 }
 _HOSPITAL = "hospital_"
+_LONGEST_INITIALS = 4
 
 
 def hospital_split(hospital: str) -> str:
@@ -131,6 +161,25 @@ def is_hospital_split(name: str) -> bool:
     return name.startswith(_HOSPITAL)
 
 
+def hospital_of(name: str) -> str:
+    """Return the hospital of a split of other hospitals, as its folder is called; empty for other splits."""
+    if is_hospital_split(name):
+        return name.removeprefix(_HOSPITAL)
+    return EXTERNAL_SPLIT if name.startswith(EXTERNAL_SPLIT) else ""
+
+
+def hospital_title(name: str) -> str:
+    """Return the name for people of a hospital, given as its folder is called: short names are initials."""
+    name = name.removeprefix("external_")
+    return name.upper() if len(name) <= _LONGEST_INITIALS else name.capitalize()
+
+
+def in_groups(names: Collection[str]) -> list[str]:
+    """Return the splits among some names in the order of `GROUPS`, those that a person read at a hospital first."""
+    known = [*sorted(filter(is_hospital_split, names)), *(name for name in SPLITS if name in names)]
+    return sorted(known, key=lambda name: GROUPS.index(split_of(name).group))
+
+
 def split_of(name: str) -> Split:
     """Return a split's title and description, also of one of `hospital_split`.
 
@@ -138,14 +187,23 @@ def split_of(name: str) -> Split:
         KeyError: if there is no such split.
     """
     if is_hospital_split(name):
-        hospital = name.removeprefix(_HOSPITAL)
+        hospital = hospital_title(hospital_of(name))
         return Split(
-            f"Hospital {hospital}",
+            f"{hospital}, read by a person",
             f"The films of {hospital} that a person read, with an opacity or without. The model learned from none of "
             "that hospital; where it was left out of a training, its films helped to choose epoch and thresholds, so "
             "that sensitivity and specificity flatter.",
+            ELSEWHERE,
         )
     return SPLITS[name]
+
+
+def in_sentence(name: str) -> str:
+    """Return a split's title as it stands within a sentence, where names and initials keep their capitals."""
+    split = split_of(name)
+    begins_with_name = split.title[:2].isupper() or is_hospital_split(name)
+    words = split.title if begins_with_name else split.title[0].lower() + split.title[1:]
+    return f"validation films ({words})" if split.group == ALTERED else words
 
 
 FIGURES = {

@@ -25,6 +25,7 @@ PAGE = _files("streamlit_app.py", "pages/predict.py", "pages/parts/predict/*.py"
 # The modules whose sentences the page or its PDF tells.
 LIBRARY = _files(
     *("pneumo/__init__.py", "pneumo/errors.py", "pneumo/labels.py", "pneumo/evaluation/calibration.py"),
+    "pneumo/results/elsewhere.py",
     *("pneumo/radiograph/*.py", "pneumo/inference/*.py", "pneumo/explanation/*.py", "pneumo/reports/[!d]*.py"),
     "pages/parts/charts/probability_scale.py",
 )

@@ -78,7 +78,7 @@ def leaks(
     ] = None,
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("data_samples"),
 ) -> None:
-    """Measure how well image properties outside the lungs predict the label, for the page “What leaks”."""
+    """Measure how well image properties outside the lungs predict the label, for the page “Shortcuts in the data”."""
     from pneumo.datasets import shortcuts
 
     with output.progress_bar() as show:

@@ -128,7 +128,8 @@ def outcome(cells: Confusion, clinic: Clinic) -> Outcome:
     Raises:
         ValueError: if a class is missing.
     """
-    miss, alarm = error_rates(*(np.array([count]) for count in _counts(cells)))
+    counts = (cells.false_negative, cells.sick, cells.false_positive, cells.well)
+    miss, alarm = error_rates(*(np.array([count]) for count in counts))
     share, left = clinic.prevalence, clinic.left_to_the_model
     unread = 100 * (1 - clinic.read_share)
     return Outcome(
@@ -287,11 +288,6 @@ def readable(results: dict[str, Outcome]) -> pd.DataFrame:
         "Cost a year": lambda each: _amount(each.cost),
     }
     return pd.DataFrame({title: [row(each) for row in rows.values()] for title, each in results.items()}, list(rows))
-
-
-def _counts(cells: Confusion) -> tuple[int, int, int, int]:
-    sick, well = cells.true_positive + cells.false_negative, cells.true_negative + cells.false_positive
-    return cells.false_negative, sick, cells.false_positive, well
 
 
 def _predictive(odds_against: float, wrong: Limits) -> Estimate:

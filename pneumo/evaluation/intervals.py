@@ -38,6 +38,16 @@ class Estimate:
             return "–"
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f}–{100 * self.high:.1f})"
 
+    @property
+    def limits(self) -> Limits:
+        """The figure and its interval as arrays of one, for the functions that combine figures."""
+        return np.array([self.value]), np.array([self.low]), np.array([self.high])
+
+    @property
+    def of_100(self) -> int:
+        """A known share as a whole number of 100; 0 and 100 only where it is none or all."""
+        return round(100 * self.value) if self.value in (0, 1) else min(max(round(100 * self.value), 1), 99)
+
 
 UNKNOWN = Estimate(np.nan, np.nan, np.nan)
 

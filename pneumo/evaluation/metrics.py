@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate, bootstrap, percentile_interval, wilson
 
 ECE_BINS = 15
@@ -24,6 +25,51 @@ class Confusion:
     false_negative: int
     true_negative: int
     false_positive: int
+
+    def __add__(self, other: "Confusion") -> "Confusion":
+        """Return the counts of the films of both."""
+        return Confusion(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+    @property
+    def sick(self) -> int:
+        """Films with pneumonia."""
+        return self.true_positive + self.false_negative
+
+    @property
+    def well(self) -> int:
+        """Normal films."""
+        return self.true_negative + self.false_positive
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Share of films called right."""
+        return wilson(self.true_positive + self.true_negative, self.sick + self.well)
+
+    @property
+    def sensitivity(self) -> Estimate:
+        """Share of films with pneumonia that are called pneumonia."""
+        return wilson(self.true_positive, self.sick)
+
+    @property
+    def specificity(self) -> Estimate:
+        """Share of normal films that are called normal."""
+        return wilson(self.true_negative, self.well)
+
+    @property
+    def missed(self) -> Estimate:
+        """Share of films with pneumonia that are called normal."""
+        return wilson(self.false_negative, self.sick)
+
+    @property
+    def alarms(self) -> Estimate:
+        """Share of normal films that are called pneumonia."""
+        return wilson(self.false_positive, self.well)
+
+    @property
+    def balanced_accuracy(self) -> Estimate:
+        """Mean of sensitivity and specificity, with its interval by MOVER; one half is chance."""
+        halves = (intervals.scaled(each.limits, 0.5) for each in (self.sensitivity, self.specificity))
+        return intervals.estimate(intervals.total(*halves))
 
 
 @dataclass(frozen=True)
@@ -107,12 +153,10 @@ def evaluate(
         seed,
     )
     bootstrapped = dict(zip(BOOTSTRAPPED, map(percentile_interval, samples.T), strict=True))
-    positive = cells.true_positive + cells.false_negative
-    negative = cells.true_negative + cells.false_positive
     return Metrics(
-        accuracy=wilson(cells.true_positive + cells.true_negative, positive + negative),
-        sensitivity=wilson(cells.true_positive, positive),
-        specificity=wilson(cells.true_negative, negative),
+        accuracy=cells.accuracy,
+        sensitivity=cells.sensitivity,
+        specificity=cells.specificity,
         precision=wilson(cells.true_positive, cells.true_positive + cells.false_positive),
         confusion=cells,
         threshold=float(threshold),

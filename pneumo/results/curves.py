@@ -58,8 +58,7 @@ def draw(card: ModelCard, split: str, label: str, folder: Path | None = None) ->
     both = 0 < labels.sum() < len(labels)
     points = {"risk_coverage": _answered(labels, probability, limits)}
     if both:
-        recall = cells.true_positive / (cells.true_positive + cells.false_negative)
-        fallout = cells.false_positive / (cells.false_positive + cells.true_negative)
+        recall, fallout = cells.sensitivity.value, cells.alarms.value
         points["roc"] = _point(fallout, recall, limits.decision)
         if called := cells.true_positive + cells.false_positive:
             points["precision_recall"] = _point(recall, cells.true_positive / called, limits.decision)

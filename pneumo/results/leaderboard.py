@@ -15,7 +15,7 @@ from pneumo.evaluation import calibration
 from pneumo.evaluation.calibration import Decided
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import Confusion, Metrics, evaluate_table
-from pneumo.labels import FIGURES, KINDS, SPLITS
+from pneumo.labels import FIGURES, KINDS, in_groups
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import ModelCard
 from pneumo.results import markdown_tables, model_facts, published
@@ -98,9 +98,8 @@ class Measurement:
 
 
 def splits(cards: Iterable[ModelCard], folder: Path | None = None) -> list[str]:
-    """Return the keys of `labels.SPLITS` that at least one of the models was measured on."""
-    measured = {split for card in cards for split in store.measured_splits(card.name, folder)}
-    return [split for split in SPLITS if split in measured]
+    """Return the splits that at least one of the models was measured on, as `labels.in_groups` orders them."""
+    return in_groups({split for card in cards for split in store.measured_splits(card.name, folder)})
 
 
 def state(card: ModelCard, split: str, folder: Path | None = None) -> str:
@@ -120,7 +119,7 @@ def measure(card: ModelCard, split: str, label: str | None = None, folder: Path 
 
     Args:
         card: of the model.
-        split: a key of `labels.SPLITS`.
+        split: that it was measured on.
         label: what to call the model; by default its title.
         folder: the folder of model folders.
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 import pneumo
+from pneumo import labels
 from pneumo.errors import PneumoError
-from pneumo.labels import EXTERNAL_SPLIT, SPLITS
+from pneumo.labels import EXTERNAL_SPLIT
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
@@ -185,13 +186,15 @@ def checklist_summary(listed: list[Item]) -> str:
 
 
 def evaluation_table(measurements: Mapping[str, Measurement]) -> pd.DataFrame:
-    """Return a model's figures for reading, a row a split that it was measured on, in the order of `labels.SPLITS`."""
-    splits = [split for split in SPLITS if split in measurements]
+    """Return a model's figures for reading, a row a split, as `labels.in_groups` orders them."""
+    splits = labels.in_groups(measurements)
     if not splits:
         return pd.DataFrame()
     numbers = pd.concat([leaderboard.table([measurements[split]]) for split in splits], ignore_index=True)
     shown = leaderboard.readable(numbers).drop(columns=["Model", "Parameters", "Size", "Test opened", "Stands for"])
-    shown.insert(0, "Films", [f"{SPLITS[split].title} ({measurements[split].metrics.films:,})" for split in splits])
+    shown.insert(
+        0, "Films", [f"{labels.split_of(split).title} ({measurements[split].metrics.films:,})" for split in splits]
+    )
     return shown
 
 
@@ -250,7 +253,7 @@ def _evaluation(card: ModelCard, measurements: Mapping[str, Measurement]) -> str
     if table.empty:
         return f"Not measured yet. Run `python -m pneumo evaluate {card.name} --data DIR`."
     notes = markdown_tables.bullets(
-        f"**{SPLITS[split].title}**: {SPLITS[split].description}" for split in SPLITS if split in measurements
+        f"**{split.title}**: {split.description}" for split in map(labels.split_of, labels.in_groups(measurements))
     )
     return (
         f"{markdown_tables.table(table)}\n\nIn brackets the 95 % interval: Wilson's for shares of films, a "

@@ -10,14 +10,14 @@ import pandas as pd
 
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
-from pneumo.labels import SPLITS, is_hospital_split, split_of
+from pneumo.labels import SPLITS, in_sentence, is_hospital_split, split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, SCREENING, ModelCard
 from pneumo.preprocessing.augmentation import Augmentation, of_values
 from pneumo.results import markdown_tables
 
 CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
-_TRAINED_ON = {"": "Training", "val_": "Validation", "shifted_": "Validation, shifted"}
+_TRAINED_ON = {"": "Training", "val_": "Validation", "shifted_": "Validation, cropped and exposed anew"}
 # What a card calls a figure, where that is not the word for it.
 WORDS = {
     "dice": "Dice",
@@ -201,7 +201,10 @@ def _thresholds(card: ModelCard) -> dict[str, str]:
 
 def _in_words(text: str) -> str:
     """Name the splits in a card's text as they are named elsewhere."""
-    return re.sub(r"\b(val\w*)", lambda found: SPLITS[found[0]].title if found[0] in SPLITS else found[0], text)
+    known = {
+        split for split in re.findall(r"\b(?:val|hospital_)\w*", text) if split in SPLITS or is_hospital_split(split)
+    }
+    return re.sub(r"\w+", lambda found: in_sentence(found[0]) if found[0] in known else found[0], text)
 
 
 def _listed(numbers: dict[str, float]) -> str:

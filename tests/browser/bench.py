@@ -40,13 +40,13 @@ PLACES = [
     Place("leaderboard", "Leaderboard", "Models", "Leaderboard"),
     Place("compare", "Compare", "Models", "Compare"),
     Place("clinic", "At your clinic", "Models", "At your clinic"),
-    Place("failures", "Where it fails", "Models", "Where it fails"),
+    Place("failures", "Mistakes", "Models", "Mistakes"),
     Place("model_card", "Model card", "Models", "Model card"),
-    Place("dataset", "Dataset", "Data set", "Dataset"),
-    Place("leaks", "What leaks", "Data set", "What leaks"),
-    Place("gallery", "Gallery", "Data set", "Gallery"),
-    Place("augmentation", "Augmentation", "Data set", "Augmentation"),
-    Place("own_data", "Bring your own", "Data set", "Bring your own"),
+    Place("dataset", "Dataset", "Dataset", "Dataset"),
+    Place("leaks", "Shortcuts in the data", "Dataset", "Shortcuts in the data"),
+    Place("gallery", "Gallery", "Dataset", "Gallery"),
+    Place("augmentation", "Augmentation", "Dataset", "Augmentation"),
+    Place("own_data", "Check your data", "Dataset", "Check your data"),
 ]
 # TensorFlow is loaded when this page is opened first, so it has no target of its own.
 PREDICT = Place("", "Predict", "", "Read a chest film")

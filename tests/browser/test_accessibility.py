@@ -30,14 +30,14 @@ PAGES = {
     "leaderboard": "Leaderboard",
     "compare": "Compare",
     "clinic": "At your clinic",
-    "failures": "Where it fails",
+    "failures": "Mistakes",
     "model_card": "Model card",
     "dataset": "Dataset",
-    "leaks": "What leaks",
+    "leaks": "Shortcuts in the data",
     "gallery": "Gallery",
     "gallery?film=bacterial_1.dcm": "Gallery",
     "augmentation": "Augmentation",
-    "own_data": "Bring your own",
+    "own_data": "Check your data",
 }
 # The pages of `make test`, on both windows: the widest table, and most charts.
 FIRST = ("leaderboard", "dataset")

@@ -212,6 +212,6 @@ def test_a_link_to_a_page_opens_it_on_a_server_that_nobody_has_visited(chromium,
     expect(visit.page.get_by_test_id("stVegaLiteChart").locator("canvas, svg.marks").first).to_be_visible()
     pages = visit.page.get_by_role("navigation", name="App pages")
     expect(pages.get_by_role("link")).to_contain_text(["Predict"])
-    expect(pages.get_by_role("button")).to_contain_text(["Models", "Data set"])
+    expect(pages.get_by_role("button")).to_contain_text(["Models", "Dataset"])
     expect(visit.page.get_by_role("dialog")).to_have_count(0)
     expect(visit.page.get_by_test_id("stException")).to_have_count(0)

@@ -60,9 +60,9 @@ def test_every_room_opens_and_fits_the_window(visit):
     page = visit.page
     for path, title in (
         ("dataset", "Dataset"),
-        ("leaks", "What leaks"),
+        ("leaks", "Shortcuts in the data"),
         ("augmentation", "Augmentation"),
-        ("own_data", "Bring your own"),
+        ("own_data", "Check your data"),
     ):
         page.goto(f"/{path}")
         expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data_samples" / "bacterial_1.png"
 expect.set_options(timeout=60_000)
 
-MODELS = ("Leaderboard", "Compare", "At your clinic", "Where it fails", "Model card")
-DATA_SET = ("Dataset", "What leaks", "Gallery", "Augmentation", "Bring your own")
-SECTIONS = dict.fromkeys(MODELS, "Models") | dict.fromkeys(DATA_SET, "Data set")
+MODELS = ("Leaderboard", "Compare", "At your clinic", "Mistakes", "Model card")
+DATA_SET = ("Dataset", "Shortcuts in the data", "Gallery", "Augmentation", "Check your data")
+SECTIONS = dict.fromkeys(MODELS, "Models") | dict.fromkeys(DATA_SET, "Dataset")
 # Streamlit draws the drawer of pages in narrow windows, and closes it behind a choice on what calls itself a phone.
 NARROW = 768
 PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36"

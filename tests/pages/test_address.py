@@ -21,7 +21,7 @@ def test_models_and_films_are_known_by_name_or_title_and_written_by_name(named, 
 
     assert not app.exception
     assert app.multiselect(key="shared.models").value == ["poor", "good"]
-    assert app.segmented_control(key="shared.split").value == "val"
+    assert app.selectbox(key="shared.split").value == "val"
     assert app.query_params["models"] == ["poor", "good"]
     assert app.query_params["split"] == "val"
 

@@ -6,7 +6,7 @@ from toy.opened import page, text
 from pneumo.evaluation import clinic
 from pneumo.evaluation.clinic import PRESETS, Clinic
 from pneumo.model_store import store
-from pneumo.results import curves
+from pneumo.results import curves, elsewhere
 
 run = partial(page, "clinic")
 
@@ -109,3 +109,13 @@ def test_broken_predictions_cost_a_sentence(models):
 
     assert not app.exception
     assert "evaluate the model anew" in text(app)
+
+
+def test_a_model_that_does_far_worse_elsewhere_is_warned_of(models, write_model):
+    assert not run().warning
+    write_model(models, "good", splits=("hospital_shenzhen",), noise=90.0)
+
+    (warning,) = run().warning
+
+    assert warning.value == elsewhere.warning(store.read_card("good", models), models)
+    assert "40 films of Shenzhen" in warning.value

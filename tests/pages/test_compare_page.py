@@ -43,7 +43,7 @@ def test_the_address_opens_a_section_and_no_other_is_drawn(models, query, charts
 def test_the_address_holds_films_and_models(models):
     app = run(split="Validation", models=["POOR", "GOOD"])
 
-    assert app.segmented_control(key="shared.split").value == "val"
+    assert app.selectbox(key="shared.split").value == "val"
     assert app.multiselect(key="shared.models").value == ["poor", "good"]
     assert str(comparison.compare("poor", "good", "val", models)) in text(app)
 

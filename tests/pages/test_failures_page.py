@@ -54,7 +54,7 @@ def test_the_address_holds_the_view(models):
     app = run(model="POOR", split="Validation", errors="False alarms")
 
     assert app.selectbox(key="shared.model").value == "poor"
-    assert app.segmented_control(key="shared.split").value == "val"
+    assert app.selectbox(key="shared.split").value == "val"
     assert set(app.dataframe[0].value["Error"]) == {FALSE_ALARM}
 
 

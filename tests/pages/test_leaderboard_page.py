@@ -35,7 +35,7 @@ def test_the_page_opens_on_the_test_split(models):
 
     assert not app.exception
     assert app.title[0].value == "Leaderboard"
-    assert app.segmented_control(key="shared.split").value == "test"
+    assert app.selectbox(key="shared.split").value == "test"
     assert "opened once by GOOD, MIDDLING" in text(app)
     assert "Not measured on these films: POOR." in text(app)
     assert "not a medical device" in text(app)
@@ -54,9 +54,11 @@ def test_every_split_can_be_shown_and_every_column_be_sorted_by(models):
     app = run()
 
     for split in ("val", "val_shifted", "test"):
-        app.segmented_control(key="shared.split").set_value(split).run()
+        about = labels.split_of(split)
+        app.segmented_control(key="shared.films").set_value(about.group).run()
+        app.selectbox(key="shared.split").set_value(split).run()
         assert not app.exception
-        assert labels.SPLITS[split].description in text(app)
+        assert about.description in text(app)
     for key, column in COLUMNS.items():
         app.selectbox(key="sort").set_value(key).run()
         assert not app.exception
@@ -64,11 +66,15 @@ def test_every_split_can_be_shown_and_every_column_be_sorted_by(models):
 
 
 def test_a_split_that_nobody_measured_is_not_offered(models):
-    assert list(run().segmented_control(key="shared.split").options) == [
-        "Official test split",
-        "Validation",
-        "Validation, shifted",
-    ]
+    app = run()
+    assert list(app.segmented_control(key="shared.films").options) == ["Same hospital", "Altered films"]
+    assert list(app.selectbox(key="shared.split").options) == ["Official test split", "Validation"]
+
+    app.segmented_control(key="shared.films").set_value("Altered films").run()
+
+    assert not app.exception
+    assert list(app.selectbox(key="shared.split").options) == ["Cropped and exposed anew"]
+    assert app.query_params["split"] == "val_shifted"
 
 
 def test_the_order_follows_the_column(models):
@@ -113,7 +119,7 @@ def test_columns_and_published_rows_are_chosen(models):
 def test_the_address_holds_the_view(models):
     app = run(split="Validation", sort="Brier", models=["GOOD", "POOR"], search="oo", published="false")
 
-    assert app.segmented_control(key="shared.split").value == "val"
+    assert app.selectbox(key="shared.split").value == "val"
     assert app.selectbox(key="sort").value == "brier"
     assert app.multiselect(key="shared.models").value == ["good", "poor"]
     assert systems(app) == ["GOOD", "POOR"]

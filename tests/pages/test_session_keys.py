@@ -14,6 +14,7 @@ PREFIXES = {path.stem for path in PAGES.glob("*.py")} - {"__init__"}
 SHARED = {
     "shared.choices": "the choices of the models' pages, by key",
     "shared.data_folder": "the data set that the reader named",
+    "shared.films": "the group of films that models were measured on",
     "shared.language": "of the Predict page and the menu",
     "shared.language_choice": "the widget of the language",
     "shared.model": "the model in sight",

@@ -20,7 +20,7 @@ RULE = "#8C8C8C"
 # Blue, vermilion, orange and grey.
 KINDS = dict(zip(labels.KINDS.values(), (PALETTE[0], PALETTE[3], PALETTE[1], RULE), strict=True))
 CLASSES = dict(zip(labels.CLASSES.values(), (PALETTE[0], PALETTE[3]), strict=True))
-FILMS = {"Training": PALETTE[0], "Validation": PALETTE[1], "Validation, shifted": PALETTE[2]}
+FILMS = {"Training": PALETTE[0], "Validation": PALETTE[1], "Validation, cropped and exposed anew": PALETTE[2]}
 # A telephone held upright leaves a chart about 330 pixels.
 NARROW = "width < 420"
 # Two of these stand beside each other on a desktop.

@@ -24,7 +24,7 @@ def leaf_through(root: Path) -> None:
     if st.button("Leaf through these films in the gallery", icon=":material/photo_library:", key="own_data.to_gallery"):
         st.session_state["shared.data_folder"] = str(root)
         st.switch_page("pages/gallery.py")
-    st.caption("Dataset, What leaks and Augmentation then show the same folder.")
+    st.caption("Dataset, Shortcuts in the data and Augmentation then show the same folder.")
 
 
 def unpack(path: Path) -> None:

@@ -5,13 +5,16 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.shared import address
-from pages.parts.shared.plain import plain
+from pages.parts.shared.plain import plain, plain_values
 from pneumo.errors import ModelError
-from pneumo.labels import SPLITS
+from pneumo.labels import split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import leaderboard, model_facts
+from pneumo.results import elsewhere, leaderboard, model_facts
 from pneumo.results.leaderboard import Measurement
+
+# In pixels; a telephone held upright has 358.
+FILMS_WIDTH = 340
 
 
 def measured_cards() -> list[ModelCard]:
@@ -32,10 +35,34 @@ def measured_cards() -> list[ModelCard]:
 
 
 def choose_films(cards: list[ModelCard]) -> str:
-    """Let the reader choose the films; return the key of the split. The address holds the choice."""
+    """Let the reader choose a group of films and the films in it; return their split. The address holds the choice."""
     splits = leaderboard.splits(cards)
-    titles = {split: SPLITS[split].title for split in splits}
-    return address.choose_one(st.segmented_control, "Films", titles, required=True, key="shared.split")
+    by_group: dict[str, list[str]] = {}
+    for split in splits:
+        by_group.setdefault(split_of(split).group, []).append(split)
+    titles = {split: split_of(split).title for split in splits}
+    address.restore("shared.split", titles, splits[:1], many=False)
+    state = st.session_state
+    state["shared.films"] = group = split_of(state["shared.split"]).group
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "Films",
+            list(by_group),
+            required=True,
+            key="shared.films",
+            width="content",
+            on_change=lambda: state.update({"shared.split": by_group[state["shared.films"]][0]}),
+        )
+        st.selectbox(
+            f"{group}: which films",
+            by_group[group],
+            format_func=titles.__getitem__,
+            key="shared.split",
+            label_visibility="collapsed",
+            width=FILMS_WIDTH,
+        )
+    address.write("shared.split", [state["shared.split"]], splits[:1])
+    return str(state["shared.split"])
 
 
 def measured_on(cards: list[ModelCard], split: str) -> list[ModelCard]:
@@ -51,6 +78,17 @@ def choose_model(cards: list[ModelCard]) -> ModelCard:
     """Let the reader choose one model; the address holds the choice."""
     by_name = {card.name: card for card in cards}
     return by_name[address.choose_one(st.selectbox, "Model", model_facts.labels(cards), key="shared.model")]
+
+
+def warn(card: ModelCard) -> None:
+    """Warn of a model that does far worse at other hospitals than at its own."""
+    try:
+        warning = elsewhere.warning(card)
+    except ModelError as error:
+        st.caption(f":material/warning: {plain(error)}")
+        return
+    if warning:
+        st.warning(plain_values(warning), icon=":material/warning:")
 
 
 def measure(cards: list[ModelCard], split: str, labels: dict[str, str]) -> list[Measurement]:

@@ -35,13 +35,13 @@ def test_the_facts_of_a_full_card():
     assert facts["Initial weights"] == "random"
     assert facts["Recipe"] == "batch 32, learning rate 0.0003"
     assert facts["Augmentation"] == "min area 0.2"
-    assert facts["Epochs"] == "12 run; epoch 9 kept by AUROC on Validation, shifted"
+    assert facts["Epochs"] == "12 run; epoch 9 kept by AUROC on validation films (cropped and exposed anew)"
     assert facts["Films"] == "4,194 for training, 1,038 for validation"
     assert facts["Training time"] == "60 minutes"
     assert facts["Hardware"] == "2 CPU cores"
     assert facts["Data fingerprint"] == "0123456789ab"
     assert facts["Software"] == "keras 3.15.1"
-    assert facts["Unlikely below"] == "0.125: sensitivity at least 0.98 on Validation, shifted"
+    assert facts["Unlikely below"] == "0.125: sensitivity at least 0.98 on validation films (cropped and exposed anew)"
     assert facts["Likely from"] == "0.900"
     assert facts["Test split opened"] == "never"
     assert facts["SHA-256 of model.keras"] == "0" * 64
@@ -89,8 +89,8 @@ def test_training_curves_are_in_long_form(tmp_path):
     curves = model_facts.read_curves(synthetic.card(), tmp_path)
 
     assert len(curves) == 2 * 8
-    assert set(curves[curves["figure"] == "auroc"]["films"]) == {"Validation", "Validation, shifted"}
-    row = curves.query("epoch == 2 and figure == 'loss' and films == 'Validation, shifted'")
+    assert set(curves[curves["figure"] == "auroc"]["films"]) == {"Validation", "Validation, cropped and exposed anew"}
+    row = curves.query("epoch == 2 and figure == 'loss' and films == 'Validation, cropped and exposed anew'")
     assert row["value"].to_list() == [0.6]
 
 
