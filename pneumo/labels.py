@@ -190,9 +190,8 @@ def split_of(name: str) -> Split:
         hospital = hospital_title(hospital_of(name))
         return Split(
             f"{hospital}, read by a person",
-            f"The films of {hospital} that a person read, with an opacity or without. The model learned from none of "
-            "that hospital; where it was left out of a training, its films helped to choose epoch and thresholds, so "
-            "that sensitivity and specificity flatter.",
+            f"The films of {hospital} that a person read, with an opacity or without. A model that learned from that "
+            "hospital has the figures of a run here that left it out; its films helped to choose that run's epoch.",
             ELSEWHERE,
         )
     return SPLITS[name]

@@ -56,7 +56,7 @@ def train(
         list[str] | None,
         typer.Option(
             "--leave-out",
-            help="A hospital not to learn from; it helps to choose the epoch and the thresholds.",
+            help="A hospital not to learn from; it helps to choose the epoch.",
             show_default=False,
         ),
     ] = None,
@@ -111,6 +111,13 @@ def evaluate(
             help="Measure on this hospital's films in place of a split; --data is its folder with labels.csv."
         ),
     ] = None,
+    left_out_run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the model learned from --hospital: the models folder of a run that left it out; that model "
+            "is measured in its place."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     models: ModelsOption = None,
 ) -> None:
@@ -120,7 +127,7 @@ def evaluate(
     from pneumo.training import task
 
     with output.progress_bar() as show:
-        card = task.evaluate(name, data, split, models, partial(output.show_stage, show), masks, hospital)
+        card = task.evaluate(name, data, split, models, partial(output.show_stage, show), masks, hospital, left_out_run)
     split = hospital_split(hospital) if hospital else split
     if as_json:
         output.print_json({"model": name, "split": split, **card.metrics[split]})

@@ -66,26 +66,19 @@ def logit(probability: np.ndarray | float) -> np.ndarray:
     return special.logit(np.clip(np.asarray(probability, np.float64), _EDGE, 1 - _EDGE))
 
 
-def fit(
-    labels: np.ndarray, raw: np.ndarray, prevalence: float = PREVALENCE, groups: np.ndarray | None = None
-) -> Calibration:
+def fit(labels: np.ndarray, raw: np.ndarray, prevalence: float = PREVALENCE) -> Calibration:
     """Fit a calibration.
 
     Args:
         labels: (films,) 1 for pneumonia, 0 for normal; both must occur.
         raw: (films,) the model's scores, 0…1.
         prevalence: the share of pneumonia that the probability shall hold for, 0…1 exclusive.
-        groups: (films,) the hospital of each film, with both labels in each; all hospitals count alike.
     """
     from sklearn.linear_model import LogisticRegression
 
     labels = np.asarray(labels)
-    groups = np.zeros(len(labels)) if groups is None else groups
-    weight, names = np.empty(len(labels)), np.unique(groups)
-    for name in names:
-        of = groups == name
-        share, evened = labels[of].mean(), len(labels) / len(names) / of.sum()
-        weight[of] = evened * np.where(labels[of] == 1, prevalence / share, (1 - prevalence) / (1 - share))
+    share = labels.mean()
+    weight = np.where(labels == 1, prevalence / share, (1 - prevalence) / (1 - share))
     # A light penalty: it moves a thousand films' fit by nothing, and keeps the slope of a perfectly separated
     # validation set finite.
     line = LogisticRegression(C=10.0).fit(logit(raw)[:, None], labels, weight)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pneumo.errors import ModelError
+from pneumo.labels import is_hospital_split
 from pneumo.model_store import weights
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 
@@ -58,8 +59,9 @@ def models_folder() -> Path:
 def catalogue(folder: str | Path | None = None) -> Catalogue:
     """List the classifiers; a broken folder costs only itself, and nothing is raised.
 
-    They are ordered by their AUROC on `SELECTION_SPLIT`, ensembles after single networks: an ensemble answers several
-    times slower, and is for those who ask for it.
+    They are ordered by the mean of their AUROC on `SELECTION_SPLIT` and at each hospital that they are no part of
+    (`labels.hospital_split`); a model that was not measured at a hospital where another one was counts as chance there.
+    Ensembles come after single networks: an ensemble answers several times slower, and is for those who ask for it.
 
     Args:
         folder: the folder of model folders; `models_folder` where None.
@@ -74,12 +76,18 @@ def catalogue(folder: str | Path | None = None) -> Catalogue:
         except ModelError as error:
             problems[path.name] = str(error)
     classifiers = [card for card in cards if card.task == CLASSIFICATION]
-    return Catalogue(sorted(classifiers, key=lambda card: (bool(card.members), -_selection_auroc(card))), problems)
+    away = {split for card in classifiers for split in filter(is_hospital_split, card.metrics) if _auroc(card, split)}
+
+    def rank(card: ModelCard) -> tuple[bool, float]:
+        figures = [_auroc(card, SELECTION_SPLIT) or 0.0, *(_auroc(card, split) or 0.5 for split in away)]
+        return bool(card.members), -sum(figures) / len(figures)
+
+    return Catalogue(sorted(classifiers, key=rank), problems)
 
 
-def _selection_auroc(card: ModelCard) -> float:
-    figure = card.metrics.get(SELECTION_SPLIT, {}).get("auroc") or {}
-    return figure.get("value") or 0.0
+def _auroc(card: ModelCard, split: str) -> float | None:
+    figure = card.metrics.get(split, {}).get("auroc") or {}
+    return figure.get("value")
 
 
 def default_name(folder: Path | None = None) -> str:
@@ -156,7 +164,7 @@ def _parsed_card(path: Path) -> ModelCard:
             # Whoever lists or opens a model relies on these.
             card.as_calibration()
             card.as_thresholds()
-            float(_selection_auroc(card))
+            float(_auroc(card, SELECTION_SPLIT) or 0.0)
             card.input["views"]
             if not all(density > 0 for density in card.heat_references.values()):
                 raise ValueError("a heat reference is not above 0")

@@ -162,43 +162,34 @@ def calibrated(
         table: the same as `kaggle.scan` lists them.
         aspect_randomised: the films of `ASPECT_RANDOMISED_SPLIT`, once a draw: what the model is calibrated on in place
             of `SELECTION_SPLIT`.
-        away: the films of the hospitals that are left out, and their tables: the model is calibrated on them as well,
-            each hospital counting as much as the shifted validation films, and its thresholds are chosen on both.
+        away: the films of the hospitals that are left out, and their tables: they are predicted. Calibration and
+            thresholds know nothing of them, so that the figures there are those of an unseen hospital.
     """
-    away = away or {}
-    selection = [SELECTION_SPLIT, *map(hospital_split, away)]
-    labels = np.concatenate([validation.labels, *(films.labels for films, _ in away.values())])
 
     def finish(shipped: keras.Model) -> Finish:
         raw, tables = predicted(shipped, validation), dict.fromkeys(VALIDATION_SPLITS, table)
-        for hospital, (films, listed) in away.items():
-            raw[hospital_split(hospital)] = loop.predict(shipped, films)
-            tables[hospital_split(hospital)] = listed.assign(file=listed["listed_as"])
         if aspect_randomised:
             draws = [loop.predict(shipped, films) for films in aspect_randomised]
             raw[ASPECT_RANDOMISED_SPLIT], tables[ASPECT_RANDOMISED_SPLIT] = draws[0], table
             truths = np.concatenate([films.labels for films in aspect_randomised])
-            calibrated_on = fitted_on = ASPECT_RANDOMISED_SPLIT
-            fitted = calibration.fit(truths, np.concatenate(draws))
+            fitted_on, fitted = ASPECT_RANDOMISED_SPLIT, calibration.fit(truths, np.concatenate(draws))
         else:
-            scores = [raw[split] for split in selection]
-            groups = np.repeat(np.arange(len(scores)), list(map(len, scores)))
-            calibrated_on, fitted_on = " and ".join(selection), SELECTION_SPLIT
-            fitted = calibration.fit(labels, np.concatenate(scores), groups=groups)
+            fitted_on, fitted = SELECTION_SPLIT, calibration.fit(validation.labels, raw[SELECTION_SPLIT])
+        for hospital, (films, listed) in (away or {}).items():
+            raw[hospital_split(hospital)] = loop.predict(shipped, films)
+            tables[hospital_split(hospital)] = listed.assign(file=listed["listed_as"])
         probability = {split: fitted.apply(scores) for split, scores in raw.items()}
-        of_selection = np.concatenate([probability[split] for split in selection])
-        limits = calibration.choose_thresholds(labels, of_selection)
-        where = f"{' and '.join(selection)} (interval)"
+        limits = calibration.choose_thresholds(validation.labels, probability[SELECTION_SPLIT])
         return Finish(
-            {**dataclasses.asdict(fitted), "fitted_on": fitted_on, **({"hospitals": list(away)} if away else {})},
+            {**dataclasses.asdict(fitted), "fitted_on": fitted_on},
             {
                 **dataclasses.asdict(limits),
                 "chosen_on": {
-                    "decision": f"one half of the probability calibrated on {calibrated_on}",
-                    "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {where}",
-                    "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {where}",
+                    "decision": f"one half of the probability calibrated on {fitted_on}",
+                    "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {SELECTION_SPLIT} (interval)",
+                    "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {SELECTION_SPLIT} (interval)",
                 },
-                "evidence": calibration.threshold_evidence(labels, of_selection, limits),
+                "evidence": calibration.threshold_evidence(validation.labels, probability[SELECTION_SPLIT], limits),
             },
             {split: tables[split].assign(probability=probability[split]) for split in raw},
         )

@@ -31,6 +31,8 @@ RECIPES: dict[str, Recipe | Probe] = {
     "mobilenetv2_192": Recipe(epochs=16, seed=1, aspect_ratio=augmentation.RANDOMISED),
     "mobilenetv2_192_lungs": Recipe(seed=2, augmentation=Augmentation(detail=0.4)),
     # It learns from other hospitals besides (`--hospitals`).
-    "everywhere": Recipe(mix=Mix(home=0.65, swapped=0.6), augmentation=Augmentation(min_area=0.3, detail=0.4)),
+    "everywhere": Recipe(
+        epochs=24, mix=Mix(home=0.65, swapped=0.6), augmentation=Augmentation(min_area=0.3, detail=0.4)
+    ),
     "densenet121_lungs": Recipe(epochs=8, precision="mixed_bfloat16"),
 }

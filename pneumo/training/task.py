@@ -17,7 +17,7 @@ import pandas as pd
 
 from pneumo.datasets import hospitals, kaggle
 from pneumo.datasets.hospitals import Hospitals
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, ModelError
 from pneumo.labels import hospital_split
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import CLASSIFICATION, ModelCard, with_test_opened
@@ -43,7 +43,7 @@ class Run:
         resume: go on from the checkpoints.
         progress: called as the work goes on.
         hospitals: folders of other hospitals to learn from besides, see `hospitals.read`.
-        leave_out: hospitals in them that are not learned from; they help to choose the epoch and the thresholds.
+        leave_out: hospitals in them that are not learned from; they help to choose the epoch.
     """
 
     name: str
@@ -264,6 +264,7 @@ def evaluate(
     progress: Report = silent,
     masks: Path | None = None,
     hospital: str | None = None,
+    left_out_run: Path | None = None,
 ) -> ModelCard:
     """Measure a shipped network on a split, rewrite its predictions and its card.
 
@@ -276,16 +277,18 @@ def evaluate(
         progress: called as the work goes on.
         masks: see `train`.
         hospital: measure on this hospital's films that a person read, in place of a split; for classifiers.
+        left_out_run: a folder of model folders with the same network, trained by the same recipe without `hospital`:
+            where the shipped one learned from that hospital, this one is measured in its place.
 
     Raises:
-        ModelError: if the network cannot be loaded.
+        ModelError: if the network cannot be loaded, or that of `left_out_run` was trained otherwise.
         DatasetError: if the data set lacks the split, test patients were trained on, or masks or original sizes are
             asked for and not known; if there is no such hospital, or the model learned from it.
         ValueError: if there is no such split.
     """
     task = of_name(name)
     if hospital is not None:
-        return _evaluate_at(hospital, name, task, data, folder or store.models_folder(), progress)
+        return _evaluate_at(hospital, name, task, data, folder or store.models_folder(), progress, left_out_run)
     if split not in task.splits:
         raise ValueError(f"There is no split {split!r}. Choose one of: {', '.join(task.splits)}.")
     out = folder or store.models_folder()
@@ -300,14 +303,20 @@ def evaluate(
     return record(with_test_opened(card) if split == "test" else card, task, predictions, out)
 
 
-def _evaluate_at(hospital: str, name: str, task: Task, data: Path, out: Path, progress: Report) -> ModelCard:
+def _evaluate_at(
+    hospital: str, name: str, task: Task, data: Path, out: Path, progress: Report, left_out_run: Path | None
+) -> ModelCard:
     if task.kind != CLASSIFICATION:
         raise ValueError(f"{name} cannot be measured at a hospital; only classifiers can.")
-    card, model = store.load(name, out, task.kind)
-    _refuse_learned(card, hospital)
+    card = store.read_card(name, out)
+    if left_out_run is None:
+        _refuse_learned(card, hospital)
+    measured, model = store.load(name, left_out_run or out, task.kind)
+    if left_out_run is not None:
+        card = _with_left_out(card, measured, hospital)
     table = hospitals.read([data]).evidence(hospital)
     split = hospital_split(hospital)
-    predictions = task.measure(Measurement(card, model, split, data, table, out, None, progress))
+    predictions = task.measure(Measurement(measured, model, split, data, table, out, None, progress))
     predictions = {part: films.assign(file=films["listed_as"]) for part, films in predictions.items()}
     return record(card, task, predictions, out)
 
@@ -319,8 +328,27 @@ def _refuse_learned(card: ModelCard, *names: str) -> None:
         if hospital in learned:
             raise DatasetError(
                 f"{card.name} learned from {hospital}, so a figure there would tell nothing. Train it again with "
-                f"--leave-out {hospital}, and measure that model."
+                f"--leave-out {hospital}, and name the folder of that model with --left-out-run."
             )
+
+
+def _with_left_out(card: ModelCard, run: ModelCard, hospital: str) -> ModelCard:
+    """Return a card that says which run, that left a hospital out, its figures there come from.
+
+    Raises:
+        ModelError: if that run learned from the hospital, or was trained otherwise.
+    """
+    facts = run.training.get("hospitals", {})
+    if hospital not in facts.get("left_out", ()):
+        raise ModelError(f"The run of {run.name} did not leave {hospital} out. Train it with --leave-out {hospital}.")
+    if card.architecture != run.architecture or card.training.get("recipe") != run.training.get("recipe"):
+        raise ModelError(
+            f"The run that left {hospital} out was trained by another recipe than {card.name}, so its figures are "
+            "not those of this model. Train both alike."
+        )
+    known = dict(card.training.get("hospitals", {}))
+    runs = {**known.get("runs", {}), hospital: {"sha256": run.sha256, "epochs_run": run.training.get("epochs_run")}}
+    return dataclasses.replace(card, training={**card.training, "hospitals": {**known, "runs": runs}})
 
 
 def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:

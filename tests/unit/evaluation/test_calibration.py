@@ -33,23 +33,6 @@ def test_a_known_slope_and_intercept_are_recovered(slope, intercept):
     assert fitted.intercept == pytest.approx(intercept, abs=0.06)
 
 
-def test_hospitals_count_alike_however_many_films_they_have():
-    rng = np.random.default_rng(0)
-    labels, large = rng.integers(0, 2, 4000), rng.normal(0, 1, 4000)
-    raw = sigmoid(large + 2 * labels - 1)
-    hospital = np.repeat([0, 1], [3800, 200])
-    # At the second hospital all scores are higher.
-    raw[hospital == 1] = sigmoid(large[hospital == 1] + 2 * labels[hospital == 1] + 2)
-
-    pooled, even = fit(labels, raw), fit(labels, raw, groups=hospital)
-    repeated = np.concatenate([np.arange(3800), np.repeat(np.arange(3800, 4000), 19)])
-
-    assert even.intercept < pooled.intercept - 0.5
-    by_hand = fit(labels[repeated], raw[repeated])
-    assert (even.slope, even.intercept) == pytest.approx((by_hand.slope, by_hand.intercept), abs=0.1)
-    assert fit(labels, raw, groups=np.zeros(4000)) == pooled
-
-
 @settings(max_examples=15)
 @given(prevalence=st.floats(0.05, 0.95), share=st.floats(0.1, 0.9))
 def test_the_calibrated_mean_is_the_stated_prevalence_whatever_the_share_in_the_data(prevalence, share):

@@ -168,6 +168,16 @@ def test_models_are_listed_by_their_figure_on_the_selection_split(tmp_path):
     assert store.default_name(tmp_path) == "best"
 
 
+def test_a_model_that_travels_comes_before_one_that_is_better_at_home_alone(tmp_path):
+    figures = {"home": (0.99, 0.6), "travels": (0.97, 0.8), "unmeasured": (0.995, None)}
+    for name, (at_home, away) in figures.items():
+        card = with_auroc(name, at_home)
+        measured = {"hospital_east": {"auroc": {"value": away}}} if away else {}
+        put(dataclasses.replace(card, metrics=card.metrics | measured), tmp_path)
+
+    assert [card.name for card in store.catalogue(tmp_path).cards] == ["travels", "home", "unmeasured"]
+
+
 def test_an_ensemble_is_for_those_who_ask_for_it(tmp_path):
     put(with_auroc("single", 0.8), tmp_path)
     put(dataclasses.replace(with_auroc("joined", 0.9), members=[{"name": "single"}, {"name": "other"}]), tmp_path)

@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import shutil
 
@@ -346,8 +347,8 @@ def test_a_hospital_that_is_left_out_is_not_learned_from_and_its_figures_stand_i
     assert card.metrics["hospital_west"]["films"] == 10
     predictions = store.read_predictions("cnn", "hospital_west", folder)
     assert set(predictions["file"]) == {f"west{number}.jpg" for number in range(10)}
-    assert card.calibration["hospitals"] == ["west"]
-    assert "val_shifted and hospital_west" in card.thresholds["chosen_on"]["low"]
+    assert card.calibration["fitted_on"] == "val_shifted"
+    assert "west" not in card.thresholds["chosen_on"]["low"]
     assert card.test_openings == []
 
 
@@ -367,6 +368,31 @@ def test_a_model_is_measured_at_a_hospital_that_it_never_saw_and_at_no_other(awa
         task.evaluate("cnn", two_hospitals.parent / "east", "external_nih", folder)
     with pytest.raises(ValueError, match="only classifiers"):
         task.evaluate("lungs", two_hospitals, folder=folder, hospital="west")
+
+
+def test_a_model_that_learned_from_a_hospital_has_the_figures_of_the_run_that_left_it_out(
+    away_from_west, two_hospitals, tmp_path
+):
+    run, _ = away_from_west
+    folder = tmp_path / "models"
+    shutil.copytree(run, folder)
+    learned = store.read_card("cnn", folder)
+    facts = learned.training["hospitals"]
+    facts["learned_from"]["west"], facts["left_out"] = facts["learned_from"]["east"], []
+    store.write_card(dataclasses.replace(learned, metrics={}), folder)
+    with pytest.raises(DatasetError, match=r"cnn learned from west.*--left-out-run"):
+        task.evaluate("cnn", two_hospitals, folder=folder, hospital="west")
+
+    card = task.evaluate("cnn", two_hospitals, folder=folder, hospital="west", left_out_run=run)
+
+    assert card.metrics == {"hospital_west": store.read_card("cnn", run).metrics["hospital_west"]}
+    assert card.training["hospitals"]["runs"]["west"]["sha256"] == store.read_card("cnn", run).sha256
+    with pytest.raises(ModelError, match="did not leave east out"):
+        task.evaluate("cnn", two_hospitals, folder=folder, hospital="east", left_out_run=run)
+    learned.training["recipe"] = {**learned.training["recipe"], "epochs": 99}
+    store.write_card(learned, folder)
+    with pytest.raises(ModelError, match="another recipe"):
+        task.evaluate("cnn", two_hospitals, folder=folder, hospital="west", left_out_run=run)
 
 
 def test_what_a_model_tells_from_the_surroundings_alone_is_measured(models, toy_data):
