@@ -191,7 +191,7 @@ def split_of(name: str) -> Split:
         return Split(
             f"{hospital}, read by a person",
             f"The films of {hospital} that a person read, with an opacity or without. A model that learned from that "
-            "hospital has the figures of a run here that left it out; its films helped to choose that run's epoch.",
+            "hospital has the figures of a run here that left it out.",
             ELSEWHERE,
         )
     return SPLITS[name]

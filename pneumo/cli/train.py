@@ -56,7 +56,7 @@ def train(
         list[str] | None,
         typer.Option(
             "--leave-out",
-            help="A hospital not to learn from; it helps to choose the epoch.",
+            help="A hospital not to learn from; the model is measured there.",
             show_default=False,
         ),
     ] = None,

@@ -97,7 +97,6 @@ def fit(run: Run) -> Trained:
             validation,
             recipe,
             run.checkpoints,
-            away=away,
             resume=run.resume,
             progress=run.progress,
         )
@@ -114,7 +113,7 @@ def fit(run: Run) -> Trained:
         training={
             "data": kaggle.describe(run.table),
             **known,
-            **facts(run.parts, run.fold, recipe, history, list(away)),
+            **facts(run.parts, run.fold, recipe, history),
         },
         history=history,
     )
@@ -140,13 +139,9 @@ def facts(
     fold: int,
     recipe: Recipe | Probe,
     history: list[dict[str, float]],
-    away: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what a card says of a run whose epoch was kept by its AUROC, see `card.training_facts`."""
-    kept_by = f"AUROC on {SELECTION_SPLIT}"
-    if away:
-        kept_by = f"mean of the {kept_by} and at the hospitals left out ({', '.join(away)})"
-    return training_facts(parts, fold, recipe.facts(), history, loop.monitor_of(away), kept_by)
+    return training_facts(parts, fold, recipe.facts(), history, loop.MONITOR, f"AUROC on {SELECTION_SPLIT}")
 
 
 def calibrated(
@@ -162,8 +157,8 @@ def calibrated(
         table: the same as `kaggle.scan` lists them.
         aspect_randomised: the films of `ASPECT_RANDOMISED_SPLIT`, once a draw: what the model is calibrated on in place
             of `SELECTION_SPLIT`.
-        away: the films of the hospitals that are left out, and their tables: they are predicted. Calibration and
-            thresholds know nothing of them, so that the figures there are those of an unseen hospital.
+        away: the films of the hospitals that are left out, and their tables: they are predicted, and nothing is chosen
+            on them, so that the figures there are those of an unseen hospital.
     """
 
     def finish(shipped: keras.Model) -> Finish:

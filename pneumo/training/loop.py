@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -33,8 +33,6 @@ from pneumo.training.views import Batch, Draw, Mix, RandomView, ViewWorkers
 
 # The figure of an epoch that decides which one is kept.
 MONITOR = "shifted_auroc"
-# The same where hospitals are left out: the mean of that figure and of the AUROC at each of them.
-MEAN_MONITOR = "mean_auroc"
 # So many batches are drawn ahead of the network.
 AHEAD = 8
 
@@ -156,7 +154,6 @@ def fit(
     recipe: Recipe,
     folder: Path,
     *,
-    away: Mapping[str, Films] | None = None,
     resume: bool = False,
     progress: Report = silent,
 ) -> list[dict[str, float]]:
@@ -170,21 +167,19 @@ def fit(
         validation: films of other patients, to measure each epoch on.
         recipe: how to train.
         folder: where checkpoints go; created where it is missing.
-        away: the films of hospitals that are not learned from, to measure each epoch on besides.
         resume: go on from the checkpoint in ``folder`` if there is one.
         progress: called after each step and each epoch.
 
     Returns:
         One row an epoch: ``epoch, loss, accuracy, val_loss, val_accuracy, val_auroc, shifted_loss,
-        shifted_accuracy, shifted_auroc, seconds``; with `away` also the ``mean_auroc`` that decides, and the same
-        figures as of ``val`` for each hospital.
+        shifted_accuracy, shifted_auroc, seconds``.
 
     Raises:
         ValueError: if the checkpoint belongs to another recipe or other films.
     """
     keras.utils.set_random_seed(recipe.seed)
     twin = _in_precision(model, recipe.precision)
-    size, away = model.input_shape[1], away or {}
+    size = model.input_shape[1]
     many = views.worthwhile(recipe.epochs * len(train.files))
     try:
         with ViewWorkers(train, random_view(size, recipe)) if many else nullcontext() as workers:
@@ -192,22 +187,16 @@ def fit(
                 twin,
                 recipe,
                 folder,
-                [train.files, validation.files, *(films.files for films in away.values())],
+                [train.files, validation.files],
                 lambda epoch: balanced_epoch(train, size, recipe, epoch, workers),
-                lambda: validate(twin, validation, away),
+                lambda: validate(twin, validation),
                 loss=keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
                 metrics=["accuracy"],
-                monitor=monitor_of(away),
                 resume=resume,
                 progress=progress,
             )
     finally:
         model.set_weights(twin.get_weights())
-
-
-def monitor_of(away: Collection[str]) -> str:
-    """Return the figure of an epoch that decides which one is kept, given the hospitals that are left out."""
-    return MEAN_MONITOR if away else MONITOR
 
 
 def run_epochs(
@@ -286,22 +275,13 @@ def _in_precision(model: keras.Model, precision: str) -> keras.Model:
     return twin
 
 
-def validate(model: keras.Model, validation: Films, away: Mapping[str, Films] | None = None) -> dict[str, float]:
-    """Return the model's `figures` on validation films as they are (``val_…``) and shifted (``shifted_…``).
-
-    With hospitals that are left out, also those there (``<hospital>_…``), and ``mean_auroc``, the mean of the AUROC on
-    shifted films and at each of these hospitals.
-    """
-    row = {
+def validate(model: keras.Model, validation: Films) -> dict[str, float]:
+    """Return the model's `figures` on validation films as they are (``val_…``) and shifted (``shifted_…``)."""
+    return {
         key: value
         for name, shifted in (("val_", False), ("shifted_", True))
         for key, value in figures(name, validation.labels, predict(model, validation, shifted=shifted)).items()
     }
-    for hospital, films in (away or {}).items():
-        row |= figures(f"{hospital}_", films.labels, predict(model, films))
-    if away:
-        row[MEAN_MONITOR] = float(np.mean([row[MONITOR], *(row[f"{hospital}_auroc"] for hospital in away)]))
-    return row
 
 
 def figures(name: str, labels: np.ndarray, probability: np.ndarray) -> dict[str, float]:

@@ -43,7 +43,7 @@ class Run:
         resume: go on from the checkpoints.
         progress: called as the work goes on.
         hospitals: folders of other hospitals to learn from besides, see `hospitals.read`.
-        leave_out: hospitals in them that are not learned from; they help to choose the epoch.
+        leave_out: hospitals in them that are not learned from; the network is measured there.
     """
 
     name: str

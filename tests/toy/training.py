@@ -7,14 +7,13 @@ from pneumo.training.films import Stage
 FIGURES = [f"{films}{figure}" for films in ("val_", "shifted_") for figure in ("loss", "accuracy", "auroc")]
 
 
-def untrained(model, train, validation, recipe, folder, *, away=None, resume=False, progress=lambda stage: None):
+def untrained(model, train, validation, recipe, folder, *, resume=False, progress=lambda stage: None):
     """Stand in for `loop.fit`: leave the weights as they are, with figures that the recipe alone decides on."""
     rng, history = np.random.default_rng(int(recipe.learning_rate * 1e9)), []
     for epoch in range(1, recipe.epochs + 1):
         what = f"epoch {epoch} of {recipe.epochs}"
         progress(Stage(what, epoch, recipe.epochs))
-        names = ("loss", "accuracy", *FIGURES, *(["mean_auroc"] if away else []))
-        figures = {name: float(rng.random()) for name in names}
+        figures = {name: float(rng.random()) for name in ("loss", "accuracy", *FIGURES)}
         history.append({"epoch": epoch, **figures, "seconds": 0.5})
         progress(Stage(what, epoch, recipe.epochs, history[-1]))
     return history

@@ -343,7 +343,6 @@ def test_a_hospital_that_is_left_out_is_not_learned_from_and_its_figures_stand_i
     assert told["learned_from"]["east"] == {"NORMAL": 5, "PNEUMONIA": 5}
     assert (told["shares"], told["left_out"]) == ({"guangzhou": 0.5, "east": 0.5}, ["west"])
     assert card.training["recipe"]["mix"] == {"home": 0.5, "swapped": 0.5}
-    assert "left out (west)" in card.training["kept_by"]
     assert card.metrics["hospital_west"]["films"] == 10
     predictions = store.read_predictions("cnn", "hospital_west", folder)
     assert set(predictions["file"]) == {f"west{number}.jpg" for number in range(10)}
