@@ -10,9 +10,10 @@ from pages.parts.shared.plain import plain
 from pneumo.errors import PneumoError
 from pneumo.labels import EXTERNAL_SPLIT, split_of
 from pneumo.results import leaderboard, model_facts, published
-from pneumo.results.leaderboard import COLUMNS, SHOWN_FIRST, Latency, Measurement
+from pneumo.results.leaderboard import Latency, Measurement
 
 FEWEST, MOST = 2, 5
+OFFICIAL = "test"
 
 
 def latencies() -> dict[str, Latency]:
@@ -36,22 +37,26 @@ def measure_latency(measurements: list[Measurement]) -> None:
 
 
 st.title("Leaderboard")
-st.write("How well each model tells pneumonia from normal films, on films that it was not trained on.")
+cards = measured_models.measured_cards()
+labels = model_facts.labels(cards)
+measured_models.recommend(cards)
 st.caption(pneumo.DISCLAIMER)
 
-cards = measured_models.measured_cards()
-measured_models.warn(cards[0])
-labels = model_facts.labels(cards)
+st.subheader("All models")
 split = measured_models.choose_films(cards)
 measurements = measured_models.measure(measured_models.measured_on(cards, split), split, labels)
-about = split_of(split).description
-if split == "test":
+kind = split_of(split)
+about = kind.description
+if split == OFFICIAL:
     about = f"{about} {model_facts.openings([each.card for each in measurements])}"
 st.caption(about)
 if not measurements:
     st.stop()
 
-controls = st.columns([2, 1, 1], vertical_alignment="bottom")
+known = leaderboard.columns(split)
+# A choice of columns for one kind of test is none for the other.
+suffix = "" if kind.higher_is_better else "_to_lose"
+controls = st.columns([3, 1], vertical_alignment="bottom")
 chosen = address.choose_many(
     controls[0].multiselect,
     "Models",
@@ -59,38 +64,50 @@ chosen = address.choose_many(
     key="shared.models",
     placeholder="All of them",
 )
-search = controls[1].text_input(
-    "Search", key="search", placeholder="Name or source", max_chars=100, bind="query-params"
+order = controls[1].selectbox(
+    "Sort by",
+    list(known),
+    format_func=lambda each: known[each].title,
+    key=f"sort{suffix}",
+    bind="query-params",
 )
-order = controls[2].selectbox(
-    "Sort by", list(COLUMNS), format_func=lambda each: COLUMNS[each].title, key="sort", bind="query-params"
+actions = st.container(horizontal=True, vertical_alignment="center")
+everything = actions.toggle("All figures", key="all", bind="query-params")
+with_published = split == OFFICIAL and actions.toggle(
+    "Show what others published", key="published", bind="query-params"
 )
-actions = st.container(horizontal=True)
-with actions.popover("Rows and columns", icon=":material/view_column:"):
-    with_published = st.toggle("Show what others published", value=True, key="published", bind="query-params")
-    columns = st.multiselect(
+with actions.popover("Search and columns", icon=":material/view_column:"):
+    search = st.text_input("Search", key="search", placeholder="Name or source", max_chars=100, bind="query-params")
+    picked = st.multiselect(
         "Columns",
-        list(COLUMNS),
-        default=SHOWN_FIRST,
-        format_func=lambda each: COLUMNS[each].title,
-        key="columns",
+        list(known),
+        default=leaderboard.shown_first(split),
+        format_func=lambda each: known[each].title,
+        key=f"columns{suffix}",
         bind="query-params",
     )
+columns = {key: column for key, column in known.items() if everything or key in picked}
 
 external = [card for card in cards if EXTERNAL_SPLIT in leaderboard.splits([card])]
-elsewhere = measured_models.measure(external, EXTERNAL_SPLIT, labels)
 shown = [each for each in measurements if not chosen or each.card.name in chosen]
 if not public.is_public() and actions.button(
-    "Measure latency here",
+    "Measure speed here",
     icon=":material/timer:",
     key="leaderboard.latency",
     help="Loads each model shown and times it on a sample film; takes some seconds a model.",
 ):
     measure_latency(shown)
 
-results = published.load() if with_published else []
-table = leaderboard.rows(shown, elsewhere, latencies(), results)
-table = leaderboard.in_order(leaderboard.matching(table, search or ""), order)
+table = leaderboard.rows(
+    shown,
+    measured_models.measure(external, EXTERNAL_SPLIT, labels),
+    latencies(),
+    published.load() if with_published else [],
+    measured_models.calls_elsewhere([each.card for each in shown]),
+)
+table = leaderboard.in_order(
+    leaderboard.matching(table, search or ""), order, higher_is_better=known[order].higher_is_better
+)
 with actions:
     st.download_button(
         "Download (CSV)",
@@ -110,11 +127,16 @@ if FEWEST <= len(chosen) <= MOST:
     )
 else:
     st.caption(f"Choose {FEWEST} to {MOST} models above to compare them.")
+if not kind.higher_is_better:
+    st.markdown(
+        "**A test to lose: lower is better.** A model that reads the lungs alone has an AUROC of 0.5 here, chance."
+    )
 if table.empty:
     st.write("No row holds this text. Clear the search.")
 else:
-    st.html(leaderboard_table.table(table, columns))
-st.caption(f"Sorted by {COLUMNS[order].title}: {COLUMNS[order].meaning}.")
+    st.html(leaderboard_table.table(table, columns, cards[0].name))
+st.caption(f"Sorted by {known[order].title}: {known[order].meaning}.")
+st.caption("\n".join(f"- **{column.title}**: {column.meaning}." for column in columns.values()))
 st.caption(
     f"On {leaderboard.extent(measurements)}. Under a figure stands its 95 % interval, and the bar draws it, from the "
     "lowest to the highest limit of the column: were the study repeated on other children, intervals drawn in this way "

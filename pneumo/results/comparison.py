@@ -15,6 +15,9 @@ from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import markdown_tables, model_facts
 
+# What two models' predictions have in common where they were measured on the same films.
+_SAME = ["file", "patient", "label"]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -49,6 +52,16 @@ class Comparison:
     accuracy_by_film: Difference
     only_first_right: int
     only_second_right: int
+
+    @property
+    def first_is_better(self) -> bool:
+        """Whether the first is shown to be better, in AUROC or in accuracy."""
+        return any(each.told_apart and each.value > 0 for each in (self.auroc, self.accuracy))
+
+    @property
+    def second_is_better(self) -> bool:
+        """Whether the second is."""
+        return any(each.told_apart and each.value < 0 for each in (self.auroc, self.accuracy))
 
     def __str__(self) -> str:
         """Return the result as one sentence, as in ``A beats B in AUROC by 0.012 (0.004–0.021, p = 0.003); in …``."""
@@ -121,6 +134,21 @@ def all_pairs(names: Sequence[str], split: str = "test", folder: Path | None = N
     return [compare(one, other, split, folder) for one, other in itertools.combinations(names, 2)]
 
 
+def against(name: str, others: Iterable[str], split: str = "test", folder: Path | None = None) -> list[Comparison]:
+    """Compare a model with each of the others that was measured on the same films of a split.
+
+    Raises:
+        ModelError: if the model was not measured on the split, or predictions are damaged.
+    """
+    own, pairs = predictions(store.read_card(name, folder), split, folder), []
+    for other in others:
+        if split in store.measured_splits(other, folder):
+            theirs = predictions(store.read_card(other, folder), split, folder)
+            if theirs[_SAME].equals(own[_SAME]):
+                pairs.append(compare(name, other, split, folder))
+    return pairs
+
+
 def predictions(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataFrame:
     """Read a model's predictions in the order of the files' names, as `store.read_predictions` returns them.
 
@@ -174,8 +202,7 @@ def markdown(first: str, seconds: Sequence[str], split: str = "test", folder: Pa
 
 
 def _check_same_films(one: pd.DataFrame, other: pd.DataFrame, cards: Sequence[ModelCard], split: str) -> None:
-    columns = ["file", "patient", "label"]
-    shared = len(one.merge(other, on=columns))
+    shared = len(one.merge(other, on=_SAME))
     if not shared == len(one) == len(other):
         names = [card.name for card in cards]
         raise ModelError(

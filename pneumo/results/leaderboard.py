@@ -3,6 +3,7 @@
 No figure is read from a card: anyone with the predictions can check every one.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,14 @@ from pneumo.evaluation import calibration
 from pneumo.evaluation.calibration import Decided
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import Confusion, Metrics, evaluate_table
-from pneumo.labels import FIGURES, KINDS, in_groups
+from pneumo.labels import FIGURES, KINDS, in_groups, split_of
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import ModelCard
 from pneumo.results import markdown_tables, model_facts, published
+from pneumo.results.elsewhere import Calls
 from pneumo.results.published import Published
 
-EXTERNAL = "external_auroc"
+EXTERNAL, ELSEWHERE = "external_auroc", "elsewhere"
 MODEL, PUBLISHED = "model", "published"
 
 
@@ -46,40 +48,72 @@ class Column:
         meaning: what it says.
         higher_is_better: whether the best row has the highest value.
         has_interval: whether ``<key>_low`` and ``<key>_high`` hold its 95 % interval.
+        is_share: whether it is a share of films, which people read in per cent.
+        unit: behind the figure.
+        is_ranked: whether one end of it is better than the other.
     """
 
     title: str
     meaning: str
     higher_is_better: bool = True
     has_interval: bool = False
+    is_share: bool = False
+    unit: str = ""
+    is_ranked: bool = True
 
 
+_SHARES = ("accuracy", "sensitivity", "specificity", "precision")
+_FIGURES = {
+    key: Column(
+        each.title,
+        each.meaning,
+        each.higher_is_better,
+        has_interval=True,
+        is_share=key in _SHARES,
+        unit=" %" * (key in _SHARES),
+    )
+    for key, each in FIGURES.items()
+}
 COLUMNS = {
-    **{key: Column(each.title, each.meaning, each.higher_is_better, True) for key, each in FIGURES.items()},
+    "accuracy": _FIGURES["accuracy"],
+    "missed": Column(
+        "Missed per 100 sick",
+        "of 100 films with pneumonia, those called normal",
+        False,
+        has_interval=True,
+        is_share=True,
+    ),
+    "alarms": Column(
+        "False alarms per 100 healthy",
+        "of 100 normal films, those called pneumonia",
+        False,
+        has_interval=True,
+        is_share=True,
+    ),
+    ELSEWHERE: Column(
+        "Elsewhere",
+        "at hospitals that the model did not learn from, the share called right if half of the films showed pneumonia; "
+        "a coin gets 50 %",
+        has_interval=True,
+        is_share=True,
+        unit=" %",
+    ),
+    "p50": Column("Speed", "milliseconds that half of the films stay within on the machine that is named", False),
+    "size_mb": Column("Size", "of the model's file, in megabytes", higher_is_better=False),
+    **{key: each for key, each in _FIGURES.items() if key != "accuracy"},
     EXTERNAL: Column("External AUROC", "the AUROC on films of another hospital (NIH)", has_interval=True),
     "parameters": Column("Weights", "the number of trained weights", higher_is_better=False),
-    "size_mb": Column("Size", "of the file, in megabytes", higher_is_better=False),
-    "p50": Column("Latency p50", "milliseconds that half of the films stay within on the machine that is named", False),
-    "p95": Column("Latency p95", "milliseconds that 95 % of the films stay within on the machine that is named", False),
+    "p95": Column(
+        "Speed, slowest", "milliseconds that 95 % of the films stay within on the machine that is named", False
+    ),
     "test_openings": Column("Test opened", "how many times the official test split was opened for the model", False),
-    "seed_system": Column("Stands for", "the published system that the model stands for", False),
+    "seed_system": Column("Stands for", "the published system that the model stands for", False, is_ranked=False),
 }
-SHOWN_FIRST = [
-    "auroc",
-    "accuracy",
-    "sensitivity",
-    "specificity",
-    "f1",
-    "brier",
-    "ece",
-    EXTERNAL,
-    "parameters",
-    "size_mb",
-    "p50",
-    "p95",
-    "test_openings",
-    "seed_system",
-]
+# What to see first; where a good model has nothing to go by, its calls say nothing.
+_SHOWN_FIRST = ("accuracy", "missed", "alarms", ELSEWHERE, "p50", "size_mb")
+_SHOWN_FIRST_TO_LOSE = ("auroc", ELSEWHERE, "p50", "size_mb")
+_BESIDE = ("elsewhere_calls", "films", "patients", "threshold", "machine", "name", "sha256")
+_CALLS = (*_SHARES, "missed", "alarms", "f1", "brier", "ece")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +129,20 @@ class Measurement:
     label: str
     card: ModelCard
     metrics: Metrics
+
+
+def columns(split: str) -> dict[str, Column]:
+    """Return the columns that tell something of models on a split; where a test is one to lose, lower is better."""
+    if split_of(split).higher_is_better:
+        return COLUMNS
+    turned = {key: dataclasses.replace(COLUMNS[key], higher_is_better=False) for key in ("auroc", "auprc")}
+    left = {key: each for key, each in (COLUMNS | turned).items() if key not in _CALLS}
+    return {"auroc": left.pop("auroc"), **left}
+
+
+def shown_first(split: str) -> list[str]:
+    """Return the few columns of a split to see first; the first of them is what its rows are sorted by."""
+    return list(_SHOWN_FIRST if split_of(split).higher_is_better else _SHOWN_FIRST_TO_LOSE)
 
 
 def splits(cards: Iterable[ModelCard], folder: Path | None = None) -> list[str]:
@@ -151,7 +199,8 @@ def table(measurements: Iterable[Measurement], order_by: str = "auroc") -> pd.Da
         order_by: a key of `labels.FIGURES`.
 
     Returns:
-        ``model, name``; for each key of `labels.FIGURES` its value, ``<key>_low`` and ``<key>_high`` (95 % interval);
+        ``model, name``; for each key of `labels.FIGURES`, ``missed`` and ``alarms`` (shares of the sick and of the
+        normal films) its value, ``<key>_low`` and ``<key>_high`` (95 % interval);
         ``films, patients, threshold, parameters, size_mb`` (10⁶ bytes), ``test_openings, seed_system, sha256``.
     """
     rows = []
@@ -159,6 +208,9 @@ def table(measurements: Iterable[Measurement], order_by: str = "auroc") -> pd.Da
         row: dict[str, object] = {"model": each.label, "name": each.card.name}
         for key, estimate in each.metrics.estimates().items():
             row |= {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
+        for key in ("missed", "alarms"):
+            share: Estimate = getattr(each.metrics.confusion, key)
+            row |= {key: share.value, f"{key}_low": share.low, f"{key}_high": share.high}
         row |= {
             "films": each.metrics.films,
             "patients": each.metrics.patients,
@@ -192,6 +244,7 @@ def rows(
     external: Iterable[Measurement] = (),
     latencies: Mapping[str, Latency] | None = None,
     results: Iterable[Published] = (),
+    others: Mapping[str, Calls] | None = None,
 ) -> pd.DataFrame:
     """Return one row a model and one a published result.
 
@@ -201,34 +254,38 @@ def rows(
         latencies: by the SHA-256 of the model's file, where it was measured on this machine; of other models the
             figures of their cards are shown.
         results: what others published.
+        others: what models call films of other hospitals, by name (`elsewhere.at_others`).
 
     Returns:
         ``system, kind`` (`MODEL` or `PUBLISHED`), ``source`` (of a published result, with its films and note), and each
         key of `COLUMNS`, with ``<key>_low`` and ``<key>_high`` where it has an interval; missing where it is not known.
-        ``machine`` is the one that the latency was measured on.
+        ``machine`` is the one that the latency was measured on, ``elsewhere_calls`` what was called there.
     """
     measured = list(measurements)
     board = table(measured).rename(columns={"model": "system"})
-    elsewhere = {each.card.name: each.metrics.auroc for each in external}
+    away = {each.card.name: each.metrics.auroc for each in external}
+    balanced = {name: each.cells.balanced_accuracy for name, each in (others or {}).items()}
     known = {**_shipped_latencies(measured), **(latencies or {})}
-    for part in ("value", "low", "high"):
-        column = EXTERNAL if part == "value" else f"{EXTERNAL}_{part}"
-        board[column] = [getattr(elsewhere[name], part) if name in elsewhere else None for name in board["name"]]
+    for key, known_there in ((EXTERNAL, away), (ELSEWHERE, balanced)):
+        for part in ("value", "low", "high"):
+            column = key if part == "value" else f"{key}_{part}"
+            board[column] = [
+                getattr(known_there[name], part) if name in known_there else None for name in board["name"]
+            ]
+    board["elsewhere_calls"] = [str(others[name]) if others and name in others else "" for name in board["name"]]
     for part in ("p50", "p95", "machine"):
         board[part] = [getattr(known[sha], part) if sha in known else None for sha in board["sha256"]]
     models = board.assign(kind=MODEL, source="").to_dict("records")
     shown = [column for key, each in COLUMNS.items() for column in _columns(key, each)]
     return pd.DataFrame(
         [*models, *(_published(each) for each in results)],
-        columns=["system", "kind", "source", *shown, "films", "patients", "threshold", "machine", "name", "sha256"],
+        columns=["system", "kind", "source", *shown, *_BESIDE],
     )
 
 
-def in_order(board: pd.DataFrame, key: str) -> pd.DataFrame:
+def in_order(board: pd.DataFrame, key: str, *, higher_is_better: bool) -> pd.DataFrame:
     """Return the rows with the best of a column first, and those where it is not known last."""
-    return board.sort_values(
-        key, ascending=not COLUMNS[key].higher_is_better, na_position="last", kind="stable", ignore_index=True
-    )
+    return board.sort_values(key, ascending=not higher_is_better, na_position="last", kind="stable", ignore_index=True)
 
 
 def matching(board: pd.DataFrame, text: str) -> pd.DataFrame:
@@ -326,6 +383,7 @@ def _published(result: Published) -> dict[str, Any]:
         "accuracy": result.accuracy,
         "precision": result.precision,
         "sensitivity": result.recall,
+        "missed": None if result.recall is None else 1 - result.recall,
     }
     if interval := result.accuracy_interval:
         row |= {"accuracy_low": interval.low, "accuracy_high": interval.high}

@@ -58,7 +58,7 @@ def test_models_chosen_on_the_leaderboard_are_in_its_address_and_go_to_the_compa
 
 
 def test_a_link_to_a_view_of_the_leaderboard_shows_it_and_exports_it(opened):
-    visit = opened("leaderboard", sort=["Brier"], models=TITLES[:2], published=["false"])
+    visit = opened("leaderboard", sort=["Brier"], models=TITLES[:2])
 
     expect(visit.page.get_by_role("rowheader")).to_have_count(2)
     expect(visit.page.get_by_text("Sorted by Brier")).to_be_visible()

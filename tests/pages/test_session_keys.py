@@ -21,6 +21,7 @@ SHARED = {
     "shared.models": "the models that are compared",
     "shared.page": "the page in sight",
     "shared.read": "which parts of the address were read",
+    "shared.sources": "whether the figures behind the recommendation are unfolded",
     "shared.split": "the films that models were measured on",
 }
 # The sliders of the augmentation are made in a loop.

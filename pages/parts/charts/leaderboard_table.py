@@ -4,98 +4,113 @@ Streamlit's own table draws no interval into a cell, and cannot be read on a tel
 """
 
 import html
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from pages.parts.charts.style import PALETTE
 from pneumo.results import model_facts
-from pneumo.results.leaderboard import COLUMNS, PUBLISHED
+from pneumo.results.leaderboard import ELSEWHERE, PUBLISHED, Column
 
 NOT_KNOWN = "–"
 NOT_MEASURED = "not measured here"
+LOWER, HIGHER = "lower is better", "higher is better"
+# With more columns than these the rows are cards on every screen, so that none is cut off.
+MOST_COLUMNS = 6
+_CARDS = """
+  .board{0} table, .board{0} tbody, .board{0} tr, .board{0} tbody th {{display: block}}
+  .board{0} thead {{display: none}}
+  .board{0} tr {{display: grid; grid-template-columns: {1}; padding: 0.6rem 0;
+    border-bottom: 2px solid rgba(128, 128, 128, 0.5)}}
+  .board{0} tbody th {{grid-column: 1 / -1; font-size: 1rem; border: none}}
+  .board{0} td {{border: none; padding: 0.25rem 0.5rem}}
+  .board{0} td::before {{content: attr(data-label); display: block; font-size: 0.75rem; opacity: 0.8}}"""
 STYLE = f"""<style>
-.board {{overflow-x: auto; font-size: 0.85rem; line-height: 1.25}}
-.board table {{border-collapse: collapse; width: 100%}}
+.board {{font-size: 0.85rem; line-height: 1.25}}
+.board table {{border-collapse: separate; border-spacing: 0; width: 100%}}
 .board th, .board td {{padding: 0.35rem 0.5rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid rgba(128, 128, 128, 0.3); font-weight: normal}}
-.board thead th {{vertical-align: bottom; font-weight: 600}}
+.board thead th {{vertical-align: bottom; font-weight: 600; position: sticky; top: 3.75rem; z-index: 2;
+  background: light-dark(#ffffff, #171614)}}
 .board tbody th {{min-width: 8.5rem; font-weight: 600}}
-.board small {{display: block; font-size: 0.72rem; font-weight: normal; opacity: 0.75; white-space: nowrap}}
-.board th small {{white-space: normal}}
-.board .mark {{display: inline; border: 1px solid; border-radius: 0.5rem; padding: 0 0.3rem}}
+.board small {{display: block; font-size: 0.75rem; font-weight: normal; opacity: 0.8}}
+.board .mark {{display: inline; border: 1px solid; border-radius: 0.5rem; padding: 0 0.3rem; white-space: nowrap}}
 .board .bar {{position: relative; height: 7px; min-width: 4.4rem; margin-top: 3px; border-radius: 2px;
   background: rgba(128, 128, 128, 0.22)}}
 .board .bar i {{position: absolute; top: 1px; bottom: 1px; background: {PALETTE[0]}; opacity: 0.75}}
 .board .bar b {{position: absolute; top: -1px; bottom: -1px; width: 3px; margin-left: -1.5px; background: {PALETTE[1]}}}
-@media (max-width: 640px) {{
-  .board table, .board tbody, .board tr, .board tbody th {{display: block}}
-  .board thead {{display: none}}
-  .board tr {{display: grid; grid-template-columns: 1fr 1fr; padding: 0.6rem 0;
-    border-bottom: 2px solid rgba(128, 128, 128, 0.5)}}
-  .board tbody th {{grid-column: 1 / -1; font-size: 1rem; border: none}}
-  .board td {{border: none; padding: 0.25rem 0.5rem}}
+{_CARDS.format(".cards", "repeat(auto-fill, minmax(8.5rem, 1fr))")}
+@media (max-width: 640px) {{{_CARDS.format("", "1fr 1fr")}
   .board td.unknown {{display: none}}
-  .board td::before {{content: attr(data-label); display: block; font-size: 0.72rem; opacity: 0.75}}
 }}
 </style>"""
 
 
-def table(rows: pd.DataFrame, columns: list[str]) -> str:
+def table(rows: pd.DataFrame, columns: Mapping[str, Column], recommended: str = "") -> str:
     """Return the rows as an HTML table.
 
     Args:
         rows: as `leaderboard.rows` returns them, from top to bottom.
-        columns: keys of `leaderboard.COLUMNS`, from left to right.
+        columns: of `leaderboard.columns`, from left to right.
+        recommended: name of the model that is marked as the one to use.
     """
-    extents = {key: _extent(rows, key) for key in columns}
-    heads = "".join(_head(key, extents[key]) for key in columns)
-    body = "".join(
-        f"<tr>{_name(row)}{''.join(_cell(row, key, extents[key]) for key in columns)}</tr>"
-        for row in rows.to_dict("records")
-    )
+    extents = {key: _extent(rows, key, column) for key, column in columns.items()}
+    heads = "".join(_head(column, extents[key]) for key, column in columns.items())
+    body = ""
+    for row in rows.to_dict("records"):
+        cells = (_cell(row, key, column, extents[key]) for key, column in columns.items())
+        body += f"<tr>{_name(row, recommended)}{''.join(cells)}</tr>"
+    kind = "board cards" if len(columns) > MOST_COLUMNS else "board"
     return (
-        f'{STYLE}<div class="board" role="region" aria-label="Leaderboard" tabindex="0">'
+        f'{STYLE}<div class="{kind}" role="region" aria-label="Leaderboard" tabindex="0">'
         f'<table><thead><tr><th scope="col">Model</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def _extent(rows: pd.DataFrame, key: str) -> tuple[float, float] | None:
+def _extent(rows: pd.DataFrame, key: str, column: Column) -> tuple[float, float] | None:
     """Return the lowest and the highest limit of a column, which its bars go from and to."""
-    if not COLUMNS[key].has_interval:
+    if not column.has_interval:
         return None
-    limits = pd.concat([rows[column].astype(float) for column in (key, f"{key}_low", f"{key}_high")]).dropna()
+    limits = pd.concat([rows[each].astype(float) for each in (key, f"{key}_low", f"{key}_high")]).dropna()
     return (float(limits.min()), float(limits.max())) if len(limits) and limits.min() < limits.max() else None
 
 
-def _head(key: str, extent: tuple[float, float] | None) -> str:
-    column = COLUMNS[key]
-    scale = f"<small>{extent[0]:.2f} to {extent[1]:.2f}</small>" if extent else ""
-    return f'<th scope="col" title="{html.escape(column.meaning)}">{html.escape(column.title)}{scale}</th>'
+def _head(column: Column, extent: tuple[float, float] | None) -> str:
+    scale = f"<small>bar: {_text(extent[0], column)} to {_text(extent[1], column)}</small>" if extent else ""
+    better = HIGHER if column.higher_is_better else LOWER
+    return (
+        f'<th scope="col" title="{html.escape(column.meaning)}">{html.escape(column.title)}'
+        f"<small>{better if column.is_ranked else ''}</small>{scale}</th>"
+    )
 
 
-def _name(row: dict[Any, Any]) -> str:
-    source = ""
+def _name(row: dict[Any, Any], recommended: str) -> str:
+    source = (
+        '<small><span class="mark">recommended</span></small>' if recommended and row["name"] == recommended else ""
+    )
     if row["kind"] == PUBLISHED:
         source = f'<small><span class="mark">published</span> {html.escape(str(row["source"]))}</small>'
     return f'<th scope="row">{html.escape(str(row["system"]))}{source}</th>'
 
 
-def _cell(row: dict[Any, Any], key: str, extent: tuple[float, float] | None) -> str:
-    title, value = html.escape(COLUMNS[key].title), row[key]
+def _cell(row: dict[Any, Any], key: str, column: Column, extent: tuple[float, float] | None) -> str:
+    better = f" ({HIGHER if column.higher_is_better else LOWER})" if column.is_ranked else ""
+    title, value = html.escape(f"{column.title}{better}"), row[key]
     if pd.isna(value) or value == "":
         missing = NOT_MEASURED if key in ("p50", "p95") and row["kind"] != PUBLISHED else NOT_KNOWN
         return f'<td data-label="{title}" class="unknown">{missing}</td>'
-    return f'<td data-label="{title}">{_content(row, key, extent)}</td>'
+    return f'<td data-label="{title}">{_content(row, key, column, extent)}</td>'
 
 
-def _content(row: dict[Any, Any], key: str, extent: tuple[float, float] | None) -> str:
+def _content(row: dict[Any, Any], key: str, column: Column, extent: tuple[float, float] | None) -> str:
     value = row[key]
-    if COLUMNS[key].has_interval:
+    if column.has_interval:
         low, high = row[f"{key}_low"], row[f"{key}_high"]
-        limits = "" if pd.isna(low) else f"<small>{low:.3f}–{high:.3f}</small>"
-        return f"{value:.3f}{limits}{_bar(value, low, high, extent)}"
+        limits = "" if pd.isna(low) else f"<small>{_text(low, column)}–{_text(high, column)}</small>"
+        calls = f"<small>{html.escape(str(row['elsewhere_calls']))}</small>" if key == ELSEWHERE else ""
+        return f"{_text(value, column)}{column.unit}{limits}{_bar(value, low, high, extent)}{calls}"
     if key == "seed_system":
         return html.escape(value)
     if key == "test_openings":
@@ -103,6 +118,10 @@ def _content(row: dict[Any, Any], key: str, extent: tuple[float, float] | None) 
     if key in ("p50", "p95"):
         return f"{value:.0f} ms<small>{html.escape(str(row['machine']))}</small>"
     return f"{value:.1f} MB" if key == "size_mb" else f"{value:,.0f}"
+
+
+def _text(value: float, column: Column) -> str:
+    return f"{100 * value:.1f}" if column.is_share else f"{value:.3f}"
 
 
 def _bar(value: float, low: float, high: float, extent: tuple[float, float] | None) -> str:

@@ -10,8 +10,10 @@ from pneumo.errors import ModelError
 from pneumo.labels import split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import elsewhere, leaderboard, model_facts
+from pneumo.results import elsewhere, leaderboard, model_facts, recommendation
+from pneumo.results.elsewhere import Calls
 from pneumo.results.leaderboard import Measurement
+from pneumo.results.recommendation import Recommendation
 
 # In pixels; a telephone held upright has 358.
 FILMS_WIDTH = 340
@@ -80,15 +82,49 @@ def choose_model(cards: list[ModelCard]) -> ModelCard:
     return by_name[address.choose_one(st.selectbox, "Model", model_facts.labels(cards), key="shared.model")]
 
 
-def warn(card: ModelCard) -> None:
-    """Warn of a model that does far worse at other hospitals than at its own."""
+def recommend(cards: list[ModelCard]) -> None:
+    """Say which model to use, what it finds at its own hospital and at others, and whether another one is better."""
+    try:
+        found = _recommended(store.models_folder(), tuple(map(_evidence, cards)), cards)
+    except ModelError as error:
+        st.caption(f":material/warning: {plain(error)}")
+        return
+    if found is None:
+        return
+    st.markdown(f"#### Use {plain(found.title)}")
+    st.markdown(f"{found.at_home} {plain(found.against)}")
+    if not warn(cards[0]):
+        st.markdown(plain(found.at_others))
+    folded = st.expander("Where this comes from", icon=":material/fact_check:", key="shared.sources", on_change="rerun")
+    if folded.open:
+        folded.table(recommendation.sources(found), border="horizontal", hide_index=True)
+        folded.caption(recommendation.HOW_IT_IS_CHOSEN)
+
+
+def warn(card: ModelCard) -> bool:
+    """Warn of a model that does far worse at other hospitals than at its own, and return whether it does."""
     try:
         warning = elsewhere.warning(card)
     except ModelError as error:
         st.caption(f":material/warning: {plain(error)}")
-        return
+        return False
     if warning:
         st.warning(plain_values(warning), icon=":material/warning:")
+    return warning is not None
+
+
+def calls_elsewhere(cards: list[ModelCard]) -> dict[str, Calls]:
+    """Return what models call films of other hospitals, by name; those that were not measured there are left out."""
+    found = {}
+    for card in cards:
+        try:
+            calls = _elsewhere(card.name, store.models_folder(), _evidence(card), card)
+        except ModelError:
+            # The measurement of the same films says what is damaged.
+            continue
+        if calls:
+            found[card.name] = calls
+    return found
 
 
 def measure(cards: list[ModelCard], split: str, labels: dict[str, str]) -> list[Measurement]:
@@ -107,3 +143,20 @@ def measure(cards: list[ModelCard], split: str, labels: dict[str, str]) -> list[
 def _measured(name: str, split: str, label: str, folder: Path, state: str, _card: ModelCard) -> Measurement:
     """Keep a measurement for as long as ``state``, the model, its thresholds and its predictions, is the same."""
     return leaderboard.measure(_card, split, label, folder)
+
+
+def _evidence(card: ModelCard) -> str:
+    """Return a text that changes with the model and with any of its predictions."""
+    return " ".join(leaderboard.state(card, split) for split in store.measured_splits(card.name))
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def _elsewhere(name: str, folder: Path, state: str, _card: ModelCard) -> Calls | None:
+    """Keep what a model calls elsewhere for as long as ``state``, the model and its predictions, is the same."""
+    return elsewhere.at_others(_card, folder)
+
+
+@st.cache_data(show_spinner="Comparing the models…", max_entries=20)
+def _recommended(folder: Path, states: tuple[str, ...], _cards: list[ModelCard]) -> Recommendation | None:
+    """Keep the recommendation for as long as the models and their predictions are the same."""
+    return recommendation.recommend(_cards, folder)

@@ -12,7 +12,7 @@ from pneumo.evaluation.intervals import wilson
 from pneumo.labels import FIGURES, SPLITS
 from pneumo.model_store import store
 from pneumo.results import leaderboard
-from pneumo.results.leaderboard import COLUMNS, EXTERNAL, Latency
+from pneumo.results.leaderboard import COLUMNS, ELSEWHERE, EXTERNAL, Latency
 
 # Two normal films and three with pneumonia; at 0.5 one of each is called wrong.
 LABELS = ["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA", "PNEUMONIA"]
@@ -286,12 +286,14 @@ def test_a_latency_that_ships_is_shown_with_its_machine_until_one_is_measured_he
 
 @pytest.mark.parametrize("key", list(COLUMNS))
 def test_the_best_of_a_column_comes_first_and_what_is_not_known_last(measurements, key):
-    table = leaderboard.in_order(leaderboard.rows(measurements, results=[PUBLISHED]), key)
+    column = COLUMNS[key]
+    rows = leaderboard.rows(measurements, results=[PUBLISHED])
+    table = leaderboard.in_order(rows, key, higher_is_better=column.higher_is_better)
 
     known = table[key].dropna()
     assert table[key].isna().to_numpy().tolist() == [False] * len(known) + [True] * (3 - len(known))
     if len(known) > 1:
-        assert known.is_monotonic_decreasing if COLUMNS[key].higher_is_better else known.is_monotonic_increasing
+        assert known.is_monotonic_decreasing if column.higher_is_better else known.is_monotonic_increasing
 
 
 @pytest.mark.parametrize(
@@ -302,3 +304,30 @@ def test_the_search_looks_at_systems_and_sources(measurements, text, found):
     table = leaderboard.matching(leaderboard.rows(measurements, results=[PUBLISHED]), text)
 
     assert len(table) == found if isinstance(found, int) else table["system"].tolist() == found
+
+
+def test_missed_and_false_alarms_are_the_rest_of_sensitivity_and_specificity(measurements):
+    rows = leaderboard.rows(measurements)
+
+    for share, rest in (("missed", "sensitivity"), ("alarms", "specificity")):
+        assert rows[share].to_numpy() == pytest.approx(1 - rows[rest].to_numpy())
+        assert rows[f"{share}_low"].to_numpy() == pytest.approx(1 - rows[f"{rest}_high"].to_numpy())
+
+
+def test_the_few_columns_to_see_first_are_six_and_begin_with_what_rows_are_sorted_by():
+    assert leaderboard.shown_first("test") == ["accuracy", "missed", "alarms", ELSEWHERE, "p50", "size_mb"]
+    assert list(leaderboard.columns("test"))[:6] == leaderboard.shown_first("test")
+
+
+@pytest.mark.parametrize("split", ["val_without_lungs", "val_surroundings_only"])
+def test_a_test_to_lose_is_sorted_by_the_lowest_auroc_and_tells_nothing_of_calls(split, measurements):
+    known = leaderboard.columns(split)
+
+    rows = leaderboard.in_order(
+        leaderboard.rows(measurements), "auroc", higher_is_better=known["auroc"].higher_is_better
+    )
+
+    assert rows["system"].tolist() == ["POOR", "GOOD"]
+    assert next(iter(known)) == leaderboard.shown_first(split)[0] == "auroc"
+    assert not {"accuracy", "missed", "alarms", "sensitivity", "brier"} & set(known)
+    assert set(leaderboard.shown_first(split)) <= set(known)

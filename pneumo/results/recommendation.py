@@ -1,0 +1,125 @@
+"""Which model to use, in a few sentences: the default model, what it finds, and whether any other is better."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pneumo import labels
+from pneumo.model_store.card import ModelCard
+from pneumo.results import comparison, elsewhere, model_facts
+from pneumo.results.comparison import Comparison
+from pneumo.results.elsewhere import Calls
+
+HOW_IT_IS_CHOSEN = (
+    "The model to use is the single network with the best AUROC on the validation films that were cropped and exposed "
+    "anew; the official test split chose nothing. Another model is shown to be better where the 95 % interval of a "
+    "paired difference in AUROC or in accuracy leaves out zero; the page Compare has the differences."
+)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The model to use where none is named, and what speaks for and against it.
+
+    Attributes:
+        title: the model's.
+        own: what it calls at its own hospital.
+        others: what it calls at other hospitals; None where it was not measured there.
+        helped_to_choose: whether its epoch and thresholds were chosen on the films of `others`.
+        rivals: how many other models were measured on the films of `own`.
+        better: comparisons with those that are shown to be better there.
+        better_there: titles of those of them that it is shown to be better than at other hospitals.
+    """
+
+    title: str
+    own: Calls
+    others: Calls | None
+    helped_to_choose: bool
+    rivals: int
+    better: list[Comparison]
+    better_there: list[str]
+
+    @property
+    def at_home(self) -> str:
+        """What it finds at its own hospital, in a sentence."""
+        cells = self.own.cells
+        return (
+            f"Of 100 children with pneumonia it finds {cells.sensitivity.of_100}; of 100 healthy children it raises a "
+            f"false alarm for {cells.alarms.of_100}."
+        )
+
+    @property
+    def at_others(self) -> str:
+        """What it finds at other hospitals, in a sentence."""
+        if self.others is None:
+            return "It was not measured at another hospital."
+        cells = self.others.cells
+        flatters = " (They helped to choose its thresholds, which flatters.)" if self.helped_to_choose else ""
+        return (
+            f"At hospitals that it did not learn from ({self.others.hospitals}) it finds {cells.sensitivity.of_100} of "
+            f"100, and raises a false alarm for {cells.alarms.of_100} of 100 without pneumonia.{flatters}"
+        )
+
+    @property
+    def against(self) -> str:
+        """Whether another model is shown to be better, in a sentence; empty where there is no other."""
+        if not self.rivals:
+            return ""
+        if not self.better:
+            return f"None of the {self.rivals} other models is shown to be better."
+        names = ", ".join(each.second_title for each in self.better)
+        there = f" At other hospitals it is shown to be better than {', '.join(self.better_there)}."
+        return f"On these films, shown to be better: {names}.{there if self.better_there else ''}"
+
+
+def recommend(cards: Sequence[ModelCard], folder: Path | None = None) -> Recommendation | None:
+    """Return the recommendation of the first of the models, the one that is used where none is named.
+
+    None where it was not measured at its own hospital.
+
+    Args:
+        cards: of the classifiers, as the catalogue orders them.
+        folder: the folder of model folders.
+
+    Raises:
+        ModelError: if predictions are damaged.
+    """
+    card, own = cards[0], elsewhere.at_home(cards[0], folder)
+    if own is None:
+        return None
+    titles, names = model_facts.labels(cards), [each.name for each in cards[1:]]
+    others = elsewhere.at_others(card, folder)
+    (split,) = own.splits
+    pairs = comparison.against(card.name, names, split, folder)
+    better = [pair for pair in pairs if pair.second_is_better]
+    worse_there = {
+        pair.second
+        for away in (others.splits if others else ())
+        for pair in comparison.against(card.name, [each.second for each in better], away, folder)
+        if pair.first_is_better
+    }
+    return Recommendation(
+        titles[card.name],
+        own,
+        others,
+        others is not None and elsewhere.helped_to_choose(card, others),
+        len(pairs),
+        better,
+        [titles[name] for name in names if name in worse_there],
+    )
+
+
+def sources(found: Recommendation) -> pd.DataFrame:
+    """Return the figures behind a recommendation for reading: ``Films, Found, False alarms``, with 95 % intervals."""
+    calls = [found.own, *([found.others] if found.others else [])]
+    return pd.DataFrame(
+        {
+            "Films": [
+                f"{', '.join(labels.split_of(split).title for split in each.splits)} ({each.films:,})" for each in calls
+            ],
+            "Pneumonias found": [each.cells.sensitivity.percent for each in calls],
+            "False alarms among normal films": [each.cells.alarms.percent for each in calls],
+        }
+    )
