@@ -41,6 +41,11 @@ class Confusion:
         return self.true_negative + self.false_positive
 
     @property
+    def prevalence(self) -> float:
+        """Share of films with pneumonia, the accuracy of calling every film pneumonia."""
+        return self.sick / (self.sick + self.well)
+
+    @property
     def accuracy(self) -> Estimate:
         """Share of films called right."""
         return wilson(self.true_positive + self.true_negative, self.sick + self.well)

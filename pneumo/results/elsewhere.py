@@ -60,30 +60,24 @@ def at_home(card: ModelCard, folder: Path | None = None) -> Calls | None:
 def at_others(card: ModelCard, folder: Path | None = None) -> Calls | None:
     """Return a model's calls at other hospitals, by the evidence that is worth most; None where there is none.
 
-    Best are hospitals whose films a person read and the training never saw; then those that were left out of the
-    training, where epoch and thresholds were chosen; then `external.RELIABLE`, and last labels by software.
+    Best are hospitals whose films a person read; a hospital that the model learned from counts where its figures are
+    those of a run that left it out. Then come `external.RELIABLE`, and last labels by software.
 
     Raises:
         ModelError: if predictions are damaged.
     """
-    training = card.training.get("hospitals", {})
-    learned, left_out = (set(training.get(key, ())) for key in ("learned_from", "left_out"))
-    unseen = [
-        split for split in store.measured_splits(card.name, folder) if labels.hospital_of(split) not in {"", *learned}
-    ]
-    read = [split for split in unseen if labels.is_hospital_split(split)]
-    by_worth = (
-        [split for split in read if labels.hospital_of(split) not in left_out],
-        [split for split in read if labels.hospital_of(split) in left_out],
-        *([split] if split in unseen else [] for split in (RELIABLE, EXTERNAL_SPLIT)),
-    )
-    return next((each for splits in by_worth if (each := _calls(card, splits, folder))), None)
+    learned = set(card.training.get("hospitals", {}).get("learned_from", ()))
+    measured = store.measured_splits(card.name, folder)
+    seen = learned - left_out_runs(card)
+    read = [split for split in filter(labels.is_hospital_split, measured) if labels.hospital_of(split) not in seen]
+    # Whoever learned from the hospital of the external films saw those very films.
+    external = [] if EXTERNAL_SPLIT in learned else [[RELIABLE], [EXTERNAL_SPLIT]]
+    return next((each for splits in (read, *external) if (each := _calls(card, splits, folder))), None)
 
 
-def helped_to_choose(card: ModelCard, others: Calls) -> bool:
-    """Tell whether epoch and thresholds were chosen on these films, so that the calls on them flatter."""
-    left_out = card.training.get("hospitals", {}).get("left_out", ())
-    return any(labels.hospital_of(split) in left_out for split in others.splits)
+def left_out_runs(card: ModelCard) -> set[str]:
+    """Return the hospitals where a model's figures are those of a run that left the hospital out."""
+    return set(card.training.get("hospitals", {}).get("runs", ()))
 
 
 def is_far_below(own: Calls, others: Calls) -> bool:

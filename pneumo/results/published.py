@@ -1,8 +1,10 @@
 """Published results of other systems, from ``published.csv``; none was measured by pneumo."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -10,11 +12,15 @@ from pneumo.errors import PneumoError
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import Estimate
 
+if TYPE_CHECKING:
+    from pneumo.results.leaderboard import Measurement
+
 TABLE = Path(__file__).with_name("published.csv")
 COLUMNS = ["system", "stands_for", "accuracy", "auroc", "precision", "recall", "split", "source", "note"]
 FIGURES = ["accuracy", "auroc", "precision", "recall"]
 # Which films a source says that it measured on → what the tables call them.
 SPLITS = {"test": "Test", "val": "Validation", "not stated": "Not stated"}
+PUBLISHED, REBUILT = "Published", "Rebuilt by pneumo"
 # Of Kermany et al. 2018; a published test accuracy is taken to be of all of them.
 OFFICIAL_TEST_FILMS = 624
 HOW_TO_READ = (
@@ -100,6 +106,55 @@ def readable(results: list[Published]) -> pd.DataFrame:
         for each in results
     ]
     return pd.DataFrame(rows)
+
+
+def rebuilt(results: Sequence[Published], measurements: Sequence["Measurement"]) -> pd.DataFrame:
+    """Return the accuracy of each published system that pneumo rebuilt, beside that of the rebuilt one.
+
+    Args:
+        results: what was published.
+        measurements: of models on the official test split.
+
+    Returns:
+        ``system, figures`` (`PUBLISHED` or `REBUILT`), ``films`` (of `SPLITS`), ``accuracy``, and of a rebuilt one
+        ``low, high``, its 95 % interval; in the order of the results. A system without a published figure has its
+        rebuilt one alone.
+    """
+    ours = {each.card.architecture: each.metrics.accuracy for each in measurements if each.card.seed_system}
+    rows: list[tuple[Any, ...]] = []
+    for system, stands_for in dict.fromkeys((each.system, each.stands_for) for each in results):
+        if stands_for in ours:
+            stated = [each for each in results if each.system == system and each.accuracy is not None]
+            rows += [(system, PUBLISHED, SPLITS[each.split], each.accuracy, None, None) for each in stated]
+            here = ours[stands_for]
+            rows.append((system, REBUILT, SPLITS["test"], here.value, here.low, here.high))
+    return pd.DataFrame(rows, columns=["system", "figures", "films", "accuracy", "low", "high"])
+
+
+def rebuilt_text(rows: pd.DataFrame) -> str:
+    """Say of which systems the rebuilt one is higher than every published figure, and of which it is not.
+
+    Args:
+        rows: as `rebuilt` returns them.
+    """
+    higher, not_higher, unknown = [], [], []
+    for system, of_one in rows.groupby("system", sort=False):
+        here = of_one.loc[of_one["figures"] == REBUILT, "accuracy"].item()
+        stated = of_one[of_one["figures"] == PUBLISHED].sort_values("accuracy")
+        if stated.empty:
+            unknown.append(str(system))
+        elif here > stated["accuracy"].iloc[-1]:
+            higher.append(str(system))
+        else:
+            best = stated.iloc[-1]
+            films = {"Test": "", "Validation": " on validation films"}.get(best["films"], " on films not stated")
+            not_higher.append(f"{system} ({here:.1%} against {best['accuracy']:.1%}{films})".replace("%", " %"))
+    parts = {
+        "Higher than every published figure": higher,
+        "Not higher": not_higher,
+        "No accuracy was published": unknown,
+    }
+    return " ".join(f"{title}: {', '.join(systems)}." for title, systems in parts.items() if systems)
 
 
 def _published(row: dict[str, str], where: str) -> Published:

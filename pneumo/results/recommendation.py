@@ -13,8 +13,9 @@ from pneumo.results.comparison import Comparison
 from pneumo.results.elsewhere import Calls
 
 HOW_IT_IS_CHOSEN = (
-    "The model to use is the single network with the best AUROC on the validation films that were cropped and exposed "
-    "anew; the official test split chose nothing. Another model is shown to be better where the 95 % interval of a "
+    "The model to use is the single network with the best mean AUROC over the validation films that were cropped and "
+    "exposed anew and, where models were measured there, the films of other hospitals that a person read; the official "
+    "test split chose nothing. Another model is shown to be better where the 95 % interval of a "
     "paired difference in AUROC or in accuracy leaves out zero; the page Compare has the differences."
 )
 
@@ -27,7 +28,7 @@ class Recommendation:
         title: the model's.
         own: what it calls at its own hospital.
         others: what it calls at other hospitals; None where it was not measured there.
-        helped_to_choose: whether its epoch and thresholds were chosen on the films of `others`.
+        by_other_runs: whether figures of `others` are those of runs that left a hospital out, which it learned from.
         rivals: how many other models were measured on the films of `own`.
         better: comparisons with those that are shown to be better there.
         better_there: titles of those of them that it is shown to be better than at other hospitals.
@@ -36,7 +37,7 @@ class Recommendation:
     title: str
     own: Calls
     others: Calls | None
-    helped_to_choose: bool
+    by_other_runs: bool
     rivals: int
     better: list[Comparison]
     better_there: list[str]
@@ -56,10 +57,11 @@ class Recommendation:
         if self.others is None:
             return "It was not measured at another hospital."
         cells = self.others.cells
-        flatters = " (They helped to choose its thresholds, which flatters.)" if self.helped_to_choose else ""
+        how = ", measured by runs that left each out" if self.by_other_runs else ""
         return (
-            f"At hospitals that it did not learn from ({self.others.hospitals}) it finds {cells.sensitivity.of_100} of "
-            f"100, and raises a false alarm for {cells.alarms.of_100} of 100 without pneumonia.{flatters}"
+            f"At hospitals that it did not learn from ({self.others.hospitals}{how}) it finds "
+            f"{cells.sensitivity.of_100} of 100, and raises a false alarm for {cells.alarms.of_100} of 100 without "
+            "pneumonia."
         )
 
     @property
@@ -104,7 +106,7 @@ def recommend(cards: Sequence[ModelCard], folder: Path | None = None) -> Recomme
         titles[card.name],
         own,
         others,
-        others is not None and elsewhere.helped_to_choose(card, others),
+        others is not None and any(labels.hospital_of(each) in elsewhere.left_out_runs(card) for each in others.splits),
         len(pairs),
         better,
         [titles[name] for name in names if name in worse_there],

@@ -247,7 +247,7 @@ def test_films_of_one_class_have_no_auroc(tmp_path, monkeypatch, write_model):
     app = run(all="true")
 
     assert not app.exception
-    assert '<td data-label="AUROC (higher is better)" class="unknown">–</td>' in table(app)
+    assert '<td data-label="AUROC" class="unknown">–</td>' in table(app)
 
 
 @pytest.mark.parametrize("known", [False, True])

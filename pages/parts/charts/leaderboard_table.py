@@ -15,7 +15,7 @@ from pneumo.results.leaderboard import ELSEWHERE, PUBLISHED, Column
 
 NOT_KNOWN = "–"
 NOT_MEASURED = "not measured here"
-LOWER, HIGHER = "lower is better", "higher is better"
+LOWER = "lower is better"
 # With more columns than these the rows are cards on every screen, so that none is cut off.
 MOST_COLUMNS = 6
 _CARDS = """
@@ -35,7 +35,8 @@ STYLE = f"""<style>
   background: light-dark(#ffffff, #171614)}}
 .board tbody th {{min-width: 8.5rem; font-weight: 600}}
 .board small {{display: block; font-size: 0.75rem; font-weight: normal; opacity: 0.8}}
-.board .mark {{display: inline; border: 1px solid; border-radius: 0.5rem; padding: 0 0.3rem; white-space: nowrap}}
+.board .mark {{display: inline; border: 1px solid; border-radius: 0.5rem; padding: 0 0.3rem; line-height: 2;
+  white-space: nowrap}}
 .board .bar {{position: relative; height: 7px; min-width: 4.4rem; margin-top: 3px; border-radius: 2px;
   background: rgba(128, 128, 128, 0.22)}}
 .board .bar i {{position: absolute; top: 1px; bottom: 1px; background: {PALETTE[0]}; opacity: 0.75}}
@@ -79,11 +80,8 @@ def _extent(rows: pd.DataFrame, key: str, column: Column) -> tuple[float, float]
 
 def _head(column: Column, extent: tuple[float, float] | None) -> str:
     scale = f"<small>bar: {_text(extent[0], column)} to {_text(extent[1], column)}</small>" if extent else ""
-    better = HIGHER if column.higher_is_better else LOWER
-    return (
-        f'<th scope="col" title="{html.escape(column.meaning)}">{html.escape(column.title)}'
-        f"<small>{better if column.is_ranked else ''}</small>{scale}</th>"
-    )
+    lower = f"<small>{LOWER}</small>" if column.is_ranked and not column.higher_is_better else ""
+    return f'<th scope="col" title="{html.escape(column.meaning)}">{html.escape(column.title)}{lower}{scale}</th>'
 
 
 def _name(row: dict[Any, Any], recommended: str) -> str:
@@ -96,8 +94,8 @@ def _name(row: dict[Any, Any], recommended: str) -> str:
 
 
 def _cell(row: dict[Any, Any], key: str, column: Column, extent: tuple[float, float] | None) -> str:
-    better = f" ({HIGHER if column.higher_is_better else LOWER})" if column.is_ranked else ""
-    title, value = html.escape(f"{column.title}{better}"), row[key]
+    lower = f" ({LOWER})" if column.is_ranked and not column.higher_is_better else ""
+    title, value = html.escape(f"{column.title}{lower}"), row[key]
     if pd.isna(value) or value == "":
         missing = NOT_MEASURED if key in ("p50", "p95") and row["kind"] != PUBLISHED else NOT_KNOWN
         return f'<td data-label="{title}" class="unknown">{missing}</td>'

@@ -69,7 +69,7 @@ def test_the_head_and_each_card_say_what_is_better_lower(measurements):
         not each.higher_is_better and each.is_ranked for each in COLUMNS.values()
     )
     assert 'data-label="Missed per 100 sick (lower is better)"' in shown
-    assert 'data-label="Accuracy (higher is better)"' in shown
+    assert 'data-label="Accuracy"' in shown
     assert 'data-label="Stands for"' in shown
 
 

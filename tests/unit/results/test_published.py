@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from toy.measured import measured_model
 
 from pneumo.datasets import samples, summary
 from pneumo.errors import PneumoError
@@ -115,3 +116,40 @@ def test_a_missing_or_foreign_table_is_named(tmp_path):
         published.load(foreign)
     with pytest.raises(PneumoError, match=re.escape("none.csv cannot be read")):
         published.load(tmp_path / "none.csv")
+
+
+def rebuilt_rows(tmp_path):
+    ours = [
+        measured_model(tmp_path, name, probability, architecture=name, seed_system="x")
+        for name, probability in (("higher", [0.1, 0.2, 0.7, 0.8, 0.9]), ("lower", [0.9, 0.9, 0.9, 0.1, 0.1]))
+    ]
+    ours.append(measured_model(tmp_path, "own", [0.1, 0.2, 0.7, 0.8, 0.9]))
+    stated = [("A", "higher", 0.5, "test"), ("A", "higher", 0.7, "val"), ("B", "lower", 0.6, "not stated")]
+    nothing = [("C", "higher", None, "not stated"), ("D", "own", 0.9, "test"), ("E", "", 0.9, "test")]
+    results = [
+        Published(system, stands, accuracy, None, None, None, split, "someone", "")
+        for system, stands, accuracy, split in stated + nothing
+    ]
+    return published.rebuilt(results, ours)
+
+
+def test_a_rebuilt_system_stands_beside_all_that_was_published_of_it(tmp_path):
+    rows = rebuilt_rows(tmp_path)
+
+    assert rows[["system", "figures", "films"]].to_numpy().tolist() == [
+        ["A", "Published", "Test"],
+        ["A", "Published", "Validation"],
+        ["A", "Rebuilt by pneumo", "Test"],
+        ["B", "Published", "Not stated"],
+        ["B", "Rebuilt by pneumo", "Test"],
+        ["C", "Rebuilt by pneumo", "Test"],
+    ]
+    assert rows.loc[rows["system"] == "A", "accuracy"].tolist() == [0.5, 0.7, 1.0]
+    assert rows["low"].notna().tolist() == (rows["figures"] == published.REBUILT).tolist()
+
+
+def test_where_the_rebuilt_one_is_not_higher_is_said(tmp_path):
+    assert published.rebuilt_text(rebuilt_rows(tmp_path)) == (
+        "Higher than every published figure: A. Not higher: B (20.0 % against 60.0 % on films not stated). "
+        "No accuracy was published: C."
+    )
