@@ -147,7 +147,7 @@ SPLITS = {
         NO_FILMS,
     ),
 }
-_HOSPITAL = "hospital_"
+_HOSPITAL, _NORMAL = "hospital_", "_normal"
 _LONGEST_INITIALS = 4
 
 
@@ -158,13 +158,18 @@ def hospital_split(hospital: str) -> str:
 
 def is_hospital_split(name: str) -> bool:
     """Tell whether a name is one of `hospital_split`."""
-    return name.startswith(_HOSPITAL)
+    return name.startswith(_HOSPITAL) and not name.endswith(_NORMAL)
+
+
+def without_other_disease(split: str) -> str:
+    """Return the name of the part of a `hospital_split` whose films without an opacity show no other disease either."""
+    return f"{split}{_NORMAL}"
 
 
 def hospital_of(name: str) -> str:
     """Return the hospital of a split of other hospitals, as its folder is called; empty for other splits."""
-    if is_hospital_split(name):
-        return name.removeprefix(_HOSPITAL)
+    if name.startswith(_HOSPITAL):
+        return name.removeprefix(_HOSPITAL).removesuffix(_NORMAL)
     return EXTERNAL_SPLIT if name.startswith(EXTERNAL_SPLIT) else ""
 
 
@@ -176,7 +181,8 @@ def hospital_title(name: str) -> str:
 
 def in_groups(names: Collection[str]) -> list[str]:
     """Return the splits among some names in the order of `GROUPS`, those that a person read at a hospital first."""
-    known = [*sorted(filter(is_hospital_split, names)), *(name for name in SPLITS if name in names)]
+    read = sorted(name for name in names if name.startswith(_HOSPITAL))
+    known = [*read, *(name for name in SPLITS if name in names)]
     return sorted(known, key=lambda name: GROUPS.index(split_of(name).group))
 
 
@@ -186,21 +192,28 @@ def split_of(name: str) -> Split:
     Raises:
         KeyError: if there is no such split.
     """
-    if is_hospital_split(name):
-        hospital = hospital_title(hospital_of(name))
+    if not name.startswith(_HOSPITAL):
+        return SPLITS[name]
+    hospital = hospital_title(hospital_of(name))
+    if not is_hospital_split(name):
         return Split(
-            f"{hospital}, read by a person",
-            f"The films of {hospital} that a person read, with an opacity or without. A model that learned from that "
-            "hospital has the figures of a run here that left it out.",
+            f"{hospital}, opacity or normal",
+            f"Of the films of {hospital} that a person read those with an opacity, and those called normal: films that "
+            "show another disease and no opacity are left out.",
             ELSEWHERE,
         )
-    return SPLITS[name]
+    return Split(
+        f"{hospital}, read by a person",
+        f"The films of {hospital} that a person read, with an opacity or without. A model that learned from that "
+        "hospital has the figures of a run here that left it out.",
+        ELSEWHERE,
+    )
 
 
 def in_sentence(name: str) -> str:
     """Return a split's title as it stands within a sentence, where names and initials keep their capitals."""
     split = split_of(name)
-    begins_with_name = split.title[:2].isupper() or is_hospital_split(name)
+    begins_with_name = split.title[:2].isupper() or name.startswith(_HOSPITAL)
     words = split.title if begins_with_name else split.title[0].lower() + split.title[1:]
     return f"validation films ({words})" if split.group == ALTERED else words
 

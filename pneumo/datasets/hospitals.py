@@ -27,6 +27,8 @@ SOFTWARE, FOLDER = "software", "folder"
 NOT_READ = frozenset({"", SOFTWARE, FOLDER})
 # What the films of the data set in the Kaggle layout count as.
 HOME = "guangzhou"
+# What `finding` says of a film that shows no disease.
+_NOTHING = ("normal", "no finding")
 _OTHER_NAMES = {"patient_id": "patient", "age_years": "age", "nih_findings": "finding", "label_quality": "read_by"}
 
 
@@ -166,6 +168,15 @@ def read(folders: Sequence[Path], home: pd.DataFrame | None = None) -> Hospitals
     return Hospitals(once.sort_values(["hospital", "file"], ignore_index=True))
 
 
+def shows_no_other_disease(films: pd.DataFrame) -> np.ndarray:
+    """Tell which films show an opacity or nothing at all, (films,) bool, as far as their finding is worded so.
+
+    Args:
+        films: as `Hospitals.evidence` returns them.
+    """
+    return (films["label"].eq("PNEUMONIA") | films["finding"].str.lower().isin(_NOTHING)).to_numpy()
+
+
 def fingerprint(films: pd.DataFrame) -> str:
     """Return the `kaggle.fingerprint` of the films of other hospitals, wherever they lie.
 
@@ -233,7 +244,8 @@ def _is_read(films: pd.DataFrame) -> pd.Series:
 def _as_scanned(films: pd.DataFrame) -> pd.DataFrame:
     """Return films as `kaggle.scan` lists them: an opacity counts as pneumonia.
 
-    ``file`` is the whole path; besides there are ``hospital`` and ``listed_as``, the file as its table has it.
+    ``file`` is the whole path, ``listed_as`` the file as its table has it; besides there are ``hospital`` and
+    ``finding``.
     """
     return pd.DataFrame(
         {
@@ -244,6 +256,7 @@ def _as_scanned(films: pd.DataFrame) -> pd.DataFrame:
             "patient": films["patient"],
             "sha256": films["sha256"],
             "hospital": films["hospital"],
+            "finding": films["finding"],
             "listed_as": films["file"],
         }
     ).reset_index(drop=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
-from pneumo.labels import SPLITS, in_sentence, is_hospital_split, split_of
+from pneumo.labels import SPLITS, hospital_of, in_sentence, split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, SCREENING, ModelCard
 from pneumo.preprocessing.augmentation import Augmentation, of_values
@@ -160,7 +160,7 @@ def table(card: ModelCard) -> str:
 
 def in_order(splits: Collection[str]) -> list[str]:
     """Return those of `labels.SPLITS` and of hospitals that are given, validation first."""
-    known = [split for split in SPLITS if split in splits] + sorted(filter(is_hospital_split, splits))
+    known = [split for split in SPLITS if split in splits] + sorted(filter(hospital_of, set(splits) - set(SPLITS)))
     return sorted(known, key=lambda split: not split.startswith("val"))
 
 
@@ -201,9 +201,7 @@ def _thresholds(card: ModelCard) -> dict[str, str]:
 
 def _in_words(text: str) -> str:
     """Name the splits in a card's text as they are named elsewhere."""
-    known = {
-        split for split in re.findall(r"\b(?:val|hospital_)\w*", text) if split in SPLITS or is_hospital_split(split)
-    }
+    known = {split for split in re.findall(r"\bval\w*", text) if split in SPLITS}
     return re.sub(r"\w+", lambda found: in_sentence(found[0]) if found[0] in known else found[0], text)
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from pneumo.datasets import hospitals, kaggle
 from pneumo.datasets.hospitals import Hospitals
 from pneumo.errors import DatasetError, ModelError
-from pneumo.labels import hospital_split
+from pneumo.labels import hospital_split, without_other_disease
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import CLASSIFICATION, ModelCard, with_test_opened
 from pneumo.networks import classifiers
@@ -318,6 +318,9 @@ def _evaluate_at(
     split = hospital_split(hospital)
     predictions = task.measure(Measurement(measured, model, split, data, table, out, None, progress))
     predictions = {part: films.assign(file=films["listed_as"]) for part, films in predictions.items()}
+    clear = hospitals.shows_no_other_disease(table)
+    if clear.any() and not clear.all():
+        predictions[without_other_disease(split)] = predictions[split][clear]
     return record(card, task, predictions, out)
 
 

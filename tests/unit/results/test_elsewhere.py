@@ -49,7 +49,10 @@ def test_the_official_test_films_are_the_models_own_hospital_and_else_the_shifte
     [
         (["external_nih"], ("external_nih",)),
         (["external_nih", "external_nih_reliable", "external_nih_under18"], ("external_nih_reliable",)),
-        (["hospital_left", "hospital_a", "hospital_b", "external_nih"], ("hospital_a", "hospital_b", "hospital_left")),
+        (
+            ["hospital_left", "hospital_left_normal", "hospital_a", "hospital_b", "external_nih"],
+            ("hospital_a", "hospital_b", "hospital_left"),
+        ),
         (["hospital_home"], None),
         (["test"], None),
     ],

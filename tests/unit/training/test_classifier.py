@@ -303,8 +303,9 @@ def two_hospitals(tmp_path_factory):
         for number in range(10):
             sick = number % 2 == 1 and hospital != "north"
             (folder / f"{hospital}{number}.jpg").write_bytes(synthetic.jpeg(synthetic.film(rng, sick)))
-            rows.append((f"{hospital}{number}.jpg", hospital, number, int(sick), "radiologist"))
-    columns = ["file", "hospital", "patient", "opacity", "read_by"]
+            finding = "opacity" if sick else ("nodule", "normal")[number % 4 // 2]
+            rows.append((f"{hospital}{number}.jpg", hospital, number, finding, int(sick), "radiologist"))
+    columns = ["file", "hospital", "patient", "finding", "opacity", "read_by"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "labels.csv", index=False)
     return folder
 
@@ -384,7 +385,11 @@ def test_a_model_that_learned_from_a_hospital_has_the_figures_of_the_run_that_le
 
     card = task.evaluate("cnn", two_hospitals, folder=folder, hospital="west", left_out_run=run)
 
-    assert card.metrics == {"hospital_west": store.read_card("cnn", run).metrics["hospital_west"]}
+    assert card.metrics["hospital_west"] == store.read_card("cnn", run).metrics["hospital_west"]
+    assert set(card.metrics) == {"hospital_west", "hospital_west_normal"}
+    assert set(store.read_predictions("cnn", "hospital_west_normal", folder)["file"]) == {
+        f"west{number}.jpg" for number in (1, 2, 3, 5, 6, 7, 9)
+    }
     assert card.training["hospitals"]["runs"]["west"]["sha256"] == store.read_card("cnn", run).sha256
     with pytest.raises(ModelError, match="did not leave east out"):
         task.evaluate("cnn", two_hospitals, folder=folder, hospital="east", left_out_run=run)
