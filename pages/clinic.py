@@ -9,13 +9,25 @@ from pages.parts.shared import chart, sections
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation import clinic
-from pneumo.evaluation.clinic import LEAST_SHARE, MOST_SHARE, PRESETS, ClassScores, Clinic, outcome, predictive_values
+from pneumo.evaluation.clinic import (
+    LEAST_SHARE,
+    MOST_SHARE,
+    PRESETS,
+    ClassScores,
+    Clinic,
+    Outcome,
+    outcome,
+    predictive_values,
+)
+from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.results import curves
 
+# In pixels; four fit beside each other on a desktop, and two on a telephone.
+CHILDREN_WIDTH = 265
 START = PRESETS["triage"].values
 
 
@@ -92,6 +104,22 @@ def cheapest(card: ModelCard, place: Clinic) -> float | None:
         return None
 
 
+def show_children(expected: Outcome, place: Clinic) -> None:
+    """Show in large print how many children a year are missed and alarmed for, with the model and without it."""
+    missed, _cost = clinic.without_model(place)
+    with st.container(horizontal=True):
+        for title, shown, limits in (
+            ("Missed a year, with the model", expected.missed, True),
+            ("Missed a year, without it", Estimate(missed, missed, missed), False),
+            ("False alarms a year, with the model", expected.alarms, True),
+            ("False alarms a year, without it", Estimate(0, 0, 0), False),
+        ):
+            with st.container(border=True, width=CHILDREN_WIDTH):
+                st.metric(title, f"{shown.value:,.0f}")
+                st.caption(f"95 % interval {shown.low:,.0f}–{shown.high:,.0f}" if limits else "children")
+    st.caption("Without the model, films that no doctor reads anyway are read by nobody.")
+
+
 def show_predictive(card: ModelCard, measured: ClassScores, place: Clinic) -> None:
     """Show how the predictive values hang on the share of pneumonia."""
     values = predictive_values(measured.confusion(card.as_thresholds().decision))
@@ -152,10 +180,15 @@ own = card.as_thresholds().decision
 best = cheapest(card, place)
 expected = outcome(measured.confusion(own), place)
 results = {f"At the model's threshold, {own:.3f}": expected}
+show_children(expected, place)
+for harm in clinic.harms(measured.confusion(own), place):
+    st.error(f"**Harm.** {harm}", icon=":material/dangerous:")
 st.write(clinic.sentence(expected, place))
 if best is not None:
-    results[f"At the cheapest threshold, {best:.3f}"] = outcome(measured.confusion(best), place)
+    results[f"Cheapest on validation films, {best:.3f}"] = chosen = outcome(measured.confusion(best), place)
 st.table(clinic.readable(results), border="horizontal")
+if best is not None and chosen.cost.value > expected.cost.value:
+    st.caption("The threshold that is cheapest on validation films is not the cheaper one on these films.")
 st.caption(
     "In brackets the 95 % interval that the number of measured films allows. It does not tell how far your children, "
     "your machine and your doctors differ from those of the measurement, and that may well be more: compare the films "

@@ -26,7 +26,7 @@ from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import comparison, leaderboard, model_facts
+from pneumo.results import comparison, leaderboard, model_facts, published
 from pneumo.results import curves as model_curves
 from pneumo.results.comparison import Comparison
 from pneumo.results.curves import ModelCurves
@@ -36,6 +36,8 @@ FEWEST, MOST = 2, 5
 # In pixels; three small charts fit beside each other on a desktop, two large ones, and one of either on a telephone.
 SMALL, LARGE = 330, 540
 BAND = "The shade around a curve is its pointwise 95 % band, from a bootstrap that redraws whole patients."
+# The films that published systems were measured on.
+OFFICIAL = "test"
 OWN, SHARED = "Each model's own", "One for all"
 
 
@@ -59,6 +61,12 @@ def verdict(cards: list[ModelCard], split: str, states: dict[str, str]) -> None:
     except ModelError as error:
         st.write(plain(error))
         return
+    if len(pairs) > 1:
+        st.table(comparison.matrix(pairs), border="horizontal")
+        st.caption(
+            "The model of the row against that of the column, in AUROC and accuracy. *Practically equal*: the whole "
+            "interval of the difference lies within 0.02, two films in a hundred. *Unclear*: it may reach further."
+        )
     st.markdown("\n".join(f"- {pair}" for pair in pairs))
     st.caption(
         f"On {pairs[0].films:,} films of {pairs[0].patients:,} patients, each model at its own decision threshold. In "
@@ -66,6 +74,23 @@ def verdict(cards: list[ModelCard], split: str, states: dict[str, str]) -> None:
         "accuracy Tango's interval and an exact test that swaps the models patient by patient. No p-value allows for "
         "the number of pairs: of twenty pairs of equal models, one looks different by chance."
     )
+
+
+def beside_published(cards: list[ModelCard], labels: dict[str, str]) -> None:
+    """Show the accuracy of the models beside that of published systems that the reader chooses."""
+    results = {f"{each.system} ({each.source})": each for each in published.load() if each.accuracy_interval}
+    chosen = st.multiselect(
+        "Published systems, for their accuracy",
+        list(results),
+        key="systems",
+        bind="query-params",
+        placeholder="Choose what others published",
+    )
+    if not chosen:
+        return
+    measured = measured_models.measure(cards, OFFICIAL, labels)
+    st.table(published.beside([results[each] for each in chosen], measured), border="horizontal", hide_index=True)
+    st.caption(published.HOW_TO_READ)
 
 
 def discrimination(
@@ -217,7 +242,10 @@ def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) 
         if not values.empty:
             plot = epochs_plot(values, models, title)
             chart.draw(plot, places, width=SMALL, key=f"compare.training_{figure}")
-    st.caption("A curve that still rises at its end was stopped early; one that falls had begun to learn by heart.")
+    st.caption(
+        "Where a figure is good on training films and bad on validation films, the model learned its films by heart; a "
+        "curve that still improves at its end was stopped early."
+    )
 
 
 st.title("Compare")
@@ -252,8 +280,11 @@ if len(shown) < FEWEST:
     st.write("Choose at least two models that were measured on these films.")
     st.stop()
 
-st.subheader("GateResult")
+st.subheader("Verdict")
 verdict(cards, split, states)
+
+if split == OFFICIAL:
+    beside_published(cards, labels)
 
 models = list(labels.values())
 sections.show(

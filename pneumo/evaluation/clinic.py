@@ -16,6 +16,8 @@ from pneumo.evaluation.metrics import Confusion
 
 # The shares of children with pneumonia that a reader may choose from, in per cent.
 LEAST_SHARE, MOST_SHARE = 1, 60
+# Fewer true alarms than one in ten do harm.
+LEAST_PPV = 0.1
 MODEL, ALL, NONE = "The model decides", "Treat all", "Treat none"
 # A policy that costs more than a quarter of what could be won is drawn no further: it would squash the others.
 WORST_SHOWN = -0.25
@@ -141,6 +143,36 @@ def outcome(cells: Confusion, clinic: Clinic) -> Outcome:
         alarms=intervals.estimate(scaled(alarm, left * (1 - share))),
         cost=intervals.estimate(cost(miss, alarm, clinic)),
     )
+
+
+def without_model(place: Clinic) -> tuple[float, float]:
+    """Return the pneumonias a year that nobody notices, and their cost, where only a doctor reads films.
+
+    The films that she does not read anyway are read by nobody, so that there are no false alarms either.
+    """
+    missed = place.left_to_the_model * place.prevalence
+    return missed, missed * place.miss_cost
+
+
+def harms(cells: Confusion, place: Clinic) -> list[str]:
+    """Say why calls would do more harm than good at a clinic; empty where they would not.
+
+    Raises:
+        ValueError: if a class is missing.
+    """
+    expected, found = outcome(cells, place), []
+    if expected.ppv.value < LEAST_PPV:
+        found.append(
+            f"Of 100 alarms only {expected.ppv.of_100} are a pneumonia. Nobody goes on believing such alarms: choose "
+            "another model or threshold, or ask it about fewer healthy children."
+        )
+    # What each policy costs among the films that no doctor reads anyway, of the same unit as the outcome's.
+    sick, well = place.left_to_the_model * place.prevalence, place.left_to_the_model * (1 - place.prevalence)
+    if expected.cost.value > well * place.alarm_cost:
+        found.append(f"{ALL} does better: at these costs, false alarms for all healthy children are the smaller harm.")
+    if expected.cost.value > sick * place.miss_cost:
+        found.append(f"{NONE} does better: at these costs, missing every pneumonia is the smaller harm.")
+    return found
 
 
 def predictive_values(cells: Confusion) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from pneumo.evaluation.intervals import LEVEL, Estimate, Z
 
 # Standard errors below it are rounding: the smallest that 10,000 films of each class can have is 5e-9.
 _ROUNDING = 1e-12
+# Two films in a hundred, or as much of an AUROC.
+EQUAL = 0.02
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Difference(Estimate):
     def told_apart(self) -> bool:
         """Whether both the interval leaves out 0 and the test rejects that the models are equally good."""
         return self.known and self.p_value < 1 - LEVEL and not self.low <= 0 <= self.high
+
+    @property
+    def practically_equal(self) -> bool:
+        """Whether the whole interval lies within `EQUAL` of 0: if there is a difference, it is too small to matter."""
+        return self.known and -EQUAL < self.low and self.high < EQUAL
 
     def __str__(self) -> str:
         """Return the figure with three decimals and its p-value, as in ``0.012 (−0.004–0.028, p = 0.134)``."""

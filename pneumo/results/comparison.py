@@ -15,6 +15,7 @@ from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import markdown_tables, model_facts
 
+BETTER, WORSE, ALIKE, UNCLEAR = "better", "worse", "practically equal", "unclear"
 # What two models' predictions have in common where they were measured on the same films.
 _SAME = ["file", "patient", "label"]
 
@@ -55,25 +56,27 @@ class Comparison:
 
     @property
     def first_is_better(self) -> bool:
-        """Whether the first is shown to be better, in AUROC or in accuracy."""
-        return any(each.told_apart and each.value > 0 for each in (self.auroc, self.accuracy))
+        """Whether the first is shown to be better, in AUROC or in accuracy, by more than is practically equal."""
+        return BETTER in (_word(self.auroc), _word(self.accuracy))
 
     @property
     def second_is_better(self) -> bool:
         """Whether the second is."""
-        return any(each.told_apart and each.value < 0 for each in (self.auroc, self.accuracy))
+        return WORSE in (_word(self.auroc), _word(self.accuracy))
 
     def __str__(self) -> str:
         """Return the result as one sentence, as in ``A beats B in AUROC by 0.012 (0.004–0.021, p = 0.003); in …``."""
         both = f"{self.first_title} and {self.second_title}"
         one, other = self._clause("AUROC", self.auroc, both), self._clause("accuracy", self.accuracy, "they")
-        if self.auroc.told_apart and self.accuracy.told_apart and self.auroc.value * self.accuracy.value > 0:
+        if _word(self.auroc) == _word(self.accuracy) in (BETTER, WORSE):
             other = f"in accuracy by {self.accuracy if self.accuracy.value > 0 else -self.accuracy}"
         return f"{one[0].upper()}{one[1:]}; {other}."
 
     def _clause(self, figure: str, difference: Difference, both: str) -> str:
+        cells = str(difference).replace(" (", ", ", 1)
+        if difference.practically_equal:
+            return f"in {figure} {both} are practically equal (difference {cells}"
         if not difference.told_apart:
-            cells = str(difference).replace(" (", ", ", 1)
             return f"in {figure} {both} cannot be told apart (difference {cells}"
         winner, loser = self.first_title, self.second_title
         if difference.value < 0:
@@ -147,6 +150,37 @@ def against(name: str, others: Iterable[str], split: str = "test", folder: Path 
             if theirs[_SAME].equals(own[_SAME]):
                 pairs.append(compare(name, other, split, folder))
     return pairs
+
+
+def matrix(pairs: Sequence[Comparison]) -> pd.DataFrame:
+    """Return how each model compares with each other: the model of the row against that of the column, in words.
+
+    Args:
+        pairs: as `all_pairs` returns them.
+
+    Returns:
+        One row and one column a model, by their titles: `BETTER`, `WORSE`, `ALIKE` or `UNCLEAR`, of AUROC and accuracy
+        apart where the two differ; a dash on the diagonal.
+    """
+    titles = list(dict.fromkeys(title for pair in pairs for title in (pair.first_title, pair.second_title)))
+    shown = pd.DataFrame("–", index=titles, columns=titles)
+    for pair in pairs:
+        shown.loc[pair.first_title, pair.second_title] = _cell(pair.auroc, pair.accuracy)
+        shown.loc[pair.second_title, pair.first_title] = _cell(-pair.auroc, -pair.accuracy)
+    return shown
+
+
+def _cell(auroc: Difference, accuracy: Difference) -> str:
+    by_auroc, by_accuracy = _word(auroc), _word(accuracy)
+    return by_auroc if by_auroc == by_accuracy else f"AUROC {by_auroc}, accuracy {by_accuracy}"
+
+
+def _word(difference: Difference) -> str:
+    if difference.practically_equal:
+        return ALIKE
+    if not difference.told_apart:
+        return UNCLEAR
+    return BETTER if difference.value > 0 else WORSE
 
 
 def predictions(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Published results of other systems, from ``published.csv``; none was measured by pneumo."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,26 @@ def readable(results: list[Published]) -> pd.DataFrame:
         for each in results
     ]
     return pd.DataFrame(rows)
+
+
+def beside(results: Iterable[Published], measurements: Iterable["Measurement"]) -> pd.DataFrame:
+    """Return accuracies on the official test split for reading, the highest first: ``System, Accuracy, Source``.
+
+    Args:
+        results: published ones with an `Published.accuracy_interval`.
+        measurements: of models on that split.
+    """
+    rows = [(each.label, each.metrics.accuracy, "measured here") for each in measurements]
+    rows += [
+        (each.system, each.accuracy_interval, f"published: {'; '.join(filter(None, [each.source, each.note]))}")
+        for each in results
+        if each.accuracy_interval
+    ]
+    rows.sort(key=lambda row: -row[1].value)
+    return pd.DataFrame(
+        [(system, accuracy.percent, source) for system, accuracy, source in rows],
+        columns=["System", "Accuracy", "Source"],
+    )
 
 
 def rebuilt(results: Sequence[Published], measurements: Sequence["Measurement"]) -> pd.DataFrame:

@@ -79,7 +79,7 @@ def test_the_cheapest_threshold_is_chosen_on_validation_films(models):
         curves.class_scores(card, "val_shifted", models), Clinic.of(PRESETS["triage"].values)
     )
 
-    assert f"At the cheapest threshold, {best:.3f}" in run().table[0].value.columns
+    assert f"Cheapest on validation films, {best:.3f}" in run().table[0].value.columns
 
 
 def test_a_model_without_validation_films_has_no_cheapest_threshold(models, write_model):
@@ -119,3 +119,27 @@ def test_a_model_that_does_far_worse_elsewhere_is_warned_of(models, write_model)
 
     assert warning.value == elsewhere.warning(store.read_card("good", models), models)
     assert "40 films of Shenzhen" in warning.value
+
+
+def test_children_stand_in_large_print_with_the_model_and_without_it(models):
+    app = run()
+
+    place = Clinic.of(PRESETS["triage"].values)
+    card = store.read_card("good", models)
+    expected = clinic.outcome(curves.class_scores(card, "test", models).confusion(0.5), place)
+    assert [each.value for each in app.metric] == [
+        f"{expected.missed.value:,.0f}",
+        "1,050",
+        f"{expected.alarms.value:,.0f}",
+        "0",
+    ]
+
+
+def test_a_setting_that_does_harm_says_so_in_red(models):
+    assert not run().error
+
+    app = run(model="MIDDLING", share="1", miss_cost="1", alarm_cost="500")
+
+    assert not app.exception
+    assert all(each.value.startswith("**Harm.**") for each in app.error)
+    assert any("Treat none does better" in each.value for each in app.error)

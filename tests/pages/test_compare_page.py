@@ -160,3 +160,21 @@ def test_the_shipped_models_are_compared_without_error(monkeypatch):
     monkeypatch.delenv("PNEUMO_MODELS", raising=False)
 
     assert not run().exception
+
+
+def test_more_than_two_models_get_a_matrix_and_two_get_none(models):
+    assert not any("GOOD" in each.value.index for each in run(section="Scores", split="Validation").table)
+
+    app = run(section="Scores", split="Validation", models=["GOOD", "MIDDLING", "POOR"])
+
+    pairs = comparison.all_pairs(["good", "middling", "poor"], "val", models)
+    assert app.table[0].value.to_numpy().tolist() == comparison.matrix(pairs).to_numpy().tolist()
+
+
+def test_published_systems_stand_beside_models_on_the_official_test_alone(models):
+    app = run(section="Scores")
+    app.multiselect(key="systems").set_value(["VGG16 (Rajaraman 2018)"]).run()
+
+    assert not app.exception
+    assert set(app.table[0].value["System"]) == {"GOOD", "MIDDLING", "VGG16"}
+    assert len(run(section="Scores", split="Validation").multiselect) == 1

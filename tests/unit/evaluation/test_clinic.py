@@ -192,3 +192,25 @@ def test_outcomes_are_shown_with_their_intervals():
     assert "In a year of 1,000 films" in said
     never = outcome(Confusion(0, 4, 4, 0), EVEN_COSTS)
     assert clinic.readable({"Never": never}).loc["Of alarms, true (PPV)", "Never"] == "–"
+
+
+def test_without_the_model_what_no_doctor_reads_is_missed():
+    place = Clinic(prevalence=0.3, films=1000, miss_cost=50, alarm_cost=5, read_share=0.2)
+
+    assert clinic.without_model(place) == pytest.approx((240, 12_000))
+
+
+@pytest.mark.parametrize(
+    ("cells", "place", "said"),
+    [
+        (Confusion(95, 5, 90, 10), Clinic(0.3, 1000, 50, 5, 0), []),
+        (Confusion(95, 5, 90, 10), Clinic(0.01, 1000, 500, 1, 0), ["Of 100 alarms only 9 are"]),
+        (Confusion(50, 50, 90, 10), Clinic(0.5, 1000, 100, 1, 0), ["Treat all does better"]),
+        (Confusion(95, 5, 10, 90), Clinic(0.5, 1000, 1, 100, 0), ["Treat none does better"]),
+    ],
+)
+def test_calls_that_do_harm_are_said_to(cells, place, said):
+    found = clinic.harms(cells, place)
+
+    assert len(found) == len(said)
+    assert all(text in harm for text, harm in zip(said, found, strict=True))

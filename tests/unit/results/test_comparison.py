@@ -11,7 +11,7 @@ from pneumo.cli import app
 from pneumo.errors import ModelError
 from pneumo.evaluation.comparison import Difference, delong, interval, mcnemar
 from pneumo.model_store import store
-from pneumo.results.comparison import Comparison, compare, markdown
+from pneumo.results.comparison import Comparison, all_pairs, compare, markdown, matrix
 
 FILMS = 120
 
@@ -130,14 +130,14 @@ def told(auroc, accuracy):
 
 
 def test_a_comparison_is_one_sentence_of_plain_words():
-    ahead, behind, level = (0.02, 0.01, 0.003), (-0.02, 0.01, 0.003), (0.004, 0.014, 0.6)
+    ahead, behind, level = (0.02, 0.01, 0.003), (-0.02, 0.01, 0.003), (0.004, 0.024, 0.6)
 
     assert told(ahead, level) == (
         "A beats B in AUROC by 0.020 (0.010–0.030, p = 0.003); "
-        "in accuracy they cannot be told apart (difference 0.004, −0.010–0.018, p = 0.600)."
+        "in accuracy they cannot be told apart (difference 0.004, −0.020–0.028, p = 0.600)."
     )
     assert told(level, behind) == (
-        "In AUROC A and B cannot be told apart (difference 0.004, −0.010–0.018, p = 0.600); "
+        "In AUROC A and B cannot be told apart (difference 0.004, −0.020–0.028, p = 0.600); "
         "B beats A in accuracy by 0.020 (0.010–0.030, p = 0.003)."
     )
     assert told(ahead, ahead).endswith("; in accuracy by 0.020 (0.010–0.030, p = 0.003).")
@@ -221,3 +221,22 @@ def test_a_comparison_that_cannot_be_made_says_why_and_exits_with_2(models, argu
     assert result.exit_code == 2
     assert result.stdout == ""
     assert complaint in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_difference_too_small_to_matter_is_practically_equal_whatever_its_p_value():
+    small = (0.003, 0.002, 0.04)
+
+    assert told(small, (0.0, 0.016, 1.0)) == (
+        "In AUROC A and B are practically equal (difference 0.003, 0.001–0.005, p = 0.040); "
+        "in accuracy they are practically equal (difference 0.000, −0.016–0.016, p = 1.000)."
+    )
+
+
+def test_more_than_two_models_are_a_matrix_that_reads_both_ways(models):
+    shown = matrix(all_pairs(["good", "poor", "alike"], "test", models))
+
+    assert shown.loc["Good", "Poor"] == "better" and shown.loc["Poor", "Good"] == "worse"
+    assert [shown.loc[each, each] for each in shown.index] == ["–"] * 3
+    pair = compare("good", "alike", "test", models)
+    assert not (pair.first_is_better or pair.second_is_better)
+    assert shown.loc["Good", "Alike"] == shown.loc["Alike", "Good"]

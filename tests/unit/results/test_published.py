@@ -153,3 +153,15 @@ def test_where_the_rebuilt_one_is_not_higher_is_said(tmp_path):
         "Higher than every published figure: A. Not higher: B (20.0 % against 60.0 % on films not stated). "
         "No accuracy was published: C."
     )
+
+
+def test_published_accuracies_stand_beside_those_measured_here_the_highest_first(tmp_path):
+    ours = [measured_model(tmp_path, "ours", [0.1, 0.2, 0.7, 0.8, 0.9])]
+
+    shown = published.beside([result(accuracy=0.9, note="chosen on test"), result(accuracy=0.8, split="val")], ours)
+
+    assert shown[["System", "Source"]].to_numpy().tolist() == [
+        ["OURS", "measured here"],
+        ["CNN", "published: Someone 2020; chosen on test"],
+    ]
+    assert shown["Accuracy"].iloc[1].startswith("90.0 % (")
