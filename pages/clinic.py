@@ -26,8 +26,8 @@ from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.results import curves
 
-# In pixels; four fit beside each other on a desktop, and two on a telephone.
-CHILDREN_WIDTH = 265
+# In pixels; both fit beside each other on a desktop, and one on a telephone, with two figures each.
+POLICY_WIDTH, FIGURE_WIDTH = 355, 150
 START = PRESETS["triage"].values
 
 
@@ -107,16 +107,20 @@ def cheapest(card: ModelCard, place: Clinic) -> float | None:
 def show_children(expected: Outcome, place: Clinic) -> None:
     """Show in large print how many children a year are missed and alarmed for, with the model and without it."""
     missed, _cost = clinic.without_model(place)
+    policies = {
+        "With the model": (expected.missed, expected.alarms),
+        "Without it": (Estimate(missed, missed, missed), Estimate(0, 0, 0)),
+    }
     with st.container(horizontal=True):
-        for title, shown, limits in (
-            ("Missed a year, with the model", expected.missed, True),
-            ("Missed a year, without it", Estimate(missed, missed, missed), False),
-            ("False alarms a year, with the model", expected.alarms, True),
-            ("False alarms a year, without it", Estimate(0, 0, 0), False),
-        ):
-            with st.container(border=True, width=CHILDREN_WIDTH):
-                st.metric(title, f"{shown.value:,.0f}")
-                st.caption(f"95 % interval {shown.low:,.0f}–{shown.high:,.0f}" if limits else "children")
+        for policy, (misses, alarms) in policies.items():
+            with st.container(border=True, width=POLICY_WIDTH):
+                st.markdown(f"**{policy}**")
+                with st.container(horizontal=True):
+                    for title, shown in (("Missed a year", misses), ("False alarms a year", alarms)):
+                        with st.container(width=FIGURE_WIDTH):
+                            st.metric(title, f"{shown.value:,.0f}")
+                            if shown.low < shown.high:
+                                st.caption(f"95 % interval {shown.low:,.0f}–{shown.high:,.0f}")
     st.caption("Without the model, films that no doctor reads anyway are read by nobody.")
 
 
