@@ -44,7 +44,7 @@ class Difference(Estimate):
     @property
     def practically_equal(self) -> bool:
         """Whether the whole interval lies within `EQUAL` of 0: if there is a difference, it is too small to matter."""
-        return self.known and -EQUAL < self.low and self.high < EQUAL
+        return self.known and self.low > -EQUAL and self.high < EQUAL
 
     def __str__(self) -> str:
         """Return the figure with three decimals and its p-value, as in ``0.012 (−0.004–0.028, p = 0.134)``."""
