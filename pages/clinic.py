@@ -5,7 +5,7 @@ import streamlit as st
 import pneumo
 from pages.parts.charts.clinic import cost_plot, decision_plot, predictive_plot
 from pages.parts.models import measured_models
-from pages.parts.shared import chart, sections
+from pages.parts.shared import chart, sections, source
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation import clinic
@@ -208,3 +208,4 @@ sections.show(
     },
     key="clinic.curve",
 )
+source.show("clinic")

@@ -19,7 +19,7 @@ from pages.parts.charts.curves import (
     score_plot,
 )
 from pages.parts.models import measured_models
-from pages.parts.shared import address, chart, sections
+from pages.parts.shared import address, chart, sections, source
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation.intervals import Estimate
@@ -297,3 +297,4 @@ sections.show(
     },
     key="compare.section",
 )
+source.show("compare")

@@ -10,7 +10,7 @@ import pneumo
 from pages.parts.charts import style
 from pages.parts.data import catalogue, data_folder
 from pages.parts.models import measured_models
-from pages.parts.shared import chart, chart_with_table, sections, spreadsheet
+from pages.parts.shared import chart, chart_with_table, sections, source, spreadsheet
 from pages.parts.shared.plain import plain
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import pathogen
@@ -190,3 +190,4 @@ sections.show(
     },
     key="failures.section",
 )
+source.show("failures")

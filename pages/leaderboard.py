@@ -6,7 +6,7 @@ import pneumo
 from pages.parts.charts import leaderboard_table
 from pages.parts.charts.published import rebuilt_plot
 from pages.parts.models import measured_models
-from pages.parts.shared import address, chart_with_table, public, spreadsheet, streamlit_internals
+from pages.parts.shared import address, chart_with_table, public, source, spreadsheet, streamlit_internals
 from pages.parts.shared.plain import plain
 from pneumo.errors import PneumoError
 from pneumo.labels import EXTERNAL_SPLIT, split_of
@@ -169,3 +169,4 @@ if with_published:
     st.caption(f"Rows marked *published*: {published.HOW_TO_READ}")
 if split == OFFICIAL:
     show_rebuilt(measurements)
+source.show("leaderboard")

@@ -8,7 +8,7 @@ from pages.parts.charts import dataset
 from pages.parts.charts.shortcuts import baseline_plot, embedding_plot, shift_plot, trait_plot
 from pages.parts.data import catalogue, data_folder
 from pages.parts.data.catalogue import Catalogue
-from pages.parts.shared import chart_with_table, sections
+from pages.parts.shared import chart_with_table, sections, source
 from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, kaggle, samples, shortcuts
 from pneumo.datasets import summary as data_summary
@@ -217,3 +217,4 @@ sections.show(
     },
     key="leaks.section",
 )
+source.show("leaks")

@@ -4,16 +4,21 @@ import streamlit as st
 
 import pneumo
 from pages.parts.charts import style
+from pages.parts.charts.curves import ROC, band_plot
+from pages.parts.charts.studies import ablation_plot, trials_plot
 from pages.parts.models import measured_models
-from pages.parts.shared import chart
+from pages.parts.shared import chart, chart_with_table, source
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
-from pneumo.labels import in_groups
+from pneumo.labels import in_groups, split_of
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
-from pneumo.results import markdown_tables, model_card, model_facts
+from pneumo.results import curves, leaderboard, markdown_tables, model_card, model_facts, studies
 from pneumo.results.leaderboard import Measurement
 from pneumo.results.model_card import Item
+
+# In pixels; two charts fit beside each other on a desktop, one on a telephone.
+CHART = 540
 
 
 def every_card() -> list[ModelCard]:
@@ -54,6 +59,100 @@ def training(card: ModelCard) -> None:
     )
 
 
+def show_calls(card: ModelCard, measurements: dict[str, Measurement]) -> None:
+    """Show on the films that count most how often the model is right: its ROC curve and its calls, in words."""
+    split = next((each for each in measurements if class_counts(measurements[each])), None)
+    if split is None:
+        return
+    cells = measurements[split].metrics.confusion
+    drawn = curves.draw(card, split, card.title)
+    st.markdown(f"**{split_of(split).title}.** {model_card.matrix_text(cells)}")
+    places = st.container(horizontal=True)
+    roc = places.container(width=CHART)
+    plot = band_plot(curves.stacked([drawn], "roc"), curves.operating_points([drawn], "roc"), [card.title], ROC)
+    chart.draw(plot, roc, key="model_card.roc", alt="ROC curve.")
+    roc.caption(
+        f"AUROC {measurements[split].metrics.auroc}: how often a film with pneumonia gets a higher probability than a "
+        "normal one. The diamond is the decision threshold."
+    )
+    matrix = places.container(width=CHART)
+    plot = style.confusion_plot(leaderboard.confusion_table(cells), "Films by truth and call")
+    chart.draw(plot, matrix, key="model_card.confusion", alt="Confusion matrix; the sentence above has its counts.")
+    matrix.caption("A row counts the films of one truth by what the model called them; its shares add up to 100 %.")
+
+
+def class_counts(measurement: Measurement) -> bool:
+    """Return whether films of both classes were measured."""
+    cells = measurement.metrics.confusion
+    return bool(cells.sick and cells.well)
+
+
+@st.fragment
+def show_layers(card: ModelCard) -> None:
+    """Show what the network is made of, once the reader unfolds it."""
+    folded = st.expander(
+        f"Layers and parameters: {card.parameters:,} weights",
+        icon=":material/layers:",
+        key="model_card.layers",
+        on_change="rerun",
+    )
+    if folded.open:
+        try:
+            layers = model_facts.layer_kinds(card)
+        except ModelError as error:
+            folded.write(plain(error))
+            return
+        shown = layers.rename(columns={"kind": "Kind of layer", "layers": "Layers", "parameters": "Parameters"})
+        folded.table(shown, border="horizontal", hide_index=True)
+
+
+@st.fragment
+def show_commands(card: ModelCard) -> None:
+    """Show the commands with a button to copy each, once the reader unfolds them."""
+    folded = st.expander(
+        "Commands to copy", icon=":material/content_copy:", key="model_card.commands", on_change="rerun"
+    )
+    if folded.open:
+        for title, command in model_card.commands(card).items():
+            folded.caption(title)
+            folded.code(command, language=None)
+
+
+def show_studies(card: ModelCard) -> None:
+    """Show what was tried before this model: the trials of its search, and what its recipe is worth without a part."""
+    trials, runs = studies.trials(card), studies.ablation(card)
+    if not trials.empty:
+        chart_with_table.show(
+            trials_plot(trials),
+            trials,
+            key="model_card.trials",
+            alt_text="Trials of the search by parameters and AUROC; the table has the figures.",
+        )
+        st.caption(
+            "Each mark is a small CNN that was tried; the best one on the validation films, cropped and exposed anew, "
+            "was trained again in full and is this model."
+        )
+    if not runs.empty:
+        chart_with_table.show(
+            ablation_plot(runs),
+            runs,
+            key="model_card.ablation",
+            alt_text="Change of the AUROC for each part of the recipe; the table has the figures.",
+        )
+        st.caption(
+            "Measured on smaller and shorter trainings of this recipe, a dot a seed: left of the line the recipe is "
+            "better as it is."
+        )
+
+
+def show_guidelines(items: list[Item]) -> None:
+    """Show what the reporting guidelines ask for, each folded."""
+    st.subheader("Reporting guidelines")
+    st.caption("What CLAIM 2024 and TRIPOD+AI ask for, in our words, and where it is told, or why it is not.")
+    for guideline in dict.fromkeys(item.guideline for item in items):
+        show_items(guideline, [item for item in items if item.guideline == guideline])
+
+
 @st.fragment
 def show_items(guideline: str, items: list[Item]) -> None:
     """Show what a guideline asks for, once the reader unfolds it."""
@@ -77,7 +176,8 @@ if not cards:
     st.stop()
 card = measured_models.choose_model(cards)
 try:
-    parts = model_card.sections(card, measurements_of(card))
+    measurements = measurements_of(card)
+    parts = model_card.sections(card, measurements)
     items = model_card.checklist(card)
 except ModelError as error:
     st.write(plain(error))
@@ -92,16 +192,21 @@ st.download_button(
     on_click="ignore",
 )
 for title, text in parts.items():
+    if title == "Hashes":
+        show_guidelines(items)
     st.subheader(title)
-    st.markdown(markdown_tables.unbroken(text))
-    if title == "Training":
-        try:
+    if title != "How to start":
+        st.markdown(markdown_tables.unbroken(text))
+    try:
+        if title == "At a glance":
+            show_calls(card, measurements)
+        elif title == "Model details":
+            show_layers(card)
+        elif title == "How to start":
+            show_commands(card)
+        elif title == "Training":
             training(card)
-        except ModelError as error:
-            st.write(plain(error))
-
-st.subheader("Reporting guidelines")
-st.caption("What CLAIM 2024 and TRIPOD+AI ask for, in our words, and where it is told, or why it is not.")
-for guideline in dict.fromkeys(item.guideline for item in items):
-    listed = [item for item in items if item.guideline == guideline]
-    show_items(guideline, listed)
+            show_studies(card)
+    except ModelError as error:
+        st.write(plain(error))
+source.show("model_card")

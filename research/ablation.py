@@ -26,6 +26,7 @@ from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.preprocessing import crops
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.results import markdown_tables
+from pneumo.results.studies import FULL, INGREDIENTS
 
 if TYPE_CHECKING:
     from pneumo.training.films import Films, Report, Stage
@@ -63,19 +64,16 @@ class Change:
         return dataclasses.replace(recipe, augmentation=augmentation, **self.recipe)
 
 
-FULL = "full"
 CHANGES = {
-    FULL: Change("The recipe as it is"),
-    "no_crop": Change("Without random crops", augmentation={"min_area": 1.0, "max_stretch": 1.0}),
-    "no_exposure": Change(
-        "Without brightness, contrast and gamma", augmentation={"brightness": 0.0, "contrast": 0.0, "gamma": 0.0}
-    ),
-    "no_mirror": Change("Without mirroring", augmentation={"flip": 0.0}),
-    "no_views": Change("Without any augmentation", augmentation=dataclasses.asdict(Augmentation(1, 1, 0, 0, 0, 0))),
-    "no_average": Change("Without the moving average of the weights", {"average": 0.0}),
-    "no_imagenet": Change("From random weights, not ImageNet's", pretrained=False),
-    "smoothing": Change("With label smoothing of 0.1", {"label_smoothing": 0.1}),
-    "lungs": Change("On the box of the lungs, not the whole film", view=crops.LUNGS),
+    FULL: Change(INGREDIENTS[FULL]),
+    "no_crop": Change(INGREDIENTS["no_crop"], augmentation={"min_area": 1.0, "max_stretch": 1.0}),
+    "no_exposure": Change(INGREDIENTS["no_exposure"], augmentation={"brightness": 0.0, "contrast": 0.0, "gamma": 0.0}),
+    "no_mirror": Change(INGREDIENTS["no_mirror"], augmentation={"flip": 0.0}),
+    "no_views": Change(INGREDIENTS["no_views"], augmentation=dataclasses.asdict(Augmentation(1, 1, 0, 0, 0, 0))),
+    "no_average": Change(INGREDIENTS["no_average"], {"average": 0.0}),
+    "no_imagenet": Change(INGREDIENTS["no_imagenet"], pretrained=False),
+    "smoothing": Change(INGREDIENTS["smoothing"], {"label_smoothing": 0.1}),
+    "lungs": Change(INGREDIENTS["lungs"], view=crops.LUNGS),
 }
 
 

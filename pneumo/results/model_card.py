@@ -12,11 +12,12 @@ import pandas as pd
 import pneumo
 from pneumo import labels
 from pneumo.errors import PneumoError
+from pneumo.evaluation.metrics import Confusion
 from pneumo.labels import EXTERNAL_SPLIT
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
-from pneumo.results import leaderboard, markdown_tables, model_facts
+from pneumo.results import elsewhere, leaderboard, markdown_tables, model_facts
 from pneumo.results.leaderboard import Measurement
 
 _TASKS = {
@@ -38,7 +39,6 @@ _TRAINING = (
     "Epochs",
     "Films",
     "Split rule",
-    "Data fingerprint",
     "Rule",
     "Members",
     "Calibration",
@@ -48,6 +48,8 @@ _TRAINING = (
 )
 
 
+# What a card writes between a file of weights and its hash.
+_HASH = " (sha256 "
 CHECKLIST = Path(__file__).with_name("checklist.csv")
 COLUMNS = ["guideline", "item", "asks", "status", "needs", "reason"]
 MET, IN_PART, NOT_MET, NOT_APPLICABLE = "met", "in part", "not met", "does not apply"
@@ -98,22 +100,24 @@ class Item:
     reason: str
 
 
-def sections(card: ModelCard, measurements: Mapping[str, Measurement]) -> dict[str, str]:
-    """Return the sections of a model's card, title → Markdown.
+def sections(card: ModelCard, measurements: Mapping[str, Measurement], folder: Path | None = None) -> dict[str, str]:
+    """Return the sections of a model's card, title → Markdown; hashes come last.
 
     Args:
         card: of the model.
         measurements: of a classifier, by split; none is read from its card.
+        folder: the folder of model folders.
 
     Raises:
         ModelError: if the card holds something else than it should.
     """
     facts = model_facts.card_facts(card)
     return {
+        "At a glance": _glance(card, folder),
         "Model details": _details(card, facts),
         "Uses": _uses(),
         "Bias, risks and limits": _limits(card, measurements),
-        "How to start": _start(card),
+        "How to start": _start(card, folder),
         "Training": markdown_tables.named({name: facts[name] for name in _TRAINING if name in facts}),
         "Evaluation": _evaluation(card, measurements),
         "Environmental impact": _environment(facts),
@@ -123,7 +127,40 @@ def sections(card: ModelCard, measurements: Mapping[str, Measurement]) -> dict[s
             f"{pneumo.__version__}, `{card.name}`, with the first digits of its "
             f"SHA-256: {card.sha256[:12]}."
         ),
+        "Hashes": markdown_tables.named(
+            {
+                "model.keras (SHA-256)": card.sha256,
+                "Films (fingerprint)": card.training.get("data_fingerprint", ""),
+                "Started from": card.initial_weights if _HASH in card.initial_weights else "",
+            }
+        ),
     }
+
+
+def commands(card: ModelCard, folder: Path | None = None) -> dict[str, str]:
+    """Return the commands that use a model, make it, measure it, and compare it, by what they do."""
+    used = _COMMANDS.get(card.task, f"predict film.png --model {card.name}")
+    made = f"train {card.name} --data data/chest_xray"
+    if card.architecture == "cnn_search":
+        made = "search --data data/chest_xray"
+    elif "imagenet" in card.initial_weights.lower():
+        made += " --weights imagenet"
+    if "hospitals" in card.training:
+        made += " --hospitals data/hospitals"
+    found = {"Use": used, "Make": made, "Measure": f"evaluate {card.name} --data data/chest_xray --split test"}
+    others = [each.name for each in store.catalogue(folder).cards if each.name != card.name]
+    if card.task == CLASSIFICATION and others:
+        found["Compare"] = f"compare {card.name} {others[0]}"
+    return {title: f"python -m pneumo {command}" for title, command in found.items()}
+
+
+def matrix_text(cells: Confusion) -> str:
+    """Say in words what a confusion matrix counts."""
+    return (
+        f"Of {cells.sick:,} films with pneumonia it finds {cells.true_positive:,} and misses {cells.false_negative:,}; "
+        f"of {cells.well:,} normal films it calls {cells.true_negative:,} normal and raises {cells.false_positive:,} "
+        "false alarms."
+    )
 
 
 def markdown(card: ModelCard, parts: Mapping[str, str], listed: Iterable[Item]) -> str:
@@ -198,6 +235,31 @@ def evaluation_table(measurements: Mapping[str, Measurement]) -> pd.DataFrame:
     return shown
 
 
+def _glance(card: ModelCard, folder: Path | None) -> str:
+    points = {"What for": f"It {_TASKS[card.task]}, frontal films of children of one to five years. For study alone."}
+    if card.task == CLASSIFICATION:
+        own, others = elsewhere.at_home(card, folder), elsewhere.at_others(card, folder)
+        if own:
+            split = labels.in_sentence(own.splits[0])
+            given = leaderboard.decided(card, own.splits[0], folder)
+            points["How good"] = (
+                f"At its own hospital ({split}, {own.films:,} films) it finds {own.cells.sensitivity.of_100} of 100 "
+                f"pneumonias and raises {own.cells.alarms.of_100} false alarms per 100 normal films. With three "
+                f"answers it says “cannot say” of {100 - given.coverage.of_100} films in 100."
+            )
+        points["Elsewhere"] = (
+            f"At other hospitals ({others.hospitals}, {others.films:,} films) it finds "
+            f"{others.cells.sensitivity.of_100} of 100, with {others.cells.alarms.of_100} false alarms per 100."
+            if others
+            else "Not measured at another hospital."
+        )
+    points["Not for"] = (
+        "The care of a patient; adults; side views; any disease but pneumonia; another hospital's films before it was "
+        "measured on them."
+    )
+    return markdown_tables.named(points)
+
+
 def _details(card: ModelCard, facts: Mapping[str, str]) -> str:
     return markdown_tables.named(
         {
@@ -205,11 +267,10 @@ def _details(card: ModelCard, facts: Mapping[str, str]) -> str:
             "Kind": card.family,
             "Architecture": facts.get("Architecture", ""),
             "Weights": f"{card.parameters:,}; {card.size_bytes / 1e6:.1f} MB",
-            "Started from": card.initial_weights,
+            "Started from": card.initial_weights.split(_HASH)[0],
             "Stands for the published system": card.seed_system or "none",
             "Official test split opened": model_facts.times(len(card.test_openings)),
             "Made by": f"pneumo {pneumo.__version__}, MIT licence",
-            "SHA-256 of model.keras": card.sha256,
         }
     )
 
@@ -240,10 +301,9 @@ def _limits(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:
     return markdown_tables.bullets(points)
 
 
-def _start(card: ModelCard) -> str:
-    command = _COMMANDS.get(card.task, f"predict film.png --model {card.name}")
+def _start(card: ModelCard, folder: Path | None) -> str:
     # A page loads a highlighter for every language there is when it meets a block of code.
-    return f"`python -m pneumo {command}`"
+    return markdown_tables.named({title: f"`{command}`" for title, command in commands(card, folder).items()})
 
 
 def _evaluation(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:

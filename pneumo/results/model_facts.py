@@ -1,6 +1,9 @@
 """One model in words: the facts and figures of its card, and its training history."""
 
+import io
+import json
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -67,6 +70,50 @@ def read_curves(card: ModelCard, folder: Path | None = None) -> pd.DataFrame:
     except (ValueError, TypeError) as error:
         raise ModelError(f"{card.name}/history.csv is damaged ({error}). Restore it or retrain the model.") from error
     return training_curves(history)
+
+
+def layer_kinds(card: ModelCard, folder: Path | None = None) -> pd.DataFrame:
+    """Return what a network is made of, read from its file without Keras, the kind with most parameters first.
+
+    Returns:
+        ``kind`` (Keras' name of the layer), ``layers``, ``parameters``.
+
+    Raises:
+        ModelError: if its file is missing or damaged.
+    """
+    import h5py
+
+    path = (folder or store.models_folder()) / card.name / "model.keras"
+    parameters: Counter[str] = Counter()
+
+    def count(name: str, item: Any) -> None:
+        *above, _place = name.split("/")
+        if isinstance(item, h5py.Dataset) and above[0] == "layers" and above[-1] == "vars":
+            parameters[re.sub(r"_\d+$", "", above[-2])] += item.size
+
+    try:
+        with zipfile.ZipFile(path) as file:
+            layers = Counter(_layers(json.loads(file.read("config.json"))))
+            with h5py.File(io.BytesIO(file.read("model.weights.h5"))) as weights:
+                weights.visititems(count)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} cannot be read ({error}). Restore it or retrain the model.") from error
+    rows = [(kind, number, parameters[_snake_case(kind)]) for kind, number in layers.items()]
+    table = pd.DataFrame(rows, columns=["kind", "layers", "parameters"])
+    return table.sort_values(["parameters", "layers"], ascending=False, kind="stable", ignore_index=True)
+
+
+def _layers(config: dict[str, Any]) -> Iterator[str]:
+    for layer in config["config"].get("layers", ()):
+        if "layers" in layer["config"]:
+            yield from _layers(layer)
+        else:
+            yield layer["class_name"]
+
+
+def _snake_case(kind: str) -> str:
+    # As Keras names the groups of its weights.
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", kind)).lower()
 
 
 def card_facts(card: ModelCard) -> dict[str, str]:

@@ -21,10 +21,11 @@ def test_the_card_of_the_best_model_is_shown(models):
 
     card = store.read_card("good", models)
     assert not app.exception
-    assert app.subheader[0].value == "Model details"
+    assert [app.subheader[0].value, app.subheader[-1].value] == ["At a glance", "Hashes"]
     assert "good".rjust(64, "0") in text(app)
     assert str(leaderboard.measure(card, "test", folder=models).metrics.auroc) in unbound(text(app))
-    assert len(app.get("vega_lite_chart")) == 3
+    # ROC curve, confusion matrix, and three figures by epoch.
+    assert len(app.get("vega_lite_chart")) == 5
     assert not app.table
 
 
@@ -81,7 +82,7 @@ def test_a_broken_history_costs_a_sentence(models):
 
     assert not app.exception
     assert "history.csv is damaged" in text(app)
-    assert app.subheader[-1].value == "Reporting guidelines"
+    assert app.subheader[-1].value == "Hashes"
 
 
 def test_a_damaged_card_costs_a_sentence(models):
@@ -111,3 +112,36 @@ def test_a_shipped_model_of_every_kind_has_a_card(monkeypatch):
         app.selectbox(key="shared.model").set_value(card.name).run()
         assert not app.exception
         assert card.sha256 in text(app)
+
+
+def test_the_calls_are_told_in_words_beside_their_charts(models):
+    card = store.read_card("good", models)
+    cells = leaderboard.measure(card, "test", folder=models).metrics.confusion
+
+    assert model_card.matrix_text(cells) in text(run())
+
+
+def test_commands_to_copy_are_unfolded_on_demand(models):
+    assert not run().code
+
+    app = run({"model_card.commands": True})
+
+    assert [each.value for each in app.code] == list(
+        model_card.commands(store.read_card("good", models), models).values()
+    )
+
+
+def test_the_search_and_the_ablation_are_drawn_where_a_model_has_them(monkeypatch):
+    monkeypatch.delenv("PNEUMO_MODELS", raising=False)
+
+    for name, title in (("cnn_search", "Trials of the search"), ("mobilenetv2", "What each part of the recipe")):
+        app = run(model=name)
+        assert not app.exception
+        assert any(title in each.proto.spec for each in app.get("vega_lite_chart"))
+
+
+def test_the_code_of_the_page_is_a_link_where_its_address_is_known(models, monkeypatch):
+    assert "Code of this page: `pages/model_card.py`" in text(run())
+    monkeypatch.setenv("PNEUMO_CODE", "https://example.org/code/")
+
+    assert "[`pages/model_card.py`](https://example.org/code/pages/model_card.py)" in text(run())

@@ -1,15 +1,19 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 from toy import synthetic
 
 from pneumo import DISCLAIMER
 from pneumo.errors import PneumoError
+from pneumo.evaluation.metrics import Confusion
 from pneumo.labels import SPLITS
 from pneumo.model_store import store
 from pneumo.results import leaderboard, markdown_tables, model_card, model_facts
 from pneumo.results.model_card import IN_PART, MET, NEEDS, NOT_APPLICABLE, NOT_MET
 
 TITLES = [
+    "At a glance",
     "Model details",
     "Uses",
     "Bias, risks and limits",
@@ -18,6 +22,7 @@ TITLES = [
     "Evaluation",
     "Environmental impact",
     "Citation",
+    "Hashes",
 ]
 
 
@@ -176,3 +181,44 @@ def test_a_damaged_list_is_one_error(tmp_path, content):
 
     with pytest.raises(PneumoError):
         model_card.checklist(synthetic.card(), tmp_path, path)
+
+
+def test_at_a_glance_tells_children_of_100_and_that_a_model_was_measured_nowhere_else(card, measurements, tmp_path):
+    del measurements["external_nih"]
+    (tmp_path / "toy" / "predictions" / "external_nih.csv").unlink()
+
+    glance = model_card.sections(card, measurements, tmp_path)["At a glance"]
+
+    assert "(official test split, 4 films) it finds 100 of 100 pneumonias and raises 50 false alarms" in glance
+    assert "Not measured at another hospital." in glance
+
+
+def test_hashes_come_last_and_nowhere_else(card, measurements):
+    weights = "imagenet.h5 (sha256 abc)"
+    card = dataclasses.replace(card, initial_weights=weights, training={"data_fingerprint": "f" * 64})
+
+    parts = model_card.sections(card, measurements)
+
+    assert weights in parts["Hashes"] and card.sha256 in parts["Hashes"] and "f" * 64 in parts["Hashes"]
+    assert "abc" not in parts["Model details"] and card.sha256 not in parts["Model details"]
+
+
+def test_the_commands_make_and_compare_this_very_model(tmp_path):
+    for name in ("one", "other"):
+        store.write_predictions(pd.DataFrame(columns=store.PREDICTION_COLUMNS), name, "val", tmp_path)
+        store.write_card(synthetic.card(name=name), tmp_path)
+    card = synthetic.card(name="one", initial_weights="ImageNet", training={"hospitals": {}})
+
+    found = model_card.commands(card, tmp_path)
+
+    assert found["Make"] == (
+        "python -m pneumo train one --data data/chest_xray --weights imagenet --hospitals data/hospitals"
+    )
+    assert found["Compare"] == "python -m pneumo compare one other"
+
+
+def test_a_confusion_matrix_in_words():
+    assert model_card.matrix_text(Confusion(384, 6, 209, 25)) == (
+        "Of 390 films with pneumonia it finds 384 and misses 6; of 234 normal films it calls 209 normal and raises 25 "
+        "false alarms."
+    )

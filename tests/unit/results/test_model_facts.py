@@ -3,6 +3,8 @@ import pytest
 from toy import synthetic
 
 from pneumo.errors import ModelError
+from pneumo.model_store import store
+from pneumo.model_store.store import SHIPPED
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.results import model_facts
 
@@ -131,3 +133,23 @@ def test_the_recipe_is_read_from_the_card():
 def test_a_damaged_recipe_is_a_model_error(stated):
     with pytest.raises(ModelError, match="toy"):
         model_facts.augmentation(card_of(stated))
+
+
+def test_the_layers_of_a_network_hold_all_its_parameters():
+    card = store.read_card("cnn", SHIPPED)
+
+    kinds = model_facts.layer_kinds(card, SHIPPED)
+
+    assert kinds["parameters"].sum() == card.parameters
+    assert kinds.set_index("kind")["layers"].to_dict() == {
+        **{"Dense": 2, "Conv2D": 2},
+        **{"MaxPooling2D": 2, "InputLayer": 1, "Flatten": 1},
+    }
+
+
+def test_a_damaged_network_is_a_model_error(tmp_path):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "model.keras").write_bytes(b"no zip")
+
+    with pytest.raises(ModelError, match="retrain"):
+        model_facts.layer_kinds(synthetic.card(name="toy"), tmp_path)
