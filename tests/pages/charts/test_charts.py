@@ -1,10 +1,12 @@
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pages.parts.charts import dataset, style
+from pages.parts.shared import chart
 from pneumo.datasets import summary as data_summary
 from pneumo.datasets.summary import summarise
 from pneumo.evaluation.metrics import Confusion
@@ -33,8 +35,8 @@ def every_chart(summary):
 
 
 def test_every_chart_is_sound_titled_and_leaves_its_background_to_the_page(summary):
-    for chart in every_chart(summary):
-        spec = chart.to_dict()  # altair checks it against the schema of Vega-Lite
+    for each in every_chart(summary):
+        spec = each.to_dict()  # altair checks it against the schema of Vega-Lite
 
         assert spec["title"]
         assert "background" not in spec and "background" not in spec.get("config", {})
@@ -72,3 +74,10 @@ def test_a_confusion_matrix_shows_films_and_shares():
     assert texts == {"films", "share"}
     (rows,) = spec["datasets"].values()
     assert sorted(row["films"] for row in rows) == [10, 18, 216, 380]
+
+
+def test_the_text_of_axes_can_be_read_on_a_light_and_on_a_dark_page():
+    on_light, on_dark = re.findall(r"#\w{6}", chart.INK.expr)
+
+    assert (luminance("#ffffff") + 0.05) / (luminance(on_light) + 0.05) >= 4.5
+    assert (luminance(on_dark) + 0.05) / (luminance("#171614") + 0.05) >= 4.5
