@@ -25,6 +25,7 @@ KERAS = (
     "unit/explanation/test_explainer.py",
     "unit/inference/test_classifier.py",
     "unit/inference/test_embedding.py",
+    "unit/inference/test_foreign.py",
     "unit/inference/test_lungs.py",
     "unit/inference/test_pathogen.py",
     "unit/inference/test_reading.py",

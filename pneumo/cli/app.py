@@ -46,6 +46,7 @@ app.command()(train.evaluate)
 app.command()(train.search)
 app.command()(results.compare)
 app.command()(results.latency)
+app.command()(train.foreign)
 app.command()(train.similar)
 
 

@@ -1,4 +1,4 @@
-"""The commands ``python -m pneumo train``, ``evaluate``, ``search`` and ``similar``."""
+"""The commands ``python -m pneumo train``, ``evaluate``, ``search``, ``foreign`` and ``similar``."""
 
 import shlex
 from functools import partial
@@ -203,6 +203,32 @@ def _figure(value: float | None) -> str:
 
 def _count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
+
+
+@reports_errors
+def foreign(
+    name: Annotated[str, typer.Argument(help="A classifier that learned from several hospitals.")],
+    hospitals: Annotated[
+        list[Path],
+        typer.Option(
+            "--hospitals", help="The hospitals that it learned from: a folder with labels.csv. Once for each folder."
+        ),
+    ],
+    data: DataOption = None,
+    models: ModelsOption = None,
+) -> None:
+    """Let a classifier say “cannot say” of films unlike those of the hospitals that it learned from.
+
+    Training does this by itself; the command is for a classifier that was trained without it.
+    """
+    data = required(data)
+    load_keras()
+    from pneumo.inference.foreign import path_of
+    from pneumo.training import foreign as described
+
+    with output.progress_bar() as show:
+        described.add(name, data, hospitals, models, partial(output.show_stage, show))
+    say(f"Wrote {path_of(name, models)}.")
 
 
 @reports_errors

@@ -3,12 +3,13 @@
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pneumo.evaluation.calibration import Answer, as_percent
-from pneumo.inference import gate
+from pneumo.inference import foreign, gate
+from pneumo.inference.foreign import KnownHospitals
 from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
@@ -33,6 +34,7 @@ class Assessment:
         card: the model that gave it.
         model_input: (size, size, views) float32, what the model saw; heat maps are drawn from it.
         parts: of the film that each view shows.
+        foreign: whether the film is unlike those of the hospitals that the model learned from; it then gets no answer.
     """
 
     radiograph: Radiograph
@@ -42,9 +44,19 @@ class Assessment:
     card: ModelCard
     model_input: np.ndarray = field(repr=False)
     parts: tuple[Box, ...] = (crops.WHOLE,)
+    foreign: bool = False
+
+    @property
+    def uncertain_because(self) -> Literal["foreign", "between_limits"] | None:
+        """Why the model cannot say, for programs; None where it can."""
+        if self.foreign:
+            return "foreign"
+        return "between_limits" if self.answer == "uncertain" else None
 
     def of_refused_film(self) -> "Assessment":
         """Return the same without the count of validation films, which says nothing of a film that the gate refused."""
+        if self.foreign:
+            return self
         limits = self.card.as_thresholds()
         why = say(
             "{found}; its limits are {low} for “unlikely” and {high} for “likely”.",
@@ -59,10 +71,21 @@ class Classifier:
     Attributes:
         card: the model's card.
         model: the Keras model; shared, so never change it.
+
+    Raises:
+        ModelError: if the model lacks the layer by which foreign films are told.
     """
 
-    def __init__(self, card: ModelCard, model: "keras.Model", segmenter: Segmenter | None = None) -> None:
-        self.card, self.model, self._segmenter = card, model, segmenter
+    def __init__(
+        self,
+        card: ModelCard,
+        model: "keras.Model",
+        segmenter: Segmenter | None = None,
+        *,
+        known: KnownHospitals | None = None,
+    ) -> None:
+        self.card, self.model, self._segmenter, self._known = card, model, segmenter, known
+        self._network = foreign.compared(model, known) if known else model
         self._views: list[str] = card.input["views"]
         self._calibration, self._thresholds = card.as_calibration(), card.as_thresholds()
         self._lock = threading.Lock()
@@ -80,16 +103,17 @@ class Classifier:
 
         Raises:
             ModelError: if there is no such model, it is damaged, or it is no classifier; or if it sees the lungs alone
-                and there is no network that finds them.
+                and there is no network that finds them; or if the file that tells foreign films is damaged.
         """
         card, model = store.load(name or store.default_name(folder), folder, CLASSIFICATION)
+        known = foreign.read(card, folder)
         if crops.LUNGS not in card.input["views"]:
-            return cls(card, model)
-        return cls(card, model, segmenter or gate.open_segmenter(folder))
+            return cls(card, model, known=known)
+        return cls(card, model, segmenter or gate.open_segmenter(folder), known=known)
 
     def warm_up(self) -> None:
         """Run the model once on a black picture, so that the first film does not wait for its graph."""
-        self._score(np.zeros(self.model.input_shape[1:], np.float32))
+        self._look(np.zeros(self.model.input_shape[1:], np.float32))
 
     def assess(
         self, radiograph: Radiograph, lungs: LungMask | None = None, square: np.ndarray | None = None
@@ -112,16 +136,24 @@ class Classifier:
         # Cut from 8 bits, as the films of a data set are.
         cropped = crops.cropped(np.rint(square * 255).astype(np.uint8), self._views, box) / np.float32(255)
         model_input = network_input.model_input(cropped, self.card.input["size"])
-        probability = float(self._calibration.apply(self._score(model_input)))
-        answer = self._thresholds.answer(probability)
-        reasons = (*self._reasons(answer, probability), *notes)
+        raw, is_foreign = self._look(model_input)
+        probability = float(self._calibration.apply(raw))
+        answer: Answer = "uncertain" if is_foreign else self._thresholds.answer(probability)
+        why = (str(self._known),) if is_foreign else self._reasons(answer, probability)
         parts = tuple(crops.box(view, box) for view in self._views)
-        return Assessment(radiograph, answer, probability, reasons, self.card, model_input, parts)
+        return Assessment(
+            radiograph, answer, probability, (*why, *notes), self.card, model_input, parts, foreign=is_foreign
+        )
 
-    def _score(self, model_input: np.ndarray) -> np.ndarray:
+    def _look(self, model_input: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Return the raw score of a film, and whether it is foreign."""
         # Keras builds the prediction function on the first call and does not guard that.
         with self._lock:
-            return np.asarray(self.model.predict_on_batch(model_input[np.newaxis])[0, 0])
+            given = self._network.predict_on_batch(model_input[np.newaxis])
+        if self._known is None:
+            return np.asarray(given[0, 0]), False
+        raw, features = given
+        return np.asarray(raw[0, 0]), self._known.is_foreign(features[0])
 
     def _reasons(self, answer: Answer, probability: float) -> tuple[str, ...]:
         low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)

@@ -57,6 +57,9 @@ class ModelCard:
             ``agreement`` of pairs of methods on them (`agreement.usual`). Empty where it was not measured.
         latency: milliseconds from a film's pixels to the answer: ``p50``, ``p95``, over how many ``films``, on which
             ``hardware``; empty where it was not measured.
+        foreign: what tells films unlike those of the hospitals that it learned from (`inference.foreign`): ``layer``,
+            ``hospitals``, ``limit``, ``chosen_on``, and the ``sha256`` of the file; empty where every film gets an
+            answer.
     """
 
     name: str
@@ -80,6 +83,7 @@ class ModelCard:
     task: str = CLASSIFICATION
     heat: dict[str, Any] = field(default_factory=dict)
     latency: dict[str, Any] = field(default_factory=dict)
+    foreign: dict[str, Any] = field(default_factory=dict)
 
     @property
     def heat_references(self) -> dict[str, float]:

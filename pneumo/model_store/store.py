@@ -40,6 +40,8 @@ ASPECT_SWAPPED_SPLIT = "val_reframed"
 EXPLANATION = "explanation.csv"
 # Where the validation films lie in the model's embedding, in its folder.
 SIMILAR = "similar.npz"
+# Where the films of the hospitals that it learned from lie (`pneumo.inference.foreign`), in its folder.
+HOSPITALS = "hospitals.npz"
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,7 @@ def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
     looks unopened.
     """
     path = (folder or models_folder()) / name
-    for measured in (*(path / "predictions").glob("*.csv"), path / EXPLANATION, path / SIMILAR):
+    for measured in (*(path / "predictions").glob("*.csv"), path / EXPLANATION, path / SIMILAR, path / HOSPITALS):
         measured.unlink(missing_ok=True)
     try:
         return read_card(name, folder).test_openings

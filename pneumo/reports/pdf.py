@@ -94,7 +94,7 @@ def below_pictures(item: FilmReport, messages: int, language: Language = ENGLISH
             "and {number} more, which the JSON record holds", "and {number} more, which the JSON record holds", left_out
         )
         lines.append(Line(f"– {tell(more)}"))
-    if record.prevalence is not None and not record.forced:
+    if record.prevalence is not None and not record.forced and record.uncertain_because != "foreign":
         lines += [_heading(tell(say("What it holds for"))), Line(tell(validity(record.prevalence)))]
     image, name = record.image, shortened(film_name(record), LONGEST_NAME)
     origin = (

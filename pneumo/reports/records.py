@@ -23,6 +23,7 @@ CSV_COLUMNS = (
     "status",
     "answer",
     "probability",
+    "uncertain_because",
     "reasons",
     "findings",
     "forced",
@@ -53,6 +54,8 @@ class Record:
         status: ``ok`` where there is an answer, ``refused`` or ``error``.
         answer: ``likely``, ``uncertain`` or ``unlikely``; None where there is none.
         probability: calibrated probability of pneumonia, 0…1.
+        uncertain_because: of an ``uncertain`` answer: ``foreign`` where the film is unlike those that the model learned
+            from, ``between_limits`` where the probability lies between the model's limits; None else.
         reasons: sentences, those of the gate first.
         findings: of the gate, refusals first; None where the film was not checked or could not be read.
         forced: whether the gate refused the film and the user asked for an answer all the same.
@@ -76,6 +79,7 @@ class Record:
     status: Status
     answer: str | None
     probability: float | None
+    uncertain_because: str | None
     reasons: tuple[str, ...]
     findings: tuple[Finding, ...] | None
     forced: bool
@@ -102,7 +106,9 @@ class Record:
         return {key: value for key, value in values.items() if value is not None or key not in _WHERE_KNOWN}
 
 
-_WHERE_KNOWN = frozenset({"thresholds", "prevalence", "crop", "image", "image_sha256", "heatmap", "report"})
+_WHERE_KNOWN = frozenset(
+    {"uncertain_because", "thresholds", "prevalence", "crop", "image", "image_sha256", "heatmap", "report"}
+)
 
 
 def record(reading: Reading) -> Record:
@@ -113,6 +119,7 @@ def record(reading: Reading) -> Record:
         status=reading.status,
         answer=assessment.answer if assessment else None,
         probability=assessment.probability if assessment else None,
+        uncertain_because=assessment.uncertain_because if assessment else None,
         reasons=reading.reasons,
         findings=reading.findings,
         forced=reading.forced,

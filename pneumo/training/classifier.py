@@ -23,7 +23,7 @@ from pneumo.model_store.store import (
 )
 from pneumo.networks import classifiers
 from pneumo.preprocessing import augmentation, crops
-from pneumo.training import linear_probe, loop, views
+from pneumo.training import foreign, linear_probe, loop, views
 from pneumo.training.films import (
     RECTANGLE,
     SURROUNDINGS,
@@ -102,7 +102,12 @@ def fit(run: Run) -> Trained:
         )
     return Trained(
         model,
-        calibrated(validation, run.parts.validation, away={name: (away[name], run.away[name]) for name in away}),
+        calibrated(
+            validation,
+            run.parts.validation,
+            away={name: (away[name], run.away[name]) for name in away},
+            learned=films if films.hospitals is not None and foreign.supports(model) else None,
+        ),
         title=architecture.title,
         family=architecture.family,
         seed_system=architecture.seed_system,
@@ -149,6 +154,7 @@ def calibrated(
     table: pd.DataFrame,
     aspect_randomised: Sequence[Films] = (),
     away: Mapping[str, tuple[Films, pd.DataFrame]] | None = None,
+    learned: Films | None = None,
 ) -> Callable[[keras.Model], Finish]:
     """Return what calibrates a stored classifier, chooses its thresholds, and predicts the validation films.
 
@@ -159,6 +165,8 @@ def calibrated(
             of `SELECTION_SPLIT`.
         away: the films of the hospitals that are left out, and their tables: they are predicted, and nothing is chosen
             on them, so that the figures there are those of an unseen hospital.
+        learned: the films of several hospitals that it learned from, by which foreign films are to be told; None where
+            none are.
     """
 
     def finish(shipped: keras.Model) -> Finish:
@@ -187,6 +195,7 @@ def calibrated(
                 "evidence": calibration.threshold_evidence(validation.labels, probability[SELECTION_SPLIT], limits),
             },
             {split: tables[split].assign(probability=probability[split]) for split in raw},
+            foreign.describe(shipped, learned, validation) if learned else None,
         )
 
     return finish

@@ -18,12 +18,13 @@ import pandas as pd
 from pneumo.datasets import hospitals, kaggle
 from pneumo.datasets.hospitals import Hospitals
 from pneumo.errors import DatasetError, ModelError
+from pneumo.inference.foreign import KnownHospitals
 from pneumo.labels import hospital_split, without_other_disease
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import CLASSIFICATION, ModelCard, with_test_opened
 from pneumo.networks import classifiers
 from pneumo.preprocessing import crops, network_input
-from pneumo.training import films
+from pneumo.training import films, foreign
 from pneumo.training.films import Report, silent
 
 
@@ -101,11 +102,13 @@ class Finish:
         calibration: as in `ModelCard`.
         thresholds: as in `ModelCard`.
         predictions: by split, a table with the `Task.columns`.
+        known: the hospitals that the network learned from, by which foreign films are told; None where it tells none.
     """
 
     calibration: dict[str, Any]
     thresholds: dict[str, Any]
     predictions: dict[str, pd.DataFrame]
+    known: KnownHospitals | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -390,6 +393,7 @@ def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:
         sha256=weights.sha256(file),
         test_openings=openings,
         task=task.kind,
+        foreign=foreign.record(finish.known, name, out) if finish.known else {},
     )
     if trained.history:
         store.write_history(trained.history, name, out)

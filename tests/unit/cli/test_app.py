@@ -80,6 +80,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "search",
         "compare",
         "latency",
+        "foreign",
         "similar",
         "models",
         "data",
@@ -100,6 +101,7 @@ def test_every_command_that_exists_is_among_the_explained():
 
     assert named == {"predict", "check", "lungs", "train", "evaluate", "search", "compare", "models"} | {
         "latency",
+        "foreign",
         "similar",
     }
     assert {info.name or info.callback.__name__ for info in data.app.registered_commands} == {

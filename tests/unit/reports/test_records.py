@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 
@@ -60,6 +61,20 @@ def test_a_record_says_what_was_found_by_which_model_in_which_file(assessment):
         "pneumo_version": __version__,
         "disclaimer": DISCLAIMER,
     }
+
+
+def test_why_a_model_cannot_say_stands_in_json_and_csv(assessment):
+    foreign = dataclasses.replace(assessment, answer="uncertain", foreign=True)
+    between = dataclasses.replace(assessment, answer="uncertain")
+    records = [record_of(assessment=each) for each in (foreign, between, assessment)]
+
+    assert [json.loads(to_json(each)).get("uncertain_because") for each in records] == [
+        "foreign",
+        "between_limits",
+        None,
+    ]
+    rows = csv.DictReader(io.StringIO(to_csv(records)))
+    assert [row["uncertain_because"] for row in rows] == ["foreign", "between_limits", ""]
 
 
 def test_a_film_may_be_called_by_its_path(assessment):

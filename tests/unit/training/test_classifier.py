@@ -15,9 +15,10 @@ from pneumo import radiograph
 from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation.metrics import evaluate, evaluate_table
+from pneumo.inference.foreign import read as read_known
 from pneumo.model_store import store, weights
 from pneumo.preprocessing import network_input
-from pneumo.training import classifier, loop, task
+from pneumo.training import classifier, foreign, loop, task
 from pneumo.training.loop import Recipe
 
 
@@ -322,6 +323,7 @@ def away_from_west(two_hospitals, toy_data, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "fit", fit)
+        patch.setattr(foreign, "LAYER", "conv2")
         task.train(
             "cnn",
             toy_data,
@@ -397,6 +399,43 @@ def test_a_model_that_learned_from_a_hospital_has_the_figures_of_the_run_that_le
     store.write_card(learned, folder)
     with pytest.raises(ModelError, match="another recipe"):
         task.evaluate("cnn", two_hospitals, folder=folder, hospital="west", left_out_run=run)
+
+
+def test_a_model_that_learned_from_hospitals_ships_with_what_tells_foreign_films(
+    away_from_west, two_hospitals, toy_data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(foreign, "LAYER", "conv2")
+    folder = tmp_path / "models"
+    shutil.copytree(away_from_west[0], folder)
+    shipped = store.read_card("cnn", folder)
+    known = read_known(shipped, folder)
+    assert known.names == ("east", "guangzhou")
+    assert known.limit > 0
+
+    path = folder / "cnn" / store.HOSPITALS
+    path.unlink()
+    card = foreign.add("cnn", toy_data, [two_hospitals], folder)
+
+    assert card == store.read_card("cnn", folder)
+    assert (card.foreign["layer"], card.foreign["hospitals"]) == ("conv2", ["east", "guangzhou"])
+    np.testing.assert_allclose(read_known(card, folder).means, known.means, atol=1e-5)
+    assert card.foreign["limit"] == pytest.approx(shipped.foreign["limit"], rel=1e-3)
+    assert (card.metrics, card.sha256) == (shipped.metrics, shipped.sha256)
+
+
+def test_hospitals_are_described_for_the_model_that_learned_from_them_alone(
+    away_from_west, two_hospitals, toy_data, toy_models, tmp_path, monkeypatch
+):
+    with pytest.raises(ModelError, match="learned from one hospital alone"):
+        foreign.add("dense", toy_data, [two_hospitals], toy_models)
+    with pytest.raises(ModelError, match="has no layer block_6"):
+        foreign.add("cnn", toy_data, [two_hospitals], away_from_west[0])
+    monkeypatch.setattr(foreign, "LAYER", "conv2")
+    shutil.copytree(two_hospitals, tmp_path / "fewer")
+    table = pd.read_csv(tmp_path / "fewer" / "labels.csv")
+    table[table["file"] != "east3.jpg"].to_csv(tmp_path / "fewer" / "labels.csv", index=False)
+    with pytest.raises(DatasetError, match="not those that cnn learned from"):
+        foreign.add("cnn", toy_data, [tmp_path / "fewer"], away_from_west[0])
 
 
 def test_what_a_model_tells_from_the_surroundings_alone_is_measured(models, toy_data):

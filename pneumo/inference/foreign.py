@@ -1,0 +1,160 @@
+"""Films unlike those of the hospitals that a classifier learned from: ``models/<name>/hospitals.npz``.
+
+How far a film lies from those of the nearest hospital is a Mahalanobis distance (Lee et al. 2018, arXiv:1807.03888) in
+the mean and the standard deviation of each feature map of a middle layer of the classifier. Its last layer is of no use
+for that: it was trained to forget where a film was taken. ``python -m research.foreign_films`` measures both.
+"""
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pneumo.errors import ModelError
+from pneumo.model_store import store
+from pneumo.model_store.card import ModelCard
+from pneumo.model_store.weights import sha256
+from pneumo.sentences import Sentence, say
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, eq=False)
+class KnownHospitals:
+    """Where the films of the hospitals that a classifier learned from lie.
+
+    Attributes:
+        layer: of the classifier, whose feature maps are summed up.
+        names: of the hospitals.
+        means: (hospitals, features) float32, of the films of each.
+        whitening: (features, features) float32; features times it have the unit covariance about the mean of their
+            hospital.
+        limit: a film with a greater `distance` is foreign.
+    """
+
+    layer: str
+    names: tuple[str, ...]
+    means: np.ndarray
+    whitening: np.ndarray
+    limit: float
+
+    def distance(self, features: np.ndarray) -> np.ndarray:
+        """Return how far films lie from the films of the nearest hospital.
+
+        Args:
+            features: (films, features) of `layer`, as `with_features` gives them.
+
+        Returns:
+            (films,) float32, root mean square over the features, in standard deviations: about 1 on a film of a
+            hospital that the classifier learned from.
+        """
+        away = (features[:, np.newaxis] - self.means) @ self.whitening
+        return np.sqrt((away**2).mean(axis=2)).min(axis=1)
+
+    def is_foreign(self, features: np.ndarray) -> bool:
+        """Whether one film, (features,), is unlike the films of all hospitals that the classifier learned from."""
+        return bool(self.distance(features[np.newaxis])[0] > self.limit)
+
+    def __str__(self) -> Sentence:
+        """Say that a film is foreign, why it may be, and what to do."""
+        return say(
+            "This film is unlike the films of the {number} hospitals that the model learned from, and on such films it "
+            "is often wrong. So it gives no answer. The patient may be an adult, the X-ray machine a different one, or "
+            "the picture a photograph of a film. Let a radiologist read this film.",
+            number=len(self.names),
+        )
+
+
+def with_features(model: "keras.Model", layer: str) -> "keras.Model":
+    """Return a classifier that gives, besides the probability, the features of a layer: means, standard deviations.
+
+    The layers are shared, and the film passes them once.
+
+    Raises:
+        ModelError: if there is no such layer.
+    """
+    import keras
+
+    try:
+        maps = model.get_layer(layer).output
+    except ValueError as error:
+        raise ModelError(f"{model.name} has no layer {layer}, so films cannot be compared there.") from error
+    moments = [keras.ops.mean(maps, axis=(1, 2)), keras.ops.std(maps, axis=(1, 2))]
+    return keras.Model(model.inputs, [model.outputs[0], keras.ops.concatenate(moments, axis=1)])
+
+
+def compared(model: "keras.Model", known: KnownHospitals) -> "keras.Model":
+    """Return `with_features` of a classifier for the layer of the hospitals that it learned from.
+
+    Raises:
+        ModelError: if there is no such layer, or it has another number of feature maps.
+    """
+    network = with_features(model, known.layer)
+    if network.outputs[1].shape[1] != known.means.shape[1]:
+        raise ModelError(f"The hospitals that {model.name} learned from are described by another layer than it has.")
+    return network
+
+
+def path_of(name: str, folder: Path | None = None) -> Path:
+    """Return where the films of the hospitals that a model learned from are described, or would be."""
+    return (folder or store.models_folder()) / name / store.HOSPITALS
+
+
+def write(known: KnownHospitals, name: str, folder: Path | None = None) -> dict[str, Any]:
+    """Write the file into a model's folder, and return what its card says of it, see `ModelCard.foreign`."""
+    path, content = path_of(name, folder), io.BytesIO()
+    np.savez_compressed(
+        content,
+        allow_pickle=False,
+        means=known.means.astype(np.float32),
+        whitening=known.whitening.astype(np.float32),
+    )
+    path.write_bytes(content.getvalue())
+    return {
+        "layer": known.layer,
+        "hospitals": list(known.names),
+        "limit": known.limit,
+        "sha256": sha256(path),
+    }
+
+
+def read(card: ModelCard, folder: Path | None = None) -> KnownHospitals | None:
+    """Read what tells a model's foreign films; None where its card names no such file. Nothing in it is ever run.
+
+    Raises:
+        ModelError: if the file is missing, damaged, or not the one that the card describes.
+    """
+    if not card.foreign:
+        return None
+    path = path_of(card.name, folder)
+    remedy = f"Restore it, or make it with `python -m pneumo foreign {card.name} --data DIR --hospitals DIR`."
+    if not path.is_file():
+        raise ModelError(f"{path} is missing, by which foreign films are told. {remedy}")
+    try:
+        if sha256(path) != card.foreign["sha256"]:
+            raise ModelError(f"{path} is not the file that its card describes. {remedy}")
+        with np.load(path, allow_pickle=False) as stored:
+            means, whitening = (np.asarray(stored[key], np.float32) for key in ("means", "whitening"))
+        names, limit = tuple(map(str, card.foreign["hospitals"])), float(card.foreign["limit"])
+        if means.ndim != 2 or len(means) != len(names) or whitening.shape != 2 * means.shape[1:]:
+            raise ValueError("its parts do not fit together")
+        if not (names and np.isfinite(means).all() and np.isfinite(whitening).all() and limit > 0):
+            raise ValueError("it holds no hospital, or something else than numbers")
+        return KnownHospitals(str(card.foreign["layer"]), names, means, whitening, limit)
+    # NumPy takes a file that is no archive for an array or a pickle, and says so in as many ways.
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ModelError(f"{path} is damaged ({error}). {remedy}") from error
