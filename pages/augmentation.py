@@ -116,7 +116,7 @@ if data is None:
     st.stop()
 films = data.films.loc[data.films["split"] != "test", "file"].to_list()
 if not films:
-    st.write("This data set has test films only, and training never sees those. Name a folder with training films.")
+    st.write("This dataset has test films only, and training never sees those. Name a folder with training films.")
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -1,4 +1,4 @@
-"""Show what the data set holds: its films and patients, copies, where its labels come from, and how it is split."""
+"""Show what the dataset holds: its films and patients, copies, where its labels come from, and how it is split."""
 
 import pandas as pd
 import streamlit as st
@@ -76,7 +76,7 @@ def show_split(summary: Summary) -> None:
         "times, so whole blocks are a truer trial than children drawn at random."
     )
     if summary.development.empty:
-        st.caption("This data set is too small to be divided in this way.")
+        st.caption("This dataset is too small to be divided in this way.")
         return
     show_table(data_summary.readable_development(summary.development))
     st.caption(
@@ -95,7 +95,7 @@ if summary is None:
 st.caption(
     f"All figures are of the {len(data.films):,} films in {plain(data.root)}."
     if data
-    else "The figures come with pneumo, computed from the whole data set."
+    else "The figures come with pneumo, computed from the whole dataset."
     + data_folder.invitation(" Name its folder to see your own copy.")
 )
 if data and (warning := data_summary.unnamed_text(data.films)):

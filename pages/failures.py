@@ -109,7 +109,7 @@ def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path |
         return
     if root is not None:
         show_films(mistakes, root)
-        st.caption("The films as they lie in the data set, without what some splits do to them.")
+        st.caption("The films as they lie in the dataset, without what some splits do to them.")
     shown = failures.readable(mistakes)
     st.dataframe(
         shown,
@@ -146,7 +146,7 @@ def show_groups(films: pd.DataFrame, facts: pd.DataFrame | None) -> None:
         "ones, and on those a model is wrong in another way."
     )
     if facts is None:
-        name_it = data_folder.invitation(": name the folder of the data set above")
+        name_it = data_folder.invitation(": name the folder of the dataset above")
         st.caption(f"Size and brightness need the films{name_it}.")
     elif failures.BY_SIZE not in set(rates["grouping"]):
         st.caption("All these films have one size, so they are not grouped by it.")
@@ -172,7 +172,7 @@ try:
 except ModelError as error:
     st.write(plain(error))
     st.stop()
-root = data_folder.locate("Data set folder, to see the films")
+root = data_folder.locate("Dataset folder, to see the films")
 facts = None
 if root is not None:
     try:

@@ -1,4 +1,4 @@
-"""Leaf through the films of a data set, choose them by what a model got wrong, and see what all of a kind share."""
+"""Leaf through the films of a dataset, choose them by what a model got wrong, and see what all of a kind share."""
 
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def show_films(data: Catalogue) -> None:
         if not (films["call"] != "").any():
             st.write("None of these films is among those that the model was measured on; its wrong calls are:")
             st.dataframe(failures.readable_errors(calls), hide_index=True, key="gallery.wrong_calls")
-            st.caption(data_folder.invitation("To see the films, name the folder of the data set above."))
+            st.caption(data_folder.invitation("To see the films, name the folder of the dataset above."))
             return
     found = catalogue.matching(films, choice)
     if found.empty:
@@ -177,7 +177,7 @@ data = given or data_folder.composites()
 if given is None:
     st.caption(
         "These composites come with pneumo: each shows what twelve films of a kind share and no single child."
-        + data_folder.invitation(" Name the folder of the data set to see its films.")
+        + data_folder.invitation(" Name the folder of the dataset to see its films.")
     )
 if data:
     if file := st.query_params.get("film"):

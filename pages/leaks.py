@@ -42,13 +42,13 @@ def best_model() -> tuple[str, Estimate] | None:
 
 
 def measured_here(data: Catalogue | None) -> Shortcuts | None:
-    """Return what was measured of a data set in this session; None where it was not, or films came or went since."""
+    """Return what was measured of a dataset in this session; None where it was not, or films came or went since."""
     place, leaks = st.session_state.get("leaks.of_folder", (None, None))
     return leaks if data and place == (data.root, catalogue.state(data.root)) else None
 
 
 def measure(data: Catalogue) -> None:
-    """Measure every film of a data set, and keep the figures for this session."""
+    """Measure every film of a dataset, and keep the figures for this session."""
     bar = st.progress(0.0, READING)
 
     def tell(done: int, total: int) -> None:
@@ -71,7 +71,7 @@ def choose(data: Catalogue | None) -> tuple[Shortcuts, bool]:
         st.caption(f":material/warning: {plain(error)}")
     if data is None:
         own = data_folder.invitation(" Name a folder to measure your own.")
-        st.caption(f"The figures come with pneumo, computed from the whole data set.{own}")
+        st.caption(f"The figures come with pneumo, computed from the whole dataset.{own}")
     elif shipped and shipped.fingerprint == kaggle.fingerprint(data.films):
         st.caption(
             f"The figures come with pneumo, and were computed from the {len(data.films):,} films in this folder."
@@ -107,14 +107,14 @@ def show_floors(leaks: Shortcuts, model: tuple[str, Estimate] | None) -> None:
     )
     st.caption(shortcuts.measured_on(leaks))
     st.caption(
-        "An AUROC near 1 on this validation therefore does not prove that a model reads lungs. Tests that break these "
-        "traits do better: films cropped and exposed anew, films with the lungs hidden, films of another hospital; the "
-        "Leaderboard has them."
+        "An AUROC near 1 on this validation therefore does not prove that a model reads lungs. Films on which these "
+        "traits are broken prove more: those cropped and exposed anew, those with the lungs hidden, those of another "
+        "hospital; the Leaderboard has them."
     )
 
 
 def show_traits(leaks: Shortcuts) -> None:
-    """Show the trait that the reader chooses, by class and part of the data set."""
+    """Show the trait that the reader chooses, by class and part of the dataset."""
     titles = shortcuts.trait_titles(leaks)
     trait = st.selectbox(
         "Trait", list(titles), format_func=lambda key: titles[key], key="trait", bind="query-params", width=320

@@ -1,4 +1,4 @@
-"""Look through a data set of the reader's own before it is trained on, or fetch the published one at her click."""
+"""Look through a dataset of the reader's own before it is trained on, or fetch the published one at her click."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ SMALL = {f"PneumoniaMNIST, {side} × {side} pixels, from Zenodo": side for side 
 
 
 def look_through(typed: str) -> None:
-    """Check a data set and keep what was found for this session."""
+    """Check a dataset and keep what was found for this session."""
     bar = st.progress(0.0, READING)
 
     def tell(done: int, total: int) -> None:
@@ -48,7 +48,7 @@ def show_problem(problem: Problem) -> None:
 
 
 def show_check(found: Check) -> None:
-    """Show what was found in a data set, and where to go from here."""
+    """Show what was found in a dataset, and where to go from here."""
     st.subheader(f"{found.films:,} films in {plain(found.root.name)}")
     if found.is_sound:
         st.success("Nothing here stands in the way of training and measuring.", icon=":material/check_circle:")
@@ -78,7 +78,7 @@ def show_pictures(path: Path) -> None:
 
 
 def fetch(source: str, out: Path) -> None:
-    """Fetch a data set, telling how far it is, and put its folder into the box above."""
+    """Fetch a dataset, telling how far it is, and put its folder into the box above."""
     bar = st.progress(0.0, "Fetching…")
 
     def tell(sentence: str) -> None:
@@ -93,7 +93,7 @@ def fetch(source: str, out: Path) -> None:
         else:
             path = download.fetch_medmnist(SMALL[source], out, progress=tell_share)
         st.session_state["own_data.fetched"] = str(path)
-        st.success(f"The data set is in {plain(path)}.", icon=":material/check_circle:")
+        st.success(f"The dataset is in {plain(path)}.", icon=":material/check_circle:")
     except DatasetError as error:
         st.error(plain(error), icon=":material/error:")
     bar.empty()

@@ -58,7 +58,7 @@ STATUS_WORDS = {"refused": say("Refused"), "error": say("Not readable")}
 MISSED, FALSE_ALARM, RIGHT = "Missed pneumonia", "False alarm", "Called right"
 CALLS = (MISSED, FALSE_ALARM, RIGHT)
 
-# The folders of the data set. Models are trained and validated on films of the first two, divided anew.
+# The folders of the dataset. Models are trained and validated on films of the first two, divided anew.
 OFFICIAL_SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
 # The films of another hospital.
 EXTERNAL_SPLIT = "external_nih"
@@ -67,7 +67,7 @@ GROUPS = (SAME, ALTERED, ELSEWHERE, NO_FILMS)
 SPLITS = {
     "test": Split(
         "Official test split",
-        "The data set's own test films, of children who are in no other split, opened only after each model's "
+        "The dataset's own test films, of children who are in no other split, opened only after each model's "
         "configuration was frozen.",
         SAME,
     ),

@@ -1,4 +1,4 @@
-"""Checks of a data set before it is trained on: what is missing, corrupt, duplicated, or shared between splits."""
+"""Checks of a dataset before it is trained on: what is missing, corrupt, duplicated, or shared between splits."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ PROGRESS_EVERY = 25
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong with a data set.
+    """Something that is wrong with a dataset.
 
     Attributes:
         code: for machines.
@@ -237,7 +237,7 @@ def _shared_patients(films: pd.DataFrame) -> list[Problem]:
     if not in_both.any():
         return []
     message = f"{films.loc[in_both, 'patient'].nunique():,} patients have films in test and in training."
-    remedy = "Move all films of a patient into one split; pneumo refuses to train on such a data set."
+    remedy = "Move all films of a patient into one split; pneumo refuses to train on such a dataset."
     return [_problem("shared_patients", "error", message, remedy, films.loc[in_both, "file"])]
 
 

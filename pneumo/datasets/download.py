@@ -1,4 +1,4 @@
-"""Downloads: the data set from Kaggle by kagglehub, and PneumoniaMNIST from Zenodo.
+"""Downloads: the dataset from Kaggle by kagglehub, and PneumoniaMNIST from Zenodo.
 
 kagglehub compares the archive with the hash that Kaggle sends along, goes on after an interruption, and keeps one copy
 in its own folder (``~/.cache/kagglehub``, or ``KAGGLEHUB_CACHE``), where notebooks on the same machine find it too.
@@ -32,14 +32,14 @@ CHUNK = 1_000_000
 
 
 def folder() -> Path:
-    """Return where kagglehub keeps the data set, whether it is there or not."""
+    """Return where kagglehub keeps the dataset, whether it is there or not."""
     from kagglehub.config import get_cache_folder
 
     return Path(get_cache_folder()) / "datasets" / HANDLE
 
 
 def fetch_kaggle(out: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> Path:
-    """Fetch the data set (2.3 GB) unless it is there, and check that every film arrived.
+    """Fetch the dataset (2.3 GB) unless it is there, and check that every film arrived.
 
     Args:
         out: an empty or new folder to put it into; kagglehub's own `folder` where None.
@@ -94,12 +94,12 @@ def fetch_medmnist(
         raise DatasetError(f"{urlsplit(url).netloc} cannot be reached. Check the connection, or {by_hand}.") from error
     except (requests.RequestException, OSError, ValueError) as error:
         raise DatasetError(
-            f"The data set could not be fetched ({error}). Check the connection, or {by_hand}."
+            f"The dataset could not be fetched ({error}). Check the connection, or {by_hand}."
         ) from error
 
 
 def check_complete(root: Path) -> None:
-    """Check that a folder holds the 5,856 films of the published data set.
+    """Check that a folder holds the 5,856 films of the published dataset.
 
     Raises:
         DatasetError: naming the folders with too few or too many.
@@ -111,7 +111,7 @@ def check_complete(root: Path) -> None:
         if counts.get((split, label), 0) != expected
     ]
     if wrong:
-        raise DatasetError(f"The data set in {root} is not complete: {'; '.join(wrong)}. Fetch it again.")
+        raise DatasetError(f"The dataset in {root} is not complete: {'; '.join(wrong)}. Fetch it again.")
 
 
 def megabytes(place: Path) -> int:
@@ -142,7 +142,7 @@ def _explained(error: Exception, out: Path | None) -> DatasetError:
     if isinstance(error, FileExistsError):
         return DatasetError(f"{out} is not empty. Name an empty or a new folder, or none for kagglehub's own.")
     reason = " ".join(str(error).split())
-    return DatasetError(f"kagglehub could not fetch the data set ({reason}). Try again, or {BY_HAND}.")
+    return DatasetError(f"kagglehub could not fetch the dataset ({reason}). Try again, or {BY_HAND}.")
 
 
 class _Meter:

@@ -1,4 +1,4 @@
-"""The Kaggle chest X-ray data set as a table: files, labels, pathogens, patients and splits; never pixels.
+"""The Kaggle chest X-ray dataset as a table: files, labels, pathogens, patients and splits; never pixels.
 
 The layout is ``{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg`` (Kermany et al., Cell 2018,
 doi:10.17632/rscbjbr9sj). A film's patient is told by its file name: ``person109_bacteria_12.jpeg`` is child
@@ -25,7 +25,7 @@ PATHOGENS = ("bacteria", "virus")
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 COLUMNS = ("file", "split", "label", "pathogen", "patient", "sha256")
 
-# The published data set, film by film.
+# The published dataset, film by film.
 PUBLISHED_FILMS = {
     ("train", "NORMAL"): 1341,
     ("train", "PNEUMONIA"): 3875,
@@ -68,7 +68,7 @@ def patient_key(file: str) -> str:
 
 
 def default_folder() -> Path | None:
-    """Return the data set that the environment variable ``PNEUMO_DATA`` points to, or None where it is unset."""
+    """Return the dataset that the environment variable ``PNEUMO_DATA`` points to, or None where it is unset."""
     value = os.environ.get("PNEUMO_DATA", "").strip()
     return Path(value).expanduser() if value else None
 
@@ -84,14 +84,14 @@ def find_root(folder: Path) -> Path:
         if any((root / split / label).is_dir() for split in SPLITS for label in LABELS):
             return root
     raise DatasetError(
-        f"{folder} is no data set in the Kaggle layout. Point to the folder that holds "
+        f"{folder} is no dataset in the Kaggle layout. Point to the folder that holds "
         "train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA "
         "(`python -m pneumo data download` fetches one)."
     )
 
 
 def refuse_missing(folder: Path) -> None:
-    """Say what is wrong with the path of a data set, if it names no folder.
+    """Say what is wrong with the path of a dataset, if it names no folder.
 
     Raises:
         DatasetError: if the path is in quotation marks, or nothing or a file is there.
@@ -108,7 +108,7 @@ def refuse_missing(folder: Path) -> None:
 
 
 def scan(folder: Path | str) -> pd.DataFrame:
-    """List a data set.
+    """List a dataset.
 
     Returns:
         One row a film, sorted by file: ``file`` (path below the root, with ``/``), ``split``, ``label``,
@@ -228,7 +228,7 @@ def development_split(table: pd.DataFrame, fold: int = 0) -> Development:
     is_held_out = pool["patient"].isin(held_out)
     parts = Development(pool[~is_held_out].reset_index(drop=True), pool[is_held_out].reset_index(drop=True))
     if set(parts.validation["label"]) != set(LABELS):
-        raise DatasetError("The data set has too few patients to hold some of both classes out for validation.")
+        raise DatasetError("The dataset has too few patients to hold some of both classes out for validation.")
     assert_disjoint(parts.train, parts.validation, table[table["split"] == "test"])
     return parts
 
@@ -250,10 +250,10 @@ def film_counts(table: pd.DataFrame) -> dict[tuple[str, str], int]:
 
 
 def describe(table: pd.DataFrame) -> str:
-    """Name a data set: the published one where the numbers of films are its own, else by its size."""
+    """Name a dataset: the published one where the numbers of films are its own, else by its size."""
     if film_counts(table) == PUBLISHED_FILMS:
         return "Kermany et al. 2018, doi:10.17632/rscbjbr9sj, in the split published on Kaggle"
-    return f"a data set in the Kaggle layout with {len(table):,} films"
+    return f"a dataset in the Kaggle layout with {len(table):,} films"
 
 
 def counts(table: pd.DataFrame) -> pd.DataFrame:

@@ -76,7 +76,7 @@ def read(path: Path) -> Pictures:
 
 
 def table(pictures: Pictures) -> pd.DataFrame:
-    """List the pictures like the films of a data set.
+    """List the pictures like the films of a dataset.
 
     Returns:
         ``file`` (such as ``train[12]``), ``split``, ``label`` (empty where it is neither 0 nor 1), ``sha256`` of the
@@ -147,7 +147,7 @@ def unpack(path: Path, out: Path, progress: Callable[[int, int], None] = lambda 
     total, done = sum(len(images) for images in pictures.images.values()), 0
     try:
         out.mkdir(parents=True, exist_ok=True)
-        # Renamed when it is whole: half a data set would look like one.
+        # Renamed when it is whole: half a dataset would look like one.
         unfinished = Path(tempfile.mkdtemp(prefix=f".{path.stem}_", dir=out))
         try:
             for split, images in pictures.images.items():

@@ -1,4 +1,4 @@
-"""The sample radiographs that the app can show with no data set on the machine.
+"""The sample radiographs that the app can show with no dataset on the machine.
 
 `research.composites.composites` makes them; this module only lists them, so that a page needs no registration code.
 """

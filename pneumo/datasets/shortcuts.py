@@ -88,7 +88,7 @@ POINTS = 350
 
 @dataclass(frozen=True, eq=False)
 class Shortcuts:
-    """The shortcuts of a data set; every table is in long form.
+    """The shortcuts of a dataset; every table is in long form.
 
     Attributes:
         baselines: ``traits`` (key of `BASELINES`), ``value, low, high``: AUROC on validation, with its 95 % interval
@@ -129,12 +129,12 @@ def measure(
     The labels of the test films are used to describe those films by class and for nothing else.
 
     Args:
-        data: a data set in the Kaggle layout.
+        data: a dataset in the Kaggle layout.
         masks: as in `image_properties`; without them the framing of the lungs is left out.
         progress: called with the number of films measured and of all films.
 
     Raises:
-        DatasetError: if the data set is too small to be divided, or masks are damaged.
+        DatasetError: if the dataset is too small to be divided, or masks are damaged.
         ImageError: if a film cannot be read.
     """
     films = kaggle.scan(data)
@@ -279,7 +279,7 @@ def image_properties(
     masks: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-    """Measure the image properties of every film of a data set.
+    """Measure the image properties of every film of a dataset.
 
     Args:
         table: as `kaggle.scan` returns it.
@@ -380,7 +380,7 @@ def baselines(shortcuts: Shortcuts, model: tuple[str, Estimate] | None = None) -
     """Return what each set of traits reaches alone, and a model for comparison.
 
     Args:
-        shortcuts: of the data set.
+        shortcuts: of the dataset.
         model: title and AUROC of a model on the same validation films; its row is the last.
 
     Returns:

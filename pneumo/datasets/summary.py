@@ -1,7 +1,7 @@
-"""Summary of a data set in figures that may be shared: counts, sizes, grey values, mean pictures; no film.
+"""Summary of a dataset in figures that may be shared: counts, sizes, grey values, mean pictures; no film.
 
 `summarise` reads every film once; `write` and `load` keep the result as one JSON file and a few small PNGs, so that the
-Dataset page has its figures on a machine without the data set. Below them stand the same figures as tables and
+Dataset page has its figures on a machine without the dataset. Below them stand the same figures as tables and
 sentences for reading and for charts.
 """
 
@@ -63,7 +63,7 @@ _SOURCES = (
     ),
     (
         "Bacterial or viral",
-        "The file's name, as published with the data set. No laboratory result comes with the films.",
+        "The file's name, as published with the dataset. No laboratory result comes with the films.",
     ),
     ("Patient", "The file's name, by the rule above; films with identical bytes make their children one."),
     ("Split", "Training, validation and test folders as on Kaggle; pneumo divides the first two anew."),
@@ -192,14 +192,14 @@ def difference_text(name: str, difference: npt.NDArray[np.int16]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Figures of a data set; every table is in long form, one row a figure.
+    """Figures of a dataset; every table is in long form, one row a figure.
 
     Attributes:
         counts: ``split, label, pathogen, films, patients``.
         identical: `kaggle.identical_groups`.
         films_per_patient: ``label, films, patients``: so many patients have so many films.
         development: ``part`` (train, validation), ``label, pathogen, films, patients`` of
-            `kaggle.development_split`, fold 0; empty where the data set is too small to be divided.
+            `kaggle.development_split`, fold 0; empty where the dataset is too small to be divided.
         sizes: ``label, quantity`` (width, height, aspect_ratio), ``low, high, films``: a histogram of
             sizes in pixels; a film counts where low ≤ size < high.
         size_quartiles: ``label, quantity, films, q1, median, q3``.
@@ -236,10 +236,10 @@ def summarise(
     masks_table: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Summary:
-    """Read every film of a data set and count, measure and average.
+    """Read every film of a dataset and count, measure and average.
 
     Args:
-        data: a data set in the Kaggle layout; films of other sizes are shrunk to 224 × 224.
+        data: a dataset in the Kaggle layout; films of other sizes are shrunk to 224 × 224.
         masks_table: the ``labels.csv`` of the lung masks, which tells the original sizes of squashed films;
             without it the files' own sizes are measured.
         progress: is told how far the reading is.
@@ -385,7 +385,7 @@ def load(folder: Path) -> Summary:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"The summary of the data set in {folder} is missing or damaged ({error!r}). "
+            f"The summary of the dataset in {folder} is missing or damaged ({error!r}). "
             "Run `python -m research.composites --help` to see how it is made anew."
         ) from error
 

@@ -241,6 +241,6 @@ def _check_same_films(one: pd.DataFrame, other: pd.DataFrame, cards: Sequence[Mo
         names = [card.name for card in cards]
         raise ModelError(
             f"{names[0]} and {names[1]} were not measured on the same films of {split}: of {len(one)} and {len(other)} "
-            f"films they share {shared} with the same patient and label. Evaluate both on one data set, with "
+            f"films they share {shared} with the same patient and label. Evaluate both on one dataset, with "
             f"`python -m pneumo evaluate NAME --split {split}`."
         )

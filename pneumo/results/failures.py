@@ -20,7 +20,7 @@ from pneumo.results import comparison
 
 BY_KIND, BY_AGREEMENT = "Kind of film", "Agreement of the models"
 BY_SIZE, BY_BRIGHTNESS = "Film size", "Brightness"
-# Their files name films of the data set; those of other splits are changed films or another hospital's.
+# Their files name films of the dataset; those of other splits are changed films or another hospital's.
 FILM_SPLITS = ("val", "test")
 AGREEMENT = ("All call it alike", "One differs", "Two or more differ")
 
@@ -140,7 +140,7 @@ def film_facts(films: pd.DataFrame, root: Path) -> pd.DataFrame:
     if missing := [file for file in films["file"] if not (root / file).is_file()]:
         raise DatasetError(
             f"{len(missing):,} of these {len(films):,} films are not in {root}, among them {missing[0]}. Name the "
-            "folder of the data set that the model was measured on."
+            "folder of the dataset that the model was measured on."
         )
     measured = summary.measure(films.assign(split=""), root)
     return pd.DataFrame({"size": measured.width * measured.height, "brightness": measured.brightness}, films.index)

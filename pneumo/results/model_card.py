@@ -287,7 +287,7 @@ def _limits(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:
     points = [
         "The films are of children of one to five years at one hospital. Machine, framing and film size differ between "
         "the classes there, and part of what the model knows may be that.",
-        "Age, sex and ethnicity of the children are not in the data set, so nothing can be said of fairness.",
+        "Age, sex and ethnicity of the children are not in the dataset, so nothing can be said of fairness.",
     ]
     if card.task == CLASSIFICATION:
         prevalence = card.as_calibration().prevalence

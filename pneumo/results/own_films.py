@@ -1,4 +1,4 @@
-"""A model measured on the test films of a data set that a reader brings; nothing is written, no card is changed."""
+"""A model measured on the test films of a dataset that a reader brings; nothing is written, no card is changed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class OwnMeasurement:
 
 
 def films_to_measure(path: Path) -> tuple[pd.DataFrame, list[bytes | Path]]:
-    """List the test films of a data set.
+    """List the test films of a dataset.
 
     Args:
         path: of a folder in the Kaggle layout, or of a MedMNIST file.
@@ -68,7 +68,7 @@ def films_to_measure(path: Path) -> tuple[pd.DataFrame, list[bytes | Path]]:
 def measure(
     classifier: "Classifier", path: Path, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> OwnMeasurement:
-    """Let a model assess every test film of a data set, without asking the gate.
+    """Let a model assess every test film of a dataset, without asking the gate.
 
     Args:
         classifier: the model.
@@ -106,7 +106,7 @@ def readable(here: Metrics, official: Metrics | None = None) -> pd.DataFrame:
 
 
 def origin(counts: pd.DataFrame) -> str:
-    """Say what the films of a data set are to the models that come with pneumo, as far as their numbers tell.
+    """Say what the films of a dataset are to the models that come with pneumo, as far as their numbers tell.
 
     Args:
         counts: ``split, label, films``.

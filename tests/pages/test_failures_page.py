@@ -88,7 +88,7 @@ def test_the_groups_ask_for_the_films_that_they_need(models):
 
     assert not app.exception
     assert len(app.get("vega_lite_chart")) == app.dataframe[0].value["Films by"].nunique()
-    assert "name the folder of the data set" in text(app)
+    assert "name the folder of the dataset" in text(app)
 
 
 def test_another_data_set_costs_a_sentence(models, toy_data):

@@ -28,7 +28,7 @@ def test_without_a_data_set_the_composites_are_shown():
 
     assert not app.exception
     assert shown(app) == ["normal_1.png"]
-    assert "Name the folder of the data set" in text(app)
+    assert "Name the folder of the dataset" in text(app)
     assert "Pneumonia less normal: from" in text(app)
 
 
@@ -153,7 +153,7 @@ def test_an_address_of_a_film_that_is_not_there_says_so_or_shows_all(with_data, 
     app = run(film=file)
 
     assert not app.exception
-    assert "is not in the chosen data set" in text(app) or (file == "" and len(shown(app)) == 24)
+    assert "is not in the chosen dataset" in text(app) or (file == "" and len(shown(app)) == 24)
 
 
 def test_a_damaged_film_costs_a_sentence(with_data, tmp_path):

@@ -173,7 +173,7 @@ def test_a_file_is_fetched_at_a_click_and_can_be_checked(server, tmp_path, monke
 
     app = fetched(tmp_path / "new", "PneumoniaMNIST, 64 × 64 pixels, from Zenodo")
     assert not app.exception
-    assert f"The data set is in {tmp_path / 'new' / 'pneumoniamnist_64.npz'}" in told(app)
+    assert f"The dataset is in {tmp_path / 'new' / 'pneumoniamnist_64.npz'}" in told(app)
     app.button(key="own_data.use_fetched").click().run()
     app.button(key="own_data.check").click().run()
 
@@ -200,7 +200,7 @@ def test_the_films_of_kaggle_are_fetched_at_a_click(toy_data, monkeypatch):
     app.button(key="own_data.fetch").click().run()
 
     assert not app.exception
-    assert f"The data set is in {toy_data}" in told(app)
+    assert f"The dataset is in {toy_data}" in told(app)
 
 
 def test_without_a_network_a_sentence_says_what_to_do(tmp_path, monkeypatch):

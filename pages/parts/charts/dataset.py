@@ -1,4 +1,4 @@
-"""Charts of the data set: tables in, charts out."""
+"""Charts of the dataset: tables in, charts out."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The films of a data set that a person names, or the composites that come with pneumo, to be leafed through."""
+"""The films of a dataset that a person names, or the composites that come with pneumo, to be leafed through."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Choice:
 
 
 def locate(folder: str) -> Path:
-    """Return the root of the data set in a folder that a person typed.
+    """Return the root of the dataset in a folder that a person typed.
 
     Raises:
         DatasetError: if there is none, or it cannot be looked into.
@@ -70,13 +70,13 @@ def locate(folder: str) -> Path:
 
 
 def state(root: Path) -> str:
-    """Return a text that changes when films are added, removed or renamed: the key to cache a data set under."""
+    """Return a text that changes when films are added, removed or renamed: the key to cache a dataset under."""
     folders = (root / split / label for split in kaggle.SPLITS for label in kaggle.LABELS)
     return " ".join(str(folder.stat().st_mtime_ns) if folder.is_dir() else "-" for folder in folders)
 
 
 def of_data_set(root: Path) -> Catalogue:
-    """List the films of a data set, reading no pixel.
+    """List the films of a dataset, reading no pixel.
 
     Args:
         root: as `locate` returns it.
@@ -92,7 +92,7 @@ def of_data_set(root: Path) -> Catalogue:
 
 
 def summary(data: Catalogue, shipped: Summary | None = None) -> Summary:
-    """Return the figures of a data set: those shipped with pneumo if they are of the very same films, else measured.
+    """Return the figures of a dataset: those shipped with pneumo if they are of the very same films, else measured.
 
     Args:
         data: as `of_data_set` returns it.
@@ -111,7 +111,7 @@ def summary(data: Catalogue, shipped: Summary | None = None) -> Summary:
 
 
 def of_samples(samples: Iterable[Sample], root: Path) -> Catalogue:
-    """List the composites that come with pneumo, in the columns of a data set; no patient stands behind one."""
+    """List the composites that come with pneumo, in the columns of a dataset; no patient stands behind one."""
     rows = [(each.path.name, COMPOSITES, each.label, each.pathogen, "", "") for each in samples]
     return Catalogue(root, _described(pd.DataFrame(rows, columns=list(kaggle.COLUMNS)), root))
 

@@ -1,4 +1,4 @@
-"""The data set that the reader names, kept while the tab is open, and what is read of it once for all sessions."""
+"""The dataset that the reader names, kept while the tab is open, and what is read of it once for all sessions."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from pneumo.errors import DatasetError, ImageError
 # `cache_data` hands each session a copy of its own, so that none can change another's tables.
 @st.cache_data(show_spinner="Listing the films…", max_entries=4)
 def _listed(root: Path, state: str) -> Catalogue:
-    """Keep the list of a data set until films are added or removed, which changes ``state``."""
+    """Keep the list of a dataset until films are added or removed, which changes ``state``."""
     return catalogue.of_data_set(root)
 
 
 @st.cache_data(show_spinner="Reading every film once; full-size films take a minute or two…", max_entries=2)
 def _summary(root: Path, state: str, _data: Catalogue, _shipped: Summary | None) -> Summary:
-    """Keep the figures of a data set for as long as its list."""
+    """Keep the figures of a dataset for as long as its list."""
     return catalogue.summary(_data, _shipped)
 
 
@@ -35,8 +35,8 @@ def thumbnail_url(path: Path, changed: int) -> str:
 HELP = "The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it."
 
 
-def locate(words: str = "Data set folder", help_text: str = HELP) -> Path | None:
-    """Ask for the folder of a data set and return its root; None, with a sentence, where there is none.
+def locate(words: str = "Dataset folder", help_text: str = HELP) -> Path | None:
+    """Ask for the folder of a dataset and return its root; None, with a sentence, where there is none.
 
     Visitors of a public server are not asked: they get the folder that ``PNEUMO_DATA`` names, if any.
     """
@@ -68,7 +68,7 @@ def _typed(words: str, help_text: str) -> str:
 
 
 def ask() -> Catalogue | None:
-    """Ask for the folder of a data set and list it; None, with a sentence, where there is none to be shown."""
+    """Ask for the folder of a dataset and list it; None, with a sentence, where there is none to be shown."""
     root = locate()
     try:
         return _listed(root, catalogue.state(root)) if root else None
@@ -87,7 +87,7 @@ def shipped() -> Summary | None:
 
 
 def figures(data: Catalogue | None) -> Summary | None:
-    """Return the figures of a data set, or those that come with pneumo where there is none or it cannot be read."""
+    """Return the figures of a dataset, or those that come with pneumo where there is none or it cannot be read."""
     with_pneumo = shipped()
     if data is None:
         return with_pneumo

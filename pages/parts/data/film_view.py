@@ -29,7 +29,7 @@ def show(data: Catalogue, file: str) -> None:
 def _show_film(data: Catalogue, file: str) -> None:
     row = data.films[data.films["file"] == file]
     if row.empty:
-        st.write("The film in this address is not in the chosen data set. Go back and choose another one.")
+        st.write("The film in this address is not in the chosen dataset. Go back and choose another one.")
         return
     path = data.root / file
     try:

@@ -1,4 +1,4 @@
-"""What can be done with a data set that was looked through: write a MedMNIST file as films, and measure a model."""
+"""What can be done with a dataset that was looked through: write a MedMNIST file as films, and measure a model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ def leaf_through(root: Path) -> None:
 
 def unpack(path: Path) -> None:
     """Offer to write a MedMNIST file as a folder of films, which all pages and commands can read."""
-    st.write("Written as films, its pictures can be counted, leafed through and trained on like any data set.")
+    st.write("Written as films, its pictures can be counted, leafed through and trained on like any dataset.")
     out = st.text_input("Write the films into", "data", key="own_data.unpack_out", max_chars=1000, width=420)
     if st.button("Write as films", icon=":material/folder_open:", key="own_data.unpack"):
         bar, tell = _progress("Writing the films…")

@@ -27,7 +27,7 @@ def measured_cards() -> list[ModelCard]:
     if not catalogue.cards:
         st.write(
             "There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`, "
-            "where DIR is a data set in the Kaggle layout; it appears here when it is done."
+            "where DIR is a dataset in the Kaggle layout; it appears here when it is done."
         )
         st.stop()
     if not leaderboard.splits(catalogue.cards):

@@ -102,7 +102,7 @@ def test_an_incomplete_data_set_is_refused(toy_data, monkeypatch):
             "Kaggle cannot be reached. Check the connection, or download it by hand",
         ),
         (requests.Timeout(), "Kaggle cannot be reached"),
-        (OSError("No space left on device"), "could not fetch the data set .No space left"),
+        (OSError("No space left on device"), "could not fetch the dataset .No space left"),
         (FileExistsError("output_dir is not empty"), "data is not empty. Name an empty or a new folder"),
         (kagglehub.exceptions.DataCorruptionError("another\n  checksum"), "another checksum"),
     ],
