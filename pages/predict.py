@@ -15,7 +15,7 @@ from pages.parts.predict import (
     similar_cases,
     upload_list,
 )
-from pages.parts.predict.answer import show_answer, style_page
+from pages.parts.predict.answer import prevalence, show_answer, style_page
 from pages.parts.predict.film_list import Film, FilmList
 from pages.parts.predict.keep import keep_answer
 from pages.parts.predict.pictures import Pictures, show_pictures
@@ -24,7 +24,9 @@ from pages.parts.shared.plain import plain
 from pneumo import DISCLAIMER
 from pneumo.datasets.samples import Sample, load_samples
 from pneumo.errors import DatasetError, ModelError
+from pneumo.explanation import agreement as measured
 from pneumo.explanation import heat_findings
+from pneumo.inference.conclusion import conclude
 from pneumo.inference.reading import Models, Reading
 from pneumo.labels import KINDS
 from pneumo.model_store import store
@@ -85,29 +87,40 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
         keep_answer(reading, None)
         return
     gate.show_findings(film, reading)
-    show_answer(assessment, refused=reading.forced)
+    share = prevalence()
+    answer = conclude(assessment.answer, assessment.similar, share).answer
     shown = network_input.fit_within(radiograph.pixels, SCREEN_SIDE)
-    heat, extent = loaded_models.heat_of(film, reading, method, (shown.shape[0], shown.shape[1])), None
-    if heat:
-        lungs = reading.lungs
-        found = heat_findings.examine(heat.values, lungs.zones(*heat.values.shape) if lungs else None, heat.absolute)
-        extent = found.extent
-        show_pictures(Pictures(shown, heat.values, lungs, found, facts, method, assessment.answer, heat.absolute))
-    else:
-        st.image(shown, alt=_("The film"), clamp=True, output_format="JPEG")
-        # Plain text: a file's name comes from a stranger.
-        st.text(facts)
-        st.caption(plain(told(loaded_models.no_heat_map(reading))))
-    keep_answer(reading, heat)
-    agreement.show_agreement(film, reading, shown, method)
-    second_opinion.show_second_opinion(film, reading, shown, method)
-    similar_cases.show_similar(reading)
-    research.show_research(film, reading, extent, method)
-    about.show_reasons(assessment)
-    if not reading.forced:
-        about.show_meaning(assessment.card)
+    heat, found = loaded_models.heat_of(film, reading, method, (shown.shape[0], shown.shape[1])), None
+    left, right = st.columns([5, 3], gap="medium")
+    with left:
+        if heat:
+            lungs = reading.lungs
+            zones = lungs.zones(*heat.values.shape) if lungs else None
+            found = heat_findings.examine(shown, heat.values, zones, heat.absolute)
+            worth = measured.worth(assessment.card.name, method)
+            pictures = Pictures(shown, heat.values, lungs, found, facts, method, answer, heat.absolute)
+            show_pictures(pictures._replace(worth=worth.words, is_off=worth.is_none))
+        else:
+            st.image(shown, alt=_("The film"), clamp=True, output_format="JPEG")
+            # Plain text: a file's name comes from a stranger.
+            st.text(facts)
+            st.caption(plain(told(loaded_models.no_heat_map(reading))))
+    with right:
+        zone = found.inside.points_to if found and found.inside else None
+        show_answer(assessment, zone=zone, refused=reading.forced)
+    keep_answer(reading, heat, share)
+    about.show_meaning(assessment, refused=reading.forced)
     about.show_privacy()
-    about.show_model(assessment.card)
+    researchers = st.expander(
+        _("For researchers"), icon=":material/science:", key="predict.research", on_change="rerun"
+    )
+    if researchers.open:
+        with researchers:
+            research.show_research(film, reading, found.extent if found else None, method)
+            agreement.show_agreement(film, reading, shown, method)
+            second_opinion.show_second_opinion(film, reading, shown, method)
+            similar_cases.show_similar(reading)
+            about.show_model(assessment.card)
 
 
 def show_films(films: FilmList, models: Models, key: Hashable, method: str) -> None:
@@ -136,8 +149,8 @@ def show_films(films: FilmList, models: Models, key: Hashable, method: str) -> N
 def introduce(place: DeltaGenerator, *, is_checked: bool) -> None:
     """Say what the page asks for and what it does, where there is no film yet."""
     asked = _(
-        "Give pneumo children's frontal chest radiographs. It says of each whether pneumonia is likely, with a "
-        "probability and a picture of where it looked."
+        "Give pneumo children's frontal chest radiographs. It says of each whether pneumonia is likely, how many of "
+        "100 such children have it, and shows where it looked."
     )
     first = _("First it checks whether the picture is one that it may judge, and refuses what is not.")
     place.markdown(f"{asked} {first if is_checked else ''}")
@@ -179,8 +192,8 @@ def try_sample(file: str) -> None:
 
 
 style_page()
-with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-    st.title(_("Read a chest film"), width="content")
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="predict.head"):
+    st.title(_("Is there pneumonia on this film?"))
     choose_language()
 introduction = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):

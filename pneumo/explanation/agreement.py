@@ -159,3 +159,40 @@ def figure(name: str, part: str, method: str, wanted: str, folder: Path | None =
     if rows.empty or rows["value"].isna().any():
         return None
     return Estimate(*rows[["value", "low", "high"]].to_numpy(float)[0].tolist())
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a model's maps were measured to be worth at finding opacities that people drew.
+
+    Attributes:
+        is_none: whether they find them no better than a blob in the middle of the film does.
+        words: what a reader must know of it; None where the maps are better than that.
+    """
+
+    is_none: bool
+    words: Sentence | None
+
+
+def worth(name: str, method: str, folder: Path | None = None) -> Worth:
+    """Say what the maps of a model are worth: whether their overlap (IoU) with drawn opacities is that of a blob.
+
+    They are worth more where the lower end of their 95 % interval lies above the figure of the blob.
+
+    Args:
+        name: of the model folder.
+        method: key of `cam.METHODS`.
+        folder: the folder of model folders.
+    """
+    found, blob = (figure(name, "opacities", each, "iou", folder) for each in (method, "centre"))
+    if found is None or blob is None:
+        return Worth(False, say("Whether this map finds disease was not measured."))
+    if found.low > blob.value:
+        return Worth(False, None)
+    return Worth(
+        True,
+        say(
+            "This map finds disease no better than a blob in the middle of the film would, so it is off. “Heat map” "
+            "shows it all the same."
+        ),
+    )

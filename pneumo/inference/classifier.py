@@ -1,16 +1,19 @@
 """The whole path from a `Radiograph` to an `Assessment`."""
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pneumo.errors import ModelError
 from pneumo.evaluation.calibration import Answer, as_percent
 from pneumo.inference import foreign, gate
 from pneumo.inference.foreign import KnownHospitals
 from pneumo.inference.lungs import LungMask, Segmenter
+from pneumo.inference.similar_scores import SimilarFilms, ValidationScores, read_scores, similar_films
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.preprocessing import crops, network_input
@@ -34,6 +37,7 @@ class Assessment:
         card: the model that gave it.
         model_input: (size, size, views) float32, what the model saw; heat maps are drawn from it.
         parts: of the film that each view shows.
+        similar: the validation films that score like it; None where the model has none, or the gate refused the film.
         foreign: whether the film is unlike those of the hospitals that the model learned from; it then gets no answer.
     """
 
@@ -44,6 +48,7 @@ class Assessment:
     card: ModelCard
     model_input: np.ndarray = field(repr=False)
     parts: tuple[Box, ...] = (crops.WHOLE,)
+    similar: SimilarFilms | None = None
     foreign: bool = False
 
     @property
@@ -62,7 +67,7 @@ class Assessment:
             "{found}; its limits are {low} for “unlikely” and {high} for “likely”.",
             **{"found": _found(self.probability), "low": as_percent(limits.low), "high": as_percent(limits.high)},
         )
-        return replace(self, reasons=(why, *self.reasons[1:]))
+        return replace(self, reasons=(why, *self.reasons[1:]), similar=None)
 
 
 class Classifier:
@@ -83,8 +88,9 @@ class Classifier:
         segmenter: Segmenter | None = None,
         *,
         known: KnownHospitals | None = None,
+        scores: ValidationScores | None = None,
     ) -> None:
-        self.card, self.model, self._segmenter, self._known = card, model, segmenter, known
+        self.card, self.model, self._segmenter, self._known, self._scores = card, model, segmenter, known, scores
         self._network = foreign.compared(model, known) if known else model
         self._views: list[str] = card.input["views"]
         self._calibration, self._thresholds = card.as_calibration(), card.as_thresholds()
@@ -106,10 +112,13 @@ class Classifier:
                 and there is no network that finds them; or if the file that tells foreign films is damaged.
         """
         card, model = store.load(name or store.default_name(folder), folder, CLASSIFICATION)
-        known = foreign.read(card, folder)
+        known, scores = foreign.read(card, folder), None
+        # An answer needs no validation films, only the count that explains it.
+        with suppress(ModelError):
+            scores = read_scores(card, folder)
         if crops.LUNGS not in card.input["views"]:
-            return cls(card, model, known=known)
-        return cls(card, model, segmenter or gate.open_segmenter(folder), known=known)
+            return cls(card, model, known=known, scores=scores)
+        return cls(card, model, segmenter or gate.open_segmenter(folder), known=known, scores=scores)
 
     def warm_up(self) -> None:
         """Run the model once on a black picture, so that the first film does not wait for its graph."""
@@ -141,8 +150,10 @@ class Classifier:
         answer: Answer = "uncertain" if is_foreign else self._thresholds.answer(probability)
         why = (str(self._known),) if is_foreign else self._reasons(answer, probability)
         parts = tuple(crops.box(view, box) for view in self._views)
+        held_at = self.card.calibration["prevalence"]
+        similar = similar_films(self._scores, probability, held_at) if self._scores and not is_foreign else None
         return Assessment(
-            radiograph, answer, probability, (*why, *notes), self.card, model_input, parts, foreign=is_foreign
+            radiograph, answer, probability, (*why, *notes), self.card, model_input, parts, similar, is_foreign
         )
 
     def _look(self, model_input: np.ndarray) -> tuple[np.ndarray, bool]:

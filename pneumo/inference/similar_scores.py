@@ -7,7 +7,7 @@ out in ten folds this foretold better than isotonic regression on five of the si
 so that their intervals would flatter. Fifty neighbours foretold worse on five of them, two hundred on all six.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,8 @@ class SimilarFilms:
         highest: their highest calibrated probability.
         share: of pneumonia among films that score like this where `prevalence` of all films show it, with its 95 %
             interval.
+        provable: the lowest and the highest share that so many films can prove: the 95 % limits that they would have if
+            none, or all, of them showed pneumonia.
         prevalence: 0…1.
     """
 
@@ -65,7 +67,24 @@ class SimilarFilms:
     lowest: float
     highest: float
     share: Estimate
+    provable: tuple[float, float]
     prevalence: float
+
+    @property
+    def of_100(self) -> float:
+        """Of 100 children with a film like this, how many have pneumonia, as far as the validation films prove it."""
+        lowest, highest = self.provable
+        return 100 * min(max(self.share.value, lowest), highest)
+
+    def at(self, prevalence: float) -> "SimilarFilms":
+        """Restate the count by Bayes' theorem for a place where another share of the films, 0…1, show pneumonia."""
+
+        def there(share: float) -> float:
+            return at_prevalence(share, self.prevalence, prevalence)
+
+        lowest, highest = self.provable
+        share = Estimate(there(self.share.value), there(self.share.low), there(self.share.high))
+        return replace(self, share=share, provable=(there(lowest), there(highest)), prevalence=prevalence)
 
     def __str__(self) -> Sentence:
         """Say it, as in ``Of 100 films that score like this, 93 show pneumonia (95 % interval 86 to 97).``"""
@@ -113,15 +132,18 @@ def similar_films(scores: ValidationScores, probability: float, prevalence: floa
     count, sick = int(nearest.sum()), int(scores.sick[nearest].sum())
     _, films_of_each = np.unique(scores.patients[nearest], return_counts=True)
     effective = count**2 / float(np.sum(films_of_each**2))
-    held_at = float(scores.sick.mean())
-    counted = wilson(sick / count * effective, effective)
-    value, low, high = (
-        at_prevalence(share, held_at, prevalence) for share in (counted.value, counted.low, counted.high)
-    )
     near = scores.probability[nearest]
-    return SimilarFilms(
-        count, sick, len(films_of_each), float(near.min()), float(near.max()), Estimate(value, low, high), prevalence
+    counted = SimilarFilms(
+        count,
+        sick,
+        len(films_of_each),
+        float(near.min()),
+        float(near.max()),
+        wilson(sick / count * effective, effective),
+        (wilson(0, effective).high, wilson(effective, effective).low),
+        float(scores.sick.mean()),
     )
+    return counted.at(prevalence)
 
 
 def distribution(scores: ValidationScores) -> pd.DataFrame:

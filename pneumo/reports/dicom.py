@@ -25,10 +25,10 @@ from pydicom.uid import UID, generate_uid
 from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageError, UnreadableImageError, UnsupportedImageError
 from pneumo.evaluation.calibration import as_percent
+from pneumo.inference.conclusion import limits
 from pneumo.inference.findings import Finding
 from pneumo.labels import ANSWER_WORDS
 from pneumo.radiograph import Radiograph, dicom, silent_decoders
-from pneumo.reports.records import validity
 
 if TYPE_CHECKING:
     from highdicom import sr
@@ -377,7 +377,8 @@ def _comments(assessment: "Assessment", findings: Sequence[Finding] | None) -> l
         *unchecked,
         *told,
         *assessment.reasons,
-        validity(prevalence),
+        f"The probability holds where {prevalence:.0%} of the films show pneumonia; with fewer it is lower.",
+        limits(assessment.card),
     ]
 
 

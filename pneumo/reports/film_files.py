@@ -14,7 +14,7 @@ from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports import overlay_png, pdf
 from pneumo.reports.overlay_png import Overlay
 from pneumo.reports.pdf import FilmReport
-from pneumo.reports.records import record, to_json
+from pneumo.reports.records import Record, record, to_json
 from pneumo.sentences import say
 
 PDF, JSON, PICTURE, DICOM_PICTURE, DICOM_REPORT = ".pdf", ".json", "-overlay.png", "-overlay.dcm", "-sr.dcm"
@@ -42,6 +42,7 @@ def files(
     made: datetime,
     label: str = "",
     language: Language = ENGLISH,
+    prevalence: float | None = None,
 ) -> FilmFiles:
     """Make files of a film: PDF and JSON, for an answer the overlay, and what joins the study of a DICOM film.
 
@@ -52,27 +53,35 @@ def files(
         made: the date and time that the PDF bears.
         label: what the user typed to know the film by; it stands on the PDF alone.
         language: of the PDF; all other files are in English, as programs and other clinics read them.
+        prevalence: share of the children who have pneumonia where the film was made, 0…1; the model's own where None.
+            The DICOM report keeps the model's own, as other programs compare it.
 
     Raises:
         ValueError: if the film could not be read.
     """
     contents: dict[str, bytes] = {}
-    of_film, drawn = record(reading), None
+    of_film, drawn = record(reading, prevalence), None
     if {PDF, PICTURE, DICOM_PICTURE} & set(kinds):
-        drawn = overlay_of(reading, heat)
+        drawn = overlay_of(reading, heat, prevalence)
     if PDF in kinds:
-        contents[PDF] = pdf.one_page(film_report(reading, drawn, label), made, language)
+        contents[PDF] = pdf.one_page(film_report(reading, drawn, label, prevalence=prevalence), made, language)
     if JSON in kinds:
         contents[JSON] = f"{to_json(of_film, indent=2)}\n".encode(errors="backslashreplace")
     if drawn and PICTURE in kinds:
         contents[PICTURE] = overlay_png.overlay_png(drawn, of_film)
     if reading.assessment is None or reading.assessment.radiograph.format != "DICOM":
         return FilmFiles(contents)
-    joined, problem = _dicom_objects(reading, drawn, kinds)
+    joined, problem = _dicom_objects(reading, of_film, drawn, kinds)
     return FilmFiles(contents | joined, problem)
 
 
-def film_report(reading: Reading, drawn: Overlay | None, label: str = "", longest: int | None = None) -> FilmReport:
+def film_report(
+    reading: Reading,
+    drawn: Overlay | None,
+    label: str = "",
+    longest: int | None = None,
+    prevalence: float | None = None,
+) -> FilmReport:
     """Return what a page of a PDF tells of one film.
 
     Args:
@@ -80,22 +89,26 @@ def film_report(reading: Reading, drawn: Overlay | None, label: str = "", longes
         drawn: as `overlay_of` gives it.
         label: see `files`.
         longest: side that the film is shrunk to, in pixels, where many pages must fit into memory.
+        prevalence: see `files`.
     """
     pixels = reading.radiograph.pixels if reading.radiograph else None
     if pixels is not None and longest:
         pixels = fit_within(pixels, longest)
-    return FilmReport(record(reading), pixels, drawn, label)
+    return FilmReport(record(reading, prevalence), pixels, drawn, label)
 
 
-def overlay_of(reading: Reading, heat: HeatMap | None) -> Overlay | None:
-    """Lay a heat map over its film; None where there is no answer or no heat map."""
+def overlay_of(reading: Reading, heat: HeatMap | None, prevalence: float | None = None) -> Overlay | None:
+    """Lay a heat map over its film; None where there is no answer or no heat map; `prevalence` as in `files`."""
     if reading.radiograph is None or reading.assessment is None or heat is None:
         return None
     film = fit_within(reading.radiograph.pixels, max(heat.values.shape))
-    return overlay_png.overlay(film, heat.values, METHODS[heat.method], reading.assessment.answer)
+    answer = record(reading, prevalence).answer or ""
+    return overlay_png.overlay(film, heat.values, METHODS[heat.method], answer, reading.lungs)
 
 
-def _dicom_objects(reading: Reading, drawn: Overlay | None, kinds: Collection[str]) -> tuple[dict[str, bytes], str]:
+def _dicom_objects(
+    reading: Reading, of_film: Record, drawn: Overlay | None, kinds: Collection[str]
+) -> tuple[dict[str, bytes], str]:
     # highdicom takes a second to import, and only those pay for it who ask for such an object.
     from pneumo.reports import dicom
 
@@ -104,7 +117,7 @@ def _dicom_objects(reading: Reading, drawn: Overlay | None, kinds: Collection[st
     joined = {}
     try:
         if drawn and DICOM_PICTURE in kinds:
-            picture = overlay_png.captioned(drawn, record(reading))
+            picture = overlay_png.captioned(drawn, of_film)
             joined[DICOM_PICTURE] = dicom.secondary_capture(source, picture, assessment)
         if DICOM_REPORT in kinds:
             joined[DICOM_REPORT] = dicom.structured_report(source, assessment, reading.findings)

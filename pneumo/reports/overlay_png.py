@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from pneumo import DISCLAIMER, __version__
-from pneumo.evaluation.calibration import as_percent
-from pneumo.explanation import drawing
+from pneumo.explanation import drawing, heat_findings
+from pneumo.inference.lungs import LungMask
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.records import Record, outcome
 from pneumo.sentences import Sentence, say
@@ -40,30 +40,26 @@ class Overlay:
     """
 
     picture: np.ndarray
-    meaning: Sentence
+    meaning: tuple[Sentence, ...]
 
 
-def overlay(film: np.ndarray, heat: np.ndarray, method: str, answer: str) -> Overlay:
+def overlay(film: np.ndarray, heat: np.ndarray, method: str, answer: str, lungs: LungMask | None = None) -> Overlay:
     """Lay a heat map over a film for a report.
 
     Args:
         film: (height, width) float32 in 0…1.
         heat: (height, width) float32 in 0…1, as `HeatMap.values`.
         method: the heat map's, for people, such as ``Grad-CAM``.
-        answer: to the film, as in `Assessment`.
+        answer: to the film, as it is told.
+        lungs: of the film; None where they are not known.
     """
-    picture = drawing.overlay(fit_within(film, LONGEST_SIDE), fit_within(heat, LONGEST_SIDE), OPACITY)
+    film, heat = fit_within(film, LONGEST_SIDE), fit_within(heat, LONGEST_SIDE)
+    picture = drawing.overlay(film, heat, OPACITY)
     if not heat.any():
         empty = say("{method}: nothing on this film raises the model's score, so the heat map is empty.", method=method)
-        return Overlay(picture, empty)
-    meaning = say(
-        "{method}: bright is where the evidence lies, relative to the hottest place of this film.", method=method
-    )
-    if answer != "likely":
-        meaning = say(
-            "{meaning} Where the answer is not “likely”, a bright spot is no sign of disease.", meaning=meaning
-        )
-    return Overlay(picture, meaning)
+        return Overlay(picture, (empty,))
+    found = heat_findings.examine(film, heat, lungs.zones(*heat.shape) if lungs else None)
+    return Overlay(picture, (say("Heat map: {method}.", method=method), *found.meaning(answer)))
 
 
 def captioned(drawn: Overlay, record: Record) -> np.ndarray:
@@ -80,7 +76,7 @@ def captioned(drawn: Overlay, record: Record) -> np.ndarray:
     width = max(width, _NARROWEST)
     size = max(_SMALLEST_LETTER, round(width * _LETTER))
     font = ImageFont.truetype(str(font_file()), size)
-    texts = (_summary(record), drawn.meaning, DISCLAIMER)
+    texts = (_summary(record), " ".join(drawn.meaning), DISCLAIMER)
     lines = [line for text in texts for line in _wrapped(text, font, width - size)]
     step = round(1.4 * size)
     picture = Image.new("RGB", (width, height + step * len(lines) + size), "black")
@@ -92,10 +88,9 @@ def captioned(drawn: Overlay, record: Record) -> np.ndarray:
 
 
 def _summary(record: Record) -> str:
-    probability = as_percent(record.probability or 0.0)
     forced = " Assessed in spite of a refusal." if record.forced else ""
     model = f"{record.model_title}, pneumo {__version__}."
-    return f"{outcome(record)}: probability of pneumonia {probability}.{forced} {model}"
+    return f"{outcome(record)}. {record.statement}{forced} {model}"
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
@@ -120,7 +115,7 @@ def overlay_png(drawn: Overlay, record: Record) -> bytes:
     said = {
         "Software": f"pneumo {__version__}",
         "Disclaimer": DISCLAIMER,
-        "Description": f"{_summary(record)} {drawn.meaning}",
+        "Description": " ".join((_summary(record), *drawn.meaning)),
         "Model": record.model,
         "Model-SHA256": record.model_sha256,
         "Image-SHA256": record.image_sha256 or "",

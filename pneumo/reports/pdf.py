@@ -16,14 +16,14 @@ from pneumo.explanation import drawing
 from pneumo.language import ENGLISH, Language
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.overlay_png import Overlay, font_file
-from pneumo.reports.records import Record, film_name, outcome, tally, validity
+from pneumo.reports.records import Record, film_name, outcome, tally
 from pneumo.sentences import Sentence, say, say_many, visible
 
 if TYPE_CHECKING:
     from fpdf import FPDF
 
 LONGEST_MESSAGE, LONGEST_NAME, LONGEST_NOTE = 400, 120, 160
-COLUMNS = ("", say("Film"), say("Answer"), say("Probability"), say("What the check found"))
+COLUMNS = ("", say("Film"), say("Answer"), say("Of 100 such films"), say("Film quality"))
 # Millimetres.
 _SECTION = 2.0
 
@@ -65,11 +65,9 @@ def title(item: FilmReport, place: str) -> str:
     return " · ".join(shortened(text, LONGEST_NAME) for text in (place, item.label) if text)
 
 
-def probability(record: Record) -> Sentence:
+def statement(record: Record) -> str:
     """Return the line below the answer."""
-    if record.probability is not None:
-        return say("Probability of pneumonia: {probability}", probability=as_percent(record.probability))
-    return say("The model was not asked. This says nothing about the child's lungs.")
+    return record.statement or say("The model was not asked. This says nothing about the child's lungs.")
 
 
 def below_pictures(item: FilmReport, messages: int, language: Language = ENGLISH) -> list[Line]:
@@ -84,7 +82,7 @@ def below_pictures(item: FilmReport, messages: int, language: Language = ENGLISH
     found = len(record.findings or ())
     told = [Line(f"– {shortened(tell(text), LONGEST_MESSAGE)}") for text in record.reasons[:messages]]
     left_out = len(record.reasons) - messages
-    lines = [Line(tell(item.overlay.meaning))] if item.overlay else []
+    lines = [Line(" ".join(map(tell, item.overlay.meaning)))] if item.overlay else []
     lines += [_heading(tell(_about_the_check(record))), *told[:found]]
     if told[found:]:
         why = say("Why this answer") if record.status == "ok" else say("What was done")
@@ -94,8 +92,8 @@ def below_pictures(item: FilmReport, messages: int, language: Language = ENGLISH
             "and {number} more, which the JSON record holds", "and {number} more, which the JSON record holds", left_out
         )
         lines.append(Line(f"– {tell(more)}"))
-    if record.prevalence is not None and not record.forced and record.uncertain_because != "foreign":
-        lines += [_heading(tell(say("What it holds for"))), Line(tell(validity(record.prevalence)))]
+    if record.limits and record.answer and not record.forced:
+        lines += [_heading(tell(say("What it holds for"))), Line(tell(record.limits))]
     image, name = record.image, shortened(film_name(record), LONGEST_NAME)
     origin = (
         say("Film: {name} ({format}, {width} × {height} pixels)", name=name, **(vars(image) if image else {})),
@@ -117,7 +115,7 @@ def _about_the_check(record: Record) -> Sentence:
     if record.findings is None:
         return say("Whether this is a frontal chest film was not checked")
     if not record.findings:
-        return say("The check found nothing against this film")
+        return say("Film quality: fine")
     if record.status == "refused":
         return say("Why the film was refused")
     if record.forced:
@@ -144,8 +142,8 @@ def row(item: FilmReport, number: int, language: Language = ENGLISH) -> tuple[st
         str(number),
         shortened(" · ".join(filter(None, (item.label, film_name(record)))), LONGEST_NAME),
         tell(say("{answer}, although refused", answer=outcome(record)) if record.forced else outcome(record)),
-        tell(as_percent(record.probability)) if record.probability is not None else "–",
-        shortened(" ".join(map(tell, found or [say("Nothing")])), LONGEST_NOTE),
+        record.count or "–",
+        shortened(" ".join(map(tell, found or [say("Fine")])), LONGEST_NOTE),
     )
 
 
@@ -260,8 +258,9 @@ def _film_page(document: "FPDF", item: FilmReport, place: str, language: Languag
         _write(document, [Line(headed, bold=True)], 10)
     document.ln(2)
     _write(document, [Line(tell(outcome(record)), bold=True)], 18)
-    _write(document, [Line(tell(probability(record)), bold=True)], 11)
-    if record.probability is not None and record.thresholds is not None:
+    _write(document, [Line(tell(statement(record)), bold=True)], 11)
+    # The limits are the model's own: where the answer was restated they would contradict it.
+    if record.probability is not None and record.thresholds is not None and record.clinic_prevalence is None:
         _draw_scale(document, record.probability, record.thresholds, language)
     document.ln(GAP)
     room = BOTTOM - document.get_y() - GAP

@@ -12,11 +12,14 @@ from typing import Any
 
 from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
+from pneumo.evaluation.calibration import Answer
+from pneumo.inference.conclusion import conclude, limits
 from pneumo.inference.findings import Finding
 from pneumo.inference.reading import Reading, Status
+from pneumo.inference.similar_scores import SimilarFilms
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 from pneumo.preprocessing.outlines import Corners
-from pneumo.sentences import BREAKING, Sentence, say, visible
+from pneumo.sentences import BREAKING, Sentence, visible
 
 CSV_COLUMNS = (
     "file",
@@ -55,13 +58,15 @@ class Record:
         answer: ``likely``, ``uncertain`` or ``unlikely``; None where there is none.
         probability: calibrated probability of pneumonia, 0…1.
         uncertain_because: of an ``uncertain`` answer: ``foreign`` where the film is unlike those that the model learned
-            from, ``between_limits`` where the probability lies between the model's limits; None else.
+            from, ``between_limits`` where the probability lies between the model's limits, ``rare`` where `at` took “likely” back; None else.
+        statement: what the answer comes to, as a count of children; None without an answer.
         reasons: sentences, those of the gate first.
         findings: of the gate, refusals first; None where the film was not checked or could not be read.
         forced: whether the gate refused the film and the user asked for an answer all the same.
         checked: whether the gate was asked.
         thresholds: ``decision``, ``low`` and ``high`` of the model; None without an answer.
         prevalence: that the probability was calibrated for; None without an answer.
+        clinic_prevalence: the share of pneumonia that answer and statement hold for, where `at` restated them.
         crop: corners of the film that was cut out of the picture at the user's request, clockwise from its upper left,
             x and y as shares of the picture's width and height; None where nothing was cut out.
         image: None where the file could not be read.
@@ -73,13 +78,17 @@ class Record:
         disclaimer: what the answer is not.
         heatmap: path of the PNG that was written of the film; None where none was.
         report: path of the PDF that was written of the film; None where none was.
+        count: the number of children in the statement; empty where it has none; no part of the line.
+        similar: the validation films that were counted for the statement; no part of the line.
+        limits: whom the model learned from; no part of the line.
     """
 
     file: str
     status: Status
-    answer: str | None
+    answer: Answer | None
     probability: float | None
     uncertain_because: str | None
+    statement: str | None
     reasons: tuple[str, ...]
     findings: tuple[Finding, ...] | None
     forced: bool
@@ -96,30 +105,61 @@ class Record:
     disclaimer: str = DISCLAIMER
     heatmap: str | None = None
     report: str | None = None
+    clinic_prevalence: float | None = None
+    count: str = ""
+    similar: SimilarFilms | None = dataclasses.field(default=None, repr=False)
+    limits: Sentence | None = dataclasses.field(default=None, repr=False)
+
+    def at(self, prevalence: float | None) -> "Record":
+        """Restate answer and statement for a place where another share of the children, 0…1, have pneumonia.
+
+        Args:
+            prevalence: of that place; the model's own where None.
+        """
+        if self.answer is None or self.similar is None or prevalence in (None, self.prevalence):
+            return self
+        found = conclude(self.answer, self.similar, prevalence)
+        taken_back = found.answer != self.answer
+        return dataclasses.replace(
+            self,
+            answer=found.answer,
+            statement=found.statement,
+            count=found.count,
+            uncertain_because="rare" if taken_back else self.uncertain_because,
+            clinic_prevalence=prevalence,
+            similar=found.similar,
+        )
 
     def as_values(self) -> dict[str, Any]:
         """Return plain values by key; what does not apply to the film is left out."""
-        values = {key: getattr(self, key) for key in (field.name for field in dataclasses.fields(self))}
+        keys = [field.name for field in dataclasses.fields(self) if field.name not in _ASIDE]
+        values = {key: getattr(self, key) for key in keys}
         values["reasons"] = list(self.reasons)
         values["findings"] = None if self.findings is None else [_as_values(each) for each in self.findings]
         values["image"] = self.image and dataclasses.asdict(self.image)
         return {key: value for key, value in values.items() if value is not None or key not in _WHERE_KNOWN}
 
 
+_ASIDE = ("count", "similar", "limits")
 _WHERE_KNOWN = frozenset(
-    {"uncertain_because", "thresholds", "prevalence", "crop", "image", "image_sha256", "heatmap", "report"}
+    {
+        *("uncertain_because", "statement", "thresholds", "prevalence", "clinic_prevalence", "crop", "image"),
+        *("image_sha256", "heatmap", "report"),
+    }
 )
 
 
-def record(reading: Reading) -> Record:
-    """Return what became of a film."""
+def record(reading: Reading, prevalence: float | None = None) -> Record:
+    """Return what became of a film, where a share of the children have pneumonia (`Record.at`)."""
     card, film, assessment = reading.models.card, reading.radiograph, reading.assessment
+    found = conclude(assessment.answer, assessment.similar) if assessment else None
     return Record(
         file=reading.name,
         status=reading.status,
         answer=assessment.answer if assessment else None,
         probability=assessment.probability if assessment else None,
         uncertain_because=assessment.uncertain_because if assessment else None,
+        statement=found.statement if found else None,
         reasons=reading.reasons,
         findings=reading.findings,
         forced=reading.forced,
@@ -132,7 +172,10 @@ def record(reading: Reading) -> Record:
         model=card.name,
         model_title=card.title,
         model_sha256=card.sha256,
-    )
+        count=found.count if found else "",
+        similar=assessment.similar if assessment else None,
+        limits=limits(card),
+    ).at(prevalence)
 
 
 def check_record(file: str, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -169,20 +212,6 @@ def tally(records: Iterable[Record]) -> dict[Sentence, int]:
 def film_name(record: Record) -> str:
     """Return the last part of the path that a film was read from: folders on the way to it may name a person."""
     return re.split(r"[\\/]", record.file)[-1]
-
-
-def validity(prevalence: float) -> Sentence:
-    """Say what an answer holds for.
-
-    Args:
-        prevalence: the share of pneumonia that the model's probability was calibrated for, 0…1.
-    """
-    return say(
-        "The probability holds where {prevalence:.0%} of the films show pneumonia; at a clinic with fewer it is too "
-        "high. The models saw children of one to five years from one hospital; other ages, machines and diseases are "
-        "unknown to them.",
-        prevalence=prevalence,
-    )
 
 
 def to_json(record: Record, *, indent: int | None = None) -> str:

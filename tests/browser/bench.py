@@ -49,7 +49,7 @@ PLACES = [
     Place("own_data", "Check your data", "Dataset", "Check your data"),
 ]
 # TensorFlow is loaded when this page is opened first, so it has no target of its own.
-PREDICT = Place("", "Predict", "", "Read a chest film")
+PREDICT = Place("", "Predict", "", "Is there pneumonia on this film?")
 
 # Playwright's own waiting looks again after half a second at last; these conditions are asked in every frame.
 # When the last element was added to the page, charts and tables included; half a second without any proves it.

@@ -20,14 +20,15 @@ def test_a_film_is_uploaded_answered_and_explained_and_the_other_pages_open(visi
     page = visit.page
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
     expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
-    expect(page.get_by_text("Probability of pneumonia:")).to_be_visible()
+    expect(page.get_by_text("X-rayed children have pneumonia, about")).to_be_visible()
     expect(page.get_by_text("not a medical device").first).to_be_visible()
     overlay = page.get_by_role("img", name="The film under its Grad-CAM heat map. Answer: Pneumonia likely.")
     expect(overlay).to_be_visible()
     visit.rest()
+    page.get_by_text("Adjust picture").click()
     page.get_by_text("Outline of the lungs").click()
     visit.assert_sound()
-    expect(page.get_by_text("of the heat lies inside the lungs")).to_be_visible()
+    expect(page.get_by_text("of the score came from outside the lungs")).to_be_visible()
 
     with page.expect_download() as download:
         page.get_by_role("button", name="JSON", exact=True).click()
@@ -52,7 +53,7 @@ def test_a_file_that_is_no_film_is_told_so(visit, tmp_path):
     visit.page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([letter])
 
     expect(visit.page.get_by_text("This file was not assessed.")).to_be_visible()
-    expect(visit.page.get_by_text("Probability of pneumonia")).to_have_count(0)
+    expect(visit.page.get_by_text("X-rayed")).to_have_count(0)
     visit.assert_sound()
 
 
@@ -63,13 +64,13 @@ def test_a_picture_that_is_no_chest_film_is_refused_unless_the_user_insists(visi
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([noise])
 
     expect(page.get_by_role("heading", name="Not assessed")).to_be_visible()
-    expect(page.get_by_text("Probability of pneumonia:")).to_have_count(0)
+    expect(page.get_by_text("X-ray")).to_have_count(0)
     visit.assert_sound()
 
     page.get_by_role("button", name="Assess anyway").click()
 
     expect(page.get_by_text("although pneumo refuses this film")).to_be_visible()
-    expect(page.get_by_text("Probability of pneumonia:")).to_be_visible()
+    expect(page.get_by_text("compared with no film")).to_be_visible()
     expect(page.get_by_role("heading", name="Not assessed")).to_have_count(0)
     visit.assert_sound()
 
@@ -84,7 +85,7 @@ def test_an_inverted_film_is_righted_only_when_the_user_asks(visit, tmp_path):
     page.get_by_role("button", name="Invert and assess").click()
 
     expect(page.get_by_text("corrected at the user's request: invert").first).to_be_visible()
-    expect(page.get_by_text("Probability of pneumonia:")).to_be_visible()
+    expect(page.get_by_text("X-rayed children have pneumonia, about")).to_be_visible()
     visit.assert_sound()
 
     page.get_by_role("button", name="Undo the correction").click()
@@ -109,11 +110,11 @@ def test_many_films_are_read_together_opened_one_by_one_and_kept_while_another_p
         ("noise.png", "refused", ""),
         ("letter.jpg", "error", ""),
     ]
-    expect(page.get_by_text("Probability of pneumonia:")).to_have_count(0)
+    expect(page.get_by_text("X-ray")).to_have_count(0)
     visit.assert_sound()
 
-    # The box at the head of the first row; the table is drawn on a canvas.
-    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 52})
+    # Anywhere on the first row; the table is drawn on a canvas.
+    page.get_by_test_id("stDataFrame").click(position={"x": 150, "y": 56})
     expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
     visit.assert_sound()
 
@@ -130,26 +131,42 @@ def test_many_films_are_read_together_opened_one_by_one_and_kept_while_another_p
     visit.assert_sound()
 
 
-def test_the_answer_is_restated_for_a_clinic_and_compared_with_another_models(visit):
+def test_how_common_pneumonia_is_changes_the_sentence_and_another_model_is_asked(visit):
     page = visit.page
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
-    expect(page.get_by_text("Of 100 films that score like this, ")).to_be_visible()
-
-    page.get_by_role("button", name="At your clinic").click()
-    share = page.get_by_role("spinbutton", name="Share of children with pneumonia")
-    share.fill("10")
-    visit.rest()
-    share.press("Enter")
-    expect(page.get_by_text("At your clinic, where 10% of the children have pneumonia:")).to_be_visible()
-    page.keyboard.press("Escape")
+    expect(page.get_by_text("Where 50 of 100 X-rayed children have pneumonia, about")).to_be_visible()
 
     visit.rest()
+    page.get_by_role("radio", name="many (30 %)").click()
+    expect(page.get_by_text("Where 30 of 100 X-rayed children have pneumonia, about")).to_be_visible()
+
+    visit.rest()
+    page.get_by_text("For researchers").click()
     page.get_by_text("Compare with another model").click()
     expect(
         page.get_by_text("They were trained on the same films.").or_(page.get_by_text("The models differ"))
     ).to_be_visible()
     expect(page.get_by_text("Grad-CAM of")).to_have_count(2)
     visit.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(1280, 800), pytest.param(390, 844, marks=pytest.mark.phone, id="phone")],
+)
+def test_film_heat_map_and_answer_are_on_the_first_screen(chromium, app_url, width, height):
+    visit = open_page(chromium, app_url, width, "light", height)
+    page = visit.page
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
+    statement = page.get_by_text("X-rayed children have pneumonia, about")
+    expect(statement).to_be_visible()
+    visit.rest()
+
+    overlay = page.get_by_role("img", name="The film under its Grad-CAM heat map").bounding_box()
+    for box in (overlay, page.get_by_role("heading", name="Pneumonia likely").bounding_box(), statement.bounding_box()):
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= height
+    visit.assert_nothing_went_wrong()
 
 
 FAINT = """() => {
@@ -191,7 +208,7 @@ def test_headings_are_in_order_and_every_text_stands_out_from_its_ground(chromiu
     for film, title in ((SAMPLE, "Pneumonia likely"), (noise, "Not assessed")):
         page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([film])
         expect(page.get_by_role("heading", name=title)).to_be_visible()
-        expect(page.get_by_role("heading", name="Keep this answer")).to_be_visible()
+        expect(page.get_by_role("heading", name="Save or print")).to_be_visible()
         expect(page.get_by_test_id("stMain").locator("[data-stale=true]")).to_have_count(0)
 
         headings = page.get_by_test_id("stMain").locator("h1, h2, h3, h4")

@@ -16,8 +16,9 @@ mask = lungs.of_probability(
 )
 row, column = np.mgrid[: film.shape[0], : film.shape[1]] / np.array(film.shape)[:, None, None]
 heat = np.exp(-((row - 0.6) ** 2 + (column - 0.3) ** 2) / 0.02).astype(np.float32)
-found = heat_findings.examine(heat, mask.zones(*heat.shape))
+found = heat_findings.examine(film, heat, mask.zones(*heat.shape))
 absolute = None if st.toggle("Relative only") else heat * np.float32(0.3)
+is_off = st.toggle("Map off")
 st.button("Run again")
-show_pictures(Pictures(film, heat, mask, found, "A sample", "gradcam", "likely", absolute))
+show_pictures(Pictures(film, heat, mask, found, "A sample", "gradcam", "likely", absolute, is_off=is_off))
 st.markdown("\n\n".join(["More of the page"] * 60))

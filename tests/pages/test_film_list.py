@@ -7,7 +7,9 @@ from toy.synthetic import noise, png, sound_film
 
 from pages.parts.predict import film_list
 from pages.parts.predict.film_list import Film, FilmList, Progress
+from pneumo.evaluation.intervals import Estimate
 from pneumo.inference.findings import warn
+from pneumo.inference.similar_scores import SimilarFilms
 
 
 def record(answer=None, status="ok", probability=0.5, findings=None, reasons=("It is so.",)):
@@ -38,6 +40,7 @@ def test_an_open_film_is_read_once_for_the_same_models_and_wishes(cnn):
 
     assert film.read(cnn, "key") is first
     assert (film.record.file, film.record.status, film.read_by) == ("a.png", "ok", "key")
+    assert film.thumbnail.startswith("data:image/png;base64,")
     assert film.read(cnn, "another key") is not first
 
 
@@ -157,30 +160,59 @@ def test_outcomes_are_counted_in_the_order_of_a_worklist():
 
     counted = film_list.counts([*statuses, record("unlikely")])
 
-    assert list(counted.items()) == [("likely", 1), ("unlikely", 2), ("refused", 1), ("error", 1)]
+    assert list(counted.items()) == [("likely", 1), ("refused", 1), ("error", 1), ("unlikely", 2)]
+
+
+def counted(answer, share):
+    similar = SimilarFilms(100, 50, 90, 0.4, 0.6, Estimate(share, 0.0, 1.0), (0.02, 0.98), 0.5)
+    answer = dataclasses.replace(answered(png_film(), answer), similar=similar)
+    return dataclasses.replace(record_of(assessment=answer), checked=True)
+
+
+def film_of(name, known=None):
+    return Film(name, name, b"", known, thumbnail="data:")
+
+
+def test_what_wants_a_look_first_stands_first():
+    films = [
+        film_of("waiting"),
+        film_of("well", counted("unlikely", 0.02)),
+        film_of("letter", record(status="error")),
+        film_of("cat", record(status="refused")),
+        film_of("either", counted("uncertain", 0.7)),
+        film_of("ill", counted("likely", 0.9)),
+        film_of("surely ill", counted("likely", 0.97)),
+    ]
+
+    names = [film.name for film in film_list.by_urgency(films)]
+
+    assert names == ["surely ill", "ill", "either", "cat", "letter", "well", "waiting"]
+
+
+def test_where_pneumonia_is_rare_the_list_answers_as_the_page_does():
+    films = [film_of("ill", counted("likely", 0.8))]
+
+    assert film_list.table(films, prevalence=0.05)["Answer"].to_list() == ["? Cannot say"]
+    assert film_list.with_outcomes(films, ["likely"], 0.05) == []
+    assert film_list.with_outcomes(films, ["likely"], 0.5) == films
 
 
 def test_the_table_has_a_row_for_every_film_and_says_what_was_wrong():
     warned = record("likely", probability=0.9, findings=[warn("x", "It is dark.")])
     refused = record(status="refused", reasons=("It is a cat.", "Give a film."))
-    films = [Film("1", "a.png", b"", warned), Film("2", "b.png", b"", refused), Film("3", "c.png", b"")]
+    films = [film_of("a.png", warned), film_of("b.png", refused), Film("3", "c.png", b"")]
 
-    rows = film_list.table(films).to_dict("list")
+    rows = film_list.table([*films, film_of("d.png", counted("likely", 0.91))]).to_dict("list")
 
-    assert rows["File"] == ["a.png", "b.png", "c.png"]
-    assert rows["Answer"] == ["▲ Likely", "⊘ Not assessed", "… Waiting"]
-    assert rows["Remark"] == ["It is dark.", "It is a cat. Give a film.", ""]
-    np.testing.assert_array_equal(rows["Probability"], [0.9, np.nan, np.nan])
-
-
-def test_the_table_calls_no_film_certain():
-    films = [Film(str(value), "a.png", b"", record("likely", probability=value)) for value in (0.999999, 1e-5, 0.50126)]
-
-    assert film_list.table(films)["Probability"].to_list() == [0.999, 0.001, 0.501]
+    assert rows["File"] == ["a.png", "b.png", "c.png", "d.png"]
+    assert rows["Answer"] == ["▲ Likely", "⊘ Not assessed", "… Waiting", "▲ Likely"]
+    assert rows["Of 100"] == ["", "", "", "91"]
+    assert rows["Quality"] == ["It is dark.", "It is a cat. Give a film.", "", "Fine"]
+    assert rows["Film"] == ["data:", "data:", "", "data:"]
 
 
 def test_the_table_of_nothing_has_its_columns():
-    assert list(film_list.table([])) == ["File", "Answer", "Probability", "Remark"]
+    assert list(film_list.table([])) == ["Film", "Answer", "Of 100", "File", "Quality"]
 
 
 @pytest.mark.parametrize(

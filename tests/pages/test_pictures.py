@@ -13,11 +13,12 @@ from pneumo import DISCLAIMER
 from pneumo.explanation import drawing, regions
 from pneumo.explanation.heat_findings import HeatFindings, HeatInLungs
 from pneumo.inference import lungs
+from pneumo.sentences import say
 
 MASK = lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
 FILM = np.linspace(0, 1, 60 * 80, dtype=np.float32).reshape(60, 80)
 INSIDE = HeatInLungs(0.71, "right lower", 0.6)
-ELSEWHERE = "Little of the heat lies inside the lungs"
+ELSEWHERE = say("Give this answer little weight: hardly any of the score came from the lungs.")
 
 
 def findings(inside: HeatInLungs | None = INSIDE, *warnings: str) -> HeatFindings:
@@ -57,7 +58,7 @@ def test_the_viewer_is_given_all_that_it_draws():
     assert data["absolute"] is None
     assert data["outline"] == drawing.outline_points(MASK, 60, 80)
     assert [colours["title"] for colours in data["colours"]] == ["Inferno", "Viridis", "Grey", "Hot"]
-    assert (data["caption"], data["heatCaption"]) == ("film.png", "Grad-CAM: bright is where the evidence lies")
+    assert (data["caption"], data["heatCaption"]) == ("film.png", "Grad-CAM")
     assert data["note"] == DISCLAIMER
 
 
@@ -81,11 +82,21 @@ def test_the_hardest_film_to_compress_stays_below_a_megabyte():
     assert len(viewer.proto.json) < 1_000_000
 
 
-def test_an_absolute_map_is_passed_on_and_the_warning_names_the_other_scale():
-    app = run(pictures(absolute=FILM / 4, answer="unlikely"))
+def test_an_absolute_map_is_passed_on():
+    assert viewers(run(pictures(absolute=FILM / 4, answer="unlikely")))[0]["absolute"] == drawing.heat_url(FILM / 4)
 
-    assert viewers(app)[0]["absolute"] == drawing.heat_url(FILM / 4)
-    assert "On the scale “This film”, colours are relative" in told(app)
+
+@pytest.mark.parametrize(
+    ("changes", "off"),
+    [({}, False), ({"is_off": True}, True), ({"heat": np.zeros_like(FILM), "findings": findings(None)}, True)],
+    ids=["map", "worth no more than a blob", "empty"],
+)
+def test_a_map_that_tells_nothing_is_off_until_it_is_asked_for(changes, off):
+    assert viewers(run(pictures(**changes)))[0]["mapOff"] is off
+
+
+def test_what_a_map_is_worth_is_said_above_it():
+    assert "It was not measured." in told(run(pictures(worth=say("It was not measured."))))
 
 
 def test_two_viewers_stand_on_one_page_under_keys_of_their_own():
@@ -99,9 +110,12 @@ def test_without_lungs_there_is_no_outline():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "Answer: Pneumonia likely. 71 % of the heat lies inside the lungs, most of it in the right lower zone."),
-        ({"answer": "unlikely"}, "Answer: Pneumonia unlikely. 71 %"),
-        ({"answer": "uncertain"}, "Answer: Cannot say. 71 %"),
+        (
+            {},
+            "Answer: Pneumonia likely. 29 % of the score came from outside the lungs, most of the rest from the ",
+        ),
+        ({"answer": "unlikely"}, "Answer: Pneumonia unlikely. 29 %"),
+        ({"answer": "uncertain"}, "Answer: Cannot say. 29 %"),
         ({"findings": findings(None), "lungs": None}, "The lungs of this film were not found"),
         ({"heat": np.zeros_like(FILM), "findings": findings(None)}, EMPTY),
         ({"method": "gradcam++"}, "The film under its Grad-CAM++ heat map."),

@@ -119,4 +119,4 @@ def test_an_unknown_language_in_the_address_is_passed_over(page):
     page.run()
 
     assert not page.exception
-    assert page.title[0].value == "Read a chest film"
+    assert page.title[0].value == "Is there pneumonia on this film?"

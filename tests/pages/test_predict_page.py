@@ -21,13 +21,17 @@ from pneumo import DISCLAIMER, radiograph
 from pneumo.datasets import samples
 from pneumo.errors import ModelError
 from pneumo.evaluation import calibration
+from pneumo.evaluation.intervals import Estimate
+from pneumo.explanation import agreement as measured_maps
 from pneumo.explanation import drawing, explainer, heat_findings
 from pneumo.explanation.cam import METHODS
 from pneumo.inference import classifier, gate, pathogen, similar_scores
+from pneumo.inference.conclusion import conclude
 from pneumo.inference.gate import GateResult
 from pneumo.inference.reading import Models
 from pneumo.model_store import store
 from pneumo.reports import records as reports
+from pneumo.sentences import say
 
 TITLES = {"likely": "Pneumonia likely", "uncertain": "Cannot say", "unlikely": "Pneumonia unlikely"}
 
@@ -65,6 +69,17 @@ def offered(monkeypatch) -> list[dict]:
     return made
 
 
+@pytest.fixture
+def downloads(monkeypatch) -> dict:
+    """What the page offers for download, by the words on the button."""
+    found = {}
+    button = st.download_button
+    monkeypatch.setattr(
+        st, "download_button", lambda words, data, **said: found.update({words: data}) or button(words, b"", **said)
+    )
+    return found
+
+
 def texts(page: AppTest) -> str:
     return "\n".join(
         element.value for kind in ("markdown", "caption", "error", "warning") for element in page.get(kind)
@@ -84,7 +99,7 @@ def test_the_first_screen_asks_for_a_film_and_says_what_pneumo_is(page):
     page.run()
 
     assert not page.exception
-    assert page.title[0].value == "Read a chest film"
+    assert page.title[0].value == "Is there pneumonia on this film?"
     assert DISCLAIMER in texts(page)
     assert "First it checks" in texts(page)
     assert not page.slider
@@ -99,7 +114,7 @@ def test_a_visitor_with_no_film_is_offered_one_of_each_kind_with_a_pneumonia_fir
 
     assert not page.exception
     assert page.selectbox(key="predict.sample").value == "normal_1.png"
-    assert "Probability of pneumonia" in texts(page)
+    assert answered(page)
 
 
 def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models):
@@ -111,10 +126,9 @@ def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models)
 
     assert not page.exception
     assert TITLES[expected.answer] in texts(page)
-    assert f"Probability of pneumonia: {calibration.as_percent(expected.probability)}" in texts(page)
+    assert str(conclude(expected.answer, expected.similar).statement) in texts(page)
     assert expected.reasons[0] in texts(page)
     assert DISCLAIMER in texts(page)
-    assert "About the model: Small CNN" in [folded.label for folded in page.expander]
     assert "film.png · PNG · 300 × 240 px" in captions(page)
 
 
@@ -177,7 +191,7 @@ def test_a_file_that_is_no_film_gets_a_sentence_and_no_answer(page, film, name, 
     assert len(page.error) == 1
     assert "not assessed" in page.error[0].value
     assert name in page.error[0].value.replace("\\", "")
-    assert "Probability of pneumonia" not in texts(page)
+    assert not any(title in texts(page) for title in TITLES.values())
 
 
 def test_a_model_without_feature_maps_says_so_and_still_answers(page, film):
@@ -186,7 +200,7 @@ def test_a_model_without_feature_maps_says_so_and_still_answers(page, film):
     upload(page, "film.png", film)
 
     assert not page.exception
-    assert "Probability of pneumonia" in texts(page)
+    assert any(title in texts(page) for title in TITLES.values())
     assert "cannot show where it looked" in texts(page)
     assert not viewers(page)
 
@@ -243,13 +257,15 @@ def test_no_part_of_an_upload_reaches_the_log(page, film, caplog, capfd):
 
 def answered(page: AppTest) -> bool:
     """Whether the page shows an answer; it never does so beside a refusal."""
-    shown = "Probability of pneumonia" in texts(page)
+    shown = any(title in texts(page) for title in TITLES.values())
     assert shown != ("Not assessed" in texts(page))
     return shown
 
 
 def buttons(page: AppTest) -> dict[str, str]:
-    return {button.key.removeprefix("predict."): button.label for button in page.button}
+    return {
+        button.key.removeprefix("predict."): button.label for button in page.button if button.key != "predict.change"
+    }
 
 
 def test_an_accepted_film_is_answered_without_a_warning(page, film):
@@ -298,7 +314,7 @@ def test_a_refused_film_is_assessed_when_the_user_insists_and_the_warning_stays(
         assert "does not look like a frontal chest film" in page.warning[1].value
         assert (offered[-1]["status"], offered[-1]["forced"]) == ("ok", True)
         assert "films that score like this" not in texts(page)
-        assert "predict.prevalence" not in {field.key for field in page.number_input}
+        assert "predict.prevalence" not in {field.key for field in page.segmented_control}
         page.selectbox(key="predict.model").select("dense").run()
 
     page.button(key="predict.withdraw").click().run()
@@ -406,40 +422,42 @@ def test_without_the_networks_no_film_is_assessed_unless_the_user_waives_the_che
 
     assert not page.exception
     assert "no film is assessed" in page.error[0].value
-    assert "Probability of pneumonia" not in texts(page)
+    assert not any(title in texts(page) for title in TITLES.values())
     assert offered == []
 
     page.toggle(key="predict.unchecked").set_value(True).run()
 
     assert not page.exception
-    assert "Probability of pneumonia" in texts(page)
+    assert any(title in texts(page) for title in TITLES.values())
     assert "Films are not checked" in page.warning[0].value
     assert "First it checks" not in texts(page)
     assert viewers(page)[0]["outline"] == []
     assert (offered[-1]["findings"], offered[-1]["checked"]) == (None, False)
 
 
-def test_it_says_how_much_of_the_heat_lies_in_the_lungs(page, film, monkeypatch):
+def test_it_says_how_much_of_the_score_came_from_outside_the_lungs_and_names_the_zone_to_look_at(
+    page, film, monkeypatch
+):
     measured = heat_findings.HeatInLungs(0.71, "right lower", 0.6)
     monkeypatch.setattr(heat_findings, "heat_in_lungs", lambda heat, zones: measured)
-
-    upload(page.run(), "film.png", film)
-
-    assert "71 % of the heat lies inside the lungs, most of it in the right lower zone." in texts(page)
-    assert not page.warning
-
-
-def test_a_likely_answer_with_its_heat_elsewhere_is_warned_of(page, film, monkeypatch):
-    elsewhere = heat_findings.HeatInLungs(0.2, "left upper", 1)
-    monkeypatch.setattr(heat_findings, "heat_in_lungs", lambda heat, zones: elsewhere)
     monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
 
     upload(page.run(), "film.png", film)
 
-    assert "Little of the heat lies inside the lungs" in page.warning[0].value
+    assert "29 % of the score came from outside the lungs, most of the rest from the right lower zone." in texts(page)
+    assert "Look again at the film, at the right lower zone first." in texts(page)
 
 
-def test_the_answer_is_told_as_a_count_of_films_and_how_many_it_rests_on(page, film, toy_models, offered):
+def test_a_likely_answer_with_its_heat_off_the_body_gets_no_weight(page, film, monkeypatch):
+    monkeypatch.setattr(heat_findings, "off_body_share", lambda *_: 0.4)
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
+
+    upload(page.run(), "film.png", film)
+
+    assert "Give this answer no weight: 40 %" in page.warning[0].value
+
+
+def test_the_count_rests_on_the_nearest_validation_films(page, film, toy_models, offered):
     upload(page.run(), "film.png", film)
 
     card = classifier.Classifier.open(offered[-1]["model"], toy_models).card
@@ -447,32 +465,63 @@ def test_the_answer_is_told_as_a_count_of_films_and_how_many_it_rests_on(page, f
     similar = similar_scores.similar_films(scores, offered[-1]["probability"], 0.5)
     assert str(similar) in texts(page)
     assert f"Counted on the {similar.films} validation films" in texts(page)
-    assert "At your clinic, where" not in texts(page)
+    assert offered[-1]["statement"] in texts(page)
 
 
-def test_the_probability_is_restated_for_the_users_clinic_and_the_answer_stays(page, film, offered):
+def test_how_common_pneumonia_is_changes_the_sentence_on_the_page_and_in_what_is_kept(
+    page, film, offered, downloads, monkeypatch
+):
+    similar = similar_scores.SimilarFilms(100, 90, 90, 0.9, 1.0, Estimate(0.9, 0.8, 0.95), (0.02, 0.98), 0.5)
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
+    monkeypatch.setattr(classifier, "similar_films", lambda *_: similar)
     upload(page.run(), "film.png", film)
+    assert "Where 50 of 100 X-rayed children have pneumonia, about 90 of 100 with a film like this" in texts(page)
 
-    page.number_input(key="predict.prevalence").set_value(10).run()
+    page.segmented_control(key="predict.prevalence").set_value(0.15).run()
+
+    # By Bayes: odds of 9 become 9 / (85 / 15).
+    assert "Where 15 of 100 X-rayed children have pneumonia, about 61 of 100 with a film like this" in texts(page)
+    assert (offered[-1]["answer"], offered[-1]["clinic_prevalence"]) == ("likely", 0.15)
+
+    page.segmented_control(key="predict.prevalence").set_value(0.05).run()
 
     assert not page.exception
-    restated = calibration.as_percent(calibration.at_prevalence(offered[-1]["probability"], 0.5, 0.1))
-    assert f"At your clinic, where 10% of the children have pneumonia: {restated}." in texts(page)
-    assert f"Probability of pneumonia: {calibration.as_percent(offered[-1]['probability'])}" in texts(page)
-    assert TITLES[offered[-1]["answer"]] in texts(page)
+    assert "Cannot say" in texts(page)
+    assert "Read the film as if there were no computer." in texts(page)
+    assert (offered[-1]["answer"], offered[-1]["clinic_prevalence"]) == ("uncertain", 0.05)
+    told = PdfReader(io.BytesIO(downloads["PDF report"]())).pages[0].extract_text()
+    assert "Cannot say" in told
+    assert "as if there were no computer" in " ".join(told.split())
+
+
+def test_where_the_model_cannot_say_no_count_is_told(page, film, monkeypatch):
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "uncertain")
+
+    upload(page.run(), "film.png", film)
+
+    assert "**Read the film as if there were no computer.**" in texts(page)
+    assert "of 100 with a film like this" not in texts(page)
+    assert "Your own reading alone counts." in texts(page)
 
 
 def test_a_model_without_validation_predictions_answers_without_a_count(page, film, monkeypatch):
-    monkeypatch.setattr(loaded_models, "validation_scores", lambda card: None)
+    monkeypatch.setattr(classifier, "similar_films", lambda *_: None)
 
     upload(page.run(), "film.png", film)
-    page.number_input(key="predict.prevalence").set_value(10).run()
 
     assert not page.exception
     assert answered(page)
     assert "no validation films to compare the film with" in texts(page)
-    assert "At your clinic, where 10%" in texts(page)
-    assert "Of 100 films that score like this, " not in texts(page)
+    assert "of 100" not in texts(page)
+
+
+def test_a_map_that_is_worth_no_more_than_a_blob_is_off_until_it_is_asked_for(page, film, monkeypatch):
+    monkeypatch.setattr(measured_maps, "worth", lambda *_: measured_maps.Worth(True, say("It finds nothing.")))
+
+    upload(page.run(), "film.png", film)
+
+    assert viewers(page)[0]["mapOff"]
+    assert "It finds nothing." in texts(page)
 
 
 def rows(page: AppTest) -> dict[str, str]:
@@ -497,11 +546,11 @@ def test_many_films_each_get_a_row_and_a_broken_one_costs_its_own_only(page, man
 
     assert not page.exception
     listed = rows(page)
-    assert list(listed) == list(many)
+    assert set(listed) == set(many)
     assert listed["film.png"] in ("▲ Likely", "? Cannot say", "✓ Unlikely")
     assert (listed["noise.png"], listed["letter.png"]) == ("⊘ Not assessed", "✕ Not readable")
     assert [record["status"] for record in offered[-3:]] == ["ok", "refused", "error"]
-    assert "Probability of pneumonia" not in texts(page)
+    assert not any(title in texts(page) for title in TITLES.values())
     assert DISCLAIMER in texts(page)
 
 
@@ -610,7 +659,7 @@ def films_held(page: AppTest) -> list[np.ndarray | bytes]:
 
 def look_at_everything(page: AppTest) -> None:
     """Open all that is folded, so that all is worked out that can be."""
-    for folded in ("agreement", "compare", "similar"):
+    for folded in ("research", "agreement", "compare", "similar"):
         page.session_state[f"predict.{folded}"] = True
     page.run()
     assert not page.exception
@@ -676,7 +725,7 @@ def test_it_says_when_a_file_was_let_go(page, many):
 
     assert not page.exception
     assert "Upload it again" in page.info[0].value
-    assert "Probability of pneumonia" not in texts(page)
+    assert not any(title in texts(page) for title in TITLES.values())
 
 
 def test_a_second_model_is_asked_only_when_the_comparison_is_opened(page, film, toy_models, monkeypatch):
@@ -692,14 +741,15 @@ def test_a_second_model_is_asked_only_when_the_comparison_is_opened(page, film, 
     upload(page, "film.png", film)
     assert asked == ["cnn"]
 
-    page.session_state["predict.compare"] = True
+    page.session_state["predict.research"] = page.session_state["predict.compare"] = True
     page.run()
 
     assert not page.exception
     assert asked == ["cnn", "dense"]
     monkeypatch.undo()
     other = classifier.Classifier.open("dense", toy_models).assess(radiograph.read(film, "film.png"))
-    assert f"**{TITLES[other.answer]}**, {calibration.as_percent(other.probability)}" in texts(page)
+    assert f"**{TITLES[other.answer]}**" in texts(page)
+    assert str(conclude(other.answer, other.similar).statement) in texts(page)
     assert "The models differ" in texts(page) or "Both models say" in texts(page)
     assert "cannot show where it looked" in texts(page)
     assert sum("Small CNN" in caption for caption in captions(page)) == 1
@@ -718,7 +768,7 @@ def test_the_methods_are_compared_only_when_asked(page, film, monkeypatch):
     upload(page, "film.png", film)
     assert drawn == ["gradcam"]
 
-    page.session_state["predict.agreement"] = True
+    page.session_state["predict.research"] = page.session_state["predict.agreement"] = True
     page.run()
 
     assert not page.exception
@@ -745,7 +795,7 @@ def test_agreement_stands_beside_what_is_usual(page, film, toy_models, tmp_path,
     monkeypatch.setenv("PNEUMO_MODELS", str(folder))
     page.run()
     page.selectbox(key="predict.model").select("cnn").run()
-    page.session_state["predict.agreement"] = True
+    page.session_state["predict.research"] = page.session_state["predict.agreement"] = True
     upload(page, "film.png", film)
 
     assert not page.exception
@@ -763,7 +813,7 @@ def test_an_empty_map_agrees_with_nothing(page, film, monkeypatch):
     )
     page.run()
     page.selectbox(key="predict.model").select("cnn").run()
-    page.session_state["predict.agreement"] = True
+    page.session_state["predict.research"] = page.session_state["predict.agreement"] = True
     upload(page, "film.png", film)
 
     assert not page.exception
@@ -773,6 +823,7 @@ def test_an_empty_map_agrees_with_nothing(page, film, monkeypatch):
 def test_a_model_without_feature_maps_has_no_methods_to_compare(page, film):
     page.run()
     page.selectbox(key="predict.model").select("dense").run()
+    page.session_state["predict.research"] = True
     upload(page, "film.png", film)
 
     assert "Compare with another model" in [folded.label for folded in page.expander]
@@ -819,19 +870,8 @@ def test_the_film_s_whereabouts_and_the_numbers_are_explained(page, film):
     upload(page.run(), "film.png", film)
 
     folded = [each.label for each in page.expander]
-    assert {"Why this answer?", "What do the numbers mean?", "Does my film leave this machine?"} <= set(folded)
+    assert folded == ["How was this counted?", "Does my film leave this machine?", "For researchers"]
     assert "not sent on" in texts(page)
-
-
-@pytest.fixture
-def downloads(monkeypatch) -> dict:
-    """What the page offers for download, by the words on the button."""
-    found = {}
-    button = st.download_button
-    monkeypatch.setattr(
-        st, "download_button", lambda words, data, **said: found.update({words: data}) or button(words, b"", **said)
-    )
-    return found
 
 
 def test_an_answer_can_be_kept_as_pdf_and_picture_with_what_the_user_typed(page, film, downloads):
@@ -871,7 +911,12 @@ def test_a_dicom_film_gets_objects_that_join_its_study(page, downloads):
 def test_all_films_of_a_list_can_be_kept_as_one_pdf(page, film, noise, downloads):
     upload_all(page.run(), {"film.png": film, "noise.png": noise})
 
-    assert len(PdfReader(io.BytesIO(downloads["All films as PDF"]())).pages) == 3
+    page.button(key="predict.make_pdf").click().run()
+
+    assert not page.exception
+    assert len(PdfReader(io.BytesIO(downloads["Download the PDF of all films"])).pages) == 3
+    page.segmented_control(key="predict.source").set_value("Upload films").run()
+    assert "predict.make_pdf" not in [button.key for button in page.button]
 
 
 def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(page, film, monkeypatch, toy_models):
@@ -879,6 +924,7 @@ def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(p
     found = heat_findings.HeatFindings(None, (), 0.0, (), None, extent, ())
     card = store.read_card("cnn", toy_models)
     monkeypatch.setattr(heat_findings, "examine", lambda *_: found)
+    page.session_state["predict.research"] = True
     monkeypatch.setattr(loaded_models, "leaning_of", lambda *_: pathogen.leaning(card, 0.9))
     monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
 

@@ -49,7 +49,7 @@ def opened(page: AppTest, film: bytes, model: str = "cnn") -> AppTest:
     page.run()
     page.selectbox(key="predict.model").select(model).run()
     page.file_uploader(key="predict.upload_0").set_value([("film.png", film, "image/png")]).run()
-    page.session_state["predict.similar"] = True
+    page.session_state["predict.research"] = page.session_state["predict.similar"] = True
     return page.run()
 
 
@@ -65,6 +65,7 @@ def test_nothing_is_looked_up_before_it_is_opened(page, film, monkeypatch):
     monkeypatch.setattr(film_index, "read", lambda *_: pytest.fail("the index was read"))
     page.run()
     page.selectbox(key="predict.model").select("cnn").run()
+    page.session_state["predict.research"] = True
 
     page.file_uploader(key="predict.upload_0").set_value([("film.png", film, "image/png")]).run()
 
@@ -149,12 +150,12 @@ def test_a_film_like_none_is_warned_of(page, film, monkeypatch):
     assert "Nothing like this film is among the validation films" in page.warning[-1].value
 
 
-def test_a_model_without_an_index_says_how_to_make_one_and_still_answers(page, film):
+def test_a_model_without_an_index_offers_no_cases_and_still_answers(page, film):
     opened(page, film, "dense")
 
     assert not page.exception
-    assert "python -m pneumo similar dense --data DIR" in texts(page)
-    assert "Probability of pneumonia" in texts(page)
+    assert "Cases like this one" not in [folded.label for folded in page.expander]
+    assert "X-rayed children" in texts(page) or "as if there were no computer" in texts(page)
 
 
 def test_missing_composites_cost_the_pictures_only(page, film, expected, monkeypatch, tmp_path):

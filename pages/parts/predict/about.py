@@ -1,9 +1,10 @@
-"""What stands behind an answer, folded away: its reasons, what the number means, the film's privacy, the model."""
+"""What stands behind an answer, folded away: how it was counted, the film's privacy, the model."""
 
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.parts.predict.answer import show_counting
 from pages.parts.shared.language import _, current, told
 from pages.parts.shared.plain import plain, plain_values
 from pneumo.language import ENGLISH
@@ -21,43 +22,40 @@ FIGURES = {
 }
 
 
-def show_reasons(assessment: "Assessment") -> None:
-    """Show why the model gave this answer."""
-    with st.expander(_("Why this answer?"), icon=":material/rule:"):
-        for reason in assessment.reasons:
-            st.markdown(f"- {told(plain_values(reason))}")
-
-
-def show_meaning(card: ModelCard) -> None:
-    """Say what the probability and the count of films mean."""
-    held_at = card.calibration["prevalence"]
-    with st.expander(_("What do the numbers mean?"), icon=":material/percent:"):
+def show_meaning(assessment: "Assessment", *, refused: bool) -> None:
+    """Show how the count was made, why the model gave this answer, and what the numbers mean."""
+    with st.expander(_("How was this counted?"), icon=":material/percent:"):
+        show_counting(assessment)
         st.markdown(
             "\n".join(
-                f"- {meaning}"
-                for meaning in (
-                    _(
-                        "**The probability** holds where {held_at:.0%} of the films show pneumonia. Where fewer do it "
-                        "is too high; “At your clinic” restates it.",
-                        held_at=held_at,
-                    ),
-                    _(
-                        "**“Of 100 films that score like this”** was counted: it looks up the validation films with "
-                        "the nearest scores and says how many of them showed pneumonia. The interval is where the "
-                        "true number lies 95 times in 100, as far as chance goes."
-                    ),
-                    _(
-                        "**Likely and unlikely** are given only beyond limits at which few validation films were on "
-                        "the wrong side. Between them the model cannot say. Unlikely does not rule pneumonia out."
-                    ),
-                    _(
-                        "**All of it** comes from films of children of one to five years at one hospital, retouched "
-                        "as if another had made them. Other ages, machines and diseases are unknown to the models, "
-                        "and there the numbers may be wrong."
-                    ),
+                f"- {said}"
+                for said in (
+                    *(told(plain_values(reason)) for reason in assessment.reasons),
+                    *(() if refused else meanings(assessment.card)),
                 )
             )
         )
+
+
+def meanings(card: ModelCard) -> tuple[str, ...]:
+    """Say what the probability and the count mean."""
+    return (
+        _(
+            "**The probability** holds where {held_at:.0%} of the films show pneumonia. How common pneumonia is where "
+            "you work is put in its place by Bayes' theorem.",
+            held_at=card.calibration["prevalence"],
+        ),
+        _(
+            "**The count** looks up the validation films with the nearest scores and says how many of them showed "
+            "pneumonia, but never more or fewer than so many films can prove. The interval is where the true number "
+            "lies 95 times in 100, as far as chance goes."
+        ),
+        _(
+            "**Likely and unlikely** are given only beyond limits at which few validation films were on the wrong "
+            "side. Between them the model cannot say. Where pneumonia is so rare that most films like this one may "
+            "come from children without it, “likely” becomes “cannot say”, too."
+        ),
+    )
 
 
 def show_privacy() -> None:

@@ -1,4 +1,4 @@
-"""The answer, fit for one glance: in words, a sign and a colour, with its probability as a count of films."""
+"""The answer, fit for one glance: in words, a sign and a colour, with one count of children and what to do next."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,15 +9,17 @@ from pages.parts.predict import loaded_models
 from pages.parts.shared import chart
 from pages.parts.shared.language import _, current, many, told
 from pneumo import DISCLAIMER
-from pneumo.evaluation.calibration import Answer, as_percent, at_prevalence
-from pneumo.inference.similar_scores import SimilarFilms, similar_films
+from pneumo.evaluation.calibration import Answer
+from pneumo.inference import conclusion
+from pneumo.inference.conclusion import SHARES
+from pneumo.inference.similar_scores import SimilarFilms
 from pneumo.labels import ANSWER_WORDS
 from pneumo.sentences import Sentence
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Assessment
 
-LOWEST, HIGHEST = 1, 60
+PREVALENCE = "predict.prevalence"
 
 
 class Look(NamedTuple):
@@ -35,14 +37,36 @@ LOOKS: dict[Answer, Look] = {
     "uncertain": Look(ANSWER_WORDS["uncertain"], ":material/help:", "#8C8C8C", "dashed"),
     "unlikely": Look(ANSWER_WORDS["unlikely"], ":material/check_circle:", "#0072B2", "double"),
 }
+# Title and answer are smaller than Streamlit's, so that film, heat map and answer are seen at once.
+STYLE = """
+[data-testid='stMain'] h1 { font-size: clamp(1.2rem, 3.5vw, 1.75rem); padding: 0; }
+[class*='answer_'] h2 { font-size: 1.5rem; padding: 0; }
+[class*='predict-head'] { flex-wrap: nowrap; }
+[class*='predict-prevalence'] button { padding-inline: 0.5rem; }
+[class*='predict-uploader'] { flex-wrap: nowrap; }
+[class*='predict-uploader'] [data-testid='stFileUploader']:has([data-testid='stFileChips']) > label { display: none; }
+[class*='predict-uploader'] [data-testid='stFileUploaderDropzone']:has([data-testid='stFileChips']) {
+  background: none; border: none; min-height: 0; padding: 0; overflow-x: auto; }
+[class*='predict-uploader'] [data-testid='stFileUploaderDropzone'] > :has([data-testid='stFileChips']),
+[class*='predict-uploader'] [data-testid='stFileChips'] {
+  flex-direction: row; flex-wrap: nowrap; max-height: none; align-items: center; }
+/* The sign that adds films stays in sight however many they are. */
+[class*='predict-uploader'] button[aria-label='Add files'] { order: -1; }
+@media (max-width: 640px) {
+  [data-testid='stMainBlockContainer'] > [data-testid='stVerticalBlock'] { gap: 0.5rem; }
+  [data-testid='stMain'] button, [data-testid='stMain'] summary { min-height: 2.75rem; }
+}
+"""
 
 
 def style_page() -> None:
-    """Give the box of each answer its edge, and its sign its colour."""
+    """Give the box of each answer its edge, and its sign its colour; see `STYLE`."""
     st.html(
         "<style>"
+        + STYLE
         + "".join(
-            f"[class*='answer_{answer}'] {{ border-left: 10px {look.edge} {look.colour}; "
+            f":is([class*='answer_{answer}'], [class*='opinion_{answer}']) {{ "
+            f"border-left: 10px {look.edge} {look.colour}; "
             f"background: color-mix(in srgb, {look.colour} 9%, transparent); }}"
             f"[class*='answer_{answer}'] h2 [role='img'] {{ color: {look.colour}; }}"
             for answer, look in LOOKS.items()
@@ -51,53 +75,66 @@ def style_page() -> None:
     )
 
 
-@st.fragment
-def show_answer(assessment: "Assessment", *, refused: bool = False) -> None:
-    """Show the answer and how sure it is; the share at the user's clinic runs this function alone.
+def prevalence() -> float:
+    """Return how common pneumonia is where the user works, as far as she said."""
+    return st.session_state.get(PREVALENCE) or max(SHARES)
+
+
+def show_answer(assessment: "Assessment", *, zone: Sentence | None = None, refused: bool = False) -> None:
+    """Show the answer where the user works, one count of children, and what to do next.
 
     Args:
         assessment: what the model says.
+        zone: what the zone of the lungs is called that the heat map points to, if it points to one.
         refused: whether the gate refused the film: it is then compared with no film that the model was measured on.
     """
-    look, card = LOOKS[assessment.answer], assessment.card
-    scores = None if refused else loaded_models.validation_scores(card)
-    held_at = float(card.calibration["prevalence"])
-    with st.container(border=True, key=f"predict.answer_{assessment.answer}"):
-        said, drawn = st.columns(2, vertical_alignment="center")
-        with said:
-            st.markdown(f"## {look.sign} {told(look.words)}")
-            st.markdown(
-                f"**{_('Probability of pneumonia: {probability}', probability=as_percent(assessment.probability))}**"
-            )
-            if scores:
-                similar = similar_films(scores, assessment.probability, held_at)
-                st.markdown(told(str(similar)))
-                st.caption(counted_on(similar))
-            elif refused:
-                st.caption(_("The film was refused, so it is compared with no film that the model was measured on."))
-            else:
-                st.caption(_("This model has no validation films to compare the film with."))
-            asked = held_at if refused else ask_clinic(held_at)
-        if scores:
-            limits = card.as_thresholds()
-            chart.draw(
-                probability_scale(
-                    assessment.probability,
-                    limits,
-                    scores,
-                    dark=st.context.theme.type == "dark",
-                    language=current(),
-                ),
-                drawn,
-                alt=told(scale_in_words(assessment.probability, limits)),
-            )
-            drawn.caption(
-                _("The upright line is this film; the bars are validation films (height by the root of the share).")
-            )
-        if asked != held_at:
-            there = similar_films(scores, assessment.probability, asked) if scores else None
-            show_clinic(at_prevalence(assessment.probability, held_at, asked), there, asked, held_at)
+    found = conclusion.conclude(assessment.answer, assessment.similar, prevalence())
+    look = LOOKS[found.answer]
+    with st.container(border=True, key=f"predict.answer_{found.answer}", gap="small"):
+        st.markdown(f"## {look.sign} {told(look.words)}")
+        st.markdown(f"**{told(found.statement)}**")
+        if assessment.similar:
+            ask_prevalence()
+        elif refused:
+            st.caption(_("The film was refused, so it is compared with no film that the model was measured on."))
+        else:
+            st.caption(_("This model has no validation films to compare the film with."))
+        if not refused:
+            steps = conclusion.next_steps(found.answer, loaded_models.wrong_answers(assessment.card), zone)
+            st.markdown("\n".join(f"- {told(step)}" for step in steps))
+        st.caption(told(conclusion.limits(assessment.card)))
         st.caption(f":material/info: {told(DISCLAIMER)}")
+
+
+def ask_prevalence() -> None:
+    """Ask how common pneumonia is; the answer is remembered for the session."""
+    st.segmented_control(
+        _("How common is pneumonia among the children you X-ray?"),
+        list(SHARES),
+        default=max(SHARES),
+        required=True,
+        format_func=lambda share: told(SHARES[share]),
+        key=PREVALENCE,
+        persist_state="session",
+    )
+
+
+def show_counting(assessment: "Assessment") -> None:
+    """Show how the count was made: the validation films, their interval, and where the film lies among them."""
+    found = conclusion.conclude(assessment.answer, assessment.similar, prevalence())
+    scores = loaded_models.validation_scores(assessment.card)
+    if found.similar is None or scores is None:
+        return
+    st.markdown(told(str(found.similar)))
+    st.caption(counted_on(found.similar))
+    limits = assessment.card.as_thresholds()
+    chart.draw(
+        probability_scale(
+            assessment.probability, limits, scores, dark=st.context.theme.type == "dark", language=current()
+        ),
+        alt=told(scale_in_words(assessment.probability, limits)),
+    )
+    st.caption(_("The upright line is this film; the bars are validation films (height by the root of the share)."))
 
 
 def counted_on(similar: SimilarFilms) -> str:
@@ -111,43 +148,3 @@ def counted_on(similar: SimilarFilms) -> str:
         films=similar.films,
         prevalence=similar.prevalence,
     )
-
-
-def ask_clinic(held_at: float) -> float:
-    """Ask for the share of pneumonia at the user's clinic, folded away, and return it, 0…1."""
-    with st.popover(_("At your clinic"), icon=":material/location_on:"):
-        percent = st.number_input(
-            _("Share of children with pneumonia at your clinic, in %"),
-            min_value=LOWEST,
-            max_value=HIGHEST,
-            value=round(100 * held_at),
-            key="predict.prevalence",
-            persist_state="session",
-            help=_("Of the children whose chests are filmed there."),
-        )
-        st.caption(
-            _(
-                "The probability holds where {held_at:.0%} of the filmed children have pneumonia. With another share "
-                "here it is restated for your clinic.",
-                held_at=held_at,
-            )
-        )
-    return percent / 100
-
-
-def show_clinic(probability: float, similar: SimilarFilms | None, asked: float, held_at: float) -> None:
-    """Show the probability as restated for the user's clinic."""
-    with st.container(border=True, key="predict.clinic"):
-        restated = _(
-            "At your clinic, where {asked:.0%} of the children have pneumonia: {probability}.",
-            asked=asked,
-            probability=as_percent(probability),
-        )
-        st.markdown(f":material/location_on: **{restated}** {told(str(similar)) if similar else ''}")
-        st.caption(
-            _(
-                "Restated by Bayes' theorem. The answer above does not change: it keeps the model's own limits, which "
-                "were chosen where {held_at:.0%} have pneumonia.",
-                held_at=held_at,
-            )
-        )

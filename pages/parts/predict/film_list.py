@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from pneumo.explanation import drawing
 from pneumo.inference.findings import Correction
 from pneumo.inference.reading import Models, Reading, read_film, reassess
-from pneumo.inference.similar_scores import SCALE_ENDS
 from pneumo.language import ENGLISH, Language
+from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.records import Record, record
 from pneumo.sentences import Sentence, say, visible
 
@@ -22,10 +23,11 @@ MAX_BYTES = 500_000_000
 OUTCOMES = {
     "likely": say("▲ Likely"),
     "uncertain": say("? Cannot say"),
-    "unlikely": say("✓ Unlikely"),
     "refused": say("⊘ Not assessed"),
     "error": say("✕ Not readable"),
+    "unlikely": say("✓ Unlikely"),
 }
+THUMBNAIL_SIDE = 64
 
 
 @dataclass(eq=False)
@@ -37,6 +39,7 @@ class Film:
         name: of the file.
         data: the file's bytes; None where they were let go.
         record: what became of it; None until it was read.
+        thumbnail: the film in small, as an address that holds it; empty until it was read, and where it could not be.
         read_by: the key of the models that read it.
         correct: what the user asked to be done to the film, of what the gate offers; None where nothing was.
         force: whether the user asked for an answer in spite of a refusal.
@@ -48,6 +51,7 @@ class Film:
     name: str
     data: bytes | None
     record: Record | None = None
+    thumbnail: str = ""
     read_by: Hashable = None
     correct: Correction | None = None
     force: bool = False
@@ -75,6 +79,8 @@ class Film:
             else:
                 self.reading = read_film(self.data, self.name, models, correct=self.correct or False, force=self.force)
             self.record, self.read_by = record(self.reading), key
+            film = self.reading.radiograph
+            self.thumbnail = drawing.film_url(fit_within(film.pixels, THUMBNAIL_SIDE)) if film else ""
         return self.reading
 
     def ask(self, *, correct: Correction | None, force: bool) -> None:
@@ -95,12 +101,14 @@ class FilmList:
     Attributes:
         films: by identity.
         opened: the identity of the film that is shown in full, if any.
+        document: the PDF of all films, and what it was made of; None until it is asked for.
     """
 
     max_films: int = MAX_FILMS
     max_bytes: int = MAX_BYTES
     films: dict[str, Film] = field(default_factory=dict)
     opened: str | None = None
+    document: tuple[Hashable, bytes] | None = None
 
     def add(self, identity: str, name: str, data: bytes) -> None:
         """Put a film at the end of the list, unless it is there."""
@@ -109,13 +117,14 @@ class FilmList:
     def remove(self, identity: str) -> None:
         """Take a film off the list."""
         self.films.pop(identity, None)
+        self.document = None
         if self.opened == identity:
             self.opened = None
 
     def clear(self) -> None:
         """Take all films off the list."""
         self.films.clear()
-        self.opened = None
+        self.opened = self.document = None
 
     def open(self, identity: str | None) -> None:
         """Show a film in full, and let go of the one that was; None shows no film."""
@@ -143,7 +152,7 @@ class FilmList:
                 break
             if oldest.record is not None and oldest.data is not None and oldest.identity != self.opened:
                 size, excess = size - len(oldest.data), excess - 1
-                oldest.data = None
+                oldest.data, oldest.thumbnail = None, ""
                 gone.append(oldest.identity)
         return gone
 
@@ -205,34 +214,47 @@ def counts(records: Iterable[Record]) -> dict[str, int]:
     return {key: found.count(key) for key in OUTCOMES if key in found}
 
 
-def table(films: Iterable[Film], language: Language = ENGLISH) -> pd.DataFrame:
-    """Return a row for each film: ``File, Answer, Probability`` (missing where there is none) and ``Remark``.
+def by_urgency(films: Iterable[Film], prevalence: float | None = None) -> list[Film]:
+    """Return films in the order of `OUTCOMES`, those with the highest count first; what was not read yet comes last.
 
-    A probability has three decimals and keeps within `SCALE_ENDS`: no film is certain. A remark is what speaks against
-    the answer, or the reason why there is none. A film that was not read yet waits. Answers and remarks are told in
-    `language`.
+    Args:
+        films: to sort; of equals the one that came first stays first.
+        prevalence: see `Record.at`.
+    """
+
+    def place(film: Film) -> tuple[int, float]:
+        if film.record is None:
+            return len(OUTCOMES), 0.0
+        known = film.record.at(prevalence)
+        return [*OUTCOMES].index(outcome(known)), -known.similar.of_100 if known.similar else 0.0
+
+    return sorted(films, key=place)
+
+
+def table(films: Iterable[Film], language: Language = ENGLISH, prevalence: float | None = None) -> pd.DataFrame:
+    """Return a row for each film: ``Film, Answer, Of 100, File`` and ``Quality``.
+
+    ``Film`` is a small picture, ``Of 100`` the count that goes with the answer, empty where there is none. ``Quality``
+    is what speaks against the film, or the reason why it has no answer. A film that was not read yet waits. All but
+    names is told in `language`.
     """
     translate = language.tell
-    rows: list[tuple[str, str, float | None, str]] = []
+    rows: list[tuple[str, str, str, str, str]] = []
     for film in films:
-        known = film.record
-        if known is None:
-            rows.append((visible(film.name), translate(say("… Waiting")), None, ""))
+        if film.record is None:
+            rows.append(("", translate(say("… Waiting")), "", visible(film.name), ""))
             continue
+        known = film.record.at(prevalence)
         remarks = known.reasons if known.answer is None else [each.message for each in known.findings or ()]
-        rows.append(
-            (
-                visible(film.name),
-                translate(OUTCOMES[outcome(known)]),
-                known.probability,
-                " ".join(map(translate, remarks)),
-            )
-        )
-    shown = pd.DataFrame(rows, columns=["File", "Answer", "Probability", "Remark"])
-    shown["Probability"] = shown["Probability"].astype(float).clip(*SCALE_ENDS).round(3)
-    return shown
+        if known.answer and not remarks:
+            remarks = [say("Fine") if known.checked else say("Not checked")]
+        told = translate(OUTCOMES[outcome(known)])
+        rows.append((film.thumbnail, told, known.count, visible(film.name), " ".join(map(translate, remarks))))
+    return pd.DataFrame(rows, columns=["Film", "Answer", "Of 100", "File", "Quality"])
 
 
-def with_outcomes(films: Iterable[Film], outcomes: Collection[str]) -> list[Film]:
+def with_outcomes(films: Iterable[Film], outcomes: Collection[str], prevalence: float | None = None) -> list[Film]:
     """Return the films with one of the outcomes, and those that wait for one; all films where none is named."""
-    return [each for each in films if not outcomes or each.record is None or outcome(each.record) in outcomes]
+    return [
+        each for each in films if not outcomes or each.record is None or outcome(each.record.at(prevalence)) in outcomes
+    ]

@@ -72,7 +72,7 @@ def show_refusal(film: Film, reading: Reading, facts: str) -> None:
                     corrects = partial(film.ask, correct=corrections[0], force=False)
                     st.button(in_words(corrections[0]), type="primary", key="predict.correct", on_click=corrects)
                 forces = partial(film.ask, correct=film.correct, force=True)
-                st.button(_("Assess anyway"), key="predict.force", on_click=forces)
+                st.button(_("Assess anyway"), type="tertiary", key="predict.force", on_click=forces)
         st.caption(f":material/info: {told(DISCLAIMER)}")
 
 

@@ -17,12 +17,12 @@ from pneumo.reports.film_files import DICOM_PICTURE, DICOM_REPORT, PDF, PICTURE
 from pneumo.sentences import visible
 
 
-def keep_answer(reading: Reading, heat: HeatMap | None) -> None:
-    """Offer what the user may want to keep of a film that was read."""
+def keep_answer(reading: Reading, heat: HeatMap | None, prevalence: float | None = None) -> None:
+    """Offer what the user may want to keep of a film that was read; `prevalence` as in `film_files.files`."""
     film = reading.radiograph
     if film is None:
         return
-    st.markdown(f"### {_('Keep this answer')}")
+    st.markdown(f"### {_('Save or print')}")
     # A field of its own for each film: a name must not be left standing over the next child's film.
     label = st.text_input(
         _("Name or number to print on the report, if you want one"),
@@ -32,25 +32,26 @@ def keep_answer(reading: Reading, heat: HeatMap | None) -> None:
     )
     stem = f"{visible(Path(reading.name).stem)}-pneumo"
     with st.container(horizontal=True, key="predict.keep"):
-        makes = partial(content, reading, heat, PDF, label, current())
+        makes = partial(content, reading, heat, PDF, label, current(), prevalence)
         offer(_("PDF report"), makes, f"{stem}.pdf", "application/pdf", "picture_as_pdf")
         if heat is not None:
-            makes = partial(content, reading, heat, PICTURE, label, current())
+            makes = partial(content, reading, heat, PICTURE, label, current(), prevalence)
             offer(_("Overlay as PNG"), makes, f"{stem}.png", "image/png", "image")
-        kept = records.to_json(records.record(reading), indent=2)
+        kept = records.to_json(records.record(reading, prevalence), indent=2)
         offer("JSON", kept, f"{stem}.json", "application/json", "data_object")
         if reading.assessment and film.format == "DICOM":
-            offer_dicom(reading, heat, stem)
+            offer_dicom(reading, heat, stem, prevalence)
     if current() is not ENGLISH:
         st.caption(_("The PDF is in the language of this page, all other files are in English."))
 
 
-def offer_dicom(reading: Reading, heat: HeatMap | None, stem: str) -> None:
+def offer_dicom(reading: Reading, heat: HeatMap | None, stem: str, prevalence: float | None) -> None:
     """Offer the objects that join the study of a DICOM film, or say why there are none."""
     assert reading.radiograph is not None
-    if not st.toggle(_("DICOM objects"), key=f"predict.dicom_{reading.radiograph.sha256}"):
+    if not st.toggle(_("For PACS"), key=f"predict.dicom_{reading.radiograph.sha256}"):
         return
-    made = film_files.files(reading, heat, (DICOM_PICTURE, DICOM_REPORT), made=datetime.now().astimezone())
+    now = datetime.now().astimezone()
+    made = film_files.files(reading, heat, (DICOM_PICTURE, DICOM_REPORT), made=now, prevalence=prevalence)
     if made.problem:
         st.caption(plain(told(made.problem)))
     for ending, words in ((DICOM_PICTURE, _("Overlay as DICOM")), (DICOM_REPORT, _("Structured report"))):
@@ -58,10 +59,12 @@ def offer_dicom(reading: Reading, heat: HeatMap | None, stem: str) -> None:
             offer(words, made.contents[ending], f"{stem}{ending}", "application/dicom", "clinical_notes")
 
 
-def content(reading: Reading, heat: HeatMap | None, ending: str, label: str, language: Language) -> bytes:
+def content(
+    reading: Reading, heat: HeatMap | None, ending: str, label: str, language: Language, prevalence: float | None
+) -> bytes:
     """Make one file of a film, and no other."""
     now = datetime.now().astimezone()
-    made = film_files.files(reading, heat, (ending,), made=now, label=label, language=language)
+    made = film_files.files(reading, heat, (ending,), made=now, label=label, language=language, prevalence=prevalence)
     return made.contents[ending]
 
 

@@ -13,7 +13,8 @@ from pages.parts.shared.streamlit_internals import import_keras
 from pneumo.errors import ExplanationError, ModelError
 from pneumo.explanation.cam import METHODS
 from pneumo.explanation.explainer import HeatMap, explain, explainer_of
-from pneumo.inference import gate, pathogen, similar_scores
+from pneumo.inference import conclusion, gate, pathogen, similar_scores
+from pneumo.inference.conclusion import WrongAnswers
 from pneumo.inference.gate import Gate
 from pneumo.inference.pathogen import Differentiator, Leaning
 from pneumo.inference.reading import Models, Reading
@@ -91,6 +92,16 @@ def validation_scores(card: ModelCard) -> ValidationScores | None:
         return None
 
 
+@st.cache_resource(show_spinner=False, max_entries=20)
+def _count_wrong_answers(name: str, key: str) -> WrongAnswers | None:
+    return conclusion.wrong_answers(store.read_card(name))
+
+
+def wrong_answers(card: ModelCard) -> WrongAnswers | None:
+    """Return how often a model was wrong on the official test films; None where it was not measured on them."""
+    return _count_wrong_answers(card.name, store.card_key(card.name))
+
+
 def choose_model() -> tuple[ModelCard, str]:
     """Show the settings, and return the card and the method; stop the page where there is no model."""
     catalogue = store.catalogue()
@@ -98,14 +109,16 @@ def choose_model() -> tuple[ModelCard, str]:
         st.warning(_("There is no model yet. Train one: `python -m pneumo train cnn --data DIR`."))
         st.stop()
     by_name = {card.name: card for card in catalogue.cards}
-    with st.popover(_("Model and heat map"), icon=":material/tune:"):
+    titles = {name: card.title for name, card in by_name.items()}
+    recommended = catalogue.cards[0]
+    titles[recommended.name] = _("{title} (recommended)", title=recommended.title)
+    with st.popover(_("Settings"), icon=":material/tune:"):
         name = st.selectbox(
             _("Model"),
-            list(by_name),
-            format_func=lambda name: by_name[name].title,
+            list(titles),
+            format_func=titles.__getitem__,
             key="predict.model",
             persist_state="session",
-            help=_("The first is the best single network on validation films."),
         )
         method = st.selectbox(
             _("Heat map"), [*METHODS], format_func=METHODS.__getitem__, key="predict.method", persist_state="session"

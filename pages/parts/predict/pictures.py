@@ -11,17 +11,17 @@ from pneumo.explanation.cam import METHODS
 from pneumo.explanation.heat_findings import HeatFindings
 from pneumo.inference.lungs import LungMask
 from pneumo.labels import ANSWER_WORDS
-from pneumo.sentences import say
+from pneumo.sentences import Sentence, say
 
 EMPTY = say("Nothing on this film raises the model's score, so the map is empty.")
-SIDES = say("Right and left are the child's.")
 
 
 class Pictures(NamedTuple):
     """What the pictures are drawn from: all is ready, and the arrays are of one size.
 
-    `absolute` is the heat on a scale that all films share, where the model has one; `key` tells the viewers of a page
-    apart.
+    `absolute` is the heat on a scale that all films share, where the model has one; `worth` says what maps like this
+    one were measured to be worth, and `is_off` whether that is too little to show it unasked; `key` tells the viewers
+    of a page apart.
     """
 
     film: np.ndarray
@@ -32,35 +32,35 @@ class Pictures(NamedTuple):
     method: str
     answer: str
     absolute: np.ndarray | None = None
+    worth: Sentence | None = None
+    is_off: bool = False
     key: str = "predict.viewer"
 
 
 def show_pictures(ready: Pictures) -> None:
-    """Show the film and its heat map in the viewer, and below it what the map does not tell."""
+    """Show above the pictures what the heat map tells and what it does not, and the viewer below."""
+    if not ready.heat.any():
+        st.caption(told(EMPTY))
+    else:
+        said = [*ready.findings.meaning(ready.answer)]
+        for warning in ready.findings.warnings if ready.answer == "likely" else ():
+            said.remove(warning)
+            st.warning(told(warning), icon=":material/warning:")
+        if ready.worth is not None:
+            said.append(ready.worth)
+        st.caption(" ".join(map(told, said)))
     show_film(
         ready.film,
         ready.heat,
         absolute=ready.absolute,
         lungs=ready.lungs,
         findings=ready.findings,
-        captions=(ready.caption, _("{method}: bright is where the evidence lies", method=METHODS[ready.method])),
+        captions=(ready.caption, METHODS[ready.method]),
         words=(_("The film alone."), in_words(ready)),
+        # Beside an empty map the film would stand twice.
+        is_off=ready.is_off or not ready.heat.any(),
         key=ready.key,
     )
-    if not ready.heat.any():
-        st.caption(told(EMPTY))
-        return
-    if ready.findings.inside:
-        st.caption(f"{told(str(ready.findings.inside))} {told(SIDES)}")
-    if ready.answer == "likely":
-        for warning in ready.findings.warnings:
-            st.warning(told(warning), icon=":material/warning:")
-    if ready.answer != "likely":
-        if ready.absolute is None:
-            relative = _("Colours are relative to this film's own hottest place:")
-        else:
-            relative = _("On the scale “This film”, colours are relative to this film's own hottest place:")
-        st.caption(f"{relative} {_('where the answer is not “likely”, a bright spot is no sign of disease.')}")
 
 
 def in_words(ready: Pictures) -> str:
@@ -69,7 +69,7 @@ def in_words(ready: Pictures) -> str:
     if not ready.heat.any():
         heat = told(EMPTY)
     elif ready.findings.inside:
-        heat = f"{told(str(ready.findings.inside))} {told(SIDES)}"
+        heat = told(str(ready.findings.inside))
     else:
         heat = _("The lungs of this film were not found, so the place of the heat cannot be named.")
     return _(

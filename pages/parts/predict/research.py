@@ -19,7 +19,7 @@ def show_research(film: Film, reading: Reading, extent: Extent | None, method: s
     leaning = loaded_models.leaning_of(film, reading)
     if leaning is None and extent is None:
         return
-    with st.expander(_("Beyond the two classes (research)"), icon=":material/science:"):
+    with st.expander(_("Bacterial or viral? (research)"), icon=":material/science:"):
         if leaning:
             show_leaning(leaning)
         if extent:

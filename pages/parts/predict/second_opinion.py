@@ -7,16 +7,15 @@ import numpy as np
 import streamlit as st
 
 from pages.parts.predict import loaded_models
-from pages.parts.predict.answer import LOOKS
+from pages.parts.predict.answer import LOOKS, prevalence
 from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
-from pneumo.evaluation.calibration import as_percent
 from pneumo.explanation import drawing
 from pneumo.explanation.cam import METHODS
+from pneumo.inference.conclusion import conclude
 from pneumo.inference.reading import Models, Reading, reassess
-from pneumo.inference.similar_scores import similar_films
 from pneumo.model_store import store
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def show_second_opinion(film: Film, first: Reading, shown: np.ndarray, method: s
         for column, reading in zip(st.columns(2), (first, second), strict=True):
             with column:
                 if reading.assessment:
-                    show_opinion(reading.assessment, refused=reading.forced)
+                    show_opinion(reading.assessment)
                     show_heat(film, reading, shown, method)
                 else:
                     st.error(plain(told(str(reading.error))))
@@ -74,8 +73,9 @@ def ask(film: Film, first: Reading, other: Models) -> Reading:
 
 def in_words(first: "Assessment", second: "Assessment") -> str:
     """Say whether two models agree."""
-    words = [told(LOOKS[each.answer].words).lower() for each in (first, second)]
-    if first.answer == second.answer:
+    answers = [conclude(each.answer, each.similar, prevalence()).answer for each in (first, second)]
+    words = [told(LOOKS[answer].words).lower() for answer in answers]
+    if answers[0] == answers[1]:
         agreed = _("Both models say: **{answer}**. They were trained on the same films.", answer=words[0])
         return f":material/handshake: {agreed}"
     differ = _(
@@ -86,14 +86,14 @@ def in_words(first: "Assessment", second: "Assessment") -> str:
     return f":material/call_split: {differ}"
 
 
-def show_opinion(assessment: "Assessment", *, refused: bool = False) -> None:
-    """Show what one model says; of a film that the gate refused no count of films is told."""
-    look, card = LOOKS[assessment.answer], assessment.card
-    with st.container(border=True, key=f"predict.answer_{assessment.answer}_{card.name}"):
+def show_opinion(assessment: "Assessment") -> None:
+    """Show what one model says."""
+    found, card = conclude(assessment.answer, assessment.similar, prevalence()), assessment.card
+    look = LOOKS[found.answer]
+    with st.container(border=True, key=f"predict.opinion_{found.answer}_{card.name}"):
         st.markdown(f"**{plain(card.title)}**")
-        st.markdown(f"{look.sign} **{told(look.words)}**, {told(as_percent(assessment.probability))}")
-        if scores := None if refused else loaded_models.validation_scores(card):
-            st.caption(told(str(similar_films(scores, assessment.probability, card.calibration["prevalence"]))))
+        st.markdown(f"{look.sign} **{told(look.words)}**")
+        st.caption(told(found.statement))
 
 
 def show_heat(film: Film, reading: Reading, shown: np.ndarray, method: str) -> None:

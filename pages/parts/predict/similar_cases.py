@@ -43,8 +43,9 @@ def _load_catalogue(name: str, key: str, _classifier: "Classifier") -> Catalogue
 
 
 def show_similar(reading: Reading) -> None:
-    """Offer the validation films most like a film that was assessed and not refused."""
-    if reading.assessment is None or reading.forced:
+    """Offer the validation films most like a film that was assessed and not refused, where they are indexed."""
+    indexed = similar_cases.path_of(reading.models.card.name).is_file()
+    if reading.assessment is None or reading.forced or not indexed:
         return
     folded = st.expander(
         _("Cases like this one"), icon=":material/image_search:", key="predict.similar", on_change="rerun"

@@ -1,16 +1,17 @@
 """The uploader and the list of films on the predict page: each film is in the list the moment it is read."""
 
+import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from pages.parts.predict import film_list
-from pages.parts.predict.film_list import FilmList
+from pages.parts.predict.answer import prevalence
+from pages.parts.predict.film_list import FilmList, Progress
 from pages.parts.shared import spreadsheet
 from pages.parts.shared.language import _, current, many, told
 from pages.parts.shared.streamlit_internals import free_upload
@@ -23,19 +24,25 @@ from pneumo.reports import film_files, pdf, records
 
 # So many rows are seen at once; the others are scrolled to, so that the open film is not pushed off the screen.
 ROWS_SEEN = 8
-ROW_HEIGHT = 35
+HEAD_HEIGHT, ROW_HEIGHT = 35, 44
 # Two pictures of a film share a page of the PDF: more pixels would not be seen, and fifty films must fit into memory.
 PDF_SIDE = 900
 
 
 def columns() -> dict[str, ColumnConfig]:
     """Return the heads and widths of the table."""
-    # In pixels; all but the remarks fit on a telephone.
+    # In pixels; all but the quality fit on a telephone.
     return {
-        "File": st.column_config.TextColumn(_("File"), width=130),
+        "Film": st.column_config.ImageColumn(_("Film"), width=52),
         "Answer": st.column_config.TextColumn(_("Answer"), width=112),
-        "Probability": st.column_config.NumberColumn(_("Probability"), format="percent", width=84),
-        "Remark": st.column_config.TextColumn(_("Remark"), width="large"),
+        "Of 100": st.column_config.TextColumn(
+            _("Of 100"),
+            width=60,
+            alignment="right",
+            help=_("Of 100 children with a film like this, so many have pneumonia."),
+        ),
+        "File": st.column_config.TextColumn(_("File"), width=130),
+        "Quality": st.column_config.TextColumn(_("Film quality"), width="large"),
     }
 
 
@@ -51,12 +58,14 @@ def take_uploads() -> FilmList:
     films, key = films_of_session(), f"predict.upload_{st.session_state.get('predict.cleared', 0)}"
     # On the way back from another page the uploader is a new one: that it is empty takes nothing off the list.
     seen_before: set[str] = st.session_state.get("predict.uploaded", set()) if key in st.session_state else set()
-    uploads = st.file_uploader(
-        _("Frontal chest radiographs, one or many: JPEG, PNG, TIFF, BMP, WebP, HEIC, PDF or DICOM, up to 50 MB each"),
-        accept_multiple_files=True,
-        key=key,
-        help=_("Films stay in the memory of the machine that runs pneumo. They are not stored, logged or sent."),
-    )
+    with st.container(horizontal=True, vertical_alignment="center", key="predict.uploader"):
+        uploads = st.file_uploader(
+            _("Frontal chest films, one or many: JPEG, PNG, TIFF, BMP, WebP, HEIC, PDF or DICOM, up to 50 MB each"),
+            accept_multiple_files=True,
+            key=key,
+            help=_("Films stay in the memory of the machine that runs pneumo. They are not stored, logged or sent."),
+        )
+        changing = st.container(width="content")
     here = {upload.file_id for upload in uploads}
     for identity in seen_before - here:
         # The uploader no longer knows a file that was let go; its result stays.
@@ -70,6 +79,7 @@ def take_uploads() -> FilmList:
         films.open(came[0].file_id)
     if len(films.films) == 1:
         films.open(next(iter(films.films)))
+        changing.button(_("Change"), icon=":material/swap_horiz:", key="predict.change", on_click=clear, args=[films])
     return films
 
 
@@ -84,9 +94,10 @@ def read_waiting(films: FilmList, models: Models, key: Hashable, place: DeltaGen
         let_go_of_excess(films)
         bar.progress(progress.share, told(str(progress)))
         rows.dataframe(
-            film_list.table(films.films.values(), current()),
+            film_list.table(film_list.by_urgency(films.films.values(), prevalence()), current(), prevalence()),
             hide_index=True,
             height=height_of(films),
+            row_height=ROW_HEIGHT,
             column_config=columns(),
         )
     bar.empty()
@@ -107,7 +118,9 @@ def show_list(films: FilmList, models: Models, method: str) -> None:
         models: that read them.
         method: of the heat maps in the PDF, a key of `cam.METHODS`.
     """
-    counted = film_list.counts(films.records)
+    share = prevalence()
+    found = [record.at(share) for record in films.records]
+    counted = film_list.counts(found)
     st.markdown(f"## {many('{number} film', '{number} films', len(films.films))}")
     chosen = st.pills(
         _("Show only"),
@@ -117,24 +130,22 @@ def show_list(films: FilmList, models: Models, method: str) -> None:
         key="predict.outcomes",
         label_visibility="collapsed",
     )
-    shown = film_list.with_outcomes(films.films.values(), chosen)
+    shown = film_list.by_urgency(film_list.with_outcomes(films.films.values(), chosen, share), share)
     identities = [film.identity for film in shown]
-    # Other rows make another table: a row that was selected in the old one is another film in the new one.
+    # Other rows make another table: a cell that was selected in the old one is of another film in the new one.
     key = f"predict.list_{hash(tuple(identities))}"
-    opened = [identities.index(films.opened)] if films.opened in identities else []
     st.dataframe(
-        film_list.table(shown, current()),
+        film_list.table(shown, current(), share),
         hide_index=True,
         height=height_of(films),
+        row_height=ROW_HEIGHT,
         column_config=columns(),
         on_select=lambda: open_row(films, key, identities),
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": opened}},
-        placeholder="",
+        selection_mode="single-cell",
         key=key,
-        alt=_("The films of this session, with the answer, the probability and a remark on each."),
+        alt=_("The films of this session, with the answer, the count and a remark on each."),
     )
-    st.caption(_("Choose a row to open its film. Click on the head of a column to sort by it."))
+    st.caption(_("What wants a look first stands first. Click on a film to open it."))
     if films.let_go:
         let_go = many(
             "To save memory, the file of {number} older film was let go. Its result stays in the list; to open that "
@@ -145,14 +156,9 @@ def show_list(films: FilmList, models: Models, method: str) -> None:
         )
         st.caption(f":material/memory: {let_go}")
     with st.container(horizontal=True):
-        offer(
-            _("All films as PDF"),
-            partial(pdf_of, films, models, method, current()),
-            "pneumo-films.pdf",
-            "application/pdf",
-        )
-        offer(_("Results as CSV"), spreadsheet.as_csv(records.to_csv(films.records)), "pneumo-films.csv", "text/csv")
-        lines = "".join(f"{records.to_json(record)}\n" for record in films.records)
+        offer_document(films, models, method, share)
+        offer(_("Results as CSV"), spreadsheet.as_csv(records.to_csv(found)), "pneumo-films.csv", "text/csv")
+        lines = "".join(f"{records.to_json(record)}\n" for record in found)
         offer(_("Results as JSON lines"), lines, "pneumo-films.jsonl", "application/jsonl")
         st.button(_("Clear the list"), icon=":material/delete:", key="predict.clear", on_click=clear, args=[films])
 
@@ -163,9 +169,9 @@ def show_let_go() -> None:
 
 
 def open_row(films: FilmList, key: str, identities: list[str]) -> None:
-    """Open the film of the row that was chosen; none where the choice was taken back."""
-    rows = st.session_state[key].selection.rows
-    films.open(identities[rows[0]] if rows else None)
+    """Open the film of the cell that was chosen; none where the choice was taken back."""
+    cells = st.session_state[key].selection.cells
+    films.open(identities[cells[0][0]] if cells else None)
 
 
 def clear(films: FilmList) -> None:
@@ -177,20 +183,35 @@ def clear(films: FilmList) -> None:
     st.session_state.pop("predict.uploaded", None)
 
 
-def pdf_of(films: FilmList, models: Models, method: str, language: Language) -> bytes:
+def offer_document(films: FilmList, models: Models, method: str, share: float) -> None:
+    """Offer the PDF of all films: it is made at a click, with a bar, and then there to be downloaded."""
+    made_of: Hashable = (tuple(films.records), method, share, current())
+    known = films.document
+    if known is None or known[0] != made_of:
+        place = st.container(width="content")
+        if not place.button(_("All films as PDF"), icon=":material/picture_as_pdf:", key="predict.make_pdf"):
+            return
+        known = films.document = made_of, pdf_of(films, models, method, current(), share)
+        place.empty()
+    offer(_("Download the PDF of all films"), known[1], "pneumo-films.pdf", "application/pdf")
+
+
+def pdf_of(films: FilmList, models: Models, method: str, language: Language, share: float) -> bytes:
     """Make the PDF of all films: a table of those that were read, and a page for each whose file is still held.
 
-    It is asked for by a click and takes some seconds for fifty films: the list holds no pictures, so each film is read
-    again for its page.
+    It takes some seconds for fifty films: the list holds no pictures, so each film is read again for its page.
     """
-    pages = []
-    for film in list(films.films.values()):
+    pages, bar = [], st.progress(0.0)
+    started, listed = time.monotonic(), film_list.by_urgency(films.films.values(), share)
+    for done, film in enumerate(listed):
+        progress = Progress(done, len(listed), time.monotonic() - started)
+        bar.progress(progress.share, told(str(progress)))
         # Taken once: the file may be let go meanwhile.
         data = film.data
         if film.record is None:
             continue
         if data is None or film.record.status == "error":
-            pages.append(pdf.FilmReport(film.record, None))
+            pages.append(pdf.FilmReport(film.record.at(share), None))
             continue
         reading, heat = read_film(data, film.name, models, correct=film.correct or False, force=film.force), None
         if reading.assessment and reading.radiograph:
@@ -198,13 +219,15 @@ def pdf_of(films: FilmList, models: Models, method: str, language: Language) -> 
             # A model without heat maps has pages without them.
             with suppress(ExplanationError):
                 heat = explain(reading, method, (height, width))
-        pages.append(film_files.film_report(reading, film_files.overlay_of(reading, heat), longest=PDF_SIDE))
+        overlay = film_files.overlay_of(reading, heat, share)
+        pages.append(film_files.film_report(reading, overlay, longest=PDF_SIDE, prevalence=share))
+    bar.empty()
     return pdf.several_pages(pages, datetime.now().astimezone(), language)
 
 
 def height_of(films: FilmList) -> int:
     """Return the height of the table in pixels, its head included."""
-    return ROW_HEIGHT * (1 + min(len(films.films), ROWS_SEEN)) + 3
+    return HEAD_HEIGHT + ROW_HEIGHT * min(len(films.films), ROWS_SEEN) + 3
 
 
 def offer(words: str, data: str | bytes | Callable[[], bytes], file: str, mime: str) -> None:

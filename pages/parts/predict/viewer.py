@@ -27,9 +27,11 @@ SCALES = {
 # The texts of viewer.html, which holds them in English; those between keys are told apart.
 LABELS = (
     say("Film viewer"),
-    say("Number of pictures"),
-    say("Two pictures"),
-    say("One picture"),
+    say("Pictures"),
+    say("Both"),
+    say("Film"),
+    say("Heat map"),
+    say("Adjust picture"),
     say("Opacity of the heat map"),
     say("Colours"),
     say("Heat scale"),
@@ -48,8 +50,9 @@ LABELS = (
     say("Drag sets window and level"),
     say("Reset"),
     say("Save PNG"),
-    say("On a picture: wheel, pinch or"),
-    say("zoom; drag or arrow keys move;"),
+    say("On a picture:"),
+    say(", pinch or"),
+    say("with the wheel zoom; drag or arrow keys move;"),
     say("shows all of it."),
     say("Dragging with the right button sets window (sideways) and level (up and down)."),
 )
@@ -85,6 +88,7 @@ def show_film(
     findings: HeatFindings,
     captions: tuple[str, str],
     words: tuple[str, str],
+    is_off: bool,
     key: str,
 ) -> None:
     """Show the viewer; all that its reader does there stays in the browser, and no control runs Python.
@@ -97,6 +101,7 @@ def show_film(
         findings: of that heat map; the viewer outlines the hot regions.
         captions: what stands below the film and below its overlay.
         words: what either picture shows, for who cannot see it.
+        is_off: whether the film is shown alone until its reader asks for the heat map.
         key: of the viewer on its page; while it stays and the film does, so do zoom and all settings.
     """
     height, width = film.shape
@@ -120,6 +125,7 @@ def show_film(
             "heatCaption": captions[1],
             "titles": {"film": _("Film"), "heat": _("Film with its heat map")},
             "words": dict(zip(("film", "heat"), words, strict=True)),
+            "mapOff": is_off,
             "note": told(DISCLAIMER),
             "labels": {"".join(label): told(label) for label in LABELS},
             "said": {name: told(words) for name, words in SAID.items()},

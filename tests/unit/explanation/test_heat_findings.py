@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from toy import synthetic
 
-from pneumo.explanation.heat_findings import Extent, HeatInLungs, border_share, examine, heat_in_lungs, lung_extent
+from pneumo.explanation.heat_findings import Extent, HeatInLungs, examine, heat_in_lungs, lung_extent, off_body_share
 from pneumo.inference import lungs
 
 ZONES = np.array([[0, 1, 4, 0], [0, 2, 5, 0], [0, 3, 6, 0]], np.uint8)
@@ -14,19 +14,19 @@ ZONES = np.array([[0, 1, 4, 0], [0, 2, 5, 0], [0, 3, 6, 0]], np.uint8)
         (
             [[0.2, 0, 0.1, 0], [0, 0, 0, 0], [0.1, 0.6, 0, 0]],
             HeatInLungs(0.7, "right lower", 0.6 / 0.7),
-            "70 % of the heat lies inside the lungs, most of it in the right lower zone.",
+            "30 % of the score came from outside the lungs, most of the rest from the right lower zone.",
         ),
         (
             [[0, 0.2, 0.3, 0], [0.5, 0.25, 0, 0], [0, 0, 0, 0]],
             HeatInLungs(0.75 / 1.25, "left upper", 0.3 / 0.75),
-            "60 % of the heat lies inside the lungs, the largest part of it in the left upper zone.",
+            "40 % of the score came from outside the lungs.",
         ),
         (
             [[0.9, 0, 0, 0.9], [0, 0, 0.002, 0], [0, 0, 0, 0]],
             HeatInLungs(0.002 / 1.802, "left middle", 1.0),
-            "Under 1 % of the heat lies inside the lungs, most of it in the left middle zone.",
+            "100 % of the score came from outside the lungs.",
         ),
-        ([[1, 0, 0, 0]] + [[0] * 4] * 2, HeatInLungs(0.0, "", 0.0), "None of the heat lies inside the lungs."),
+        ([[1, 0, 0, 0]] + [[0] * 4] * 2, HeatInLungs(0.0, "", 0.0), "All of the score came from outside the lungs."),
     ],
 )
 def test_the_heat_inside_the_lungs_is_measured_as_by_hand(heat, expected, sentence):
@@ -53,6 +53,10 @@ def spot(row, column, height=100, width=200, radius=10):
     return ((rows - row) ** 2 + (columns - column) ** 2 <= radius**2).astype(np.float32)
 
 
+# Of the size of `spot`: a grey body up to the edges.
+BODY = np.full((100, 200), 0.5, np.float32)
+
+
 def test_heat_on_the_border_counts_unless_lungs_lie_there():
     heat = np.zeros((100, 200), np.float32)
     heat[4, 100] = heat[95, 100] = heat[50, 9] = heat[50, 190] = 1
@@ -60,10 +64,21 @@ def test_heat_on_the_border_counts_unless_lungs_lie_there():
     zones = np.zeros(heat.shape, np.uint8)
     zones[:20] = 1
 
-    assert border_share(heat) == 0.5
-    assert border_share(heat, zones) == pytest.approx(3 / 8)
-    assert border_share(np.ones((100, 200))) == pytest.approx(0.19)
-    assert border_share(np.zeros((100, 200))) == 0
+    assert off_body_share(BODY, heat) == 0.5
+    assert off_body_share(BODY, heat, zones) == pytest.approx(3 / 8)
+    assert off_body_share(BODY, np.ones((100, 200))) == pytest.approx(0.19)
+    assert off_body_share(BODY, np.zeros((100, 200))) == 0
+
+
+def test_heat_beside_the_body_and_on_a_letter_there_counts_and_dark_lungs_within_it_do_not():
+    film = np.zeros((100, 200), np.float32)
+    film[:, 60:140] = 0.5
+    film[40:60, 80:95] = 0.02
+    film[30:36, 30:36] = 1
+    heat = np.zeros_like(film)
+    heat[50, 30] = heat[33, 33] = heat[50, 88] = heat[50, 120] = 1
+
+    assert off_body_share(film, heat) == 0.5
 
 
 def test_the_extent_is_counted_as_by_hand():
@@ -84,12 +99,12 @@ def zones():
 def test_a_spot_in_a_lung_is_found_there_and_trusted(zones):
     heat = spot(50, 60)
 
-    found = examine(heat, zones, absolute=0.4 * heat)
+    found = examine(BODY, heat, zones, absolute=0.4 * heat)
 
     assert found.inside.zone == "right middle"
     assert found.zones[lungs.ZONES.index("right middle")] == max(found.zones)
     assert sum(found.zones) == pytest.approx(found.inside.share)
-    assert found.border == 0
+    assert found.off_body == 0
     assert [region.zone for region in found.regions] == ["right middle"]
     assert found.absolute_regions == ()
     assert found.extent.share == 0
@@ -97,19 +112,45 @@ def test_a_spot_in_a_lung_is_found_there_and_trusted(zones):
 
 
 def test_a_spot_where_letters_stand_is_warned_of(zones):
-    found = examine(spot(0, 10), zones)
+    found = examine(BODY, spot(0, 10), zones)
 
     assert found.inside.share == 0
     assert found.extent is None
-    assert [sentence.split(":")[0] for sentence in found.warnings] == [
-        "Little of the heat lies inside the lungs",
-        f"{100 * found.border:.0f} % of the heat lies on the border of the film, where letters and edges are",
-    ]
+    assert found.warnings == (
+        f"Give this answer no weight: {100 * found.off_body:.0f} % of the score came from outside the body or from the "
+        "edge of the film, where letters stand.",
+    )
+
+
+def test_heat_beside_the_lungs_within_the_body_gives_the_answer_little_weight(zones):
+    [warning] = examine(BODY, spot(85, 100), zones).warnings
+
+    assert warning == "Give this answer little weight: hardly any of the score came from the lungs."
+
+
+def test_a_map_is_told_without_flattering_and_its_warnings_only_where_the_answer_is_likely(zones):
+    found = examine(BODY, spot(85, 100), zones)
+
+    likely, unlikely = found.meaning("likely"), found.meaning("unlikely")
+
+    assert likely[:2] == (
+        "The colours show where the score came from, not the disease itself.",
+        "All of the score came from outside the lungs.",
+    )
+    assert likely[2:] == found.warnings
+    assert unlikely == (*likely[:2], "With this answer, a bright spot is no sign of disease.")
+
+
+@pytest.mark.parametrize(
+    ("share", "zone_share", "zone"), [(0.51, 0.51, "left lower"), (0.5, 1.0, None), (0.9, 0.5, None)]
+)
+def test_a_zone_is_named_only_where_most_of_the_heat_is_in_the_lungs_and_most_of_that_in_it(share, zone_share, zone):
+    assert HeatInLungs(share, "left lower", zone_share).points_to == zone
 
 
 @pytest.mark.parametrize("zones", [None, np.zeros((100, 200), np.uint8)])
 def test_without_lungs_only_the_film_is_judged(zones):
-    found = examine(spot(50, 60), zones, absolute=spot(50, 60))
+    found = examine(BODY, spot(50, 60), zones, absolute=spot(50, 60))
 
     assert (found.inside, found.zones, found.extent, found.warnings) == (None, (), None, ())
     assert [region.zone for region in found.regions] == [None]
@@ -117,7 +158,7 @@ def test_without_lungs_only_the_film_is_judged(zones):
 
 
 def test_an_empty_map_says_nothing(zones):
-    found = examine(np.zeros((100, 200), np.float32), zones, absolute=np.zeros((100, 200), np.float32))
+    found = examine(BODY, np.zeros((100, 200), np.float32), zones, absolute=np.zeros((100, 200), np.float32))
 
-    assert (found.inside, found.zones, found.border, found.regions, found.warnings) == (None, (), 0, (), ())
+    assert (found.inside, found.zones, found.off_body, found.regions, found.warnings) == (None, (), 0, (), ())
     assert found.extent.share == 0

@@ -40,3 +40,18 @@ def test_a_model_whose_heat_maps_were_not_measured_is_told_how(models):
     (models / "toy" / "explanation.csv").write_text("part\nlungs\n")
     with pytest.raises(ModelError, match="toy"):
         agreement.read("toy", models)
+
+
+@pytest.mark.parametrize(
+    ("low", "off", "words"),
+    [(0.16, False, None), (0.15, True, "no better than a blob in the middle"), (None, False, "was not measured")],
+)
+def test_a_map_is_worth_more_than_a_blob_only_where_its_whole_interval_is(models, low, off, words):
+    if low is not None:
+        rows = f"opacities,gradcam,iou,0.2,{low},0.3,92\nopacities,centre,iou,0.15,0.1,0.2,92\n"
+        (models / "toy" / "explanation.csv").write_text(TABLE + rows)
+
+    found = agreement.worth("toy", "gradcam", models)
+
+    assert found.is_none is off
+    assert words is found.words if words is None else words in found.words

@@ -106,6 +106,28 @@ def test_a_score_beyond_all_others_is_compared_with_the_outermost():
     assert str(found).startswith("Of 100 films that score like this, over 99 show pneumonia (95 % interval 96 to 100)")
 
 
+def test_no_more_is_told_than_the_films_prove():
+    logit = np.linspace(-6, 6, 1000)
+    scores = scores_of(sigmoid(logit), logit > 0)
+
+    highest, lowest, middle = (similar_films(scores, probability, 0.5) for probability in (1.0, 0.0, sigmoid(0.3)))
+
+    # Of a hundred films without an exception, the limits of Wilson's interval.
+    assert highest.of_100 == pytest.approx(100 * intervals.wilson(100, 100).low)
+    assert lowest.of_100 == pytest.approx(100 * intervals.wilson(0, 100).high)
+    assert middle.of_100 == pytest.approx(100 * middle.share.value)
+
+
+def test_a_count_is_restated_for_another_place_as_if_it_had_been_counted_there(many):
+    at_half, at_tenth = (similar_films(many, 0.9, share) for share in (0.5, 0.1))
+
+    there = at_half.at(0.1)
+
+    assert there.share.value == pytest.approx(at_tenth.share.value)
+    assert (there.provable, there.of_100) == (pytest.approx(at_tenth.provable), pytest.approx(at_tenth.of_100))
+    assert there.prevalence == 0.1
+
+
 def test_films_as_near_as_the_last_count_too_and_those_that_are_told_alike_are_alike():
     # 300 films over 99.9 % at scores of their own, 700 normal films far below.
     probability = np.concatenate([np.linspace(0.9991, 0.999999, 300), np.linspace(0.01, 0.5, 700)])

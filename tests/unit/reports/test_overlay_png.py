@@ -42,13 +42,14 @@ def test_a_large_film_is_made_smaller_with_its_heat():
 @pytest.mark.parametrize(
     ("hot", "answer", "told", "untold"),
     [
-        (True, "likely", "Grad-CAM: bright is where the evidence lies", "no sign of disease"),
+        (True, "likely", "Heat map: Grad-CAM. The colours show where the score came from", "no sign of disease"),
         (True, "unlikely", "a bright spot is no sign of disease", "is empty"),
         (False, "unlikely", "Grad-CAM: nothing on this film raises the model's score", "bright"),
     ],
 )
 def test_the_overlay_says_how_to_read_it(film, hot, answer, told, untold):
     meaning = overlay(film.pixels, heat_of(film) * hot, "Grad-CAM", answer).meaning
+    meaning = " ".join(meaning)
 
     assert told in meaning
     assert untold not in meaning
@@ -77,7 +78,7 @@ def test_the_png_says_what_it_is_and_where_it_comes_from(film):
         assert picture.text["Disclaimer"] == DISCLAIMER
         assert (picture.text["Model"], picture.text["Model-SHA256"]) == ("toy", "0" * 64)
         assert picture.text["Image-SHA256"] == "a" * 64
-        assert picture.text["Description"].startswith("Pneumonia likely: probability of pneumonia 91.2 %. Toy model")
+        assert picture.text["Description"].startswith(f"Pneumonia likely. {record_of(film).statement} Toy model")
 
 
 def test_a_forced_answer_is_told_as_one(film):

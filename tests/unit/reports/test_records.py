@@ -12,8 +12,10 @@ from toy.reported import answered, png_film, record_of
 
 from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
+from pneumo.evaluation.intervals import Estimate
 from pneumo.inference.classifier import Assessment
 from pneumo.inference.findings import Correction, Finding
+from pneumo.inference.similar_scores import SimilarFilms
 from pneumo.radiograph import Radiograph
 from pneumo.reports.records import (
     CSV_COLUMNS,
@@ -24,7 +26,6 @@ from pneumo.reports.records import (
     to_csv,
     to_json,
     unreadable_record,
-    validity,
 )
 from pneumo.sentences import BREAKING
 
@@ -47,6 +48,7 @@ def test_a_record_says_what_was_found_by_which_model_in_which_file(assessment):
         "status": "ok",
         "answer": "likely",
         "probability": 0.912345,
+        "statement": "It cannot be said how often such an answer is right.",
         "reasons": ["It is 91.2 %, “likely”.", "It was turned."],
         "findings": None,
         "forced": False,
@@ -227,9 +229,27 @@ def test_a_report_names_the_file_and_not_the_folders(path):
     assert film_name(record_of(name=path)) == "a film.png"
 
 
-def test_an_answer_says_for_which_share_of_pneumonia_it_holds():
-    assert "holds where 50% of the films show pneumonia" in validity(0.5)
-    assert "one to five years" in validity(0.5)
+SIMILAR = SimilarFilms(100, 97, 90, 0.9, 0.99, Estimate(0.97, 0.9, 0.99), (0.03, 0.96), 0.5)
+
+
+def test_an_answer_is_restated_for_a_place_with_another_share_of_pneumonia(assessment):
+    record = record_of(assessment=dataclasses.replace(assessment, similar=SIMILAR))
+
+    rare = record.at(0.02)
+
+    assert (record.answer, record.count) == ("likely", "96")
+    assert record.statement.endswith("about 96 of 100 with a film like this have it.")
+    assert "clinic_prevalence" not in record.as_values()
+    assert (rare.answer, rare.count, rare.clinic_prevalence) == ("uncertain", "", 0.02)
+    assert "as if there were no computer" in rare.statement
+    assert rare.probability == record.probability
+    assert record.at(None) is record.at(0.5) is record
+
+
+def test_a_count_below_one_is_told_as_that(assessment):
+    few = dataclasses.replace(SIMILAR, share=Estimate(0.0, 0.0, 0.01), provable=(0.004, 0.9))
+
+    assert record_of(assessment=dataclasses.replace(assessment, answer="unlikely", similar=few)).count == "< 1"
 
 
 @pytest.mark.parametrize("indent", [None, 2])

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import logging
 import re
@@ -7,12 +8,13 @@ import catalogue
 import numpy as np
 import pypdf
 import pytest
-from toy import reported
+from toy import reported, synthetic
 
 from pneumo import DISCLAIMER
+from pneumo.inference.conclusion import limits
 from pneumo.inference.findings import refuse, warn
 from pneumo.language import LANGUAGES
-from pneumo.reports import overlay_png, pdf, records
+from pneumo.reports import overlay_png, pdf
 from pneumo.reports.pdf import FilmReport
 from pneumo.sentences import say
 
@@ -53,19 +55,19 @@ def test_the_page_of_an_answer_has_all_that_is_to_be_kept():
     told = text(page)
     for words in (
         "Pneumonia likely",
-        "Probability of pneumonia: 91.2 %",
+        "It cannot be said how often such an answer is right.",
         "Unlikely below 20.0 %",
         "Likely at or above 80.0 %",
         "She is 40 years old.",
         "It is 91.2 %, “likely”.",
-        records.validity(0.5),
+        limits(synthetic.card()),
         DISCLAIMER,
         "Toy model (toy), pneumo",
         "0" * 64,
         "a" * 64,
         "2026-11-21 17:54 UTC",
         "Bed 3",
-        "Grad-CAM: bright is where the evidence lies",
+        "The colours show where the score came from",
     ):
         assert words in told
     assert len(page.images) == 2
@@ -152,7 +154,7 @@ def test_a_long_table_goes_on_with_its_headings_and_the_disclaimer():
     told = [text(page) for page in pages(pdf.several_pages(items, MADE))]
 
     assert len(told) > 1
-    assert all(DISCLAIMER in page and "What the check found" in page for page in told)
+    assert all(DISCLAIMER in page and "Film quality" in page for page in told)
     assert sum(page.count("x.png is empty.") for page in told) == 60
 
 
@@ -167,24 +169,35 @@ def test_what_cannot_be_shown_is_told():
 def test_the_mark_stays_on_the_page_at_both_ends(probability):
     [page] = pages(pdf.one_page(item(probability=probability), MADE))
 
-    assert "0.1 %" in text(page) or "99.9 %" in text(page)
+    marks = re.findall(rb"([\d.]+) [\d.]+ m", page.get_contents().get_data())
+    assert all(0 <= float(across) <= A4[0] for across in marks)
+    assert marks
+
+
+def test_the_limits_of_the_model_are_not_drawn_beside_an_answer_that_was_restated():
+    made = item()
+    restated = dataclasses.replace(made, record=dataclasses.replace(made.record, clinic_prevalence=0.05))
+
+    [page] = pages(pdf.one_page(restated, MADE))
+
+    assert "Likely at or above" not in text(page)
 
 
 @pytest.mark.parametrize(
-    ("code", "answer", "disclaimer", "probability", "date"),
+    ("code", "answer", "disclaimer", "limit", "date"),
     [
-        ("zh", "很可能是肺炎", "非医疗器械", "肺炎概率：91.2%", "2026年11月21日"),
-        ("es", "Neumonía probable", "no es un producto sanitario", "91,2 %", "21 de noviembre de 2026"),
-        ("fr", "Pneumonie probable", "n’est pas un dispositif médical", "91,2 %", "21 novembre 2026"),
+        ("zh", "很可能是肺炎", "非医疗器械", "80.0%", "2026年11月21日"),
+        ("es", "Neumonía probable", "no es un producto sanitario", "80,0 %", "21 de noviembre de 2026"),
+        ("fr", "Pneumonie probable", "n’est pas un dispositif médical", "80,0 %", "21 novembre 2026"),
     ],
 )
-def test_a_report_is_written_in_the_language_that_is_asked_for(code, answer, disclaimer, probability, date):
+def test_a_report_is_written_in_the_language_that_is_asked_for(code, answer, disclaimer, limit, date):
     asked = item([warn("lungs_cut_off", say("The picture has only {width} × {height} pixels", width=9, height=8))])
 
     [page] = pages(pdf.one_page(asked, MADE, LANGUAGES[code]))
 
     told = text(page)
-    assert all(words in told for words in (answer, disclaimer, probability, date))
+    assert all(words in told for words in (answer, disclaimer, limit, date))
     assert "□" not in told
     for english in ("Pneumonia likely", "Research demonstration", "The picture has only", "Film and model"):
         assert english not in told

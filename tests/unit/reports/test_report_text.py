@@ -1,9 +1,9 @@
 import pytest
-from toy import reported
+from toy import reported, synthetic
 
+from pneumo.inference.conclusion import limits
 from pneumo.inference.findings import refuse, warn
-from pneumo.reports.pdf import COLUMNS, FilmReport, below_pictures, counts, probability, row, shortened, title
-from pneumo.reports.records import validity
+from pneumo.reports.pdf import COLUMNS, FilmReport, below_pictures, counts, row, shortened, statement, title
 
 WARNING = warn("adult", "She is 40 years old.")
 REFUSAL = refuse("rotated", "It lies on its side.")
@@ -39,7 +39,7 @@ def test_an_answered_film_is_told_with_its_reasons_its_limits_and_its_origin():
         "Why this answer",
         "– It is 91.2 %, “likely”.",
     ]
-    assert validity(0.5) in told
+    assert limits(synthetic.card()) in told
     assert "Film: film.png (PNG, 300 × 240 pixels)" in told
     assert f"SHA-256 of the film's file: {'a' * 64}" in told
     assert f"SHA-256 of the model's file: {'0' * 64}" in told
@@ -49,16 +49,16 @@ def test_a_refused_film_is_told_without_limits_of_an_answer():
     told = texts(refused())
 
     assert told[:2] == ["Why the film was refused", "– It lies on its side."]
-    assert not any("probability holds" in text for text in told)
-    assert probability(refused().record).startswith("The model was not asked.")
-    assert probability(answered().record) == "Probability of pneumonia: 91.2 %"
+    assert not any("The model learned from" in text for text in told)
+    assert statement(refused().record).startswith("The model was not asked.")
+    assert statement(answered().record) == answered().record.statement
 
 
 @pytest.mark.parametrize(
     ("options", "heading"),
     [
         ({"findings": None}, "Whether this is a frontal chest film was not checked"),
-        ({"findings": []}, "The check found nothing against this film"),
+        ({"findings": []}, "Film quality: fine"),
         (
             {"findings": [REFUSAL], "forced": True},
             "The check refused this film; it was assessed because the user asked for that",
@@ -94,12 +94,12 @@ def test_several_films_are_told_in_rows():
 
     assert {len(cells) for cells in rows} == {len(COLUMNS)}
     assert rows == [
-        ("1", "Bed 3 · film.png", "Pneumonia likely", "91.2 %", "She is 40 years old."),
-        ("2", "film.png", "Pneumonia likely, although refused", "91.2 %", "It lies on its side."),
+        ("1", "Bed 3 · film.png", "Pneumonia likely", "–", "She is 40 years old."),
+        ("2", "film.png", "Pneumonia likely, although refused", "–", "It lies on its side."),
         ("3", "side.png", "Refused", "–", "It lies on its side."),
         ("4", "x.png", "Not readable", "–", "x.png is empty."),
     ]
-    assert row(answered([]), 1)[-1] == "Nothing"
+    assert row(answered([]), 1)[-1] == "Fine"
     assert row(answered(None), 1)[-1] == "Not checked"
     assert counts(items) == "4 films: pneumonia likely 2, refused 1, not readable 1"
     assert counts(items[:1]) == "1 film: pneumonia likely 1"

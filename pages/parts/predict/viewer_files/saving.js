@@ -7,7 +7,7 @@ const BAR_WIDTH = 200;
 /**
  * Sets pictures of one size side by side above the legend and some sentences, black on white.
  *
- * `legend` is {bar: a canvas, cold: its left end in words, hot: its right end}.
+ * `legend` is {bar: a canvas, cold: its left end in words, hot: its right end}, or false where there is no heat.
  */
 function compose(pictures, legend, sentences) {
   const [{ width, height }] = pictures;
@@ -17,19 +17,22 @@ function compose(pictures, legend, sentences) {
   const lines = sentences.flatMap((sentence) => wrapped(write(page.getContext("2d")), sentence, inner));
   const top = height + 2 * GAP;
   // A canvas forgets its pen when it is resized.
-  page.height = top + (lines.length + 1) * TEXT_HEIGHT + GAP;
+  page.height = top + (lines.length + (legend ? 1 : 0)) * TEXT_HEIGHT + GAP;
 
   const pen = page.getContext("2d");
   pen.fillStyle = "white";
   pen.fillRect(0, 0, page.width, page.height);
   pictures.forEach((picture, index) => pen.drawImage(picture, GAP + index * (width + GAP), GAP));
   write(pen);
-  const middle = top + TEXT_HEIGHT / 2;
-  pen.fillText(legend.cold, GAP, middle);
-  const bar = 1.5 * GAP + pen.measureText(legend.cold).width;
-  pen.drawImage(legend.bar, bar, top + 4, BAR_WIDTH, TEXT_HEIGHT - 8);
-  pen.fillText(legend.hot, bar + BAR_WIDTH + GAP / 2, middle);
-  lines.forEach((line, index) => pen.fillText(line, GAP, middle + (index + 1) * TEXT_HEIGHT));
+  let middle = top + TEXT_HEIGHT / 2;
+  if (legend) {
+    pen.fillText(legend.cold, GAP, middle);
+    const bar = 1.5 * GAP + pen.measureText(legend.cold).width;
+    pen.drawImage(legend.bar, bar, top + 4, BAR_WIDTH, TEXT_HEIGHT - 8);
+    pen.fillText(legend.hot, bar + BAR_WIDTH + GAP / 2, middle);
+    middle += TEXT_HEIGHT;
+  }
+  lines.forEach((line, index) => pen.fillText(line, GAP, middle + index * TEXT_HEIGHT));
   return page;
 }
 

@@ -41,8 +41,6 @@ class View {
  */
 function listen(stage, view, on, signal) {
   const fingers = new Map();
-  let meant = false;
-  let last = "";
 
   const place = (event) => {
     const box = stage.getBoundingClientRect();
@@ -51,15 +49,10 @@ function listen(stage, view, on, signal) {
   const add = (type, act, options = {}) => stage.addEventListener(type, act, { signal, ...options });
 
   add("pointerdown", (event) => {
-    meant = true;
     fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     stage.setPointerCapture(event.pointerId);
   });
   add("pointermove", (event) => {
-    // A page that scrolls under a mouse at rest sends such events too.
-    const here = `${event.screenX},${event.screenY}`;
-    meant ||= last !== "" && here !== last;
-    last = here;
     const before = fingers.get(event.pointerId);
     if (!before) return;
     const box = stage.getBoundingClientRect();
@@ -81,37 +74,25 @@ function listen(stage, view, on, signal) {
     }
   });
   for (const type of ["pointerup", "pointercancel"]) add(type, (event) => fingers.delete(event.pointerId));
-  add("pointerleave", () => (last = ""));
   add("contextmenu", (event) => event.preventDefault());
   // Two fingers are the picture's even where one scrolls the page.
   add("touchmove", (event) => event.touches.length > 1 && event.cancelable && event.preventDefault(), {
     passive: false,
   });
 
+  // The wheel alone scrolls the page, over the picture as beside it; a trackpad's pinch comes with the control key.
   add(
     "wheel",
     (event) => {
-      const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : 33);
-      // A trackpad's pinch comes as a wheel with the control key, in smaller steps.
-      const factor = Math.exp(-pixels * WHEEL_STEP * (event.ctrlKey ? 4 : 1));
-      const idle = factor < 1 && view.zoom === 1;
-      if (!event.ctrlKey && (!meant || idle)) {
-        meant = false;
-        return;
-      }
+      if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
+      const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : 33);
       const { x, y } = place(event);
-      view.zoomBy(factor, x, y);
+      view.zoomBy(Math.exp(-pixels * WHEEL_STEP), x, y);
       on.moved();
     },
     { passive: false },
   );
-  // Who scrolls the page past the picture does not want it zoomed.
-  document.addEventListener("wheel", (event) => (meant &&= event.composedPath().includes(stage)), {
-    capture: true,
-    passive: true,
-    signal,
-  });
 
   const arrows = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   add("keydown", (event) => {

@@ -4,7 +4,7 @@ const START = {
   opacity: 60,
   colours: "inferno",
   scale: "relative",
-  outline: false,
+  outline: true,
   contours: false,
   boxes: false,
   width: 256,
@@ -65,17 +65,22 @@ class Viewer {
 
   start() {
     // Two pictures do not fit the screen of a phone.
-    return { ...START, layout: matchMedia("(max-width: 640px)").matches ? "one" : "two" };
+    const both = matchMedia("(max-width: 640px)").matches ? "heat" : "two";
+    return { ...START, layout: this.data?.mapOff ? "film" : both };
   }
 
   async load(data) {
     const { width, height } = data;
-    if (data.film !== this.data?.film) {
+    const isOther = data.film !== this.data?.film;
+    const switched = data.mapOff !== this.data?.mapOff;
+    if (isOther) {
       this.view.reset();
       for (const name of OF_ONE_FILM) this.settings[name] = START[name];
     }
     if (!data.absolute) this.settings.scale = START.scale;
     this.data = data;
+    // A map that was asked for on one film stays off on the next.
+    if (switched || (isOther && data.mapOff)) this.settings.layout = this.start().layout;
     speak(this.root, data.labels);
     for (const [name, { figure, canvas, stage }] of Object.entries(this.sides)) {
       figure.style.setProperty("--shape", width / height);
@@ -142,10 +147,12 @@ class Viewer {
       return canvas;
     });
     // The film's name may name a child, and a picture travels further than the page: it is left out.
-    const legend = { bar: this.find(".legend canvas"), ...this.data.scales[this.settings.scale] };
+    const hasHeat = this.shown().includes("heat");
+    const legend = hasHeat && { bar: this.find(".legend canvas"), ...this.data.scales[this.settings.scale] };
     const regions = this.outlinesRegions() ? this.toldRegions() : [];
     const numbered = regions.map((words, index) => `${index + 1}: ${words}.`);
-    download(compose(pictures, legend, [this.data.words.heat, ...numbered, this.data.note]), "pneumo-picture.png");
+    const words = this.data.words[hasHeat ? "heat" : "film"];
+    download(compose(pictures, legend, [words, ...numbered, this.data.note]), "pneumo-picture.png");
   }
 
   /** Draws once a frame, however many events come in one. */
@@ -161,7 +168,8 @@ class Viewer {
   }
 
   shown() {
-    return this.settings.layout === "one" ? ["heat"] : ["film", "heat"];
+    const { layout } = this.settings;
+    return layout === "two" ? ["film", "heat"] : [layout];
   }
 
   showControls() {
@@ -182,7 +190,7 @@ class Viewer {
     const { film, heat } = this.sides;
     const { caption, heatCaption } = this.data;
     const shown = this.shown();
-    film.figure.hidden = !shown.includes("film");
+    for (const [side, { figure }] of Object.entries(this.sides)) figure.hidden = !shown.includes(side);
     film.caption.textContent = caption;
     heat.caption.textContent = film.figure.hidden ? `${caption} · ${heatCaption}` : heatCaption;
     for (const side of shown) {
