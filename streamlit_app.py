@@ -56,7 +56,7 @@ if __name__ == "__main__":
         position="top",
     )
     st.set_page_config(page_title=f"{page.title} · pneumo")
-    style.style_app()
+    style.style_app(_("Menu"))
     # Only the first page, Predict, speaks other languages than English.
     language.mark_page(language.current() if page.url_path == "" else ENGLISH)
     address.arrive(page.url_path)

@@ -8,6 +8,7 @@ from pages.parts.charts.probability_scale import probability_scale, scale_in_wor
 from pages.parts.predict import loaded_models
 from pages.parts.shared import chart
 from pages.parts.shared.language import _, current, many, told
+from pages.parts.shared.plain import plain_values
 from pneumo import DISCLAIMER
 from pneumo.evaluation.calibration import Answer
 from pneumo.inference import conclusion
@@ -55,6 +56,8 @@ STYLE = """
 @media (max-width: 640px) {
   [data-testid='stMainBlockContainer'] > [data-testid='stVerticalBlock'] { gap: 0.5rem; }
   [data-testid='stMain'] button, [data-testid='stMain'] summary { min-height: 2.75rem; }
+  [class*='predict-uploader'] [data-testid='stFileUploaderDropzone'] > :has([data-testid='stFileChips']) {
+    max-height: 3.5rem; overflow-y: auto; }
 }
 """
 
@@ -104,6 +107,8 @@ def show_answer(assessment: "Assessment", *, zone: Sentence | None = None, refus
             st.markdown("\n".join(f"- {told(step)}" for step in steps))
         st.caption(told(conclusion.limits(assessment.card)))
         st.caption(f":material/info: {told(DISCLAIMER)}")
+    if warning := loaded_models.warning_of_elsewhere(assessment.card):
+        st.warning(told(plain_values(warning)), icon=":material/public:")
 
 
 def ask_prevalence() -> None:

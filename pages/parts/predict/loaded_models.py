@@ -21,6 +21,8 @@ from pneumo.inference.reading import Models, Reading
 from pneumo.inference.similar_scores import ValidationScores
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
+from pneumo.results import elsewhere
+from pneumo.sentences import Sentence
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Classifier
@@ -100,6 +102,19 @@ def _count_wrong_answers(name: str, key: str) -> WrongAnswers | None:
 def wrong_answers(card: ModelCard) -> WrongAnswers | None:
     """Return how often a model was wrong on the official test films; None where it was not measured on them."""
     return _count_wrong_answers(card.name, store.card_key(card.name))
+
+
+@st.cache_resource(show_spinner=False, max_entries=20)
+def _warn_of_elsewhere(name: str, key: str) -> Sentence | None:
+    # Damaged predictions are told of on the pages about models.
+    with suppress(ModelError):
+        return elsewhere.warning(store.read_card(name))
+    return None
+
+
+def warning_of_elsewhere(card: ModelCard) -> Sentence | None:
+    """Return a warning where a model does far worse at other hospitals than at its own; None where it does not."""
+    return _warn_of_elsewhere(card.name, store.card_key(card.name))
 
 
 def choose_model() -> tuple[ModelCard, str]:

@@ -9,9 +9,15 @@ STYLE = """<style>
 [data-testid='stMainBlockContainer'] { padding-top: 4rem; }
 [data-testid^='stBaseButton-primary'], [data-testid='stMultiSelect'] [data-tag] { color: light-dark(#fff, #050709); }
 [data-testid='stMain'] :is(pre, pre code) { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+[data-testid='stExpandSidebarButton']::after { content: 'MENU'; font-size: 0.875rem; margin-left: 0.25rem; }
+[data-testid='stExpandSidebarButton'] { width: auto; }
 </style>"""
 
 
-def style_app() -> None:
-    """Put the style on the page that is about to be shown."""
-    st.html(STYLE)
+def style_app(menu: str) -> None:
+    """Put the style on the page that is about to be shown.
+
+    Args:
+        menu: what the menu of a narrow window is called: Streamlit draws it as two arrows.
+    """
+    st.html(STYLE.replace("MENU", menu))
