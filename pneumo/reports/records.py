@@ -58,7 +58,8 @@ class Record:
         answer: ``likely``, ``uncertain`` or ``unlikely``; None where there is none.
         probability: calibrated probability of pneumonia, 0…1.
         uncertain_because: of an ``uncertain`` answer: ``foreign`` where the film is unlike those that the model learned
-            from, ``between_limits`` where the probability lies between the model's limits, ``rare`` where `at` took “likely” back; None else.
+            from, ``between_limits`` where the probability lies between the model's limits, ``rare`` where `at` took
+            “likely” back; None else.
         statement: what the answer comes to, as a count of children; None without an answer.
         reasons: sentences, those of the gate first.
         findings: of the gate, refusals first; None where the film was not checked or could not be read.

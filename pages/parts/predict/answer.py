@@ -96,11 +96,13 @@ def show_answer(assessment: "Assessment", *, zone: Sentence | None = None, refus
     with st.container(border=True, key=f"predict.answer_{found.answer}", gap="small"):
         st.markdown(f"## {look.sign} {told(look.words)}")
         st.markdown(f"**{told(found.statement)}**")
+        if assessment.foreign:
+            st.markdown(told(plain_values(assessment.reasons[0])))
         if assessment.similar:
             ask_prevalence()
         elif refused:
             st.caption(_("The film was refused, so it is compared with no film that the model was measured on."))
-        else:
+        elif not assessment.foreign:
             st.caption(_("This model has no validation films to compare the film with."))
         if not refused:
             steps = conclusion.next_steps(found.answer, loaded_models.wrong_answers(assessment.card), zone)

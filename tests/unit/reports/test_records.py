@@ -241,6 +241,7 @@ def test_an_answer_is_restated_for_a_place_with_another_share_of_pneumonia(asses
     assert record.statement.endswith("about 96 of 100 with a film like this have it.")
     assert "clinic_prevalence" not in record.as_values()
     assert (rare.answer, rare.count, rare.clinic_prevalence) == ("uncertain", "", 0.02)
+    assert (record.uncertain_because, rare.uncertain_because) == (None, "rare")
     assert "as if there were no computer" in rare.statement
     assert rare.probability == record.probability
     assert record.at(None) is record.at(0.5) is record
