@@ -26,6 +26,7 @@ def test_a_browser_gets_its_own_language_and_no_text_runs_out_of_the_page(
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
 
     expect(page.get_by_role("heading", name=likely)).to_be_visible()
+    page.locator(".viewer summary").click()
     expect(page.get_by_role("button", name=save)).to_be_visible()
     expect(page.get_by_text(disclaimer).first).to_be_visible()
     expect(page.get_by_text("Opacity of the heat map")).to_have_count(0)
@@ -35,6 +36,7 @@ def test_a_browser_gets_its_own_language_and_no_text_runs_out_of_the_page(
 def test_another_language_is_chosen_kept_in_the_address_and_put_on_the_viewer_that_is_there(chromium, app_url):
     page = open_page(chromium, app_url, 1280, locale="de-DE").page
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files([SAMPLE])
+    page.locator(".viewer summary").click()
     expect(page.get_by_role("button", name="Save PNG")).to_be_visible()
 
     page.get_by_role("combobox").filter(has_text="English").or_(page.get_by_label("Language")).first.click()
