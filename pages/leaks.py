@@ -152,7 +152,8 @@ def show_embedding(leaks: Shortcuts) -> None:
     first, second = leaks.variance
     st.caption(
         "Each point is a film, made small and laid on the two directions in which the training films differ most "
-        f"({first:.0%} and {second:.0%} of what differs). Click a name in the legend to see it alone; scroll to zoom. "
+        f"({100 * first:.0f} % and {100 * second:.0f} % of what differs). Click a name in the legend to see it alone; "
+        "scroll to zoom. "
         f"At most {shortcuts.POINTS} films of each split and kind are drawn; no point tells its patient."
     )
 

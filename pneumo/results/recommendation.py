@@ -70,7 +70,8 @@ class Recommendation:
         if not self.rivals:
             return ""
         if not self.better:
-            return f"None of the {self.rivals} other models is shown to be better."
+            none = "The other model is not" if self.rivals == 1 else f"None of the {self.rivals} other models is"
+            return f"{none} shown to be better."
         names = ", ".join(each.second_title for each in self.better)
         there = f" At other hospitals it is shown to be better than {', '.join(self.better_there)}."
         return f"On these films, shown to be better: {names}.{there if self.better_there else ''}"

@@ -146,8 +146,9 @@ def _measured(name: str, split: str, label: str, folder: Path, state: str, _card
 
 
 def _evidence(card: ModelCard) -> str:
-    """Return a text that changes with the model and with any of its predictions."""
-    return " ".join(leaderboard.state(card, split) for split in store.measured_splits(card.name))
+    """Return a text that changes with the model and with any of its predictions, which are too many to hash."""
+    files = sorted((store.models_folder() / card.name / "predictions").glob("*.csv"))
+    return " ".join([store.card_key(card.name), *(f"{file.name} {file.stat().st_mtime_ns}" for file in files)])
 
 
 @st.cache_data(show_spinner=False, max_entries=100)

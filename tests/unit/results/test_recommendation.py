@@ -31,7 +31,7 @@ def test_the_answer_counts_children_and_says_that_no_other_model_is_shown_to_be_
 
     assert found.title == "ONE"
     assert "finds 98; of 100 healthy children it raises a false alarm for 10" in found.at_home
-    assert found.against == "None of the 1 other models is shown to be better."
+    assert found.against == "The other model is not shown to be better."
     assert found.at_others == "It was not measured at another hospital."
 
 
