@@ -57,7 +57,7 @@ STYLE = """
   [data-testid='stMainBlockContainer'] > [data-testid='stVerticalBlock'] { gap: 0.5rem; }
   [data-testid='stMain'] button, [data-testid='stMain'] summary { min-height: 2.75rem; }
   [class*='predict-uploader'] [data-testid='stFileUploaderDropzone'] > :has([data-testid='stFileChips']) {
-    max-height: 3.5rem; overflow-y: auto; }
+    max-height: 3.5rem; overflow-y: auto; align-items: flex-start; }
 }
 """
 
