@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.data import own_films
+from pages.parts.data import calibrate, own_films
 from pages.parts.shared import public
 from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, download, medmnist
@@ -132,6 +132,8 @@ if st.button("Check", icon=":material/fact_check:", type="primary", key="own_dat
 if found := st.session_state.get("own_data.checked"):
     show_check(found)
 st.caption("`python -m pneumo data check DIR` does the same on the command line, and with `--json` for machines.")
+
+calibrate.show()
 
 st.subheader("Fetch the published films")
 st.write(

@@ -221,8 +221,9 @@ try:
 except ModelError as error:
     st.error(plain(told(str(error))))
     st.stop()
-# A card that was rewritten, and a film check that was switched off, make other readings.
-models_key: Hashable = (card.name, store.card_key(card.name), checks)
+site = models.classifier.site
+# A card that was rewritten, a film check that was switched off, and another site make other readings.
+models_key: Hashable = (card.name, store.card_key(card.name), checks, site.as_json() if site else None)
 
 # The script always comes to its end: where it is stopped, Streamlit keeps the files of an uploader that is gone.
 if chosen:

@@ -41,6 +41,7 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 app.command()(films.predict)
 app.command()(films.check)
 app.command()(films.lungs)
+app.command()(films.calibrate)
 app.command()(train.train)
 app.command()(train.evaluate)
 app.command()(train.search)

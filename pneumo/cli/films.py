@@ -1,4 +1,4 @@
-"""The commands that look at films: ``predict``, ``check`` and ``lungs``; a line for every input."""
+"""The commands that look at films: ``predict``, ``check``, ``lungs`` and ``calibrate``; a line for every input."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,8 @@ from pneumo import DISCLAIMER
 from pneumo.cli import output
 from pneumo.cli.output import ModelsOption, complain, load_keras, reports_errors, say
 from pneumo.errors import ExplanationError, GateError, PneumoError, out_of_memory
+from pneumo.model_store import store
+from pneumo.model_store.site import checked_name
 
 if TYPE_CHECKING:
     from pneumo.explanation.explainer import HeatMap
@@ -30,7 +32,10 @@ LinesOption = Annotated[bool, typer.Option("--json", help="Print one JSON object
 @reports_errors
 def predict(
     paths: PathsArgument,
-    model: Annotated[str | None, typer.Option(help="Name of a model; the best on validation if left out.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Name of a model; if left out that of PNEUMO_SITE, else the best on validation."),
+    ] = None,
     as_json: LinesOption = False,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write a CSV file.")] = None,
     heatmap: Annotated[
@@ -65,6 +70,7 @@ def predict(
     from pneumo.explanation import explain
     from pneumo.explanation.cam import METHODS
     from pneumo.inference import open_models
+    from pneumo.inference.classifier import calibrated_for
     from pneumo.reports import film_files, record
     from pneumo.reports.records import to_csv, to_json
 
@@ -109,7 +115,8 @@ def predict(
         if table:
             table.write(to_csv(records))
     if not as_json:
-        say(f"Model: {opened.card.title}. {DISCLAIMER}")
+        site = opened.classifier.site
+        say(f"Model: {opened.card.title}. {f'{calibrated_for(site)} ' if site else ''}{DISCLAIMER}")
     if empty or not all_reported or any(of_film.status != "ok" for of_film in records):
         raise typer.Exit(SOME_FAILED)
 
@@ -290,6 +297,58 @@ def lungs(
                 print(output.cells(str(path), "error", str(error)), flush=True)
             show("drawing", done, len(files))
     if empty or not all_drawn:
+        raise typer.Exit(SOME_FAILED)
+
+
+@reports_errors
+def calibrate(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Films of one hospital: a folder NORMAL, and PNEUMONIA if there are some, or labels.csv as `data "
+            "hospitals` reads it."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The site file to write, for PNEUMO_SITE.")] = Path("site.json"),
+    site: Annotated[
+        str | None, typer.Option(help="The hospital's name, which every answer tells.", show_default="the folder's")
+    ] = None,
+    hospital: Annotated[str | None, typer.Option(help="Which hospital, where labels.csv names several.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a model; the best on validation if left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the site file instead of tables.")] = False,
+    models: ModelsOption = None,
+) -> None:
+    """Calibrate a model at one hospital: thresholds and probability from 30 or more of its films known to be normal.
+
+    Each film is of another child; 20 or more films with pneumonia show besides how many of those are found. Then set
+    PNEUMO_SITE to the file: the app and `predict` use it for that model and name the hospital in every answer.
+    """
+    # Before the films: their answers must not be lost to a name or a folder that cannot be.
+    name = checked_name(site or hospital or folder.resolve().name)
+    if not out.resolve().parent.is_dir():
+        raise ValueError(f"There is no folder {out.resolve().parent} to write {out.name} into. Make it first.")
+    load_keras()
+    from pneumo.inference import open_models, site_films
+
+    opened = open_models(model, models, at_site=False)
+    with output.progress_bar() as show:
+        films = site_films.read_local_films(
+            folder, opened, hospital, lambda done, total: show("assessing", done, total)
+        )
+    if not as_json:
+        for film in films:
+            print(output.local_film_line(film))
+    made = site_films.calibrated_site(opened.card, name, films)
+    store.write_atomically(out, made.as_json())
+    if as_json:
+        print(made.as_json(), end="")
+    else:
+        counted = f"{made.normal_films} normal films, {made.pneumonia_films} with pneumonia"
+        output.print_table(site_films.readable(made), f"{opened.card.name} at {made.name}: {counted}")
+    for sentence in site_films.limits(made):
+        say(sentence)
+    say(f"Wrote {out}. Use it with PNEUMO_SITE={out.resolve()}.")
+    if any(film.failed for film in films):
         raise typer.Exit(SOME_FAILED)
 
 

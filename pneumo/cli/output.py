@@ -23,6 +23,7 @@ from pneumo.results import model_facts
 from pneumo.sentences import visible
 
 if TYPE_CHECKING:
+    from pneumo.inference.site_films import LocalFilm
     from pneumo.reports.records import Record
     from pneumo.training.films import Stage
 
@@ -103,6 +104,11 @@ def record_line(record: "Record") -> str:
             findings.insert(0, str(Correction(crop=record.crop)))
         return cells(record.file, record.answer, f"{record.probability:.3f}", " ".join(findings))
     return cells(record.file, record.status, " ".join(record.reasons))
+
+
+def local_film_line(film: "LocalFilm") -> str:
+    """Return a film that a hospital is calibrated on as one line of text: file, label, probability, or why not."""
+    return cells(film.file, film.label, f"{film.probability:.3f}" if film.probability is not None else film.left_out)
 
 
 def cells(*texts: str | None) -> str:

@@ -177,6 +177,75 @@ def shows_no_other_disease(films: pd.DataFrame) -> np.ndarray:
     return (films["label"].eq("PNEUMONIA") | films["finding"].str.lower().isin(_NOTHING)).to_numpy()
 
 
+def local_films(folder: Path, hospital: str | None = None) -> pd.DataFrame:
+    """List the films of one hospital whose kind is known.
+
+    Args:
+        folder: with a ``labels.csv``, of which films count that a person read, and without an opacity only those whose
+            finding is normal or untold; or with a folder ``NORMAL`` and, where there are such films, a folder
+            ``PNEUMONIA``, into which a person sorted them.
+        hospital: which one, where the table names several.
+
+    Returns:
+        One row a film, sorted by file: ``file`` (its path), ``label``, ``patient``, ``age`` in years (NaN where
+        unknown); identical films count once.
+
+    Raises:
+        DatasetError: if the folder has neither, lists films of several hospitals of which none was chosen, or holds
+            identical films under both labels; see also `read`.
+    """
+    kaggle.refuse_missing(folder)
+    if not (folder / TABLE).is_file():
+        return _sorted_by_hand(folder)
+    listed = read([folder])
+    if hospital is None and len(listed.names) > 1:
+        raise DatasetError(
+            "{folder} holds films of several hospitals ({names}), and each is calibrated by itself. Choose one with "
+            "--hospital, or give each a folder of its own.",
+            folder=str(folder),
+            names=", ".join(listed.names),
+        )
+    films = listed.evidence(hospital or listed.names[0])
+    films = films[shows_no_other_disease(films) | films["finding"].eq("")].reset_index(drop=True)
+    ages = dict(zip(listed.films["folder"] + "/" + listed.films["file"], listed.films["age"], strict=True))
+    return films[["file", "label", "patient"]].assign(age=films["file"].map(ages))
+
+
+def _sorted_by_hand(folder: Path) -> pd.DataFrame:
+    found = {
+        label: sorted(
+            path
+            for path in (folder / label).rglob("*")
+            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        )
+        for label in kaggle.LABELS
+    }
+    if not found["NORMAL"]:
+        raise DatasetError(
+            "{folder} has neither a folder NORMAL with films nor a table labels.csv. Put the films that a radiologist "
+            "called normal into {folder}/NORMAL, and those with pneumonia, if there are some, into {folder}/PNEUMONIA.",
+            folder=str(folder),
+        )
+    films = pd.DataFrame(
+        {
+            "file": [str(path) for paths in found.values() for path in paths],
+            "label": [label for label, paths in found.items() for _ in paths],
+            "age": np.nan,
+        }
+    )
+    # Programs that export films name them alike in each folder.
+    films["patient"] = [f"{Path(file).parent}/{kaggle.patient_key(file)}" for file in films["file"]]
+    films["sha256"] = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in films["file"]]
+    labels = films.groupby("sha256")["label"].nunique()
+    if disputed := sorted(films.loc[films["sha256"].map(labels) > 1, "file"]):
+        raise DatasetError(
+            "The same film lies in NORMAL and in PNEUMONIA: {files}. Look at it again, and leave it in one of them.",
+            files=", ".join(Path(file).name for file in disputed[:2]),
+        )
+    once = films.drop_duplicates("sha256").sort_values("file", ignore_index=True)
+    return once[["file", "label", "patient", "age"]]
+
+
 def fingerprint(films: pd.DataFrame) -> str:
     """Return the `kaggle.fingerprint` of the films of other hospitals, wherever they lie.
 

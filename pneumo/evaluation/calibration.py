@@ -99,12 +99,21 @@ def choose_thresholds(labels: np.ndarray, probability: np.ndarray) -> Thresholds
         probability: (films,) calibrated, 0…1.
     """
     decision = 0.5
-    positive, negative = np.sort(probability[labels == 1]), np.sort(probability[labels == 0])
-    low = positive[_errors_allowed(len(positive), RULE_OUT_SENSITIVITY)]
-    kept = negative[-1 - _errors_allowed(len(negative), RULE_IN_SPECIFICITY)]
-    # Probabilities have six decimals: one unit above the last normal film that must not be called likely.
-    high = min(round(float(kept) + 1e-6, 6), 1.0)
+    positive = np.sort(probability[labels == 1])
+    low = positive[errors_allowed(len(positive), RULE_OUT_SENSITIVITY)]
+    high = rule_in_threshold(probability[labels == 0])
     return Thresholds(decision, min(float(low), decision), max(high, decision))
+
+
+def rule_in_threshold(normal: np.ndarray) -> float:
+    """Return ``high`` as `choose_thresholds` chooses it.
+
+    Args:
+        normal: (films,) calibrated probabilities of normal films, 0…1.
+    """
+    kept = np.sort(normal)[-1 - errors_allowed(len(normal), RULE_IN_SPECIFICITY)]
+    # Probabilities have six decimals: one unit above the last normal film that must not be called likely.
+    return min(round(float(kept) + 1e-6, 6), 1.0)
 
 
 def threshold_evidence(labels: np.ndarray, probability: np.ndarray, thresholds: Thresholds) -> dict[str, int]:
@@ -188,8 +197,13 @@ def as_percent(probability: float) -> Sentence:
     return say("{percent:.1f} %", percent=100 * probability)
 
 
-def _errors_allowed(films: int, wanted: float) -> int:
-    """Return how many of the films may be on the wrong side; 0 where even that shows too little."""
+def errors_allowed(films: int, wanted: float) -> int:
+    """Return how many films may be on the wrong side of a threshold; 0 where even that shows too little.
+
+    Args:
+        films: of the class.
+        wanted: what the lower end of Wilson's 95 % interval of the share on the right side must reach, 0…1.
+    """
     errors = 0
     while wilson(films - errors - 1, films).low >= wanted:
         errors += 1

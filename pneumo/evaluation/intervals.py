@@ -9,6 +9,7 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from scipy import special
 
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -76,6 +77,19 @@ def wilson_limits(successes: np.ndarray, trials: np.ndarray) -> Limits:
     half = Z * np.sqrt(share * (1 - share) / trials + (Z / trials) ** 2 / 4) / (1 + spread)
     # Where all or none succeed the limit is 1 or 0, which rounding would miss.
     return share, np.clip(middle - half, 0, share), np.clip(middle + half, share, 1)
+
+
+def order_statistic(rank: int, films: int) -> Estimate:
+    """Return the share of new values below one of a sorted sample, with its 95 % interval, whatever their distribution.
+
+    The share has the beta distribution of ``rank`` and ``films + 1 - rank`` (Wilks 1941, doi:10.1214/aoms/1177731788).
+
+    Args:
+        rank: of the value in the sample, 1…films.
+        films: independent values in the sample.
+    """
+    low, high = special.betaincinv(rank, films + 1 - rank, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(rank / (films + 1), float(low), float(high))
 
 
 def estimate(one: Limits) -> Estimate:

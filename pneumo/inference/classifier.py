@@ -16,6 +16,7 @@ from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.inference.similar_scores import SimilarFilms, ValidationScores, read_scores, similar_films
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.model_store.site import Site
 from pneumo.preprocessing import crops, network_input
 from pneumo.preprocessing.crops import Box
 from pneumo.radiograph import Radiograph
@@ -34,11 +35,12 @@ class Assessment:
         answer: ``likely``, ``uncertain`` or ``unlikely``.
         probability: calibrated probability of pneumonia, 0…1.
         reasons: why this answer, in plain sentences.
-        card: the model that gave it.
+        card: the model that gave it; with a site, its thresholds are those of the site.
         model_input: (size, size, views) float32, what the model saw; heat maps are drawn from it.
         parts: of the film that each view shows.
         similar: the validation films that score like it; None where the model has none, or the gate refused the film.
         foreign: whether the film is unlike those of the hospitals that the model learned from; it then gets no answer.
+        site: the hospital that the model is calibrated for; None where it answers as it was trained.
     """
 
     radiograph: Radiograph
@@ -50,6 +52,7 @@ class Assessment:
     parts: tuple[Box, ...] = (crops.WHOLE,)
     similar: SimilarFilms | None = None
     foreign: bool = False
+    site: Site | None = None
 
     @property
     def uncertain_because(self) -> Literal["foreign", "between_limits"] | None:
@@ -74,11 +77,13 @@ class Classifier:
     """A loaded model; one object may serve many threads.
 
     Attributes:
-        card: the model's card.
+        card: the model's card; with a site, its thresholds are those of the site.
         model: the Keras model; shared, so never change it.
+        site: the hospital that the model is calibrated for; None where it answers as it was trained.
 
     Raises:
-        ModelError: if the model lacks the layer by which foreign films are told.
+        ModelError: if the model lacks the layer by which foreign films are told, or the site was calibrated for another
+            model.
     """
 
     def __init__(
@@ -89,16 +94,25 @@ class Classifier:
         *,
         known: KnownHospitals | None = None,
         scores: ValidationScores | None = None,
+        site: Site | None = None,
     ) -> None:
-        self.card, self.model, self._segmenter, self._known, self._scores = card, model, segmenter, known, scores
+        self.card, self.model, self._segmenter, self._known = card, model, segmenter, known
+        # Validation films are of another hospital, and on another scale than that of a site.
+        self._scores, self.site = None if site else scores, site
+        if site:
+            self.card = site.of_card(card)
         self._network = foreign.compared(model, known) if known else model
         self._views: list[str] = card.input["views"]
-        self._calibration, self._thresholds = card.as_calibration(), card.as_thresholds()
+        self._calibration, self._thresholds = card.as_calibration(), self.card.as_thresholds()
         self._lock = threading.Lock()
 
     @classmethod
     def open(
-        cls, name: str | None = None, folder: Path | None = None, segmenter: Segmenter | None = None
+        cls,
+        name: str | None = None,
+        folder: Path | None = None,
+        segmenter: Segmenter | None = None,
+        site: Site | None = None,
     ) -> "Classifier":
         """Load a model by name; the best on validation where none is given.
 
@@ -106,10 +120,12 @@ class Classifier:
             name: of the model folder.
             folder: the folder of model folders.
             segmenter: the lung network where it is loaded already.
+            site: the hospital that the model is calibrated for, if it is for one.
 
         Raises:
-            ModelError: if there is no such model, it is damaged, or it is no classifier; or if it sees the lungs alone
-                and there is no network that finds them; or if the file that tells foreign films is damaged.
+            ModelError: if there is no such model, it is damaged, or it is no classifier; if it sees the lungs alone
+                and there is no network that finds them; if the file that tells foreign films is damaged; or if the site
+                was calibrated for another model.
         """
         card, model = store.load(name or store.default_name(folder), folder, CLASSIFICATION)
         known, scores = foreign.read(card, folder), None
@@ -117,8 +133,8 @@ class Classifier:
         with suppress(ModelError):
             scores = read_scores(card, folder)
         if crops.LUNGS not in card.input["views"]:
-            return cls(card, model, known=known, scores=scores)
-        return cls(card, model, segmenter or gate.open_segmenter(folder), known=known, scores=scores)
+            return cls(card, model, known=known, scores=scores, site=site)
+        return cls(card, model, segmenter or gate.open_segmenter(folder), known=known, scores=scores, site=site)
 
     def warm_up(self) -> None:
         """Run the model once on a black picture, so that the first film does not wait for its graph."""
@@ -146,14 +162,25 @@ class Classifier:
         cropped = crops.cropped(np.rint(square * 255).astype(np.uint8), self._views, box) / np.float32(255)
         model_input = network_input.model_input(cropped, self.card.input["size"])
         raw, is_foreign = self._look(model_input)
-        probability = float(self._calibration.apply(raw))
+        own = self._calibration.apply(raw)
+        # On the model's own probability, rounded as it was where the site was calibrated.
+        probability = float(self.site.found.calibration.apply(own) if self.site else own)
         answer: Answer = "uncertain" if is_foreign else self._thresholds.answer(probability)
-        why = (str(self._known),) if is_foreign else self._reasons(answer, probability)
+        why = self._foreign_reasons() if is_foreign else self._reasons(answer, probability)
         parts = tuple(crops.box(view, box) for view in self._views)
         held_at = self.card.calibration["prevalence"]
         similar = similar_films(self._scores, probability, held_at) if self._scores and not is_foreign else None
         return Assessment(
-            radiograph, answer, probability, (*why, *notes), self.card, model_input, parts, similar, is_foreign
+            radiograph,
+            answer,
+            probability,
+            (*why, *notes),
+            self.card,
+            model_input,
+            parts,
+            similar,
+            is_foreign,
+            self.site,
         )
 
     def _look(self, model_input: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -166,10 +193,16 @@ class Classifier:
         raw, features = given
         return np.asarray(raw[0, 0]), self._known.is_foreign(features[0])
 
+    def _foreign_reasons(self) -> tuple[str, ...]:
+        # Thresholds do not mend what a network does not know, so a site's films may be foreign, too.
+        return (str(self._known), *([calibrated_for(self.site)] if self.site else []))
+
     def _reasons(self, answer: Answer, probability: float) -> tuple[str, ...]:
         low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)
         found = _found(probability)
         seen = self.card.thresholds["evidence"]
+        if self.site:
+            return _reasons_at(self.site, answer, {"found": found, "low": low, "high": high})
         if answer == "likely":
             return (
                 say(
@@ -195,6 +228,40 @@ class Classifier:
                 **{"found": found, "low": low, "high": high},
             ),
         )
+
+
+def _reasons_at(site: Site, answer: Answer, shown: dict[str, Sentence]) -> tuple[str, ...]:
+    """Say why a model that is calibrated for a site gives an answer, and which site that is."""
+    values = {**shown, "site": site.name}
+    if answer == "likely":
+        why = say(
+            "{found}, at or above the limit of {high} for “likely” at {site}: of {films} normal films there {wrong} "
+            "came that high.",
+            **{**values, "films": site.normal_films, "wrong": site.found.evidence["normal_at_or_above_high"]},
+        )
+    elif answer == "uncertain":
+        why = say("{found}, between the limits of {low} for “unlikely” and {high} for “likely” at {site}.", **values)
+    elif site.pneumonia_films:
+        why = say(
+            "{found}, below the limit of {low} for “unlikely” at {site}: of {films} films with pneumonia there {wrong} "
+            "came that low.",
+            **{**values, "films": site.pneumonia_films, "wrong": site.found.evidence["pneumonia_below_low"]},
+        )
+    else:
+        why = say(
+            "{found}, below the limit of {low} for “unlikely” at {site}: no film with pneumonia from there has tested "
+            "that limit.",
+            **values,
+        )
+    return why, calibrated_for(site)
+
+
+def calibrated_for(site: Site) -> Sentence:
+    """Say which hospital a model is calibrated for, on how many films, and when."""
+    return say(
+        "Calibrated for {site} on {normal} normal films and {pneumonia} with pneumonia ({made}).",
+        **{"site": site.name, "normal": site.normal_films, "pneumonia": site.pneumonia_films, "made": site.made},
+    )
 
 
 def _found(probability: float) -> Sentence:

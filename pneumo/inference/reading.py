@@ -18,6 +18,7 @@ from pneumo.inference.findings import Correction, Finding
 from pneumo.inference.gate import Gate, GateResult, corrected
 from pneumo.inference.lungs import LungMask
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
+from pneumo.model_store import site as sites
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.preprocessing.network_input import film_square
@@ -51,18 +52,27 @@ class Models:
             self.gate.warm_up()
 
 
-def open_models(name: str | None = None, folder: str | Path | None = None, *, unchecked: bool = False) -> Models:
+def open_models(
+    name: str | None = None,
+    folder: str | Path | None = None,
+    *,
+    unchecked: bool = False,
+    at_site: bool = True,
+) -> Models:
     """Load a classifier and the networks of the gate; one lung network serves both.
 
     Args:
-        name: of the classifier; the best on validation where None.
+        name: of the classifier; where None, that of the site, or else the best on validation.
         folder: the folder of model folders; see `store.models_folder` where None.
         unchecked: whether films are assessed without asking the gate.
+        at_site: whether the classifier is calibrated for the site of ``PNEUMO_SITE``, if one is set.
 
     Raises:
         GateError: if a network of the gate is missing or damaged, unless `unchecked`.
-        ModelError: if the classifier is.
+        ModelError: if the classifier is, or the site's file is or was made for another model.
     """
+    site = sites.configured() if at_site else None
+    name = name or (site.model if site else None)
     folder = Path(folder) if folder is not None else None
     # A classifier that is missing is told of first.
     name = store.read_card(name or store.default_name(folder), folder, CLASSIFICATION).name
@@ -70,7 +80,7 @@ def open_models(name: str | None = None, folder: str | Path | None = None, *, un
         gate = None if unchecked else Gate.open(folder)
     except ModelError as error:
         raise GateError("Films cannot be checked, so none is assessed. {why}", why=str(error)) from error
-    return Models(Classifier.open(name, folder, gate.segmenter if gate else None), gate)
+    return Models(Classifier.open(name, folder, gate.segmenter if gate else None, site), gate)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -34,6 +34,7 @@ CSV_COLUMNS = (
     "crop",
     "model",
     "model_sha256",
+    "site",
     "image_sha256",
     "pneumo_version",
 )
@@ -75,6 +76,8 @@ class Record:
         model: name of the model's folder.
         model_title: the model's name for people.
         model_sha256: of its weights.
+        site: of the hospital that the model is calibrated for ``name``, ``made``, ``normal_films`` and
+            ``pneumonia_films``; None where the model answers as it was trained.
         pneumo_version: that made the record.
         disclaimer: what the answer is not.
         heatmap: path of the PNG that was written of the film; None where none was.
@@ -102,6 +105,7 @@ class Record:
     model: str
     model_title: str
     model_sha256: str
+    site: dict[str, Any] | None = None
     pneumo_version: str = __version__
     disclaimer: str = DISCLAIMER
     heatmap: str | None = None
@@ -145,7 +149,7 @@ _ASIDE = ("count", "similar", "limits")
 _WHERE_KNOWN = frozenset(
     {
         *("uncertain_because", "statement", "thresholds", "prevalence", "clinic_prevalence", "crop", "image"),
-        *("image_sha256", "heatmap", "report"),
+        *("image_sha256", "heatmap", "report", "site"),
     }
 )
 
@@ -154,6 +158,7 @@ def record(reading: Reading, prevalence: float | None = None) -> Record:
     """Return what became of a film, where a share of the children have pneumonia (`Record.at`)."""
     card, film, assessment = reading.models.card, reading.radiograph, reading.assessment
     found = conclude(assessment.answer, assessment.similar) if assessment else None
+    site = reading.models.classifier.site
     return Record(
         file=reading.name,
         status=reading.status,
@@ -173,6 +178,7 @@ def record(reading: Reading, prevalence: float | None = None) -> Record:
         model=card.name,
         model_title=card.title,
         model_sha256=card.sha256,
+        site={key: getattr(site, key) for key in ("name", "made", "normal_films", "pneumonia_films")} if site else None,
         count=found.count if found else "",
         similar=assessment.similar if assessment else None,
         limits=limits(card),
@@ -227,7 +233,8 @@ def json_text(values: Any, *, indent: int | None = None) -> str:
 
 
 def to_csv(records: Iterable[Record]) -> str:
-    """Return records as CSV with a header; reasons, and the codes of findings, are joined by spaces; corners are JSON.
+    """Return records as CSV with a header; reasons, and the codes of findings, are joined by spaces; corners are JSON;
+    of a site the name is told.
 
     A cell that a spreadsheet would run as a formula is led by an apostrophe: file names come from strangers.
     """
@@ -238,6 +245,7 @@ def to_csv(records: Iterable[Record]) -> str:
         codes = " ".join(finding.code for finding in record.findings or ())
         crop = json.dumps(record.crop) if record.crop else None
         row = {**record.as_values(), "reasons": " ".join(record.reasons), "findings": codes, "crop": crop}
+        row["site"] = record.site["name"] if record.site else None
         writer.writerow([inert(row.get(column)) for column in CSV_COLUMNS])
     return text.getvalue()
 

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import kagglehub
 import numpy as np
 import pytest
-from toy.opened import page
+from toy import sites
+from toy.opened import page, text
 from toy.synthetic import arrays
 
 from pneumo.datasets import download, kaggle
@@ -210,3 +211,40 @@ def test_without_a_network_a_sentence_says_what_to_do(tmp_path, monkeypatch):
 
     assert not app.exception
     assert "127.0.0.1:9 cannot be reached. Check the connection, or download" in told(app)
+
+
+def calibrated(folder, name="St Mary"):
+    app = run()
+    app.text_input(key="own_data.site_folder").set_value(str(folder))
+    app.text_input(key="own_data.site_name").set_value(name)
+    app.selectbox(key="own_data.site_model").set_value("cnn")
+    return app.button(key="own_data.calibrate").click().run()
+
+
+def test_a_model_is_calibrated_at_the_readers_hospital(toy_models, tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMO_MODELS", str(toy_models))
+    sites.write_films(tmp_path / "ours")
+    (tmp_path / "ours" / "NORMAL" / "broken.png").write_bytes(b"no picture")
+
+    app = calibrated(tmp_path / "ours", "St *Mary*")
+
+    assert not app.exception
+    assert "St *Mary* is calibrated on 32 normal films and 0 with pneumonia." in told(app)
+    assert app.dataframe[0].value["File"].tolist() == ["broken.png"]
+    assert app.table[0].value["Threshold"].tolist()[0] == "Likely, at or above"
+    assert app.download_button(key="own_data.site_file")
+    assert "PNEUMO_SITE=site.json" in text(app)
+    assert "No film with pneumonia was there" in text(app)
+
+
+def test_films_that_cannot_calibrate_are_told_with_those_that_do_not_count(toy_models, tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMO_MODELS", str(toy_models))
+    sites.write_films(tmp_path / "ours", normal=2)
+    (tmp_path / "ours" / "NORMAL" / "broken.png").write_bytes(b"no picture")
+
+    app = calibrated(tmp_path / "ours")
+
+    assert not app.exception
+    assert "2 normal films of different children count" in told(app)
+    assert len(app.dataframe[0].value) == 1
+    assert "Type the folder" in told(calibrated("", ""))

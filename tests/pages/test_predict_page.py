@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
-from toy import synthetic
+from toy import sites, synthetic
 from toy.opened import ROOT, app
 from toy.synthetic import png
 
@@ -937,3 +937,35 @@ def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(p
     monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "uncertain")
     upload(page, "other.png", png(cv2.imdecode(np.frombuffer(film, np.uint8), 0)[:, :-8]))
     assert "25% of the lung area is hot" not in texts(page)
+
+
+def test_a_hospital_that_a_model_is_calibrated_for_is_named_and_its_thresholds_hold(
+    page, film, toy_models, tmp_path, monkeypatch, offered
+):
+    site = sites.site(store.read_card("dense", toy_models), "St *Mary*")
+    (tmp_path / "site.json").write_text(site.as_json())
+    monkeypatch.setenv("PNEUMO_SITE", str(tmp_path / "site.json"))
+
+    upload(page.run(), "film.png", film)
+
+    assert not page.exception
+    assert page.selectbox(key="predict.model").value == "dense"
+    assert f"Calibrated for St \\*Mary\\* on 40 normal films and 0 with pneumonia ({site.made})." in texts(page)
+    assert "Of 100 films that score like this" not in texts(page)
+    assert offered[-1]["site"]["name"] == "St *Mary*"
+    assert offered[-1]["thresholds"] == dataclasses.asdict(site.found.thresholds)
+
+    page.selectbox(key="predict.model").select("cnn").run()
+
+    assert not page.exception
+    assert "was calibrated for the model dense, not for cnn" in page.error[0].value
+
+
+def test_a_damaged_site_file_is_told(page, tmp_path, monkeypatch):
+    (tmp_path / "site.json").write_text("{")
+    monkeypatch.setenv("PNEUMO_SITE", str(tmp_path / "site.json"))
+
+    page.run()
+
+    assert not page.exception
+    assert "is no site file of pneumo, or it is damaged" in page.error[0].value

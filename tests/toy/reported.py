@@ -101,7 +101,7 @@ def reading_of(
     values: dict[str, Any] = {
         "name": film.name if film else "x.png",
         "source": b"",
-        "models": Models(SimpleNamespace(card=card), None),
+        "models": Models(SimpleNamespace(card=card, site=assessment and assessment.site), None),
         "radiograph": film,
         "gate": None if findings is None else GateResult(tuple(findings)),
         "assessment": assessment,

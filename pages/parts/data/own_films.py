@@ -32,7 +32,7 @@ def unpack(path: Path) -> None:
     st.write("Written as films, its pictures can be counted, leafed through and trained on like any dataset.")
     out = st.text_input("Write the films into", "data", key="own_data.unpack_out", max_chars=1000, width=420)
     if st.button("Write as films", icon=":material/folder_open:", key="own_data.unpack"):
-        bar, tell = _progress("Writing the films…")
+        bar, tell = progress_bar("Writing the films…")
         try:
             root = medmnist.unpack(path, Path(out.strip() or "data").expanduser(), tell)
             st.session_state["own_data.unpacked"] = (path, root)
@@ -57,12 +57,12 @@ def measure(found: Check) -> None:
     name = st.selectbox("Model", list(by_name), format_func=labels.__getitem__, key="own_data.model", width=420)
     card = by_name[name]
     if st.button("Measure", icon=":material/speed:", key="own_data.measure"):
-        bar, tell = _progress("Assessing the films…")
+        bar, tell = progress_bar("Assessing the films…")
         try:
             # It takes long to import, and is needed only now.
             from pages.parts.predict import loaded_models
 
-            classifier = loaded_models.load_models(card.name, None).classifier
+            classifier = loaded_models.load_models(card.name, None, at_site=False).classifier
             measured = own_films.measure(classifier, found.root, tell)
             st.session_state[MEASURED] = (found.root, store.card_key(card.name), measured)
         except (DatasetError, ModelError, OSError) as error:
@@ -76,7 +76,7 @@ def measure(found: Check) -> None:
         st.caption("Each test film is assessed as on the Predict page, without the gate.")
 
 
-def _progress(words: str) -> tuple[DeltaGenerator, Callable[[int, int], None]]:
+def progress_bar(words: str) -> tuple[DeltaGenerator, Callable[[int, int], None]]:
     """Show a bar, and return it with what moves it on."""
     bar = st.progress(0.0, words)
 

@@ -31,7 +31,7 @@ def show_meaning(assessment: "Assessment", *, refused: bool) -> None:
                 f"- {said}"
                 for said in (
                     *(told(plain_values(reason)) for reason in assessment.reasons),
-                    *(() if refused else meanings(assessment.card)),
+                    *(() if refused or assessment.site else meanings(assessment.card)),
                 )
             )
         )

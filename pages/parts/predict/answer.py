@@ -12,6 +12,7 @@ from pages.parts.shared.plain import plain_values
 from pneumo import DISCLAIMER
 from pneumo.evaluation.calibration import Answer
 from pneumo.inference import conclusion
+from pneumo.inference.classifier import calibrated_for
 from pneumo.inference.conclusion import SHARES
 from pneumo.inference.similar_scores import SimilarFilms
 from pneumo.labels import ANSWER_WORDS
@@ -100,12 +101,16 @@ def show_answer(assessment: "Assessment", *, zone: Sentence | None = None, refus
             st.markdown(told(plain_values(assessment.reasons[0])))
         if assessment.similar:
             ask_prevalence()
+        elif assessment.site:
+            st.caption(told(plain_values(calibrated_for(assessment.site))))
         elif refused:
             st.caption(_("The film was refused, so it is compared with no film that the model was measured on."))
         elif not assessment.foreign:
             st.caption(_("This model has no validation films to compare the film with."))
         if not refused:
-            steps = conclusion.next_steps(found.answer, loaded_models.wrong_answers(assessment.card), zone)
+            # They were counted at the model's own limits, not at those of a site.
+            wrong = None if assessment.site else loaded_models.wrong_answers(assessment.card)
+            steps = conclusion.next_steps(found.answer, wrong, zone)
             st.markdown("\n".join(f"- {told(step)}" for step in steps))
         st.caption(told(conclusion.limits(assessment.card)))
         st.caption(f":material/info: {told(DISCLAIMER)}")

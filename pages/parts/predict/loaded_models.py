@@ -19,8 +19,10 @@ from pneumo.inference.gate import Gate
 from pneumo.inference.pathogen import Differentiator, Leaning
 from pneumo.inference.reading import Models, Reading
 from pneumo.inference.similar_scores import ValidationScores
+from pneumo.model_store import site as sites
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
+from pneumo.model_store.site import Site
 from pneumo.results import elsewhere
 from pneumo.sentences import Sentence
 
@@ -30,28 +32,35 @@ if TYPE_CHECKING:
 Keys = tuple[str, ...]
 
 
-def load_models(name: str, checks: Gate | None) -> Models:
+def load_models(name: str, checks: Gate | None, *, at_site: bool = True) -> Models:
     """Load a classifier once for all sessions, and put it beside what checks films.
 
     Args:
         name: of the classifier.
         checks: as `load_gate` gives it; None where films are not checked.
+        at_site: whether it is calibrated for the site of ``PNEUMO_SITE``, if one is set.
 
     Raises:
-        ModelError: if the classifier is missing or damaged.
+        ModelError: if the classifier is missing or damaged, or the site's file is or was made for another model.
     """
+    site = sites.configured() if at_site else None
     with st.spinner(_("Loading the model …")):
         key = store.card_key(name)
-        return Models(_load_classifier(name, key, _gate_keys() if checks else (), checks), checks)
+        loaded = _load_classifier(
+            name, key, _gate_keys() if checks else (), site.as_json() if site else "", checks, site
+        )
+        return Models(loaded, checks)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _load_classifier(name: str, key: str, gate_keys: Keys, _gate: Gate | None) -> "Classifier":
+def _load_classifier(
+    name: str, key: str, gate_keys: Keys, site_key: str, _gate: Gate | None, _site: Site | None
+) -> "Classifier":
     import_keras()
     from pneumo.inference.classifier import Classifier
 
     # The lung network of the gate serves the classifier, too.
-    classifier = Classifier.open(name, segmenter=_gate.segmenter if _gate else None)
+    classifier = Classifier.open(name, segmenter=_gate.segmenter if _gate else None, site=_site)
     classifier.warm_up()
     # Why a model draws none is said where the heat map would be.
     with suppress(ExplanationError):
@@ -123,9 +132,11 @@ def choose_model() -> tuple[ModelCard, str]:
     if not catalogue.cards:
         st.warning(_("There is no model yet. Train one: `python -m pneumo train cnn --data DIR`."))
         st.stop()
-    by_name = {card.name: card for card in catalogue.cards}
+    first = _model_of_site()
+    cards = sorted(catalogue.cards, key=lambda card: card.name != first)
+    by_name = {card.name: card for card in cards}
     titles = {name: card.title for name, card in by_name.items()}
-    recommended = catalogue.cards[0]
+    recommended = cards[0]
     titles[recommended.name] = _("{title} (recommended)", title=recommended.title)
     with st.popover(_("Settings"), icon=":material/tune:"):
         name = st.selectbox(
@@ -141,6 +152,14 @@ def choose_model() -> tuple[ModelCard, str]:
         for problem in catalogue.problems.values():
             st.caption(f":material/warning: {plain(told(problem))}")
     return by_name[name], method
+
+
+def _model_of_site() -> str:
+    """Return the model that is calibrated for the site of ``PNEUMO_SITE``; `load_models` tells what is wrong."""
+    with suppress(ModelError):
+        site = sites.configured()
+        return site.model if site else ""
+    return ""
 
 
 def heat_of(film: Film, reading: Reading, method: str, shape: tuple[int, int]) -> HeatMap | None:

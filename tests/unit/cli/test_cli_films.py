@@ -7,8 +7,9 @@ import sys
 
 import cv2
 import numpy as np
+import pypdf
 import pytest
-from toy import reported, synthetic
+from toy import reported, sites, synthetic
 from typer.testing import CliRunner
 
 from pneumo import DISCLAIMER, radiograph
@@ -26,6 +27,7 @@ RECORD_KEYS = {"file", "status", "answer", "probability", "reasons", "findings",
 def no_settings(monkeypatch, tmp_path):
     """Settle what the environment and the working folder would decide."""
     monkeypatch.delenv("PNEUMO_MODELS", raising=False)
+    monkeypatch.delenv("PNEUMO_SITE", raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -570,3 +572,56 @@ def test_a_line_stays_one_line_whatever_a_file_is_called(tmp_path, toy_models):
         result = pneumo("check", odd, "--models", toy_models, *options)
         assert len(result.stdout.splitlines()) == 1
         assert not BREAKING.search(result.stdout.replace("\n", "").replace("\t", ""))
+
+
+@pytest.fixture
+def hospital(tmp_path):
+    """Films of a hospital, one of which cannot be read."""
+    sites.write_films(tmp_path / "ours")
+    (tmp_path / "ours" / "NORMAL" / "broken.png").write_bytes(b"no picture")
+    return tmp_path / "ours"
+
+
+def test_calibrate_writes_a_site_that_predict_answers_by_and_names(hospital, toy_models, tmp_path, monkeypatch):
+    made = pneumo("calibrate", hospital, "--model", "cnn", "--models", toy_models, "--site", "St Mary")
+
+    assert made.exit_code == 1
+    rows = [line.split("\t") for line in made.stdout.splitlines() if line.startswith(str(hospital))]
+    assert [row[1] for row in rows] == ["NORMAL"] * 33
+    assert [row[0] for row in rows if not row[2].replace(".", "").isdigit()] == [str(hospital / "NORMAL/broken.png")]
+    assert "cnn at St Mary: 32 normal films" in made.stdout
+    assert "No film with pneumonia was there" in " ".join(made.stderr.split())
+
+    monkeypatch.setenv("PNEUMO_SITE", str(tmp_path / "site.json"))
+    film = hospital / "NORMAL" / "normal 0.png"
+    shown = pneumo("predict", film, "--models", toy_models, "--json", "--report", tmp_path / "reports")
+
+    [record] = lines(shown)
+    site = json.loads((tmp_path / "site.json").read_text())
+    assert (record["model"], record["thresholds"]) == ("cnn", site["thresholds"])
+    assert record["site"] == {"name": "St Mary", "made": site["made"], "normal_films": 32, "pneumonia_films": 0}
+    assert any("Calibrated for St Mary on 32 normal films" in reason for reason in record["reasons"])
+    pages = pypdf.PdfReader(record["report"]).pages
+    assert "Calibrated for St Mary on 32 normal films" in " ".join(pages[0].extract_text().split())
+
+    other = pneumo("predict", film, "--models", toy_models, "--model", "dense")
+    assert other.exit_code == 2
+    assert "St Mary was calibrated for the model cnn, not for dense" in " ".join(other.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--out", "nowhere/site.json"], "There is no folder"),
+        (["--site", "x" * 81], "1 to 80 letters"),
+        ([], "8 normal films of different children count"),
+    ],
+)
+def test_calibrate_says_what_to_do_instead_of_writing_a_site(toy_models, tmp_path, options, why):
+    sites.write_films(tmp_path / "ours", normal=8)
+
+    result = pneumo("calibrate", tmp_path / "ours", "--model", "cnn", "--models", toy_models, *options)
+
+    assert result.exit_code == 2
+    assert why in " ".join(result.stderr.split())
+    assert not (tmp_path / "site.json").exists()

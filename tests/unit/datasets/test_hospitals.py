@@ -147,3 +147,57 @@ def test_the_fingerprint_does_not_depend_on_where_the_films_lie(films, tmp_path)
     prints = [hospitals.fingerprint(hospitals.read([folder]).to_learn_from()) for folder in (first, second)]
 
     assert prints[0] == prints[1]
+
+
+def sorted_by_hand(folder, films):
+    for number, film in enumerate(films):
+        label = film.parent.name
+        (folder / label / f"child {number}").mkdir(parents=True)
+        shutil.copy(film, folder / label / f"child {number}" / "IM0001.jpg")
+    return folder
+
+
+def test_the_films_of_one_hospital_may_be_sorted_into_folders(films, tmp_path):
+    own = sorted_by_hand(tmp_path / "ours", films)
+    (own / "NORMAL" / ".DS_Store").write_bytes(b"Bud1")
+
+    listed = hospitals.local_films(own)
+
+    assert listed["label"].tolist() == ["NORMAL"] * 3 + ["PNEUMONIA"] * 3
+    # Of one name, and yet of several children.
+    assert listed["patient"].nunique() == 6
+    assert listed["age"].isna().all()
+
+
+def test_a_film_that_was_sorted_twice_is_told(films, tmp_path):
+    own = sorted_by_hand(tmp_path / "ours", films)
+    shutil.copy(films[0], own / "PNEUMONIA" / "again.jpg")
+
+    with pytest.raises(DatasetError, match=r"lies in NORMAL and in PNEUMONIA: .*again\.jpg.*Look at it again"):
+        hospitals.local_films(own)
+
+
+def test_a_folder_without_normal_films_is_told_what_to_put_where(films, tmp_path):
+    sorted_by_hand(tmp_path, films[3:])
+
+    with pytest.raises(DatasetError, match=r"called normal into .*NORMAL"):
+        hospitals.local_films(tmp_path)
+
+
+def test_films_with_another_disease_are_not_known_to_be_normal(films, tmp_path):
+    table = "file,finding,opacity,read_by\n0.jpg,Normal,0,a\n1.jpg,nodule,0,a\n2.jpg,,0,a\n3.jpg,nodule,1,a\n"
+    own = hospital(tmp_path / "ours", films[:4], table)
+
+    listed = hospitals.local_films(own)
+
+    assert [file.rpartition("/")[2] for file in listed["file"]] == ["0.jpg", "2.jpg", "3.jpg"]
+
+
+def test_of_several_hospitals_in_a_table_one_is_chosen(films, tmp_path):
+    table = "file,hospital,opacity,read_by,age\n0.jpg,east,0,a,3\n1.jpg,west,0,a,\n2.jpg,west,1,software,5\n"
+    own = hospital(tmp_path / "ours", films[:3], table)
+
+    with pytest.raises(DatasetError, match=r"several hospitals \(east, west\).*--hospital"):
+        hospitals.local_films(own)
+    assert hospitals.local_films(own, "east")["age"].tolist() == [3]
+    assert [file.rpartition("/")[2] for file in hospitals.local_films(own, "west")["file"]] == ["1.jpg"]

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
-from toy import synthetic
+from toy import sites, synthetic
 
 from pneumo.errors import ModelError
 from pneumo.inference.classifier import Classifier
@@ -129,3 +129,31 @@ def test_a_classifier_opens_the_named_model_or_the_best(toy_models):
     assert Classifier.open(folder=toy_models).card.name == best
     with pytest.raises(ModelError, match="Choose one of: cnn, dense"):
         Classifier.open("lenet", toy_models)
+
+
+@pytest.mark.parametrize(
+    ("middle", "sick", "answer", "why"),
+    [
+        (-6.0, 0, "likely", "of 40 normal films there 0 came that high"),
+        (0.0, 0, "uncertain", "between the limits"),
+        (9.0, 0, "unlikely", "no film with pneumonia from there has tested that limit"),
+        (9.0, 25, "unlikely", "of 25 films with pneumonia there 0 came that low"),
+    ],
+)
+def test_a_model_calibrated_for_a_hospital_answers_by_it_and_names_it(model, raw_score, middle, sick, answer, why):
+    place = float(np.log(raw_score / (1 - raw_score)))
+    card = synthetic.card(thresholds=synthetic.card().thresholds | {"low": 0.5, "decision": 0.5})
+    site = sites.site(card, "St Mary", sick, middle=place + middle)
+
+    assessment = Classifier(card, model, site=site).assess(drawn(3))
+
+    fitted = site.found.calibration
+    assert assessment.probability == pytest.approx(
+        1 / (1 + np.exp(-(fitted.slope * place + fitted.intercept))), abs=2e-5
+    )
+    assert assessment.answer == answer
+    assert assessment.card.as_thresholds() == site.found.thresholds
+    assert why in assessment.reasons[0] and "St Mary" in assessment.reasons[0]
+    named = f"Calibrated for St Mary on 40 normal films and {sick} with pneumonia ({site.made})."
+    assert assessment.reasons[1] == named
+    assert named in assessment.of_refused_film().reasons

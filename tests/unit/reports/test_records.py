@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy import synthetic
+from toy import sites, synthetic
 from toy.reported import answered, png_film, record_of
 
 from pneumo import DISCLAIMER, __version__
@@ -77,6 +77,17 @@ def test_why_a_model_cannot_say_stands_in_json_and_csv(assessment):
     ]
     rows = csv.DictReader(io.StringIO(to_csv(records)))
     assert [row["uncertain_because"] for row in rows] == ["foreign", "between_limits", ""]
+
+
+def test_a_record_names_the_hospital_that_the_model_is_calibrated_for(assessment):
+    site = sites.site(synthetic.card(), name="=St Mary")
+
+    record = record_of(assessment=dataclasses.replace(assessment, site=site))
+
+    facts = {"name": "=St Mary", "made": site.made, "normal_films": 40, "pneumonia_films": 0}
+    assert json.loads(to_json(record))["site"] == facts
+    [row] = csv.DictReader(io.StringIO(to_csv([record])))
+    assert row["site"] == "'=St Mary"
 
 
 def test_a_film_may_be_called_by_its_path(assessment):
