@@ -37,7 +37,9 @@ def supports(model: keras.Model) -> bool:
     return any(layer.name == LAYER for layer in model.layers)
 
 
-def describe(model: keras.Model, learned: Films, validation: Films, progress: Report = silent) -> KnownHospitals:
+def describe(
+    model: keras.Model, learned: Films, validation: Films, progress: Report = silent, layer: str = ""
+) -> KnownHospitals:
     """Describe the films that a classifier learned from, and choose the limit on validation films.
 
     Args:
@@ -45,15 +47,16 @@ def describe(model: keras.Model, learned: Films, validation: Films, progress: Re
         learned: with `Films.hospitals`.
         validation: none of them was learned from.
         progress: called as the work goes on.
+        layer: in place of `LAYER`.
     """
     assert learned.hospitals is not None
-    network = features_network(model, LAYER)
+    network = features_network(model, layer or LAYER)
     chosen = np.concatenate(
         [_evenly(np.flatnonzero(learned.hospitals == name)) for name in np.unique(learned.hospitals)]
     )
     some = Films(learned.squares[chosen], learned.labels[chosen], tuple(learned.files[film] for film in chosen))
     plain, shifted = (features_of(network, some, shifted, progress) for shifted in (False, True))
-    known = fit(plain, shifted, learned.hospitals[chosen], LAYER)
+    known = fit(plain, shifted, learned.hospitals[chosen], layer or LAYER)
     distances = known.distance(features_of(network, validation, False, progress))
     return dataclasses.replace(known, limit=round(float(np.quantile(distances, KEPT)), 4))
 

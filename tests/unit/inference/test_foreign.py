@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from toy import synthetic
+from toy import sites, synthetic
 
 from pneumo.errors import ModelError
 from pneumo.inference import foreign
@@ -93,6 +93,16 @@ def test_hospitals_are_read_as_they_were_written(shipped):
     np.testing.assert_array_equal(read.means, known().means)
     np.testing.assert_array_equal(read.whitening, known().whitening)
     assert Classifier.open("toy", folder).assess(film()).foreign in (True, False)
+
+
+def test_at_a_hospital_that_the_model_is_calibrated_for_no_film_is_foreign(shipped):
+    folder, card = shipped
+    near = foreign.write(dataclasses.replace(known(), limit=1e-6), "toy", folder)
+    card = dataclasses.replace(card, foreign=near)
+    store.write_card(card, folder)
+
+    assert Classifier.open("toy", folder).assess(film()).foreign
+    assert not Classifier.open("toy", folder, site=sites.site(card)).assess(film()).foreign
 
 
 def test_a_model_without_hospitals_answers_every_film(tmp_path):
