@@ -53,12 +53,13 @@ STYLE = """
 [class*='predict-uploader'] [data-testid='stFileChips'] {
   flex-direction: row; flex-wrap: nowrap; max-height: none; align-items: center; }
 /* The sign that adds films stays in sight however many they are. */
-[class*='predict-uploader'] button[aria-label='Add files'] { order: -1; }
+[class*='predict-uploader'] button[aria-label='Add files'] {
+  order: -1; align-self: flex-start; position: sticky; top: 0; }
 @media (max-width: 640px) {
   [data-testid='stMainBlockContainer'] > [data-testid='stVerticalBlock'] { gap: 0.5rem; }
   [data-testid='stMain'] button, [data-testid='stMain'] summary { min-height: 2.75rem; }
   [class*='predict-uploader'] [data-testid='stFileUploaderDropzone'] > :has([data-testid='stFileChips']) {
-    max-height: 3.5rem; overflow-y: auto; align-items: flex-start; }
+    max-height: 3.5rem; overflow-y: auto; }
 }
 """
 
