@@ -345,7 +345,7 @@ def calibrate(
     else:
         counted = f"{made.normal_films} normal films, {made.pneumonia_films} with pneumonia"
         output.print_table(site_films.readable(made), f"{opened.card.name} at {made.name}: {counted}")
-    for sentence in site_films.limits(made):
+    for sentence in filter(None, (site_films.foreign_films(films), *site_films.limits(made))):
         say(sentence)
     say(f"Wrote {out}. Use it with PNEUMO_SITE={out.resolve()}.")
     if any(film.failed for film in films):

@@ -128,8 +128,8 @@ class Classifier:
                 was calibrated for another model.
         """
         card, model = store.load(name or store.default_name(folder), folder, CLASSIFICATION)
-        # The limits of a site were measured on its films, however unlike those that the model learned from they are.
-        known, scores = None if site else foreign.read(card, folder), None
+        # Where a site showed both kinds of film, how often the model is wrong there is known, however unlike they are.
+        known, scores = None if site and site.pneumonia_films else foreign.read(card, folder), None
         # An answer needs no validation films, only the count that explains it.
         with suppress(ModelError):
             scores = read_scores(card, folder)
@@ -167,7 +167,7 @@ class Classifier:
         # On the model's own probability, rounded as it was where the site was calibrated.
         probability = float(self.site.found.calibration.apply(own) if self.site else own)
         answer: Answer = "uncertain" if is_foreign else self._thresholds.answer(probability)
-        why = (str(self._known),) if is_foreign else self._reasons(answer, probability)
+        why = self._foreign_reasons() if is_foreign else self._reasons(answer, probability)
         parts = tuple(crops.box(view, box) for view in self._views)
         held_at = self.card.calibration["prevalence"]
         similar = similar_films(self._scores, probability, held_at) if self._scores and not is_foreign else None
@@ -193,6 +193,9 @@ class Classifier:
             return np.asarray(given[0, 0]), False
         raw, features = given
         return np.asarray(raw[0, 0]), self._known.is_foreign(features[0])
+
+    def _foreign_reasons(self) -> tuple[str, ...]:
+        return (str(self._known), *([calibrated_for(self.site)] if self.site else []))
 
     def _reasons(self, answer: Answer, probability: float) -> tuple[str, ...]:
         low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)

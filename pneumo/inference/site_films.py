@@ -31,6 +31,7 @@ class LocalFilm:
         probability: the model's own, 0…1; None where the film does not count.
         left_out: why the film does not count, in a sentence; empty where it does.
         failed: whether it was refused by the gate, or could not be read.
+        foreign: whether it is unlike the films of the hospitals that the model learned from.
     """
 
     file: str
@@ -38,6 +39,7 @@ class LocalFilm:
     probability: float | None
     left_out: str = ""
     failed: bool = False
+    foreign: bool = False
 
 
 def read_local_films(
@@ -76,7 +78,7 @@ def _read(file: str, label: str, age: float, models: Models, is_known: bool) -> 
     reading = read_film(Path(file), Path(file).name, models)
     if reading.assessment is None:
         return LocalFilm(file, label, None, " ".join(reading.reasons), failed=True)
-    return LocalFilm(file, label, reading.assessment.probability)
+    return LocalFilm(file, label, reading.assessment.probability, foreign=reading.assessment.foreign)
 
 
 def calibrated_site(card: ModelCard, name: str, films: list[LocalFilm]) -> Site:
@@ -145,6 +147,18 @@ def left_out(films: list[LocalFilm]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["File", "Said to be", "Why"])
 
 
+def foreign_films(films: list[LocalFilm]) -> str:
+    """Say how many films are unlike those that the model learned from, and what follows; empty where there are none."""
+    foreign = sum(film.foreign for film in films)
+    if not foreign:
+        return ""
+    return (
+        f"{foreign} of {sum(film.probability is not None for film in films)} films are unlike those that the model "
+        "learned from. Of such films it says “cannot say” unless films with pneumonia from here were among those that "
+        "it is calibrated on."
+    )
+
+
 def readable(site: Site) -> pd.DataFrame:
     """Return the thresholds of a site with what they rest on, for people.
 
@@ -187,8 +201,8 @@ def limits(site: Site) -> list[str]:
     """Say what the films of a site could not show."""
     few, many = 1 - site.found.specificity.high, 1 - site.found.specificity.low
     said = [
-        f"From {site.normal_films} normal films it is known only that {few:.0%} to {many:.0%} of new normal films are "
-        "called pneumonia (95 % interval). More films narrow that."
+        f"From {site.normal_films} normal films it is known only that {100 * few:.0f} to {100 * many:.0f} % of new "
+        "normal films are called pneumonia (95 % interval). More films narrow that."
     ]
     if not site.pneumonia_films:
         said.append(

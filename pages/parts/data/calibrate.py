@@ -22,9 +22,9 @@ def show() -> None:
     st.subheader("Calibrate at your hospital")
     st.write(
         "Models call too many normal films of another hospital pneumonia, or too few pneumonias. Films of your own "
-        f"hospital mend that: {FEWEST_NORMAL} or more that a radiologist called normal, each of another child, in a "
-        f"folder NORMAL. {FEWEST_PNEUMONIA} or more with pneumonia, in a folder PNEUMONIA beside it, tell besides how "
-        "many pneumonias are then found. The films stay on this machine."
+        f"hospital set the thresholds right: {FEWEST_NORMAL} or more that a radiologist called normal, each of "
+        f"another child, in a folder NORMAL. {FEWEST_PNEUMONIA} or more with pneumonia, in a folder PNEUMONIA beside "
+        "it, tell besides how many pneumonias are then found. The films stay on this machine."
     )
     cards = store.catalogue().cards
     if not cards:
@@ -57,7 +57,7 @@ def show() -> None:
     if films and key == store.card_key(model):
         _show_films(films)
     if site and key == store.card_key(model):
-        _show_site(site)
+        _show_site(site, films)
     else:
         st.caption("`python -m pneumo calibrate FOLDER --out site.json` does the same on the command line.")
 
@@ -90,7 +90,7 @@ def _show_films(films: list[LocalFilm]) -> None:
             st.dataframe(site_films.left_out(films), hide_index=True, key="own_data.site_left_out")
 
 
-def _show_site(site: Site) -> None:
+def _show_site(site: Site, films: list[LocalFilm]) -> None:
     """Show the thresholds with what they rest on, what the films could not show, and how to use the file."""
     st.success(
         f"{plain(site.name)} is calibrated on {site.normal_films} normal films and {site.pneumonia_films} with "
@@ -102,7 +102,7 @@ def _show_site(site: Site) -> None:
         "In brackets the 95 % interval. “Here” is the probability that the page then shows; at one half a film counts "
         "as pneumonia in the figures. The share of pneumonia that it holds for is that of the model."
     )
-    for sentence in site_films.limits(site):
+    for sentence in filter(None, (site_films.foreign_films(films), *site_films.limits(site))):
         st.markdown(f":material/info: {sentence}")
     st.download_button(
         "Download the site file",

@@ -95,14 +95,17 @@ def test_hospitals_are_read_as_they_were_written(shipped):
     assert Classifier.open("toy", folder).assess(film()).foreign in (True, False)
 
 
-def test_at_a_hospital_that_the_model_is_calibrated_for_no_film_is_foreign(shipped):
+def test_where_the_model_is_calibrated_with_films_of_both_kinds_no_film_is_foreign(shipped):
     folder, card = shipped
     near = foreign.write(dataclasses.replace(known(), limit=1e-6), "toy", folder)
     card = dataclasses.replace(card, foreign=near)
     store.write_card(card, folder)
 
     assert Classifier.open("toy", folder).assess(film()).foreign
-    assert not Classifier.open("toy", folder, site=sites.site(card)).assess(film()).foreign
+    assert not Classifier.open("toy", folder, site=sites.site(card, sick=20)).assess(film()).foreign
+    held_back = Classifier.open("toy", folder, site=sites.site(card)).assess(film())
+    assert held_back.foreign
+    assert "St Mary" in held_back.reasons[1]
 
 
 def test_a_model_without_hospitals_answers_every_film(tmp_path):

@@ -65,6 +65,13 @@ def test_what_the_films_could_not_show_is_said():
         assert "does not mend a ranking" in said(sick)
 
 
+def test_films_that_the_model_will_not_answer_are_counted():
+    known, foreign = LocalFilm("a.png", "NORMAL", 0.5), LocalFilm("b.png", "NORMAL", 0.5, foreign=True)
+
+    assert site_films.foreign_films([known]) == ""
+    assert site_films.foreign_films([known, foreign, *local([], left_out=1)]).startswith("1 of 2 films are unlike")
+
+
 def test_each_film_goes_through_the_gate_and_an_unsuitable_one_costs_only_itself(cnn, tmp_path):
     sites.write_films(tmp_path, normal=3, sick=1)
     (tmp_path / "NORMAL" / "broken.png").write_bytes(b"no picture")
