@@ -1,6 +1,7 @@
 """Predict: films in; the answer first, then where the model looked, the reasons, and what to keep."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -26,6 +27,7 @@ from pneumo.datasets.samples import Sample, load_samples
 from pneumo.errors import DatasetError, ModelError
 from pneumo.explanation import agreement as measured
 from pneumo.explanation import heat_findings
+from pneumo.explanation.explainer import OPACITY
 from pneumo.inference.conclusion import conclude
 from pneumo.inference.reading import Models, Reading
 from pneumo.labels import KINDS
@@ -97,6 +99,8 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
             lungs = reading.lungs
             zones = lungs.zones(*heat.values.shape) if lungs else None
             found = heat_findings.examine(shown, heat.values, zones, heat.absolute)
+            if method == OPACITY and answer == "likely":
+                found = replace(found, warnings=heat_findings.warnings_of(reading, shown))
             worth = measured.worth(assessment.card.name, method)
             pictures = Pictures(shown, heat.values, lungs, found, facts, method, answer, heat.absolute)
             show_pictures(pictures._replace(worth=worth.words, is_off=worth.is_none))
@@ -116,7 +120,7 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
     )
     if researchers.open:
         with researchers:
-            research.show_research(film, reading, found.extent if found else None, method)
+            research.show_research(film, reading)
             agreement.show_agreement(film, reading, shown, method)
             second_opinion.show_second_opinion(film, reading, shown, method)
             similar_cases.show_similar(reading)

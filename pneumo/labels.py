@@ -141,6 +141,11 @@ SPLITS = {
         "Films of adults, most of them with COVID-19, each with a lung mask.",
         ELSEWHERE,
     ),
+    "opacity_boxes": Split(
+        "NIH, boxes",
+        "Films of another hospital on which radiologists drew boxes around opacities.",
+        ELSEWHERE,
+    ),
     "out_of_distribution": Split(
         "No frontal chest films",
         "Radiographs of other parts of the body, and other pictures: the gate should refuse them.",

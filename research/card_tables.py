@@ -20,6 +20,9 @@ from pneumo.cli.output import reports_errors, say
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import Confusion, Metrics
 from pneumo.explanation import agreement as explanation_table
+from pneumo.inference import opacity
+from pneumo.inference.opacity import BOXED_SPLIT as BOXED
+from pneumo.inference.opacity import DRAWN_SPLIT as DRAWN
 from pneumo.labels import FIGURES
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
@@ -57,6 +60,18 @@ STEPS = (
 )
 # The models that stand for published systems.
 SEED_SYSTEMS = ("dense", "cnn", "cnn_deep", "cnn_search", "vgg19", "resnet50v2")
+# Of the opacity map: words, split and figure of its card, and what it is called among the heat maps of `DEFAULT`; the
+# boxes there are fewer and not comparable.
+SEVERITY = (
+    ("Opaque share, rank correlation with the drawn one", DRAWN, "rank_correlation", "opacities", "extent_correlation"),
+    ("Opaque share, mean absolute error", DRAWN, "share_error", "", ""),
+    ("Grade, kappa with linear weights", DRAWN, "grade_agreement", "", ""),
+    ("Hottest place inside the drawn opacity", DRAWN, "hottest_in_opacity", "opacities", "pointing"),
+    ("Share of the map inside the drawn opacity", DRAWN, "heat_in_opacity", "opacities", "energy"),
+    ("Overlap (IoU) with the drawn opacity", DRAWN, "iou", "opacities", "iou"),
+    ("Hottest place inside a box (NIH)", BOXED, "hottest_in_opacity", "", ""),
+    ("Share of the map inside the lungs, official test films", "test", "heat_in_lungs", "lungs", "energy"),
+)
 LEADERBOARDS = (
     "test",
     "val",
@@ -141,6 +156,17 @@ def classes() -> str:
     return f"{shown}\n\nOf {len(called)} films the share called right is {three_classes.accuracy(called)}."
 
 
+def severity() -> str:
+    """Return what the opacity map is worth beside Grad-CAM and a blob in the middle of the film."""
+    told = store.read_card(opacity.NAME, SHIPPED).metrics
+    rows = []
+    for words, split, figure, part, same in SEVERITY:
+        others = (explanation_table.figure(DEFAULT, part, method, same, SHIPPED) for method in ("gradcam", "centre"))
+        rows.append((words, str(Estimate(**told[split][figure])), *(str(other or "–") for other in others)))
+    columns = ["Figure", "Opacity map", f"Grad-CAM of `{DEFAULT}`", "Centre of the film"]
+    return markdown_tables.table(pd.DataFrame(rows, columns=columns))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "home-and-away": home_and_away,
     **{f"leaderboard-{split}": partial(leaderboard_of, split) for split in LEADERBOARDS},
@@ -149,8 +175,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "operating-points": partial(curves.markdown, "test", SHIPPED),
     "comparison": partial(comparison.markdown, DEFAULT, SEED_SYSTEMS, "test", SHIPPED),
     "published": lambda: markdown_tables.table(published.readable(published.load())),
-    **{f"figures-{name}": partial(model_facts.markdown, name, SHIPPED) for name in ("pathogen", "lungs", "gate")},
+    **{
+        f"figures-{name}": partial(model_facts.markdown, name, SHIPPED)
+        for name in ("pathogen", "opacity", "lungs", "gate")
+    },
     "three-classes": classes,
+    "severity": severity,
     "heat-maps": lambda: benchmark.markdown(explanation_table.read(DEFAULT, SHIPPED)),
     "model-steps": partial(model_steps.markdown, STEPS, SHIPPED),
     "ablation": lambda: ablation.markdown(ablation.read(ROOT / ablation.FILE)),

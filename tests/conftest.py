@@ -48,6 +48,7 @@ SLOW = (
     "unit/training/test_loop.py",
     "unit/training/test_lung_experiment.py",
     "unit/training/test_lung_training.py",
+    "unit/training/test_opacity_training.py",
     "unit/training/test_search.py",
     "unit/training/test_search_experiment.py",
     "unit/training/test_search_space.py",

@@ -49,7 +49,10 @@ def predict(
             "DICOM film also the heat map and a structured report as DICOM.",
         ),
     ] = None,
-    method: Annotated[str, typer.Option(help="Kind of heat map; an unknown one lists them all.")] = "gradcam",
+    method: Annotated[
+        str | None,
+        typer.Option(help="Kind of heat map; an unknown one lists them all.", show_default="opacity, else gradcam"),
+    ] = None,
     correct: Annotated[
         bool,
         typer.Option(
@@ -68,19 +71,22 @@ def predict(
     files, empty = _films(paths)
     load_keras()
     from pneumo.explanation import explain
-    from pneumo.explanation.cam import METHODS
+    from pneumo.explanation.explainer import MAPS, OPACITY, maps_of
     from pneumo.inference import open_models
     from pneumo.inference.classifier import calibrated_for
     from pneumo.reports import film_files, record
     from pneumo.reports.records import to_csv, to_json
 
-    if method not in METHODS:
-        raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
+    if method not in (None, *MAPS):
+        raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(MAPS)}.")
     try:
         opened = open_models(model, models, unchecked=unchecked)
     except GateError as error:
         raise GateError("{why} To assess films without the check, use --unchecked.", why=str(error)) from error
-    draws_heat = bool(heatmap or reports) and _has_heat_maps(opened.classifier, needed=heatmap is not None)
+    method = method or next(iter(maps_of(opened)))
+    draws_heat = bool(heatmap or reports) and (
+        method == OPACITY or _has_heat_maps(opened.classifier, needed=heatmap is not None)
+    )
     records = []
     taken = {path.resolve() for path in files}
     all_reported = True

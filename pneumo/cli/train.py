@@ -32,7 +32,8 @@ MasksOption = Annotated[
 @reports_errors
 def train(
     name: Annotated[
-        str, typer.Argument(help="Architecture, such as cnn or mobilenetv2; or ensemble, lungs, gate, pathogen.")
+        str,
+        typer.Argument(help="Architecture, such as cnn or mobilenetv2; or ensemble, lungs, gate, pathogen, opacity."),
     ],
     data: DataOption = None,
     masks: MasksOption = None,

@@ -177,6 +177,38 @@ def mean_by_patient(
     return percentile_interval(means)
 
 
+def by_patient(
+    statistic: Callable[..., float],
+    patients: np.ndarray,
+    *figures: np.ndarray,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+) -> Estimate:
+    """Return any statistic over films, with a percentile bootstrap interval that draws patients.
+
+    For means `mean_by_patient` does the same faster.
+
+    Args:
+        statistic: of as many arrays as there are figures.
+        patients: (films,) the patient of each film.
+        figures: (films,) each.
+        draws: bootstrap samples.
+        seed: of the bootstrap.
+    """
+    value = statistic(*figures)
+    if not np.isfinite(value):
+        return UNKNOWN
+    _, cluster = np.unique(patients, return_inverse=True)
+    films = [np.flatnonzero(cluster == patient) for patient in range(int(cluster.max()) + 1)]
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(draws):
+        chosen = np.concatenate([films[patient] for patient in rng.integers(0, len(films), len(films))])
+        drawn.append(statistic(*(figure[chosen] for figure in figures)))
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return Estimate(float(value), float(low), float(high))
+
+
 def complement(one: Limits) -> Limits:
     """Return 1 less a share, with its limits."""
     value, low, high = one

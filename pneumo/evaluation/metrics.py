@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate, bootstrap, percentile_interval, wilson
@@ -249,6 +249,20 @@ def iou(drawn: np.ndarray, truth: np.ndarray) -> float:
     return float((drawn & truth).sum()) / union if union else 1.0
 
 
+def energy_inside(heat: np.ndarray, truth: np.ndarray) -> float:
+    """Return the share of the heat that lies inside a mask, 0…1 (Wang et al. 2020, the energy-based pointing game).
+
+    NaN for a map without heat.
+    """
+    total = float(heat.sum())
+    return float(heat[truth].sum()) / total if total > 0 else np.nan
+
+
+def points_inside(heat: np.ndarray, truth: np.ndarray) -> float:
+    """Return 1 where the hottest place lies inside a mask, else 0, also for a map without heat (Zhang et al. 2018)."""
+    return float(truth.ravel()[heat.argmax()]) if heat.any() else 0.0
+
+
 def boundary_distance(drawn: np.ndarray, truth: np.ndarray) -> float:
     """Return the average symmetric surface distance in pixels: how far the two outlines lie apart.
 
@@ -265,3 +279,10 @@ def boundary_distance(drawn: np.ndarray, truth: np.ndarray) -> float:
 def outline(mask: np.ndarray) -> np.ndarray:
     """Return the pixels of a mask that touch what lies outside it, (height, width) bool; the frame counts as inside."""
     return mask & ~ndimage.binary_erosion(mask, border_value=1)
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the rank correlation of two figures over films, −1…1; NaN where one is the same for all."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return np.nan
+    return float(stats.spearmanr(first, second).statistic)

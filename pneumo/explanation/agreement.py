@@ -12,7 +12,9 @@ from scipy import stats
 from pneumo.errors import ModelError
 from pneumo.evaluation import metrics
 from pneumo.evaluation.intervals import Estimate
+from pneumo.explanation.explainer import OPACITY
 from pneumo.explanation.regions import hottest
+from pneumo.inference import opacity
 from pneumo.model_store import store
 from pneumo.sentences import Sentence, say
 
@@ -181,9 +183,11 @@ def worth(name: str, method: str, folder: Path | None = None) -> Worth:
 
     Args:
         name: of the model folder.
-        method: key of `cam.METHODS`.
+        method: key of `explainer.MAPS`; of the opacity map it is enough that it was measured.
         folder: the folder of model folders.
     """
+    if method == OPACITY and opacity.error_of(store.read_card(opacity.NAME, folder)):
+        return Worth(False, None)
     found, blob = (figure(name, "opacities", each, "iou", folder) for each in (method, "centre"))
     if found is None or blob is None:
         return Worth(False, say("Whether this map finds disease was not measured."))

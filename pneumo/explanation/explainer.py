@@ -9,30 +9,39 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from pneumo.errors import ExplanationError
-from pneumo.explanation.cam import INPUT, Drawer, drawer
-from pneumo.inference.reading import Reading
+from pneumo.explanation.cam import INPUT, METHODS, Drawer, drawer
+from pneumo.inference.reading import Models, Reading
 from pneumo.preprocessing import crops, network_input
+from pneumo.sentences import say
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Assessment, Classifier
     from pneumo.model_store.card import ModelCard
 
+# The way to draw what the classifier looked at where nothing else is asked for.
 DEFAULT_METHOD = "gradcam"
+# Where another network finds the film opaque: it knows nothing of the classifier, and finds opacities far better.
+OPACITY = "opacity"
+# All maps that can be drawn of a film, the one to show first ahead.
+MAPS = {OPACITY: say("Opacity map"), **METHODS}
+OPACITY_MEANING = say(
+    "Opacity map: bright is where a second network finds the film opaque. It does not show what the answer rests on."
+)
 
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """Where the evidence for pneumonia lies on a film.
+    """Where the evidence for pneumonia lies on a film, or where it is opaque.
 
     Attributes:
         values: (height, width) float32 in 0…1 over the whole film, 1 at the hottest place; all zero
-            where nothing on the film raises the score.
-        method: key of `METHODS`.
+            where nothing on the film raises the score. Of `OPACITY` the probability that a place is opaque.
+        method: key of `MAPS`.
         layer: the layer that it was drawn from, or `cam.INPUT`.
         density: (height, width) float32, zero or more: the same before it was divided by the film's hottest place, in
-            logits per film.
+            logits per film; of `OPACITY` the same as `values`.
         reference: the density of the hottest place on a film that this model typically answers “likely”: the median
-            over validation films; None where it was not measured.
+            over validation films; None where it was not measured; 1 of `OPACITY`.
     """
 
     values: np.ndarray
@@ -154,21 +163,36 @@ def explainer_of(classifier: "Classifier") -> Explainer:
         return _explainers[classifier]
 
 
-def explain(reading: Reading, method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None) -> HeatMap:
-    """Draw where the evidence for pneumonia lies on a film that was assessed.
+def maps_of(models: Models) -> dict[str, str]:
+    """Return the `MAPS` that can be asked for with some models, the one to show first ahead."""
+    return MAPS if models.opacity else METHODS
+
+
+def explain(reading: Reading, method: str | None = None, shape: tuple[int, int] | None = None) -> HeatMap:
+    """Draw where the evidence for pneumonia lies on a film that was assessed, or where it is opaque.
 
     Args:
         reading: of the film.
-        method: key of `cam.METHODS`.
+        method: key of `MAPS`; the first of `maps_of` where None.
         shape: (height, width) of the map, those of the film where None.
 
     Raises:
-        ExplanationError: if the model has no feature maps.
+        ExplanationError: if the model has no feature maps, or there is no network of opacities.
         ValueError: if the film was not assessed, or there is no such method.
     """
     if reading.assessment is None:
         raise ValueError(f"{reading.name} was not assessed, so there is nothing to explain.")
+    method = method or next(iter(maps_of(reading.models)))
+    if method == OPACITY:
+        return _opacity_map(reading, shape or reading.assessment.radiograph.pixels.shape)
     return explainer_of(reading.models.classifier).heat_map(reading.assessment, method, shape)
+
+
+def _opacity_map(reading: Reading, shape: tuple[int, int]) -> HeatMap:
+    if reading.opacity is None:
+        raise ExplanationError("The network that maps opacities is missing. Choose another heat map.")
+    probability = reading.opacity.on_film(shape)
+    return HeatMap(probability, OPACITY, OPACITY, probability, 1.0)
 
 
 def _heat_map(density: np.ndarray, method: str, layer: str, reference: float | None) -> HeatMap:

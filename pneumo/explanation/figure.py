@@ -8,12 +8,11 @@ from matplotlib.figure import Figure
 
 from pneumo import DISCLAIMER
 from pneumo.explanation import drawing
-from pneumo.explanation.cam import METHODS
-from pneumo.explanation.explainer import DEFAULT_METHOD, explain
+from pneumo.explanation.explainer import MAPS, OPACITY, explain
 from pneumo.inference.reading import Reading
 
 # Lets the film be seen through its hottest place.
-OPACITY = 0.6
+SHADE = 0.6
 
 
 class HeatMapFigure(Figure):
@@ -25,21 +24,21 @@ class HeatMapFigure(Figure):
         return buffer.getvalue()
 
 
-def heat_map_figure(reading: Reading, method: str = DEFAULT_METHOD) -> HeatMapFigure:
+def heat_map_figure(reading: Reading, method: str | None = None) -> HeatMapFigure:
     """Draw a film beside the same film under its heat map, with the scale of the heat.
 
     Args:
         reading: of a film that was assessed.
-        method: key of `cam.METHODS`, such as ``"gradcam"``.
+        method: key of `explainer.MAPS`, such as ``"gradcam"``; the first of `explainer.maps_of` where None.
 
     Returns:
         A matplotlib figure, 10 inches wide, with axes in pixels of the film; heat is 0…1, 1 at the hottest place.
 
     Raises:
-        ExplanationError: if the model has no feature maps.
+        ExplanationError: if the model has no feature maps, or there is no network of opacities.
         ValueError: if the film was not assessed, or there is no such method.
     """
-    heat = explain(reading, method).values
+    heat = explain(reading, method)
     assert reading.radiograph is not None
     pixels = reading.radiograph.pixels
     height, width = pixels.shape
@@ -50,11 +49,13 @@ def heat_map_figure(reading: Reading, method: str = DEFAULT_METHOD) -> HeatMapFi
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, picture, title in (
         (left, drawing.film_picture(pixels), "Film"),
-        (right, drawing.overlay(pixels, heat, OPACITY), METHODS[method]),
+        (right, drawing.overlay(pixels, heat.values, SHADE), MAPS[heat.method]),
     ):
         axes.imshow(picture)
         axes.set(title=title, xlabel="Column (pixels)", ylabel="Row (pixels)")
     colours = ListedColormap(drawing.colour_table() / 255)
-    figure.colorbar(ScalarMappable(cmap=colours), ax=right, label="Heat (1 at the hottest place on this film)")
+    hot = "Heat (1 at the hottest place on this film)"
+    label = "Probability that a place is opaque" if heat.method == OPACITY else hot
+    figure.colorbar(ScalarMappable(cmap=colours), ax=right, label=label)
     figure.supxlabel(DISCLAIMER, fontsize="small")
     return figure

@@ -1,12 +1,15 @@
 """What a heat map says in figures, and how far it can be trusted; arrays in, dataclasses out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from pneumo.explanation.regions import HOT, ZONE_WORDS, HotRegion, hot_regions
+from pneumo.errors import ExplanationError
+from pneumo.explanation.explainer import DEFAULT_METHOD, explain
+from pneumo.explanation.regions import ZONE_WORDS, HotRegion, hot_regions
 from pneumo.inference import lungs
+from pneumo.inference.reading import Reading
 from pneumo.sentences import Sentence, say
 
 # The outer twentieth of the film on each side, where letters and collimator edges lie.
@@ -63,19 +66,6 @@ class HeatInLungs:
         return say("{share} of the score came from outside the lungs.", share=share)
 
 
-@dataclass(frozen=True)
-class Extent:
-    """How much of the lungs is hot on the scale that films share.
-
-    Attributes:
-        share: of the lung area that is at least `HOT` of the model's reference, 0…1.
-        zones: the same of each zone's area, in the order of `lungs.ZONES`; None for a zone that the film does not show.
-    """
-
-    share: float
-    zones: tuple[float | None, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class HeatFindings:
     """What a heat map says in figures.
@@ -86,7 +76,6 @@ class HeatFindings:
         off_body: share of the heat outside the body or on the border of the film, 0…1.
         regions: the pieces of the film's hottest part, that with the most heat first.
         absolute_regions: the same of what is hot on the scale that films share; None without a reference.
-        extent: None without lungs or reference.
         warnings: what speaks against trusting the map, in sentences.
     """
 
@@ -95,7 +84,6 @@ class HeatFindings:
     off_body: float
     regions: tuple[HotRegion, ...]
     absolute_regions: tuple[HotRegion, ...] | None
-    extent: Extent | None
     warnings: tuple[Sentence, ...]
 
     def meaning(self, answer: str) -> tuple[Sentence, ...]:
@@ -106,6 +94,10 @@ class HeatFindings:
         if answer != "likely":
             said.append(say("With this answer, a bright spot is no sign of disease."))
         return (*said, *(self.warnings if answer == "likely" else ()))
+
+    def of_shared_scale(self) -> "HeatFindings":
+        """Return the same with the regions that are hot on the scale that films share, for a map without another."""
+        return replace(self, regions=self.absolute_regions or (), absolute_regions=None)
 
 
 def examine(
@@ -142,9 +134,22 @@ def examine(
         off_body=off_body,
         regions=hot_regions(heat, zones),
         absolute_regions=None if absolute is None else hot_regions(heat, zones, absolute),
-        extent=lung_extent(absolute, zones) if zones is not None and known and absolute is not None else None,
         warnings=tuple(warnings),
     )
+
+
+def warnings_of(reading: Reading, film: np.ndarray) -> tuple[Sentence, ...]:
+    """Return what speaks against an answer by the map of the model itself, whatever map is shown beside it.
+
+    Args:
+        reading: of a film that was assessed.
+        film: (height, width) float32 in 0…1, the film as it is shown.
+    """
+    try:
+        heat = explain(reading, DEFAULT_METHOD, (film.shape[0], film.shape[1]))
+    except ExplanationError:
+        return ()
+    return examine(film, heat.values, reading.lungs.zones(*film.shape) if reading.lungs else None).warnings
 
 
 def heat_in_lungs(heat: np.ndarray, zones: np.ndarray) -> HeatInLungs | None:
@@ -199,22 +204,6 @@ def _beside_body(film: np.ndarray) -> np.ndarray:
     letters = statistics[:, cv2.CC_STAT_AREA] < LETTER * film.size
     letters[0] = False
     return np.asarray(air | letters[others])
-
-
-def lung_extent(absolute: np.ndarray, zones: np.ndarray) -> Extent | None:
-    """Return how much of the lungs is hot on the scale that films share; None where there are no lungs.
-
-    Args:
-        absolute: (height, width) float in 0…1, `HeatMap.absolute`.
-        zones: (height, width) uint8, as `LungMask.zones` gives them.
-    """
-    count = 1 + len(lungs.ZONES)
-    area = np.bincount(zones.ravel(), minlength=count)[1:]
-    hot = np.bincount(zones[absolute >= HOT], minlength=count)[1:]
-    if not area.any():
-        return None
-    shares = (float(part / whole) if whole else None for part, whole in zip(hot, area, strict=True))
-    return Extent(float(hot.sum() / area.sum()), tuple(shares))
 
 
 def _zone_shares(heat: np.ndarray, zones: np.ndarray) -> tuple[float, ...]:

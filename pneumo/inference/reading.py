@@ -17,6 +17,7 @@ from pneumo.inference.classifier import Assessment, Classifier
 from pneumo.inference.findings import Correction, Finding
 from pneumo.inference.gate import Gate, GateResult, corrected
 from pneumo.inference.lungs import LungMask
+from pneumo.inference.opacity import OpacityMap, OpacityNetwork, Severity, severity
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 from pneumo.model_store import site as sites
 from pneumo.model_store import store
@@ -35,10 +36,12 @@ class Models:
     Attributes:
         classifier: says how likely pneumonia is.
         gate: decides which films the classifier may judge; None where the user asked that films are not checked.
+        opacity: maps the opacities of a film; None where there is no such network.
     """
 
     classifier: Classifier
     gate: Gate | None
+    opacity: OpacityNetwork | None = None
 
     @property
     def card(self) -> ModelCard:
@@ -50,6 +53,8 @@ class Models:
         self.classifier.warm_up()
         if self.gate:
             self.gate.warm_up()
+        if self.opacity:
+            self.opacity.warm_up()
 
 
 def open_models(
@@ -69,7 +74,8 @@ def open_models(
 
     Raises:
         GateError: if a network of the gate is missing or damaged, unless `unchecked`.
-        ModelError: if the classifier is, or the site's file is or was made for another model.
+        ModelError: if the classifier is, or the site's file is or was made for another model; if the network of
+            opacities is damaged.
     """
     site = sites.configured() if at_site else None
     name = name or (site.model if site else None)
@@ -80,7 +86,8 @@ def open_models(
         gate = None if unchecked else Gate.open(folder)
     except ModelError as error:
         raise GateError("Films cannot be checked, so none is assessed. {why}", why=str(error)) from error
-    return Models(Classifier.open(name, folder, gate.segmenter if gate else None, site), gate)
+    opacity = OpacityNetwork.open(folder) if OpacityNetwork.is_there(folder) else None
+    return Models(Classifier.open(name, folder, gate.segmenter if gate else None, site), gate, opacity)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,6 +102,7 @@ class Reading:
             not be read.
         gate: what the gate found in it; None where the film was not checked.
         assessment: what the classifier said; None where the film was refused or could not be read.
+        opacity: where the film is opaque; None without an assessment or a network for it.
         correction: what was done to the film at the user's request; None where nothing was.
         forced: whether the gate refused the film and the user asked for an answer all the same.
         error: why the file could not be read.
@@ -106,6 +114,7 @@ class Reading:
     radiograph: Radiograph | None = None
     gate: GateResult | None = None
     assessment: Assessment | None = None
+    opacity: OpacityMap | None = None
     correction: Correction | None = None
     forced: bool = False
     error: PneumoError | None = None
@@ -126,6 +135,13 @@ class Reading:
     def lungs(self) -> LungMask | None:
         """The lungs of `radiograph`; None where it is refused for having none, or was not checked."""
         return self.gate.lungs if self.gate else None
+
+    @property
+    def severity(self) -> Severity | None:
+        """How much of the lungs is opaque; None where the answer is “unlikely”, or there is none, or no lungs."""
+        if self.assessment is None or self.assessment.answer == "unlikely" or self.opacity is None or not self.lungs:
+            return None
+        return severity(self.opacity, self.lungs, self.models.opacity.card if self.models.opacity else None)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -191,8 +207,14 @@ def _read(given: Reading, correct: bool | Correction, force: bool) -> Reading:
     refused = result is not None and not result.accepted
     if refused and not force:
         return checked
-    assessment = given.models.classifier.assess(film, result.lungs if result else None, square)
-    return replace(checked, assessment=assessment.of_refused_film() if refused else assessment, forced=refused)
+    lungs, opacity = result.lungs if result else None, given.models.opacity
+    assessment = given.models.classifier.assess(film, lungs, square)
+    return replace(
+        checked,
+        assessment=assessment.of_refused_film() if refused else assessment,
+        opacity=opacity.find(square, lungs) if opacity else None,
+        forced=refused,
+    )
 
 
 def _check(

@@ -21,6 +21,7 @@ CLASSIFICATION = "classification"
 SEGMENTATION = "segmentation"
 SCREENING = "screening"
 PATHOGEN = "pathogen"
+OPACITY = "opacity"
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class ModelCard:
         members: of an ensemble ``name``, ``title``, ``view``, ``cam_layer``, ``weight`` (of its logit) and ``sha256``
             of each model in it; empty else.
         task: `CLASSIFICATION`, or for the networks that look at a film before it is classified `SEGMENTATION` (the
-            lungs) and `SCREENING` (the gate), which have no calibration and figures of their own; or `PATHOGEN`, for
-            the one that looks at it afterwards.
+            lungs) and `SCREENING` (the gate), which have no calibration and figures of their own; or `PATHOGEN` and
+            `OPACITY`, for those that look at it afterwards.
         heat: what heat maps are measured against: ``references``, by method the density of the hottest place on a film
             answered “likely” (`explainer.HeatMap`), the median over ``films`` films of ``measured_on``; and
             ``agreement`` of pairs of methods on them (`agreement.usual`). Empty where it was not measured.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pneumo.errors import ImageError
+from pneumo.explanation import heat_findings
 from pneumo.explanation.cam import METHODS
-from pneumo.explanation.explainer import HeatMap
+from pneumo.explanation.explainer import OPACITY, HeatMap
 from pneumo.inference.reading import Reading
 from pneumo.language import ENGLISH, Language
 from pneumo.preprocessing.network_input import fit_within
@@ -103,6 +104,9 @@ def overlay_of(reading: Reading, heat: HeatMap | None, prevalence: float | None 
         return None
     film = fit_within(reading.radiograph.pixels, max(heat.values.shape))
     answer = record(reading, prevalence).answer or ""
+    if heat.method == OPACITY:
+        warnings = heat_findings.warnings_of(reading, film) if answer == "likely" else ()
+        return overlay_png.opacity_overlay(film, heat.values, warnings)
     return overlay_png.overlay(film, heat.values, METHODS[heat.method], answer, reading.lungs)
 
 

@@ -1,6 +1,7 @@
 """A film with its heat map as a picture to keep: what it is and what it is not stands on it and inside the file."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from pneumo import DISCLAIMER, __version__
 from pneumo.explanation import drawing, heat_findings
+from pneumo.explanation.explainer import OPACITY_MEANING
 from pneumo.inference.lungs import LungMask
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.records import Record, outcome
@@ -60,6 +62,18 @@ def overlay(film: np.ndarray, heat: np.ndarray, method: str, answer: str, lungs:
         return Overlay(picture, (empty,))
     found = heat_findings.examine(film, heat, lungs.zones(*heat.shape) if lungs else None)
     return Overlay(picture, (say("Heat map: {method}.", method=method), *found.meaning(answer)))
+
+
+def opacity_overlay(film: np.ndarray, heat: np.ndarray, warnings: Sequence[Sentence]) -> Overlay:
+    """Lay an opacity map over a film for a report.
+
+    Args:
+        film: (height, width) float32 in 0…1.
+        heat: (height, width) float32 in 0…1, as `HeatMap.values`.
+        warnings: what speaks against the answer, see `heat_findings.warnings_of`.
+    """
+    picture = drawing.overlay(fit_within(film, LONGEST_SIDE), fit_within(heat, LONGEST_SIDE), OPACITY)
+    return Overlay(picture, (OPACITY_MEANING, *warnings))
 
 
 def captioned(drawn: Overlay, record: Record) -> np.ndarray:

@@ -83,6 +83,9 @@ def below_pictures(item: FilmReport, messages: int, language: Language = ENGLISH
     told = [Line(f"– {shortened(tell(text), LONGEST_MESSAGE)}") for text in record.reasons[:messages]]
     left_out = len(record.reasons) - messages
     lines = [Line(" ".join(map(tell, item.overlay.meaning)))] if item.overlay else []
+    if record.severity and record.answer != "unlikely":
+        severity = filter(None, (record.severity.sentence, record.severity.worth))
+        lines += [Line(" ".join(map(tell, severity)))]
     lines += [_heading(tell(_about_the_check(record))), *told[:found]]
     if told[found:]:
         why = say("Why this answer") if record.status == "ok" else say("What was done")

@@ -15,6 +15,7 @@ from pneumo.errors import ImageSizeError, PneumoError, UnsupportedImageError
 from pneumo.evaluation.calibration import Answer
 from pneumo.inference.conclusion import conclude, limits
 from pneumo.inference.findings import Finding
+from pneumo.inference.opacity import Severity
 from pneumo.inference.reading import Reading, Status
 from pneumo.inference.similar_scores import SimilarFilms
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
@@ -68,6 +69,7 @@ class Record:
         checked: whether the gate was asked.
         thresholds: ``decision``, ``low`` and ``high`` of the model; None without an answer.
         prevalence: that the probability was calibrated for; None without an answer.
+        severity: how much of the lungs is opaque; None where the answer is “unlikely” or it was not measured.
         clinic_prevalence: the share of pneumonia that answer and statement hold for, where `at` restated them.
         crop: corners of the film that was cut out of the picture at the user's request, clockwise from its upper left,
             x and y as shares of the picture's width and height; None where nothing was cut out.
@@ -99,6 +101,7 @@ class Record:
     checked: bool
     thresholds: dict[str, float] | None
     prevalence: float | None
+    severity: Severity | None
     crop: Corners | None
     image: ImageFacts | None
     image_sha256: str | None
@@ -142,14 +145,17 @@ class Record:
         values["reasons"] = list(self.reasons)
         values["findings"] = None if self.findings is None else [_as_values(each) for each in self.findings]
         values["image"] = self.image and dataclasses.asdict(self.image)
+        # At a clinic the answer may be another than the model's.
+        told = self.severity if self.answer != "unlikely" else None
+        values["severity"] = told and told.as_values()
         return {key: value for key, value in values.items() if value is not None or key not in _WHERE_KNOWN}
 
 
 _ASIDE = ("count", "similar", "limits")
 _WHERE_KNOWN = frozenset(
     {
-        *("uncertain_because", "statement", "thresholds", "prevalence", "clinic_prevalence", "crop", "image"),
-        *("image_sha256", "heatmap", "report", "site"),
+        *("uncertain_because", "statement", "thresholds", "prevalence", "severity", "clinic_prevalence", "crop"),
+        *("image", "image_sha256", "heatmap", "report", "site"),
     }
 )
 
@@ -172,6 +178,7 @@ def record(reading: Reading, prevalence: float | None = None) -> Record:
         checked=reading.gate is not None,
         thresholds={key: card.thresholds[key] for key in ("decision", "low", "high")} if assessment else None,
         prevalence=card.calibration["prevalence"] if assessment else None,
+        severity=reading.severity,
         crop=reading.correction.crop if reading.correction else None,
         image=ImageFacts(film.format, film.width, film.height) if film else None,
         image_sha256=film.sha256 if film else None,

@@ -25,12 +25,14 @@ _TASKS = {
     "segmentation": "outlines the lungs on a film",
     "screening": "decides whether a picture is one that the models may assess",
     "pathogen": "says whether a film with pneumonia looks more like bacterial or viral pneumonia",
+    "opacity": "maps where a film is opaque, and tells how much of each lung is",
 }
 # What runs a network that is no classifier.
 _COMMANDS = {
     "segmentation": "lungs films/ --out masks/",
     "screening": "check films/ --json",
     "pathogen": "evaluate pathogen --data data/chest_xray",
+    "opacity": "predict films/ --json --heatmap maps/",
 }
 _TRAINING = (
     "Preparation of a film",

@@ -33,6 +33,15 @@ WORDS = {
     "refused_far": "Refused, other pictures",
     "refused_by_category": "Refused",
     "altered": "Altered",
+    "rank_correlation": "Rank correlation of the opaque share with the drawn one",
+    "share_error": "Opaque share, mean absolute error",
+    "grade_agreement": "Kappa of the grade, linear weights",
+    "heat_in_lungs": "Share of the map inside the lungs",
+    "hottest_in_lungs": "Most opaque place inside the lungs",
+    "heat_in_opacity": "Share of the map inside what was drawn",
+    "hottest_in_opacity": "Most opaque place inside what was drawn",
+    "share_normal": "Opaque share, normal films, mean",
+    "share_pneumonia": "Opaque share, films with pneumonia, mean",
 }
 
 

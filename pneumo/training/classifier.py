@@ -242,4 +242,5 @@ TASK = Task(
     measure=measure,
     summarise=summarise,
     elsewhere={EXTERNAL_SPLIT: external.scan},
+    hospitals=True,
 )

@@ -233,7 +233,7 @@ def run_epochs(
         ValueError: if the checkpoint belongs to another recipe or other films.
     """
     steps = len(views(0))
-    model.compile(optimizer=_optimizer(recipe, steps), loss=loss, metrics=list(metrics))
+    model.compile(optimizer=optimizer(recipe, steps), loss=loss, metrics=list(metrics))
 
     def one_epoch(epoch: int) -> tuple[list[np.ndarray], dict[str, float]]:
         """Train one epoch; return the trained weights and leave the averaged ones in the model."""
@@ -300,7 +300,7 @@ def _reseed_dropout(model: keras.Model, seed: int) -> None:
             layer.seed_generator.state.assign([1000 * seed + index, 0])
 
 
-def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     """Return AdamW that warms up over one epoch of `steps` and falls along a cosine, averaging the weights."""
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate * 0.05,

@@ -176,6 +176,7 @@ class Task:
         summarise: given predictions as they were read again and the card, returns the metrics for the card.
         elsewhere: what lists the films of a split that is a folder of its own and no data set in the Kaggle layout.
         pretrained: whether training starts from ImageNet weights where none are named.
+        hospitals: whether it can learn from other hospitals besides.
     """
 
     kind: str
@@ -186,14 +187,15 @@ class Task:
     summarise: Callable[[pd.DataFrame, ModelCard], dict[str, Any]]
     elsewhere: Mapping[str, Callable[[Path], pd.DataFrame]] = field(default_factory=dict)
     pretrained: bool = False
+    hospitals: bool = False
 
 
 def special() -> dict[str, Task]:
     """Return, by name, the tasks that are no classifier of one architecture."""
     # They are built of what is defined here.
-    from pneumo.training import ensemble, gate, lungs, pathogen
+    from pneumo.training import ensemble, gate, lungs, opacity, pathogen
 
-    return {each.NAME: each.TASK for each in (ensemble, lungs, gate, pathogen)}
+    return {each.NAME: each.TASK for each in (ensemble, lungs, gate, pathogen, opacity)}
 
 
 def of_name(name: str) -> Task:
@@ -224,7 +226,8 @@ def train(
     """Train a network by its recipe and write ``<out>/<name>/``.
 
     Args:
-        name: key of `classifiers.REGISTRY`, or ``ensemble``, ``lungs``, ``gate`` or ``pathogen``.
+        name: key of `classifiers.REGISTRY`, or ``ensemble``, ``lungs``, ``gate``, ``pathogen`` or
+            ``opacity``.
         data: a data set in the Kaggle layout.
         out: the folder of model folders; a network that another is built on and that is missing there is taken from
             those shipped with pneumo.
@@ -252,8 +255,8 @@ def train(
     start = "imagenet" if weights is None and task.pretrained else None if weights == "none" else weights
     if leave_out and not hospitals:
         raise ValueError("To leave a hospital out, name the folders of hospitals with --hospitals.")
-    if hospitals and task.kind != CLASSIFICATION:
-        raise ValueError(f"{name} cannot learn from several hospitals; only classifiers can.")
+    if hospitals and not task.hospitals:
+        raise ValueError(f"{name} cannot learn from several hospitals; only classifiers and opacity can.")
     folder = checkpoints or Path("runs") / name
     run = Run(name, data, out, start, epochs, fold, masks, folder, resume, progress, hospitals, leave_out)
     return ship(name, task, task.fit(run), out)

@@ -15,11 +15,6 @@ from pneumo.model_store.card import ModelCard
 from pneumo.preprocessing.network_input import SQUARE
 from pneumo.training import lungs
 
-# The findings of NIH's boxes that a model of pneumonia should point at; a mass or an effusion is none.
-_PNEUMONIA = ("Pneumonia", "Infiltrate")
-# Opacities drawn outside the lungs are mistakes of the drawing or of the lung mask.
-_INSIDE_LUNG = 0.7
-
 
 @dataclass(frozen=True, eq=False)
 class DrawnFilm:
@@ -81,8 +76,8 @@ def boxed_films(folder: Path, films: int) -> list[DrawnFilm]:
     Raises:
         DatasetError: if ``boxes.csv`` is missing or lacks a column, or a film is not there.
     """
-    listed = _table(folder / "boxes.csv", ("file", "finding", "x", "y", "w", "h"))
-    listed = listed[listed["finding"].isin(_PNEUMONIA)]
+    listed = _table(folder / external.BOXES, ("file", "finding", "x", "y", "w", "h"))
+    listed = listed[listed["finding"].isin(external.PNEUMONIA_BOXES)]
     files = _drawn(pd.DataFrame({"file": sorted(set(listed["file"]))}), films)["file"]
     labels = _table(folder / external.TABLE, ("file", "patient_id")).set_index("file")["patient_id"].astype(str)
     boxed = []
@@ -101,10 +96,8 @@ def opaque_films(folder: Path, films: int) -> list[DrawnFilm]:
     Raises:
         DatasetError: if the table is missing or lacks a column, or a film or mask is not there.
     """
-    listed = _table(folder / external.TABLE, ("file", "lung_mask", "opacity_mask", "opacity_inside_lung"))
-    inside = pd.to_numeric(listed["opacity_inside_lung"], errors="coerce")
     drawn = []
-    for row in _drawn(listed[inside >= _INSIDE_LUNG], films).to_dict("records"):
+    for row in _drawn(external.drawn_opacities(folder), films).to_dict("records"):
         truth, lung = _mask(folder / row["opacity_mask"]), _mask(folder / row["lung_mask"])
         amount = float((truth & lung).sum() / lung.sum())
         drawn.append(DrawnFilm(_existing(folder / row["file"]), kaggle.patient_key(row["file"]), truth, amount))

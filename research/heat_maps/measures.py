@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from pneumo import radiograph
-from pneumo.evaluation.intervals import Estimate, mean_by_patient
-from pneumo.explanation import agreement, heat_findings
+from pneumo.evaluation import metrics as evaluation
+from pneumo.evaluation.intervals import Estimate, by_patient, mean_by_patient
+from pneumo.explanation import agreement
 from pneumo.explanation.cam import METHODS
 from pneumo.explanation.explainer import Explainer, HeatMap
+from pneumo.explanation.regions import HOT
 from pneumo.inference import gate
 from pneumo.inference.classifier import Assessment, Classifier
 from pneumo.inference.lungs import LungMask, Segmenter
@@ -24,7 +26,7 @@ from pneumo.preprocessing.network_input import SQUARE
 from pneumo.training.films import Stage
 from research.heat_maps import metrics
 from research.heat_maps.films import DrawnFilm, answered, boxed_films, films_with_lungs, opaque_films
-from research.heat_maps.metrics import BASELINES, LEVELS, baseline, by_patient
+from research.heat_maps.metrics import BASELINES, LEVELS, baseline
 
 Rows = list[dict[str, Any]]
 REFERENCE_SPLIT = "val"
@@ -264,7 +266,7 @@ def lungs(model: ExplainedModel, root: Path, masks: Path, films: int) -> Rows:
     """
 
     def figures(explained: ExplainedFilm) -> dict[str, float]:
-        energy = metrics.energy_inside(explained.heat.values, _truth(explained))
+        energy = evaluation.energy_inside(explained.heat.values, _truth(explained))
         return {"energy": energy, "energy_likely": energy if explained.assessment.answer == "likely" else np.nan}
 
     chosen = films_with_lungs(root, masks, films)
@@ -289,15 +291,14 @@ def opacities(model: ExplainedModel, scale: HeatScale, folder: Path, films: int)
     """
 
     def figures(explained: ExplainedFilm) -> dict[str, float]:
-        absolute = explained.heat.absolute
-        zones = explained.lungs.zones(SQUARE, SQUARE)
-        extent = None if absolute is None else heat_findings.lung_extent(absolute, zones)
-        return {**_found(explained), "amount": explained.film.amount, "extent": extent.share if extent else np.nan}
+        absolute, lung = explained.heat.absolute, explained.lungs.zones(SQUARE, SQUARE) > 0
+        extent = np.nan if absolute is None or not lung.any() else float((absolute[lung] >= HOT).mean())
+        return {**_found(explained), "amount": explained.film.amount, "extent": extent}
 
     measured = model.measure("films with opacities", opaque_films(folder, films), figures, scale=scale)
     rows = _means("opacities", measured.drop(columns=["amount", "extent"]))
     known = measured.dropna(subset=["amount", "extent"])
-    return rows + _statistics("opacities", "extent_correlation", known, metrics.spearman, "amount", "extent")
+    return rows + _statistics("opacities", "extent_correlation", known, evaluation.spearman, "amount", "extent")
 
 
 def randomise(network: Any, card: ModelCard, share: float, seed: int = 0) -> None:
@@ -389,8 +390,8 @@ def _sanity(
 def _found(explained: ExplainedFilm) -> dict[str, float]:
     truth = _truth(explained)
     return {
-        "energy": metrics.energy_inside(explained.heat.values, truth),
-        "pointing": metrics.points_inside(explained.heat.values, truth),
+        "energy": evaluation.energy_inside(explained.heat.values, truth),
+        "pointing": evaluation.points_inside(explained.heat.values, truth),
         "iou": metrics.hot_iou(explained.heat.values, truth),
     }
 

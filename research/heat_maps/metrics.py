@@ -4,14 +4,10 @@ Arrays in, numbers out. All maps and masks are (`SQUARE`, `SQUARE`), a film squa
 an area as they are.
 """
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
-from scipy.stats import spearmanr
 
 from pneumo.evaluation import metrics
-from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate
 from pneumo.explanation.regions import HOT
 from pneumo.preprocessing.network_input import SQUARE
 
@@ -40,20 +36,6 @@ def baseline(name: str, film: int) -> np.ndarray:
     offset = (np.arange(SQUARE) + 0.5) / SQUARE - 0.5
     line = np.exp(-(offset**2) / (2 * _CENTRE_WIDTH**2))
     return np.asarray(np.outer(line, line) / line.max() ** 2, np.float32)
-
-
-def energy_inside(heat: np.ndarray, truth: np.ndarray) -> float:
-    """Return the share of the heat that lies inside a mask, 0…1 (Wang et al. 2020, the energy-based pointing game).
-
-    NaN for a map without heat.
-    """
-    total = float(heat.sum())
-    return float(heat[truth].sum()) / total if total > 0 else np.nan
-
-
-def points_inside(heat: np.ndarray, truth: np.ndarray) -> float:
-    """Return 1 where the hottest place lies inside a mask, else 0, also for a map without heat (Zhang et al. 2018)."""
-    return float(truth.ravel()[heat.argmax()]) if heat.any() else 0.0
 
 
 def hot_iou(heat: np.ndarray, truth: np.ndarray) -> float:
@@ -86,42 +68,3 @@ def taken_away(square: np.ndarray, heat: np.ndarray, instead: np.ndarray, film: 
 def area_under(probability: np.ndarray) -> float:
     """Return the area under a curve of (`STEPS` + 1,) probabilities, 0…1."""
     return float(np.trapezoid(probability, dx=1 / STEPS))
-
-
-def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the rank correlation of two figures over films, −1…1; NaN where one is the same for all."""
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return np.nan
-    return float(spearmanr(first, second).statistic)
-
-
-def by_patient(
-    statistic: Callable[..., float],
-    patients: np.ndarray,
-    *figures: np.ndarray,
-    draws: int = BOOTSTRAP_DRAWS,
-    seed: int = 0,
-) -> Estimate:
-    """Return any statistic over films, with a percentile bootstrap interval that draws patients.
-
-    For means `intervals.mean_by_patient` does the same faster.
-
-    Args:
-        statistic: of as many arrays as there are figures.
-        patients: (films,) the patient of each film.
-        figures: (films,) each.
-        draws: bootstrap samples.
-        seed: of the bootstrap.
-    """
-    value = statistic(*figures)
-    if not np.isfinite(value):
-        return Estimate(np.nan, np.nan, np.nan)
-    _, cluster = np.unique(patients, return_inverse=True)
-    films = [np.flatnonzero(cluster == patient) for patient in range(int(cluster.max()) + 1)]
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(draws):
-        chosen = np.concatenate([films[patient] for patient in rng.integers(0, len(films), len(films))])
-        drawn.append(statistic(*(figure[chosen] for figure in figures)))
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Estimate(float(value), float(low), float(high))

@@ -22,13 +22,13 @@ def test_a_film_is_uploaded_answered_and_explained_and_the_other_pages_open(visi
     expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
     expect(page.get_by_text("X-rayed children have pneumonia, about")).to_be_visible()
     expect(page.get_by_text("not a medical device").first).to_be_visible()
-    overlay = page.get_by_role("img", name="The film under its Grad-CAM heat map. Answer: Pneumonia likely.")
+    overlay = page.get_by_role("img", name="The film under its opacity map. Answer: Pneumonia likely.")
     expect(overlay).to_be_visible()
     visit.rest()
     page.get_by_text("Adjust picture").click()
     page.get_by_text("Outline of the lungs").click()
     visit.assert_sound()
-    expect(page.get_by_text("of the score came from outside the lungs")).to_be_visible()
+    expect(page.get_by_text("It does not show what the answer rests on.")).to_be_visible()
 
     with page.expect_download() as download:
         page.get_by_role("button", name="JSON", exact=True).click()
@@ -163,7 +163,7 @@ def test_film_heat_map_and_answer_are_on_the_first_screen(chromium, app_url, wid
     expect(statement).to_be_visible()
     visit.rest()
 
-    overlay = page.get_by_role("img", name="The film under its Grad-CAM heat map").bounding_box()
+    overlay = page.get_by_role("img", name="The film under its opacity map").bounding_box()
     for box in (overlay, page.get_by_role("heading", name="Pneumonia likely").bounding_box(), statement.bounding_box()):
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= height

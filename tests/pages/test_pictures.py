@@ -22,7 +22,7 @@ ELSEWHERE = say("Give this answer little weight: hardly any of the score came fr
 
 
 def findings(inside: HeatInLungs | None = INSIDE, *warnings: str) -> HeatFindings:
-    return HeatFindings(inside, (), 0.0, (), None, None, warnings)
+    return HeatFindings(inside, (), 0.0, (), None, warnings)
 
 
 def pictures(**changes) -> Pictures:
@@ -97,6 +97,18 @@ def test_a_map_that_tells_nothing_is_off_until_it_is_asked_for(changes, off):
 
 def test_what_a_map_is_worth_is_said_above_it():
     assert "It was not measured." in told(run(pictures(worth=say("It was not measured."))))
+
+
+def test_the_opacity_map_has_one_scale_and_says_that_it_is_no_explanation():
+    app = run(pictures(method="opacity", absolute=FILM, answer="uncertain", findings=findings(INSIDE, ELSEWHERE)))
+
+    [data] = viewers(app)
+    assert data["absolute"] is None
+    assert data["scales"] == {"relative": {"cold": "Clear", "hot": "Opaque"}}
+    assert data["words"]["heat"] == "The film under its opacity map. Answer: Cannot say."
+    assert "It does not show what the answer rests on." in told(app)
+    assert "The colours show where the score came from" not in told(app)
+    assert ELSEWHERE not in told(app)
 
 
 def test_two_viewers_stand_on_one_page_under_keys_of_their_own():

@@ -28,7 +28,8 @@ from pneumo.explanation.cam import METHODS
 from pneumo.inference import classifier, gate, pathogen, similar_scores
 from pneumo.inference.conclusion import conclude
 from pneumo.inference.gate import GateResult
-from pneumo.inference.reading import Models
+from pneumo.inference.opacity import Severity
+from pneumo.inference.reading import Models, Reading
 from pneumo.model_store import store
 from pneumo.reports import records as reports
 from pneumo.sentences import say
@@ -919,24 +920,23 @@ def test_all_films_of_a_list_can_be_kept_as_one_pdf(page, film, noise, downloads
     assert "predict.make_pdf" not in [button.key for button in page.button]
 
 
-def test_research_figures_are_shown_where_pneumonia_is_likely_and_nowhere_else(page, film, monkeypatch, toy_models):
-    extent = heat_findings.Extent(0.25, (0.5, None, 0.1, 0.2, 0.3, 0.4))
-    found = heat_findings.HeatFindings(None, (), 0.0, (), None, extent, ())
+def test_research_figures_are_shown_unless_pneumonia_is_unlikely(page, film, monkeypatch, toy_models):
     card = store.read_card("cnn", toy_models)
-    monkeypatch.setattr(heat_findings, "examine", lambda *_: found)
+    severe = Severity(0.55, (0.8, None), "severe", Estimate(0.11, 0.09, 0.13))
+    monkeypatch.setattr(Reading, "severity", property(lambda reading: severe))
     page.session_state["predict.research"] = True
     monkeypatch.setattr(loaded_models, "leaning_of", lambda *_: pathogen.leaning(card, 0.9))
-    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "likely")
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "uncertain")
 
     upload(page.run(), "film.png", film)
 
     assert not page.exception
     assert "The film looks more like bacterial pneumonia (90.0 %" in texts(page)
-    assert "25% of the lung area is hot" in texts(page)
-    assert page.dataframe[0].value["Hot"].tolist()[:3] == ["50%", "not on the film", "10%"]
-    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "uncertain")
+    assert "55% of the lungs is opaque (right 80%, left not on the film): severe." in texts(page)
+    assert "off by 11 percentage points on average (9–13)" in texts(page)
+    monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "unlikely")
     upload(page, "other.png", png(cv2.imdecode(np.frombuffer(film, np.uint8), 0)[:, :-8]))
-    assert "25% of the lung area is hot" not in texts(page)
+    assert "of the lungs is opaque" not in texts(page)
 
 
 def test_a_hospital_that_a_model_is_calibrated_for_is_named_and_its_thresholds_hold(

@@ -10,6 +10,7 @@ from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
 from pneumo.explanation import agreement, drawing
 from pneumo.explanation.cam import METHODS
+from pneumo.explanation.explainer import DEFAULT_METHOD
 from pneumo.inference.reading import Reading
 from pneumo.preprocessing import network_input
 from pneumo.sentences import say
@@ -34,7 +35,7 @@ def show_agreement(session_film: Film, reading: Reading, shown: np.ndarray, meth
         session_film: which keeps the maps while it is open.
         reading: of the film, with an answer.
         shown: (height, width) float32 in 0…1, the film as it is shown.
-        method: key of `METHODS`, that of the map above.
+        method: key of `MAPS`, that of the map above; where that is not of the model, the default one is compared.
     """
     if loaded_models.no_heat_map(reading):
         return
@@ -56,7 +57,7 @@ def show_agreement(session_film: Film, reading: Reading, shown: np.ndarray, meth
                     width=150,
                     output_format="JPEG",
                 )
-        show_words(heats, method, reading.models.card)
+        show_words(heats, method if method in METHODS else DEFAULT_METHOD, reading.models.card)
 
 
 def heats_of(film: Film, reading: Reading, shape: tuple[int, int]) -> dict[str, np.ndarray]:

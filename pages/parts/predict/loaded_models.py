@@ -12,10 +12,11 @@ from pages.parts.shared.plain import plain
 from pages.parts.shared.streamlit_internals import import_keras
 from pneumo.errors import ExplanationError, ModelError
 from pneumo.explanation.cam import METHODS
-from pneumo.explanation.explainer import HeatMap, explain, explainer_of
-from pneumo.inference import conclusion, gate, pathogen, similar_scores
+from pneumo.explanation.explainer import MAPS, HeatMap, explain, explainer_of
+from pneumo.inference import conclusion, gate, opacity, pathogen, similar_scores
 from pneumo.inference.conclusion import WrongAnswers
 from pneumo.inference.gate import Gate
+from pneumo.inference.opacity import OpacityNetwork
 from pneumo.inference.pathogen import Differentiator, Leaning
 from pneumo.inference.reading import Models, Reading
 from pneumo.inference.similar_scores import ValidationScores
@@ -49,7 +50,7 @@ def load_models(name: str, checks: Gate | None, *, at_site: bool = True) -> Mode
         loaded = _load_classifier(
             name, key, _gate_keys() if checks else (), site.as_json() if site else "", checks, site
         )
-        return Models(loaded, checks)
+        return Models(loaded, checks, load_opacity())
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -66,6 +67,22 @@ def _load_classifier(
     with suppress(ExplanationError):
         explainer_of(classifier).warm_up()
     return classifier
+
+
+def load_opacity() -> OpacityNetwork | None:
+    """Load what maps opacities once for all sessions; None where it is missing or damaged: answers do without."""
+    try:
+        return _load_opacity(store.card_key(opacity.NAME))
+    except ModelError:
+        return None
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _load_opacity(key: str) -> OpacityNetwork:
+    import_keras()
+    opened = OpacityNetwork.open()
+    opened.warm_up()
+    return opened
 
 
 def load_gate() -> Gate:
@@ -146,8 +163,13 @@ def choose_model() -> tuple[ModelCard, str]:
             key="predict.model",
             persist_state="session",
         )
+        maps = MAPS if OpacityNetwork.is_there() else METHODS
         method = st.selectbox(
-            _("Heat map"), [*METHODS], format_func=METHODS.__getitem__, key="predict.method", persist_state="session"
+            _("Heat map"),
+            [*maps],
+            format_func=lambda method: told(maps[method]),
+            key="predict.method",
+            persist_state="session",
         )
         for problem in catalogue.problems.values():
             st.caption(f":material/warning: {plain(told(problem))}")
@@ -168,7 +190,7 @@ def heat_of(film: Film, reading: Reading, method: str, shape: tuple[int, int]) -
     Args:
         film: of the session, which keeps the map while it is open.
         reading: of the film, by any model.
-        method: key of `METHODS`.
+        method: key of `MAPS`.
         shape: (height, width) of the map.
     """
     asked: Hashable = "heat", reading.models.classifier, method, shape

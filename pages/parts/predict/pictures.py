@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from pages.parts.predict.viewer import show_film
+from pages.parts.predict.viewer import OPACITY_SCALES, SCALES, show_film
 from pages.parts.shared.language import _, told
-from pneumo.explanation.cam import METHODS
+from pneumo.explanation.explainer import MAPS, OPACITY, OPACITY_MEANING
 from pneumo.explanation.heat_findings import HeatFindings
 from pneumo.inference.lungs import LungMask
 from pneumo.labels import ANSWER_WORDS
@@ -38,28 +38,31 @@ class Pictures(NamedTuple):
 
 
 def show_pictures(ready: Pictures) -> None:
-    """Show above the pictures what the heat map tells and what it does not, and the viewer below."""
-    if not ready.heat.any():
+    """Show above the pictures what the map tells and what it does not, and the viewer below."""
+    of_model = ready.method != OPACITY
+    if of_model and not ready.heat.any():
         st.caption(told(EMPTY))
     else:
-        said = [*ready.findings.meaning(ready.answer)]
-        for warning in ready.findings.warnings if ready.answer == "likely" else ():
-            said.remove(warning)
+        warnings = ready.findings.warnings if ready.answer == "likely" else ()
+        for warning in warnings:
             st.warning(told(warning), icon=":material/warning:")
+        meant = ready.findings.meaning(ready.answer) if of_model else (OPACITY_MEANING, *warnings)
+        said = [sentence for sentence in meant if sentence not in warnings]
         if ready.worth is not None:
             said.append(ready.worth)
         st.caption(" ".join(map(told, said)))
     show_film(
         ready.film,
         ready.heat,
-        absolute=ready.absolute,
+        absolute=ready.absolute if of_model else None,
         lungs=ready.lungs,
-        findings=ready.findings,
-        captions=(ready.caption, METHODS[ready.method]),
+        findings=ready.findings if of_model else ready.findings.of_shared_scale(),
+        captions=(ready.caption, told(MAPS[ready.method])),
         words=(_("The film alone."), in_words(ready)),
         # Beside an empty map the film would stand twice.
         is_off=ready.is_off or not ready.heat.any(),
         key=ready.key,
+        scales=SCALES if of_model else OPACITY_SCALES,
     )
 
 
@@ -72,9 +75,11 @@ def in_words(ready: Pictures) -> str:
         heat = told(str(ready.findings.inside))
     else:
         heat = _("The lungs of this film were not found, so the place of the heat cannot be named.")
+    if ready.method == OPACITY:
+        return _("The film under its opacity map. Answer: {answer}.", answer=answer)
     return _(
         "The film under its {method} heat map. Answer: {answer}. {heat}",
-        method=METHODS[ready.method],
+        method=MAPS[ready.method],
         answer=answer,
         heat=heat,
     )

@@ -14,6 +14,7 @@ from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.explanation import drawing
 from pneumo.explanation.cam import METHODS
+from pneumo.explanation.explainer import DEFAULT_METHOD
 from pneumo.inference.conclusion import conclude
 from pneumo.inference.reading import Models, Reading, reassess
 from pneumo.model_store import store
@@ -31,7 +32,7 @@ def show_second_opinion(film: Film, first: Reading, shown: np.ndarray, method: s
         film: of the session, which keeps the opinion while it is open.
         first: the reading by the chosen model, with an answer.
         shown: (height, width) float32 in 0…1, the film as it is shown.
-        method: key of `METHODS`.
+        method: key of `MAPS`; where it does not ask a model, the models are compared by the default one.
     """
     others = {card.name: card for card in store.catalogue().cards if card.name != first.models.card.name}
     if not others:
@@ -98,7 +99,7 @@ def show_opinion(assessment: "Assessment") -> None:
 
 def show_heat(film: Film, reading: Reading, shown: np.ndarray, method: str) -> None:
     """Show where one model looked."""
-    title = reading.models.card.title
+    title, method = reading.models.card.title, method if method in METHODS else DEFAULT_METHOD
     heat = loaded_models.heat_of(film, reading, method, (shown.shape[0], shown.shape[1]))
     if heat is None:
         st.caption(plain(told(loaded_models.no_heat_map(reading))))

@@ -116,7 +116,7 @@ def show_list(films: FilmList, models: Models, method: str) -> None:
     Args:
         films: of this session.
         models: that read them.
-        method: of the heat maps in the PDF, a key of `cam.METHODS`.
+        method: of the heat maps in the PDF, a key of `explainer.MAPS`.
     """
     share = prevalence()
     found = [record.at(share) for record in films.records]

@@ -1,7 +1,7 @@
 """The viewer of a film and its heat map: HTML, CSS and JavaScript in `viewer/`, and the data that they draw."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ SCALES = {
     "relative": {"cold": say("No heat"), "hot": say("This film's hottest place")},
     "absolute": {"cold": say("No heat"), "hot": say("Usual peak of a “likely” film")},
 }
+# Of the opacity map, which all films share.
+OPACITY_SCALES = {"relative": {"cold": say("Clear"), "hot": say("Opaque")}}
 # The texts of viewer.html, which holds them in English; those between keys are told apart.
 LABELS = (
     say("Film viewer"),
@@ -90,6 +92,7 @@ def show_film(
     words: tuple[str, str],
     is_off: bool,
     key: str,
+    scales: Mapping[str, Mapping[str, str]] = SCALES,
 ) -> None:
     """Show the viewer; all that its reader does there stays in the browser, and no control runs Python.
 
@@ -103,6 +106,7 @@ def show_film(
         words: what either picture shows, for who cannot see it.
         is_off: whether the film is shown alone until its reader asks for the heat map.
         key: of the viewer on its page; while it stays and the film does, so do zoom and all settings.
+        scales: what either end of the colours means.
     """
     height, width = film.shape
     _mount(
@@ -120,7 +124,7 @@ def show_film(
             },
             "regionsNote": {name: told(words) for name, words in REGIONS.items()},
             "colours": _colours(),
-            "scales": {name: {end: told(words) for end, words in ends.items()} for name, ends in SCALES.items()},
+            "scales": {name: {end: told(words) for end, words in ends.items()} for name, ends in scales.items()},
             "caption": captions[0],
             "heatCaption": captions[1],
             "titles": {"film": _("Film"), "heat": _("Film with its heat map")},

@@ -1,8 +1,18 @@
 import shutil
 
+import pandas as pd
 import pytest
 
-from pneumo.datasets.external import CHILDREN, RELIABLE, parts, scan, strangers
+from pneumo.datasets.external import (
+    CHILDREN,
+    RELIABLE,
+    drawn_opacities,
+    opacity_boxes,
+    parts,
+    publication,
+    scan,
+    strangers,
+)
 from pneumo.datasets.kaggle import COLUMNS
 from pneumo.errors import DatasetError
 
@@ -80,3 +90,36 @@ def test_a_table_that_was_saved_in_a_spreadsheet_is_read(external):
     (external / "labels.csv").write_text(table, "utf-8-sig")
 
     assert scan(external).equals(before)
+
+
+def test_drawn_opacities_are_listed_by_publication_and_case(tmp_path):
+    names = ["covid-19-pneumonia-1-day0.jpg", "covid-19-pneumonia-1-day3.png", "kjr-21-e24.jpg", "no-opacity.jpg"]
+    pd.DataFrame(
+        {
+            "file": [f"images/{number}.jpg" for number in range(4)],
+            "orig_name": names,
+            "lung_mask": "lung.png",
+            "opacity_mask": "opacity.png",
+            "opacity_inside_lung": [1.0, 0.7, 0.9, 0.4],
+        }
+    ).to_csv(tmp_path / "labels.csv", index=False)
+
+    drawn = drawn_opacities(tmp_path)
+
+    assert drawn["source"].tolist() == ["radiopaedia", "radiopaedia", "kjr"]
+    assert drawn["patient"].nunique() == 2
+    assert publication("93FE0BB1-022D-4F24-9727-987A07975FFB.jpeg") == "nameless"
+
+
+def test_boxes_of_radiologists_are_read_from_both_tables(tmp_path):
+    pd.DataFrame({"file": ["a.jpg", "b.jpg"], "rsna_boxes": ["[[0.1, 0.2, 0.3, 0.4]]", "[]"]}).to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    rows = [("a.jpg", "Pneumonia", 0.5, 0.5, 0.1, 0.1), ("b.jpg", "Mass", 0, 0, 1, 1)]
+    pd.DataFrame(rows, columns=["file", "finding", *"xywh"]).to_csv(tmp_path / "boxes.csv", index=False)
+
+    boxes = opacity_boxes(tmp_path)
+
+    assert {file: found.tolist() for file, found in boxes.items()} == {
+        "a.jpg": [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.1, 0.1]]
+    }

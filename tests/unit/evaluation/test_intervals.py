@@ -2,6 +2,7 @@ import dataclasses
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +10,8 @@ from scipy.optimize import brentq
 from scipy.stats import binomtest
 
 from pneumo.evaluation import curves, intervals
-from pneumo.evaluation.intervals import Estimate, mean_by_patient, wilson
-from pneumo.evaluation.metrics import evaluate
+from pneumo.evaluation.intervals import Estimate, by_patient, mean_by_patient, wilson
+from pneumo.evaluation.metrics import evaluate, spearman
 
 MIB = 1024**2
 
@@ -155,3 +156,30 @@ def test_memory_hardly_grows_with_the_films():
 @pytest.mark.slow
 def test_fifty_thousand_films_need_less_than_500_megabytes():
     assert peak_memory(50_000) < 500 * MIB
+
+
+def test_the_rank_correlation_over_films_is_that_of_the_ranks():
+    first, second = np.random.default_rng(1).integers(0, 5, (2, 30))
+
+    assert spearman(first, second) == pytest.approx(pd.Series(first).corr(pd.Series(second), method="spearman"))
+    assert np.isnan(spearman(first, np.ones(30)))
+
+
+def test_the_interval_of_a_mean_is_near_that_of_the_faster_way():
+    rng = np.random.default_rng(2)
+    patients = np.repeat(np.arange(40), 2).astype(str)
+    values = np.repeat(rng.random(40), 2)
+
+    slow, fast = by_patient(np.mean, patients, values), mean_by_patient(values, patients)
+
+    assert slow.value == pytest.approx(fast.value)
+    assert (slow.low, slow.high) == pytest.approx((fast.low, fast.high), abs=0.02)
+    # Two equal films of a child tell no more than one.
+    narrower = by_patient(np.mean, np.arange(80).astype(str), values)
+    assert narrower.high - narrower.low < slow.high - slow.low
+
+
+def test_a_statistic_that_the_films_cannot_tell_has_no_interval():
+    estimate = by_patient(spearman, np.array(["a", "b"]), np.ones(2), np.ones(2))
+
+    assert np.isnan([estimate.value, estimate.low, estimate.high]).all()

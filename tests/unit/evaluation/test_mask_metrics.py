@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.spatial.distance import cdist
 
-from pneumo.evaluation.metrics import boundary_distance, dice, iou, outline
+from pneumo.evaluation.metrics import boundary_distance, dice, energy_inside, iou, outline, points_inside
 
 MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 PAIRS = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
@@ -77,3 +77,13 @@ def test_the_distance_is_that_between_all_pairs_of_outline_pixels(pair):
         assert boundary_distance(*reversed(pair)) == pytest.approx(distance)
     else:
         assert np.isnan(distance)
+
+
+def test_where_the_heat_of_a_map_lies_is_counted_by_hand():
+    heat, mask = np.array([[0.1, 0.2, 0.0], [0.5, 1.0, 0.2]]), np.array([[0, 0, 1], [0, 1, 1]], bool)
+
+    assert energy_inside(heat, mask) == pytest.approx(1.2 / 2.0)
+    assert points_inside(heat, mask) == 1
+    assert points_inside(heat, ~mask) == 0
+    assert np.isnan(energy_inside(0 * heat, mask))
+    assert points_inside(0 * heat, np.ones((2, 3), bool)) == 0

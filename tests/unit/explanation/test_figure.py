@@ -15,7 +15,9 @@ from pneumo.radiograph import Radiograph
 def heat(monkeypatch):
     values = np.zeros((40, 60), np.float32)
     values[10:20, 30:45] = 1
-    monkeypatch.setattr(figure, "explain", lambda reading, method: HeatMap(values, method, "conv", values, None))
+    monkeypatch.setattr(
+        figure, "explain", lambda reading, method: HeatMap(values, method or "gradcam", "conv", values, None)
+    )
     return values
 
 
@@ -34,7 +36,7 @@ def test_the_film_stands_beside_its_heat_map_with_a_scale(heat):
     film, map_, scale = drawn.axes
     np.testing.assert_array_equal(film.images[0].get_array(), drawing.film_picture(reading.radiograph.pixels))
     np.testing.assert_array_equal(
-        map_.images[0].get_array(), drawing.overlay(reading.radiograph.pixels, heat, figure.OPACITY)
+        map_.images[0].get_array(), drawing.overlay(reading.radiograph.pixels, heat, figure.SHADE)
     )
     assert (film.get_title(), map_.get_title()) == ("Film", "LayerCAM")
     assert all("pixels" in label for axes in (film, map_) for label in (axes.get_xlabel(), axes.get_ylabel()))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from toy import synthetic
 
-from pneumo.explanation.heat_findings import Extent, HeatInLungs, examine, heat_in_lungs, lung_extent, off_body_share
+from pneumo.explanation.heat_findings import HeatInLungs, examine, heat_in_lungs, off_body_share
 from pneumo.inference import lungs
 
 ZONES = np.array([[0, 1, 4, 0], [0, 2, 5, 0], [0, 3, 6, 0]], np.uint8)
@@ -81,15 +81,6 @@ def test_heat_beside_the_body_and_on_a_letter_there_counts_and_dark_lungs_within
     assert off_body_share(film, heat) == 0.5
 
 
-def test_the_extent_is_counted_as_by_hand():
-    absolute = np.array([[1, 0.5, 0.49, 1], [1, 1, 0, 1], [1, 0.2, 0.7, 1]])
-    without_left_middle = np.where(ZONES == 5, 0, ZONES).astype(np.uint8)
-
-    assert lung_extent(absolute, ZONES) == Extent(0.5, (1, 1, 0, 0, 0, 1))
-    assert lung_extent(absolute, without_left_middle) == Extent(0.6, (1, 1, 0, 0, None, 1))
-    assert lung_extent(absolute, np.zeros_like(ZONES)) is None
-
-
 @pytest.fixture(scope="module")
 def zones():
     mask = lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32))
@@ -107,7 +98,7 @@ def test_a_spot_in_a_lung_is_found_there_and_trusted(zones):
     assert found.off_body == 0
     assert [region.zone for region in found.regions] == ["right middle"]
     assert found.absolute_regions == ()
-    assert found.extent.share == 0
+    assert found.of_shared_scale().regions == ()
     assert found.warnings == ()
 
 
@@ -115,7 +106,6 @@ def test_a_spot_where_letters_stand_is_warned_of(zones):
     found = examine(BODY, spot(0, 10), zones)
 
     assert found.inside.share == 0
-    assert found.extent is None
     assert found.warnings == (
         f"Give this answer no weight: {100 * found.off_body:.0f} % of the score came from outside the body or from the "
         "edge of the film, where letters stand.",
@@ -152,7 +142,7 @@ def test_a_zone_is_named_only_where_most_of_the_heat_is_in_the_lungs_and_most_of
 def test_without_lungs_only_the_film_is_judged(zones):
     found = examine(BODY, spot(50, 60), zones, absolute=spot(50, 60))
 
-    assert (found.inside, found.zones, found.extent, found.warnings) == (None, (), None, ())
+    assert (found.inside, found.zones, found.warnings) == (None, (), ())
     assert [region.zone for region in found.regions] == [None]
     assert found.absolute_regions is not None
 
@@ -161,4 +151,3 @@ def test_an_empty_map_says_nothing(zones):
     found = examine(BODY, np.zeros((100, 200), np.float32), zones, absolute=np.zeros((100, 200), np.float32))
 
     assert (found.inside, found.zones, found.off_body, found.regions, found.warnings) == (None, (), 0, (), ())
-    assert found.extent.share == 0
