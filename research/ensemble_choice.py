@@ -1,8 +1,7 @@
 """Which models to join: the means of their logits, compared on the hardest shifted validation films alone.
 
 ``python -m research.ensemble_choice FOLDER`` prints the table of the models in a folder, from their predictions on
-``val_hard`` (`python -m pneumo evaluate NAME --split val_hard`), in seconds; ``--write`` keeps it as
-``ensemble/choice.csv`` there. What is joined is the first of it.
+``val_hard`` (`python -m pneumo evaluate NAME --split val_hard`), in seconds.
 """
 
 import itertools
@@ -17,7 +16,7 @@ import typer
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pneumo.cli.output import reports_errors, say
+from pneumo.cli.output import reports_errors
 from pneumo.errors import ModelError
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
@@ -110,15 +109,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @reports_errors
 def ensemble_choice(
     folder: Annotated[Path, typer.Argument(help="Folder of model folders.")],
-    write: Annotated[bool, typer.Option("--write", help="Keep the table as ensemble/choice.csv there.")] = False,
 ) -> None:
     """Compare the means of two and three of the best single models on the hardest shifted validation films."""
-    measured = means(candidates(folder), folder)
-    print(markdown(measured))
-    if write:
-        path = folder / "ensemble" / "choice.csv"
-        table(measured).to_csv(path, index=False, lineterminator="\n")
-        say(f"Wrote {path}.")
+    print(markdown(means(candidates(folder), folder)))
 
 
 if __name__ == "__main__":

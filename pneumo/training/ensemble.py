@@ -1,12 +1,14 @@
 """Join shipped models into one and ship that: the model folder ``ensemble``. Nothing is trained anew."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from pneumo.datasets import kaggle
 from pneumo.errors import ModelError
 from pneumo.inference import gate
 from pneumo.model_store import store
-from pneumo.model_store.card import CLASSIFICATION, machine, require_same_split, split_facts
+from pneumo.model_store.card import CLASSIFICATION, ModelCard, machine, require_same_split, split_facts
 from pneumo.networks import ensemble
 from pneumo.networks.ensemble import Member
 from pneumo.preprocessing.augmentation import SHARP_SHIFT
@@ -53,6 +55,7 @@ def fit(run: Run) -> Trained:
         training={
             "data": kaggle.describe(run.table),
             **split_facts(run.parts, run.fold),
+            **_hospitals(cards),
             "rule": "mean of the members' calibrated logits, each the mean of the view and its mirror image",
             "seconds": round(sum(card.training["seconds"] for card in cards), 1),
             **machine(),
@@ -70,6 +73,17 @@ def fit(run: Run) -> Trained:
             for card in cards
         ],
     )
+
+
+def _hospitals(cards: Sequence[ModelCard]) -> dict[str, Any]:
+    """Return which other hospitals the members learned from, and which were left out, as their cards tell it."""
+    facts = [card.training["hospitals"] for card in cards if "hospitals" in card.training]
+    if not facts:
+        return {}
+    learned = {hospital: films for each in facts for hospital, films in each["learned_from"].items()}
+    return {
+        "hospitals": {"learned_from": learned, "left_out": sorted({each for of in facts for each in of["left_out"]})}
+    }
 
 
 TASK = dataclasses.replace(classifier.TASK, fit=fit)

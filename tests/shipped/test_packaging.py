@@ -149,7 +149,7 @@ def test_an_installed_package_says_how_other_models_are_named(unpacked, tmp_path
 
     run = python(unpacked, tmp_path, "-c", script)
 
-    assert "Choose one of: mobilenetv2. The folder of other models is named by PNEUMO_MODELS." in run.stderr
+    assert "Choose one of: everywhere. The folder of other models is named by PNEUMO_MODELS." in run.stderr
 
 
 def test_an_installed_package_says_where_the_samples_are(unpacked, tmp_path):

@@ -79,6 +79,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "evaluate",
         "search",
         "compare",
+        "calibrate",
         "latency",
         "foreign",
         "similar",
@@ -100,6 +101,7 @@ def test_every_command_that_exists_is_among_the_explained():
     named = {info.name or info.callback.__name__ for info in app.app.registered_commands}
 
     assert named == {"predict", "check", "lungs", "train", "evaluate", "search", "compare", "models"} | {
+        "calibrate",
         "latency",
         "foreign",
         "similar",
