@@ -89,6 +89,7 @@ LEADERBOARDS = (
     "hospital_external_nih_normal",
     "hospital_shenzhen",
     "hospital_jsrt",
+    "hospital_jsrt_normal",
     "external_nih",
     "external_nih_reliable",
     "external_nih_under18",

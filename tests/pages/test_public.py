@@ -7,7 +7,7 @@ from toy.opened import page
 from pages.parts.shared import public
 from pneumo.results import published
 
-TYPED = {"dataset": 1, "leaks": 1, "gallery": 2, "augmentation": 1, "failures": 1, "own_data": 1}
+TYPED = {"dataset": 1, "leaks": 1, "gallery": 2, "augmentation": 1, "failures": 1, "own_data": 3}
 
 
 @pytest.mark.parametrize(
