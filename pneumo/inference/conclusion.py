@@ -8,9 +8,11 @@ children without it, “likely” says more than the validation films prove, and
 from dataclasses import dataclass
 from pathlib import Path
 
+from pneumo.datasets.hospitals import HOME
 from pneumo.errors import ModelError
 from pneumo.evaluation.calibration import Answer
 from pneumo.inference.similar_scores import SimilarFilms
+from pneumo.labels import hospital_title
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.sentences import Sentence, say
@@ -160,11 +162,11 @@ def next_steps(answer: Answer, wrong: WrongAnswers | None, zone: Sentence | None
 def limits(card: ModelCard) -> Sentence:
     """Say whom a model learned from, so that its answers to others are taken with care."""
     others = card.training.get("hospitals", {}).get("learned_from", ())
-    if others:
+    if set(others) - {HOME}:
         return say(
             "The model learned from films of children of one to five years at one hospital, and from films of "
             "{others}. Other ages, machines and diseases are unknown to it.",
-            others=", ".join(others),
+            others=", ".join(hospital_title(name) for name in sorted(others) if name != HOME),
         )
     return say(
         "The model learned from films of children of one to five years at one hospital. Other ages, machines and "

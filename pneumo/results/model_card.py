@@ -77,7 +77,7 @@ class Need:
 NEEDS = {
     "test": Need(lambda _, splits: "test" in splits, NOT_MET, "the model was not measured on the official test split"),
     "external": Need(
-        lambda _, splits: any(split.startswith("external_") for split in splits),
+        lambda _, splits: any(map(labels.hospital_of, splits)),
         NOT_MET,
         "the model was not measured at another hospital",
     ),

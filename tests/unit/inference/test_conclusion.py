@@ -93,7 +93,8 @@ def test_wrong_answers_are_counted_on_the_test_films(tmp_path):
 
 
 def test_the_limits_name_the_hospitals_that_a_model_learned_from():
-    several = synthetic.card(training={"fold": 0, "hospitals": {"learned_from": ["NIH", "Shenzhen"], "left_out": []}})
+    learned = dict.fromkeys(["guangzhou", "external_nih", "shenzhen"])
+    several = synthetic.card(training={"fold": 0, "hospitals": {"learned_from": learned, "left_out": []}})
 
     assert "at one hospital. Other ages" in limits(synthetic.card())
     assert "at one hospital, and from films of NIH, Shenzhen." in limits(several)
