@@ -102,6 +102,7 @@ def of_films(browser: Browser, url: str, runs: int) -> list[Timing]:
         answered, drawn = _read(page, film)
         answers.append(answered)
         heats.append(drawn)
+        page.locator("details", has_text="Adjust picture").evaluate("controls => { controls.open = true }")
         slides.append(page.get_by_role("slider", name="Opacity of the heat map").evaluate(BLEND))
         page.get_by_test_id("stFileUploader").get_by_role("button", name="Remove").click()
         page.locator("[class*=answer_]").wait_for(state="detached")
