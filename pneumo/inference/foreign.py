@@ -6,8 +6,6 @@ for that: it was trained to forget where a film was taken. ``python -m research.
 """
 
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,15 +144,5 @@ def read(card: ModelCard, folder: Path | None = None) -> KnownHospitals | None:
         if not (names and np.isfinite(means).all() and np.isfinite(whitening).all() and limit > 0):
             raise ValueError("it holds no hospital, or something else than numbers")
         return KnownHospitals(str(card.foreign["layer"]), names, means, whitening, limit)
-    # NumPy takes a file that is no archive for an array or a pickle, and says so in as many ways.
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except store.DAMAGED_ARRAYS as error:
         raise ModelError(f"{path} is damaged ({error}). {remedy}") from error

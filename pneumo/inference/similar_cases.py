@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pneumo.inference.classifier import Classifier
 
 
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -149,17 +147,7 @@ def read(card: ModelCard, folder: Path | None = None) -> FilmIndex:
             embedding = stored["embedding"]
             index = FilmIndex(str(stored["sha256"]), str(stored["layer"]), embedding=directions(embedding), **texts)
         _check(index)
-    # NumPy takes a file that is no archive for an array or a pickle, and says so in as many ways.
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except store.DAMAGED_ARRAYS as error:
         raise ModelError(f"{path} is damaged ({error}). {remedy}") from error
     if index.sha256 != card.sha256:
         raise ModelError(f"{path} is of other weights than {card.name} has now. {remedy}")

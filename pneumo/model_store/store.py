@@ -9,6 +9,8 @@ import json
 import os
 import secrets
 import shlex
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,17 @@ EXPLANATION = "explanation.csv"
 SIMILAR = "similar.npz"
 # Where the films of the hospitals that it learned from lie (`pneumo.inference.foreign`), in its folder.
 HOSPITALS = "hospitals.npz"
+# What reading a damaged file of arrays raises: NumPy takes one that is no archive for an array or a pickle.
+DAMAGED_ARRAYS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
