@@ -350,14 +350,20 @@ def _with_left_out(card: ModelCard, run: ModelCard, hospital: str) -> ModelCard:
     facts = run.training.get("hospitals", {})
     if hospital not in facts.get("left_out", ()):
         raise ModelError(f"The run of {run.name} did not leave {hospital} out. Train it with --leave-out {hospital}.")
-    if card.architecture != run.architecture or card.training.get("recipe") != run.training.get("recipe"):
+    if _recipes(card) != _recipes(run):
         raise ModelError(
             f"The run that left {hospital} out was trained by another recipe than {card.name}, so its figures are "
             "not those of this model. Train both alike."
         )
     known = dict(card.training.get("hospitals", {}))
-    runs = {**known.get("runs", {}), hospital: {"sha256": run.sha256, "epochs_run": run.training.get("epochs_run")}}
+    runs = {**known.get("runs", {}), hospital: {"sha256": run.sha256}}
     return dataclasses.replace(card, training={**card.training, "hospitals": {**known, "runs": runs}})
+
+
+def _recipes(card: ModelCard) -> list[tuple[str, Any]]:
+    """Return name and recipe of a network, and of each of those that it joins."""
+    members = [(member["name"], member["training"].get("recipe")) for member in card.members]
+    return [(card.architecture, card.training.get("recipe")), *members]
 
 
 def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:

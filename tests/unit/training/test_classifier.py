@@ -395,6 +395,10 @@ def test_a_model_that_learned_from_a_hospital_has_the_figures_of_the_run_that_le
     assert card.training["hospitals"]["runs"]["west"]["sha256"] == store.read_card("cnn", run).sha256
     with pytest.raises(ModelError, match="did not leave east out"):
         task.evaluate("cnn", two_hospitals, folder=folder, hospital="east", left_out_run=run)
+    member = {"name": "cnn", "training": {"recipe": {"epochs": 99}}}
+    store.write_card(dataclasses.replace(learned, members=[member]), folder)
+    with pytest.raises(ModelError, match="another recipe"):
+        task.evaluate("cnn", two_hospitals, folder=folder, hospital="west", left_out_run=run)
     learned.training["recipe"] = {**learned.training["recipe"], "epochs": 99}
     store.write_card(learned, folder)
     with pytest.raises(ModelError, match="another recipe"):
