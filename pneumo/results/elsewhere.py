@@ -96,9 +96,9 @@ def warning(card: ModelCard, folder: Path | None = None) -> Sentence | None:
     if own is None or others is None or not is_far_below(own, others):
         return None
     return say(
-        "**{title} does far worse at other hospitals.** On {films} films of {hospitals} it found {found} of 100 "
-        "pneumonias and raised {alarms} false alarms per 100 films without one; at its own hospital {own_found} and "
-        "{own_alarms}. Measure it on your own films first: “{page}”.",
+        "**{title} does far worse at other hospitals.** On {films} films of {hospitals} it found {found} of 100 films "
+        "with an opacity and raised {alarms} false alarms per 100 films without one; at its own hospital {own_found} "
+        "and {own_alarms}. Measure it on your own films first: “{page}”.",
         title=card.title,
         films=others.films,
         hospitals=others.hospitals,

@@ -60,8 +60,8 @@ class Recommendation:
         how = ", measured by runs that left each out" if self.by_other_runs else ""
         return (
             f"At hospitals that it did not learn from ({self.others.hospitals}{how}) it finds "
-            f"{cells.sensitivity.of_100} of 100, and raises a false alarm for {cells.alarms.of_100} of 100 without "
-            "pneumonia."
+            f"{cells.sensitivity.of_100} of 100 films with an opacity, and raises a false alarm for "
+            f"{cells.alarms.of_100} of 100 without one."
         )
 
     @property

@@ -100,7 +100,7 @@ def test_a_model_that_does_far_worse_elsewhere_is_warned_of(tmp_path, found, ala
 
     assert bool(said) == warned
     if said:
-        assert f"it found {found} of 100 pneumonias and raised {alarms} false alarms" in said
+        assert f"it found {found} of 100 films with an opacity and raised {alarms} false alarms" in said
         assert "200 films of Shenzhen" in said and "98 and 10" in said and "“Check your data”" in said
 
 
