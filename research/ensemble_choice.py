@@ -96,12 +96,6 @@ def markdown(found: Sequence[Mean]) -> str:
     )
 
 
-def table(found: Sequence[Mean]) -> pd.DataFrame:
-    """Return means as ``members, auroc, log_loss, size_bytes``, the members separated by blanks."""
-    rows = [(" ".join(each.members), each.auroc, each.log_loss, each.size_bytes) for each in found]
-    return pd.DataFrame(rows, columns=["members", "auroc", "log_loss", "size_bytes"]).round(6)
-
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
