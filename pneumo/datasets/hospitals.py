@@ -21,6 +21,7 @@ import pandas as pd
 from pneumo.datasets import kaggle
 from pneumo.datasets.external import TABLE, read_table
 from pneumo.errors import DatasetError
+from pneumo.labels import hospital_of, hospital_split
 
 # What `read_by` says where no person read the film.
 SOFTWARE, FOLDER = "software", "folder"
@@ -275,12 +276,15 @@ def _table(folder: Path) -> pd.DataFrame:
         raise DatasetError(f"{path} lists {len(gone)} films that are not there, such as {gone[0]}.")
     unnamed = table["file"].map(kaggle.patient_key)
     text = {column: table[column].astype(str).str.strip() for column in table}
+    hospital = text.get("hospital", pd.Series(folder.resolve().name, table.index))
+    if reserved := [name for name in hospital.unique() if hospital_of(hospital_split(name)) != name]:
+        raise DatasetError(f"No hospital can be called {reserved[0]!r}. Call it otherwise in {path}, or its folder.")
     patient = text.get("patient", unnamed)
     return pd.DataFrame(
         {
             "file": table["file"],
             "folder": str(folder.resolve()),
-            "hospital": text.get("hospital", pd.Series(folder.resolve().name, table.index)),
+            "hospital": hospital,
             "patient": patient.where(patient != "", unnamed),
             "age": pd.to_numeric(text.get("age", pd.Series("", table.index)), errors="coerce"),
             "finding": text.get("finding", pd.Series("", table.index)),

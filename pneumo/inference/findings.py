@@ -221,8 +221,8 @@ def _age_findings(years: float | None) -> list[Finding]:
             refuse(
                 "adult",
                 say(
-                    "The file says that the patient is {years} years old. The models saw children of one to five "
-                    "years only, and they call most normal films of adults pneumonia. Give a child's film.",
+                    "The file says that the patient is {years} years old. pneumo reads children's films; on films of "
+                    "adults its models are wrong far more often. Give a child's film.",
                     years=int(years),
                 ),
             )
@@ -236,7 +236,8 @@ def _age_findings(years: float | None) -> list[Finding]:
             warn(
                 "unusual_age",
                 say(
-                    "The file says that the patient is {age} old. The models saw children of one to five years only.",
+                    "The file says that the patient is {age} old. Nearly all children whose films the models learned "
+                    "from were one to five years old.",
                     age=age,
                 ),
             )

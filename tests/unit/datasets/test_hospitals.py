@@ -123,6 +123,7 @@ def test_a_hospital_that_is_left_out_or_has_one_class_is_not_learned_from(films,
         ("opacity,read_by\n1,me\n", "lacks file"),
         ("file,opacity,read_by\n0.jpg,yes,me\n", "says 'yes' in opacity; write 1, 0 or nothing"),
         ("file,opacity,read_by\n0.jpg,1,me\n9.jpg,1,me\n", r"lists 1 films that are not there, such as 9\.jpg"),
+        ("file,opacity,read_by,hospital\n0.jpg,1,me,a_normal\n", r"can be called 'a_normal'\. Call it otherwise"),
         ("file,opacity,read_by\n0.jpg,1,me\n1.jpg,0,you\n", r"2 identical films were read differently, such as 0\.jpg"),
     ],
 )
