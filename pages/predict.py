@@ -14,6 +14,7 @@ from pages.parts.predict import (
     research,
     second_opinion,
     similar_cases,
+    turns,
     upload_list,
 )
 from pages.parts.predict.answer import prevalence, show_answer, style_page
@@ -133,8 +134,7 @@ def show_films(films: FilmList, models: Models, key: Hashable, method: str) -> N
     upload_list.read_waiting(films, models, key, listed)
     film, reading = films.opened_film, None
     if film and film.data is not None:
-        with st.spinner(_("Reading the film …")):
-            reading = film.read(models, key)
+        reading = turns.read(film, models, key)
     upload_list.let_go_of_excess(films)
     if len(films.films) > 1:
         with listed:
@@ -144,10 +144,10 @@ def show_films(films: FilmList, models: Models, key: Hashable, method: str) -> N
                 st.text(_("Open: {name}", name=film.name))
     if film is None:
         st.caption(f":material/info: {told(DISCLAIMER)}")
-    elif reading is None:
-        upload_list.show_let_go()
-    else:
+    elif reading:
         show_film(film, reading, method, "")
+    elif film.data is None:
+        upload_list.show_let_go()
 
 
 def introduce(place: DeltaGenerator, *, is_checked: bool) -> None:
@@ -231,9 +231,8 @@ models_key: Hashable = (card.name, store.card_key(card.name), checks, site.as_js
 
 # The script always comes to its end: where it is stopped, Streamlit keeps the files of an uploader that is gone.
 if chosen:
-    with st.spinner(_("Reading the film …")):
-        reading = chosen[0].read(models, models_key)
-    show_film(chosen[0], reading, method, chosen[1])
+    if reading := turns.read(chosen[0], models, models_key):
+        show_film(chosen[0], reading, method, chosen[1])
 elif films and films.films:
     show_films(films, models, models_key, method)
 else:

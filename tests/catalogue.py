@@ -27,9 +27,9 @@ LIBRARY = _files(
     *("pneumo/__init__.py", "pneumo/errors.py", "pneumo/labels.py", "pneumo/evaluation/calibration.py"),
     "pneumo/results/elsewhere.py",
     *("pneumo/radiograph/*.py", "pneumo/inference/*.py", "pneumo/explanation/*.py", "pneumo/reports/[!d]*.py"),
-    "pages/parts/charts/probability_scale.py",
+    *("pages/parts/charts/probability_scale.py", "pneumo/serving/queue.py"),
 )
-ERRORS = ("UnreadableImageError", "UnsupportedImageError", "ImageSizeError", "ExplanationError")
+ERRORS = ("UnreadableImageError", "UnsupportedImageError", "ImageSizeError", "ExplanationError", "BusyError")
 PLURAL_WORDS = ("say_many", "many")
 # What a template is given to, first of all arguments.
 WORDS = ("say", "_", *PLURAL_WORDS, *ERRORS)

@@ -1,7 +1,8 @@
 """The films of a session: what is known of each, in one object that goes as a whole when the user lets go of it."""
 
 import time
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,10 @@ class Film:
     reading: Reading | None = None
     drawn: dict[Hashable, Any] = field(default_factory=dict)
 
+    def is_read(self, key: Hashable) -> bool:
+        """Return whether the film is held in full as the models of a key read it."""
+        return self.reading is not None and self.read_by == key
+
     def read(self, models: Models, key: Hashable) -> Reading:
         """Read the film in full, once for the same models and wishes.
 
@@ -68,7 +73,7 @@ class Film:
         Raises:
             ValueError: if the film's file was let go.
         """
-        if self.reading is None or self.read_by != key:
+        if self.reading is None or not self.is_read(key):
             if self.data is None:
                 raise ValueError(f"The file of {self.name} is no longer held.")
             known = self.reading
@@ -193,12 +198,25 @@ class Progress:
         return say("{read}, about {minutes:.0f} minutes left", read=read, minutes=left / 60)
 
 
-def read_all(films: Sequence[Film], models: Models, key: Hashable) -> Iterator[Progress]:
-    """Read films one after the other and note what became of each; yields before each and at the end."""
+def read_all(
+    films: Sequence[Film],
+    models: Models,
+    key: Hashable,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[Progress]:
+    """Read films one after the other and note what became of each; yields before each and at the end.
+
+    Args:
+        films: to read.
+        models: that read them.
+        key: of the models.
+        turn: what each film is read in, such as its turn in a queue.
+    """
     started = time.monotonic()
     for done, film in enumerate(films):
         yield Progress(done, len(films), time.monotonic() - started)
-        film.read(models, key)
+        with turn():
+            film.read(models, key)
         film.close()
     yield Progress(len(films), len(films), time.monotonic() - started)
 

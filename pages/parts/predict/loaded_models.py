@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.parts.predict.film_list import Film
+from pages.parts.predict.turns import in_turn
 from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain
 from pages.parts.shared.streamlit_internals import import_keras
@@ -196,7 +197,8 @@ def heat_of(film: Film, reading: Reading, method: str, shape: tuple[int, int]) -
     asked: Hashable = "heat", reading.models.classifier, method, shape
     if asked not in film.drawn:
         try:
-            film.drawn[asked] = explain(reading, method, shape)
+            with in_turn(admitted=True):
+                film.drawn[asked] = explain(reading, method, shape)
         except ExplanationError:
             film.drawn[asked] = None
     return film.drawn[asked]
@@ -224,5 +226,6 @@ def leaning_of(film: Film, reading: Reading) -> Leaning | None:
         return None
     asked: Hashable = "leaning", reading.assessment
     if asked not in film.drawn:
-        film.drawn[asked] = reading.assessment and differentiator.lean(reading.assessment)
+        with in_turn(admitted=True):
+            film.drawn[asked] = reading.assessment and differentiator.lean(reading.assessment)
     return film.drawn[asked]

@@ -9,6 +9,7 @@ import streamlit as st
 from pages.parts.predict import loaded_models
 from pages.parts.predict.answer import LOOKS, prevalence
 from pages.parts.predict.film_list import Film
+from pages.parts.predict.turns import in_turn
 from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
@@ -68,7 +69,8 @@ def ask(film: Film, first: Reading, other: Models) -> Reading:
     """Ask another model about a film that was assessed, once."""
     asked: Hashable = "opinion", first, other.classifier
     if asked not in film.drawn:
-        film.drawn[asked] = reassess(first, other)
+        with in_turn(admitted=True):
+            film.drawn[asked] = reassess(first, other)
     return film.drawn[asked]
 
 

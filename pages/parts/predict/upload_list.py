@@ -12,10 +12,11 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from pages.parts.predict import film_list
 from pages.parts.predict.answer import prevalence
 from pages.parts.predict.film_list import FilmList, Progress
+from pages.parts.predict.turns import in_turn, show_busy
 from pages.parts.shared import spreadsheet
 from pages.parts.shared.language import _, current, many, told
 from pages.parts.shared.streamlit_internals import free_upload
-from pneumo.errors import ExplanationError
+from pneumo.errors import BusyError, ExplanationError
 from pneumo.explanation import explain
 from pneumo.inference.reading import Models, read_film
 from pneumo.language import Language
@@ -90,16 +91,19 @@ def read_waiting(films: FilmList, models: Models, key: Hashable, place: DeltaGen
         return
     with place:
         bar, rows = st.empty(), st.empty()
-    for progress in film_list.read_all(waiting, models, key):
-        let_go_of_excess(films)
-        bar.progress(progress.share, told(str(progress)))
-        rows.dataframe(
-            film_list.table(film_list.by_urgency(films.films.values(), prevalence()), current(), prevalence()),
-            hide_index=True,
-            height=height_of(films),
-            row_height=ROW_HEIGHT,
-            column_config=columns(),
-        )
+    try:
+        for progress in film_list.read_all(waiting, models, key, in_turn):
+            let_go_of_excess(films)
+            bar.progress(progress.share, told(str(progress)))
+            rows.dataframe(
+                film_list.table(film_list.by_urgency(films.films.values(), prevalence()), current(), prevalence()),
+                hide_index=True,
+                height=height_of(films),
+                row_height=ROW_HEIGHT,
+                column_config=columns(),
+            )
+    except BusyError as error:
+        show_busy(error)
     bar.empty()
     rows.empty()
 
@@ -213,12 +217,13 @@ def pdf_of(films: FilmList, models: Models, method: str, language: Language, sha
         if data is None or film.record.status == "error":
             pages.append(pdf.FilmReport(film.record.at(share), None))
             continue
-        reading, heat = read_film(data, film.name, models, correct=film.correct or False, force=film.force), None
-        if reading.assessment and reading.radiograph:
-            height, width = fit_within(reading.radiograph.pixels, PDF_SIDE).shape
-            # A model without heat maps has pages without them.
-            with suppress(ExplanationError):
-                heat = explain(reading, method, (height, width))
+        with in_turn(admitted=True):
+            reading, heat = read_film(data, film.name, models, correct=film.correct or False, force=film.force), None
+            if reading.assessment and reading.radiograph:
+                height, width = fit_within(reading.radiograph.pixels, PDF_SIDE).shape
+                # A model without heat maps has pages without them.
+                with suppress(ExplanationError):
+                    heat = explain(reading, method, (height, width))
         overlay = film_files.overlay_of(reading, heat, share)
         pages.append(film_files.film_report(reading, overlay, longest=PDF_SIDE, prevalence=share))
     bar.empty()

@@ -55,6 +55,12 @@ def import_keras() -> ModuleType:
     return keras
 
 
+def session_id() -> str:
+    """Return what tells this session from others on the same server; empty outside of a session."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
+
+
 def free_upload(identity: str) -> None:
     """Free the bytes of an upload, which Streamlit keeps for as long as the uploader lists it.
 
