@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.parts.data import data_folder, lungs_on_request
-from pages.parts.shared import address
+from pages.parts.shared import address, source
 from pages.parts.shared.plain import plain
 from pneumo import radiograph
 from pneumo.errors import ImageError, ModelError
@@ -132,3 +132,4 @@ try:
     show_views(data.root / film, card, recipe)
 except (ImageError, OSError) as error:
     st.write(plain(error))
+source.show("augmentation")

@@ -6,7 +6,8 @@ import streamlit as st
 from pages.parts.charts import dataset
 from pages.parts.data import data_folder
 from pages.parts.data.catalogue import Catalogue
-from pages.parts.shared import chart_with_table
+from pages.parts.shared import chart_with_table, source
+from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain
 from pneumo.datasets import kaggle
 from pneumo.datasets import summary as data_summary
@@ -40,10 +41,26 @@ def show_counts(summary: Summary) -> None:
         key="dataset.counts",
         alt_text=f"{quantity.capitalize()} of each split by kind; the table has the figures.",
     )
-    show_table(data_summary.readable_counts(summary.counts))
     st.caption(
         "The share of pneumonia differs between the splits, so a probability learned from one is off on another."
     )
+
+
+def show_frames(summary: Summary) -> None:
+    """Show the films by width and height, or the one size that all have."""
+    points = data_summary.frame_points(summary.frames)
+    sizes = points[["width", "height"]].drop_duplicates()
+    if len(sizes) == 1:
+        width, height = sizes.iloc[0]
+        st.caption(_("All films are {width} × {height} pixels.", width=width, height=height))
+        return
+    chart_with_table.show(
+        dataset.frame_scatter(points),
+        points,
+        key="dataset.frames",
+        alt_text=_("Films of each class by width and height; the table has the figures."),
+    )
+    st.caption(told(data_summary.frame_text(summary.size_quartiles)))
 
 
 def show_identical(summary: Summary, data: Catalogue | None) -> None:
@@ -101,10 +118,13 @@ st.caption(
 if data and (warning := data_summary.unnamed_text(data.films)):
     st.caption(f":material/warning: {plain(warning)}")
 
-st.subheader("Counts")
-show_counts(summary)
-
-st.subheader("Films per patient")
+st.subheader(_("Counts and sizes"))
+left, right = st.columns(2, gap="medium")
+with left:
+    show_counts(summary)
+with right:
+    show_frames(summary)
+show_table(data_summary.readable_counts(summary.counts))
 shares = data_summary.films_per_patient(summary.films_per_patient)
 chart_with_table.show(
     dataset.films_per_patient_bars(shares),
@@ -123,3 +143,4 @@ st.write(
     f"{summary.source['title']}. {summary.source['citation']}. "
     f"[doi:{summary.source['doi']}](https://doi.org/{summary.source['doi']}). Licence: {summary.source['licence']}."
 )
+source.show("dataset")

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.data import calibrate, own_films
-from pages.parts.shared import public
+from pages.parts.shared import public, source
 from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, download, medmnist
 from pneumo.datasets.checks import Check, Problem
@@ -140,9 +140,9 @@ st.write(
     "Nothing is fetched until you click. All are of Kermany et al., *Cell* 2018, under CC BY 4.0; PneumoniaMNIST "
     "holds the same films made small and cut to their middle square, without the names that tell the patients."
 )
-source = st.selectbox("What to fetch", [KAGGLE, *SMALL], key="own_data.source", width=420)
+wanted = st.selectbox("What to fetch", [KAGGLE, *SMALL], key="own_data.source", width=420)
 out = ""
-if source == KAGGLE:
+if wanted == KAGGLE:
     st.caption(
         f"kagglehub puts the films into {download.folder()}, where notebooks on this machine find them too, "
         "and goes on where an earlier try ended."
@@ -150,7 +150,7 @@ if source == KAGGLE:
 else:
     out = st.text_input("Put it into", "data", key="own_data.out", persist_state="session", max_chars=1000, width=420)
 if st.button("Fetch", icon=":material/download:", key="own_data.fetch"):
-    fetch(source, Path(out.strip() or "data").expanduser())
+    fetch(wanted, Path(out.strip() or "data").expanduser())
 if "own_data.fetched" in st.session_state:
     st.button("Check what was fetched", icon=":material/fact_check:", key="own_data.use_fetched", on_click=use_fetched)
 st.caption(
@@ -158,3 +158,4 @@ st.caption(
     "with the one that the server sends along, and then the films are counted. "
     "Train on a folder with `python -m pneumo train mobilenetv2 --data DIR`."
 )
+source.show("own_data")

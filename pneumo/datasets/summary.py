@@ -21,6 +21,7 @@ from pneumo import radiograph
 from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError
 from pneumo.labels import CLASSES, KINDS, OFFICIAL_SPLITS
+from pneumo.sentences import say
 
 INDEX = "dataset_summary.json"
 SIDE = 224
@@ -48,6 +49,8 @@ SOURCE = {
 SIZES = {"width": "Width (pixels)", "height": "Height (pixels)", "aspect_ratio": "Width : height"}
 # Few children have more films than this; their bars would be too low to see.
 MANY_FILMS = 8
+# Of each class; enough to show where the films lie, few enough to tell them apart.
+FRAMES = 800
 _EXAMPLES = (
     "person109_bacteria_12.jpeg",
     "person109_bacteria_14.jpeg",
@@ -203,6 +206,7 @@ class Summary:
         sizes: ``label, quantity`` (width, height, aspect_ratio), ``low, high, films``: a histogram of
             sizes in pixels; a film counts where low ≤ size < high.
         size_quartiles: ``label, quantity, films, q1, median, q3``.
+        frames: ``label, width, height`` in pixels of at most `FRAMES` films of each class, drawn at random.
         intensity: ``split, label, low, high, share``: share of pixels with low ≤ grey value ≤ high, 64 bins.
         identical_groups: groups of two or more films with identical bytes.
         identical_films: films in these groups.
@@ -219,6 +223,7 @@ class Summary:
     development: pd.DataFrame
     sizes: pd.DataFrame
     size_quartiles: pd.DataFrame
+    frames: pd.DataFrame
     intensity: pd.DataFrame
     identical_groups: int
     identical_films: int
@@ -262,6 +267,7 @@ def summarise(
         development=_development(table),
         sizes=_size_histogram(sizes),
         size_quartiles=_size_quartiles(sizes),
+        frames=_frames(sizes),
         intensity=_intensity(table, films.histograms),
         identical_groups=len(groups),
         identical_films=sum(len(group) for group in groups),
@@ -318,6 +324,12 @@ def _size_quartiles(sizes: pd.DataFrame) -> pd.DataFrame:
     quartiles = {"films": grouped.size(), "q1": grouped.quantile(0.25)}
     quartiles |= {"median": grouped.median(), "q3": grouped.quantile(0.75)}
     return pd.DataFrame(quartiles).reset_index()
+
+
+def _frames(sizes: pd.DataFrame) -> pd.DataFrame:
+    parts = [films.sample(min(FRAMES, len(films)), random_state=0) for _, films in sizes.groupby("label")]
+    # In an order by size neither class is drawn over the other.
+    return pd.concat(parts)[["label", "width", "height"]].sort_values(["width", "height", "label"], ignore_index=True)
 
 
 def _intensity(table: pd.DataFrame, histograms: npt.NDArray[np.int64]) -> pd.DataFrame:
@@ -437,6 +449,27 @@ def size_shares(sizes: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return rows.assign(share=share, **{"class": rows["label"].map(CLASSES)})[["class", "low", "high", "films", "share"]]
 
 
+def frame_points(frames: pd.DataFrame) -> pd.DataFrame:
+    """Return ``class, width, height`` of the films of `Summary.frames`."""
+    return frames.assign(**{"class": frames["label"].map(CLASSES)})[["class", "width", "height"]]
+
+
+def frame_text(quartiles: pd.DataFrame) -> str:
+    """Say in a sentence how the frames of the classes differ, from `Summary.size_quartiles`; empty for one class."""
+    medians = quartiles.set_index(["label", "quantity"])["median"].to_dict()
+    if any((label, "aspect_ratio") not in medians for label in CLASSES):
+        return ""
+    normal, sick = (medians[label, "aspect_ratio"] for label in CLASSES)
+    shown = {"normal": f"{normal:.2f}", "sick": f"{sick:.2f}"}
+    if shown["normal"] == shown["sick"]:
+        return say("Median width : height is {normal} in both classes.", normal=shown["normal"])
+    return say(
+        "Median width : height is {normal} of normal films and {sick} of films with pneumonia: the frame alone tells "
+        "something of the label.",
+        **shown,
+    )
+
+
 def intensity_shares(intensity: pd.DataFrame) -> pd.DataFrame:
     """Return `Summary.intensity` with ``split`` and ``class`` in words."""
     rows = intensity.assign(
@@ -532,7 +565,7 @@ def _by_kind(rows: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     wide = wide[[kind for kind in KINDS.values() if kind in wide]].astype(int)
     films = wide.sum(axis=1)
     sick = films - wide["Normal"] if "Normal" in wide else films
-    shares = [f"{each:.1%}" for each in sick / films]
+    shares = [f"{100 * each:.1f} %" for each in sick / films]
     wide["All films"] = films
     wide["Share of pneumonia"] = shares
     return wide.reset_index()

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_films_or_patients_are_drawn_with_a_table_and_a_file(shipped):
     assert app.get("vega_lite_chart")[0].proto.spec != films
     assert {button.key for button in app.download_button} == {"dataset.counts_csv", "dataset.films_per_patient_csv"}
     assert list(table(app, "kind")) == ["split", "kind", "films", "patients", "share"]
+
+
+def test_films_are_drawn_by_width_and_height_unless_all_have_one_size(shipped):
+    assert "All films are 200 × 160 pixels." in text(run())
+    figures = summary.load(shipped)
+    widths = range(len(figures.frames))
+    summary.write(dataclasses.replace(figures, frames=figures.frames.assign(width=widths)), shipped)
+
+    assert list(table(run("frames"), "width")) == ["class", "width", "height"]
 
 
 def test_identical_films_are_counted_and_listed_where_they_are_at_hand(shipped, toy_data, monkeypatch):

@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pages.parts.charts.style import CLASSES, DASHES, FIT, KINDS, colour, dash, tips
+from pages.parts.charts.style import CLASSES, DASHES, FIT, KINDS, SHAPES, colour, dash, tips
 
 
 def class_bars(counts: pd.DataFrame, splits: list[str], quantity: str = "films") -> alt.Chart:
@@ -37,6 +37,33 @@ def class_bars(counts: pd.DataFrame, splits: list[str], quantity: str = "films")
         .add_params(chosen)
         .transform_calculate(place=f"indexof({list(KINDS)}, datum.kind)")
         .properties(autosize=FIT, height=alt.Step(48), title=f"{quantity.capitalize()} by split and kind")
+    )
+
+
+def frame_scatter(points: pd.DataFrame) -> alt.Chart:
+    """Draw films by width and height; a click on the legend shows one class alone.
+
+    Args:
+        points: ``class, width, height``, a film a row.
+    """
+    chosen = alt.selection_point(fields=["class"], bind="legend")
+    sides = [
+        alt_side(f"{side}:Q", title=f"{side.capitalize()} (pixels)", axis=alt.Axis(tickCount=5, format=",d"))
+        for side, alt_side in (("width", alt.X), ("height", alt.Y))
+    ]
+    shapes = alt.Scale(domain=list(CLASSES), range=SHAPES[:2])
+    return (
+        alt.Chart(points)
+        .mark_point(filled=True, size=22)
+        .encode(
+            *sides,
+            color=colour("class", CLASSES, "circle", points),
+            shape=alt.Shape("class:N", scale=shapes, legend=None),
+            opacity=alt.when(chosen).then(alt.value(0.5)).otherwise(alt.value(0.04)),
+            tooltip=tips(("class:N", "Class"), ("width:Q", "Width", ","), ("height:Q", "Height", ",")),
+        )
+        .add_params(chosen)
+        .properties(autosize=FIT, height=300, title="Width and height of the films")
     )
 
 

@@ -28,6 +28,7 @@ def every_chart(summary):
         style.training_plot(history, "Loss", 2),
         style.training_plot(history, "Loss"),
         dataset.class_bars(data_summary.class_counts(summary.counts), splits),
+        dataset.frame_scatter(data_summary.frame_points(summary.frames)),
         dataset.films_per_patient_bars(data_summary.films_per_patient(summary.films_per_patient)),
         dataset.size_histogram(data_summary.size_shares(summary.sizes, "width"), "Width (pixels)"),
         dataset.intensity_lines(data_summary.intensity_shares(summary.intensity), splits),

@@ -12,9 +12,11 @@ from pneumo.datasets.samples import FOLDER
 from pneumo.datasets.summary import (
     ABOVE,
     BELOW,
+    FRAMES,
     INDEX,
     TABLES,
     _development,
+    _frames,
     class_difference,
     difference_text,
     full_contrast,
@@ -287,6 +289,7 @@ def test_the_shipped_summary_has_the_official_counts():
         **{("test", "NORMAL"): 234, ("test", "PNEUMONIA"): 390},
     }
     assert shipped.identical_groups == 30
+    assert shipped.frames["label"].value_counts().to_dict() == {"NORMAL": FRAMES, "PNEUMONIA": FRAMES}
     assert shipped.development["films"].sum() == 1341 + 3875 + 16
     assert shipped.sizes.groupby("quantity")["films"].sum().to_list() == [5851] * 3
     assert shipped.intensity.groupby(["split", "label"])["share"].sum().to_list() == pytest.approx([1] * 6, abs=1e-4)
@@ -341,7 +344,7 @@ def test_readable_counts_have_a_row_a_split():
         "Bacterial pneumonia": [2530, 242],
         "Viral pneumonia": [1345, 148],
         "All films": [5216, 624],
-        "Share of pneumonia": ["74.3%", "62.5%"],
+        "Share of pneumonia": ["74.3 %", "62.5 %"],
     }
 
 
@@ -359,7 +362,7 @@ def test_development_is_told_by_part():
 
     assert list(table["Part"]) == ["Training", "Held out for validation"]
     assert list(table["All films"]) == [5216, 40]
-    assert table["Share of pneumonia"][1] == "75.0%"
+    assert table["Share of pneumonia"][1] == "75.0 %"
 
 
 def test_patients_with_many_films_are_one_row():
@@ -412,6 +415,25 @@ def test_the_leak_is_told_with_the_medians():
 
 def test_one_class_has_no_leak():
     assert "median" not in summary.size_leak(quartiles(["NORMAL"]), "files")
+    assert summary.frame_text(quartiles(["NORMAL"])) == ""
+
+
+def test_the_frame_is_told_to_give_the_label_away_only_where_it_does():
+    alike = quartiles().assign(median=1.3)
+
+    assert "1.23 of normal films and 1.49 of films with pneumonia: the frame" in summary.frame_text(quartiles())
+    assert summary.frame_text(alike) == "Median width : height is 1.30 in both classes."
+
+
+def test_few_films_are_drawn_by_their_size_and_many_are_drawn_from():
+    sizes = pd.DataFrame({"label": ["NORMAL"] * 900 + ["PNEUMONIA"] * 3, "width": range(903), "height": 7})
+
+    frames = _frames(sizes)
+
+    assert frames["label"].value_counts().to_dict() == {"NORMAL": FRAMES, "PNEUMONIA": 3}
+    assert frames["width"].is_unique
+    assert frames["width"].is_monotonic_increasing
+    assert frames.equals(_frames(sizes))
 
 
 def test_examples_show_that_numbers_are_reused_between_causes():
