@@ -1,7 +1,7 @@
 """DICOM films: the header, the stored samples, and the grey values that a viewer would show (DICOM PS3.3 and PS3.5).
 
-Only `KEPT_ELEMENTS` are parsed, and what `pneumo.reports.dicom` asks for beside them. The patient's name and number are
-not among them, so they reach no message or log; the two dates that an age is computed from are read and forgotten.
+Of a film only `KEPT_ELEMENTS` are parsed. The patient's name and number are not among them, so they reach no message or
+log; the two dates that an age is computed from are read and forgotten. Those who must know more ask `elements`.
 """
 
 import io
@@ -188,29 +188,42 @@ def size(dataset: Dataset, name: str) -> tuple[int, int]:
     return width, height
 
 
-def parse(data: bytes, name: str, more: Iterable[str] = ()) -> Dataset:
+def elements(data: bytes, name: str, keywords: Iterable[str]) -> Dataset:
+    """Parse some elements of a DICOM file, whatever picture it holds.
+
+    Args:
+        data: the bytes of the file.
+        name: the file's name, for messages.
+        keywords: of the elements.
+
+    Returns:
+        Those of the elements that the file has.
+
+    Raises:
+        ImageError: if the file is compressed, and is cut off or would unpack to more than `MAX_INFLATED` bytes.
+        Exception: any that pydicom raises, if the header is damaged; it may quote the header.
+    """
+    tags = [int(Tag(keyword)) for keyword in keywords]
+    stream = _BoundedStream(_unpacked(data, name)[0])
+    return read_partial(stream, stop_when=lambda tag, vr, length: tag in _PICTURES, force=True, specific_tags=tags)
+
+
+def parse(data: bytes, name: str) -> Dataset:
     """Parse the header of a film and leave its pixels encoded.
 
     Args:
         data: the bytes of a file that may be DICOM.
         name: the file's name, for messages.
-        more: keywords of elements that are wanted beside `KEPT_ELEMENTS`.
 
     Returns:
-        Those of the elements that the file has, with a transfer syntax in ``file_meta``.
+        Those of `KEPT_ELEMENTS` that the file has, with a transfer syntax in ``file_meta``.
 
     Raises:
         UnreadableImageError: if the file is cut off or is not DICOM after all.
         UnsupportedImageError: if it holds no picture, several frames, or samples of a kind no film has.
         ImageSizeError: if it is compressed and would unpack to more than `MAX_INFLATED` bytes.
     """
-    deflated_from = _deflated_from(data)
-    if deflated_from is not None:
-        data = _inflate(data[deflated_from:], name)
-        if _deflated_from(data) is not None:
-            raise UnreadableImageError(
-                "{name} is a DICOM file compressed twice. Export it again uncompressed.", name=name
-            )
+    data, was_deflated = _unpacked(data, name)
     stream = _BoundedStream(data)
     last_end = 0
     picture: _PictureElement | None = None
@@ -224,8 +237,7 @@ def parse(data: bytes, name: str, more: Iterable[str] = ()) -> Dataset:
         last_end = max(last_end, len(data) if length == _UNDEFINED_LENGTH else start + length)
         return last_end > len(data)
 
-    tags = [*_TAGS, *(int(Tag(keyword)) for keyword in more)]
-    dataset = read_partial(stream, stop_when=ends_header, force=True, specific_tags=tags)
+    dataset = read_partial(stream, stop_when=ends_header, force=True, specific_tags=_TAGS)
     is_bare = "SOPClassUID" not in dataset and "Rows" not in dataset
     if is_bare and picture is None and data[128:132] != b"DICM":
         raise UnreadableImageError(
@@ -240,7 +252,7 @@ def parse(data: bytes, name: str, more: Iterable[str] = ()) -> Dataset:
     if last_end > len(data) or (picture is None and last_end < len(data)):
         raise _cut_off(name)
     meta = getattr(dataset, "file_meta", None) or FileMetaDataset()
-    if deflated_from is not None or "TransferSyntaxUID" not in meta:
+    if was_deflated or "TransferSyntaxUID" not in meta:
         is_implicit, is_little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
         meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
@@ -315,6 +327,17 @@ class _BoundedStream(io.BytesIO):
         if self.reads > MAX_READS:
             raise ValueError(f"the header takes more than {MAX_READS} reads")
         return super().read(size)
+
+
+def _unpacked(data: bytes, name: str) -> tuple[bytes, bool]:
+    """Return a file with its dataset uncompressed, and whether it was compressed as a whole."""
+    deflated_from = _deflated_from(data)
+    if deflated_from is None:
+        return data, False
+    inflated = _inflate(data[deflated_from:], name)
+    if _deflated_from(inflated) is not None:
+        raise UnreadableImageError("{name} is a DICOM file compressed twice. Export it again uncompressed.", name=name)
+    return inflated, True
 
 
 def _deflated_from(data: bytes) -> int | None:

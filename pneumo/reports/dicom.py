@@ -4,13 +4,15 @@ This is the one place where pneumo reads a patient's name. It goes from one file
 files the new object in the same study, and into no message, log, picture or page.
 
 The picture is a Secondary Capture (DICOM PS3.3 A.8), the report a Comprehensive SR that follows TID 1500 (PS3.16).
-Concepts that neither DICOM nor SNOMED CT has a code for stand in the private coding scheme `SCHEME`.
+Concepts that neither DICOM nor SNOMED CT has a code for stand in the private coding scheme `SCHEME`. A film's objects
+made anew by the same model are the same instances (`instance_uid`), so an archive never holds them twice.
 """
 
+import dataclasses
 import hashlib
 import io
-from collections.abc import Sequence
-from pathlib import Path
+import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,20 +22,18 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sr.coding import Code
 from pydicom.tag import Tag
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import UID
 
 from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageError, UnreadableImageError, UnsupportedImageError
 from pneumo.evaluation.calibration import as_percent
 from pneumo.inference.conclusion import limits
-from pneumo.inference.findings import Finding
+from pneumo.inference.reading import Models, Reading
 from pneumo.labels import ANSWER_WORDS
-from pneumo.radiograph import Radiograph, dicom, silent_decoders
+from pneumo.radiograph import dicom, silent_decoders
 
 if TYPE_CHECKING:
     from highdicom import sr
-
-    from pneumo.inference.classifier import Assessment
 
 
 # The file says everything in its own character set; new objects say it in UTF-8.
@@ -57,69 +57,89 @@ _OPTIONAL = {
     "LossyImageCompression": "CS",
 }
 _IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+_PICTURE = ("Modality", "Rows", "Columns")
 _SEXES = ("M", "F", "O")
 
 
-def read(source: bytes | Path, film: Radiograph) -> Dataset:
-    """Read who and which study a film belongs to.
-
-    Args:
-        source: the bytes or the path of the DICOM file that the film was read from.
-        film: the film.
+def read(reading: Reading) -> Dataset:
+    """Read who and which study the film of a reading belongs to.
 
     Returns:
-        The identifiers, the elements that a new object in the same study must or may have (empty where the file has
-        none or a value that the standard forbids), ``Modality``, ``Rows`` and ``Columns``; all in `CHARACTER_SET`.
+        What `identity` returns.
 
     Raises:
         UnreadableImageError: if the file is no longer there, or is another than the film was read from.
         UnsupportedImageError: if it is no DICOM file, or does not say which study and patient it belongs to.
     """
-    if film.format != "DICOM":
+    film, name = reading.radiograph, reading.name
+    if film and film.format != "DICOM":
         raise UnsupportedImageError(
             f"{film.name} is no DICOM file, so no DICOM report can refer to it. Keep the PDF and the JSON."
         )
-    data = _bytes_of(source, film)
-    if hashlib.sha256(data).hexdigest() != film.sha256:
+    data = _bytes_of(reading)
+    if film and hashlib.sha256(data).hexdigest() != film.sha256:
         raise UnreadableImageError(f"{film.name} has changed since it was assessed. Assess it again.")
+    return identity(data, film.name if film else name)
+
+
+def identity(data: bytes, name: str) -> Dataset:
+    """Read who and which study a film belongs to, whether its picture can be read or not.
+
+    Args:
+        data: the bytes of a DICOM file.
+        name: the file's name, for messages.
+
+    Returns:
+        The identifiers, the elements that a new object in the same study must or may have (empty where the file has
+        none or a value that the standard forbids), ``Modality``, and ``Rows`` and ``Columns`` where the file tells
+        them; all in `CHARACTER_SET`.
+
+    Raises:
+        UnreadableImageError: if the header is damaged.
+        UnsupportedImageError: if it does not say which study and patient it belongs to.
+    """
     with silent_decoders:
-        return _identity(data, film)
+        try:
+            dataset = dicom.elements(
+                data, name, ("SpecificCharacterSet", *_DEMANDED, *_OPTIONAL, *_IDENTIFIERS, *_PICTURE)
+            )
+        except ImageError:
+            raise
+        except Exception as error:
+            # pydicom raises whatever a damaged header leads to, and its messages may quote the header.
+            raise UnreadableImageError(f"The header of {name} is damaged. Export the film again.") from error
+        return _legal(dataset, name)
 
 
-def _identity(data: bytes, film: Radiograph) -> Dataset:
-    try:
-        dataset = dicom.parse(data, film.name, (*_DEMANDED, *_OPTIONAL, *_IDENTIFIERS))
-    except ImageError:
-        raise
-    except Exception as error:
-        # pydicom raises whatever a damaged header leads to, and its messages may quote the header.
-        raise UnreadableImageError(f"The header of {film.name} is damaged. Export the film again.") from error
-    identity = Dataset()
-    identity.SpecificCharacterSet = CHARACTER_SET
+def _legal(dataset: Dataset, name: str) -> Dataset:
+    legal = Dataset()
+    legal.SpecificCharacterSet = CHARACTER_SET
     for keyword in _IDENTIFIERS:
-        setattr(identity, keyword, _identifier(dataset, keyword, film.name))
+        setattr(legal, keyword, _identifier(dataset, keyword, name))
     for keyword, vr in (_DEMANDED | _OPTIONAL).items():
         value = _legal_value(dataset, keyword, vr)
         if value is None and keyword == "PatientID":
-            raise _cannot_join(film.name)
+            raise _cannot_join(name)
         if value or keyword in _DEMANDED:
-            setattr(identity, keyword, value or "")
-    if identity.PatientSex not in _SEXES:
-        identity.PatientSex = ""
-    identity.Modality = film.modality or ""
-    identity.Rows, identity.Columns = int(dataset.Rows), int(dataset.Columns)
-    return identity
+            setattr(legal, keyword, value or "")
+    if legal.PatientSex not in _SEXES:
+        legal.PatientSex = ""
+    legal.Modality = _legal_value(dataset, "Modality", "CS") or ""
+    for keyword in ("Rows", "Columns"):
+        value = _legal_value(dataset, keyword, "IS")
+        if value and int(value) > 0:
+            setattr(legal, keyword, int(value))
+    return legal
 
 
-def _bytes_of(source: bytes | Path, film: Radiograph) -> bytes:
-    if isinstance(source, bytes):
-        return source
+def _bytes_of(reading: Reading) -> bytes:
+    if isinstance(reading.source, bytes):
+        return reading.source
     try:
-        return source.read_bytes()
+        return reading.source.read_bytes()
     except OSError as error:
-        raise UnreadableImageError(
-            f"{film.name} can no longer be read. Check its path, and assess it again."
-        ) from error
+        name = reading.radiograph.name if reading.radiograph else reading.source.name
+        raise UnreadableImageError(f"{name} can no longer be read. Check its path, and assess it again.") from error
 
 
 def _identifier(dataset: Dataset, keyword: str, name: str) -> UID:
@@ -154,7 +174,7 @@ def take_over(instance: Dataset, identity: Dataset) -> None:
 
     Args:
         instance: the new object; changed.
-        identity: as `read` returns it.
+        identity: of the film, as `read` returns it.
     """
     instance.SpecificCharacterSet = CHARACTER_SET
     for keyword in (*_DEMANDED, "IssuerOfPatientID", "StudyDescription", "StudyInstanceUID"):
@@ -170,17 +190,42 @@ ANSWERS = {
     "uncertain": Code("82334004", "SCT", "Indeterminate"),
     "unlikely": Code("UNLIKELY", SCHEME, ANSWER_WORDS["unlikely"]),
 }
+NOT_ASSESSED = Code("NOT_ASSESSED", SCHEME, "Not assessed")
 # High, so that the film's own series stay the first of the study.
 PICTURE_SERIES, REPORT_SERIES = 9101, 9102
 
 
-def secondary_capture(source: bytes | Path, overlay: np.ndarray, assessment: "Assessment") -> bytes:
+def instance_uid(film: str, models: Models, kind: str) -> UID:
+    """Return the UID of an object about a film: the same for the same film, models, site, version of pneumo and kind.
+
+    Args:
+        film: the film's SOP instance UID.
+        models: that read it.
+        kind: of object, such as ``report``, with all that a user chose of it.
+    """
+    site = models.classifier.site
+    made_of = [film, dataclasses.asdict(models.card), site.as_json() if site else None, __version__, kind]
+    # A name-based UUID (RFC 9562, 5.5) as a UID (DICOM PS3.5 B.2).
+    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(made_of, sort_keys=True)).int}")
+
+
+def report_uid(film: str, models: Models) -> UID:
+    """Return the SOP instance UID of the report that `structured_report` makes of a film as it came."""
+    return instance_uid(film, models, _kind("report"))
+
+
+def _kind(what: str, reading: Reading | None = None) -> str:
+    forced, correction = (reading.forced, reading.correction) if reading else (False, None)
+    return f"{what}, forced: {forced}, correction: {correction!r}"
+
+
+def secondary_capture(reading: Reading, overlay: np.ndarray, chosen: str = "") -> bytes:
     """Return a film with its heat map as a DICOM file in the film's study.
 
     Args:
-        source: the bytes or the path of the DICOM file that was assessed.
+        reading: of a DICOM film that was assessed.
         overlay: (height, width, 3) uint8, RGB, as `overlay_png.captioned` makes it.
-        assessment: what a classifier said of the film.
+        chosen: what the user chose of the picture, such as the kind of heat map; part of its UID.
 
     Raises:
         UnreadableImageError: if the source is not the file that was assessed.
@@ -188,7 +233,7 @@ def secondary_capture(source: bytes | Path, overlay: np.ndarray, assessment: "As
     """
     from highdicom.sc import SCImage
 
-    identity = read(source, assessment.radiograph)
+    identity, card = read(reading), reading.models.card
     image = SCImage(
         np.ascontiguousarray(overlay),
         "RGB",
@@ -197,14 +242,12 @@ def secondary_capture(source: bytes | Path, overlay: np.ndarray, assessment: "As
         # Checked by highdicom, and emptied below: a film may have been turned since its header was written.
         patient_orientation=("L", "F"),
         study_instance_uid=identity.StudyInstanceUID,
-        **_new_instance(PICTURE_SERIES, "Heat map"),
+        **_new_instance(reading, identity, PICTURE_SERIES, _kind(f"picture {chosen}", reading), "Heat map"),
     )
     image.PatientOrientation = []
     image.BodyPartExamined = "CHEST"
     take_over(image, identity)
-    image.DerivationDescription = (
-        f"Heat map of {assessment.card.title} (SHA-256 {assessment.card.sha256}) over the film. {DISCLAIMER}"
-    )
+    image.DerivationDescription = f"Heat map of {card.title} (SHA-256 {card.sha256}) over the film. {DISCLAIMER}"
     image.SourceImageSequence = [_reference(identity)]
     for keyword in ("BurnedInAnnotation", "LossyImageCompression"):
         if identity.get(keyword):
@@ -212,13 +255,11 @@ def secondary_capture(source: bytes | Path, overlay: np.ndarray, assessment: "As
     return _as_bytes(image)
 
 
-def structured_report(source: bytes | Path, assessment: "Assessment", findings: Sequence[Finding] | None) -> bytes:
-    """Return an answer as a DICOM structured report in the film's study.
+def structured_report(reading: Reading) -> bytes:
+    """Return what became of a film as a DICOM structured report in the film's study: its answer, or why it has none.
 
     Args:
-        source: the bytes or the path of the DICOM file that was assessed.
-        assessment: what a classifier said of the film.
-        findings: what the gate found, refusals first; None where the film was not checked.
+        reading: of a DICOM film.
 
     Raises:
         UnreadableImageError: if the source is not the file that was assessed.
@@ -227,11 +268,11 @@ def structured_report(source: bytes | Path, assessment: "Assessment", findings: 
     from highdicom import coding_schemes, sr
     from pydicom.sr.codedict import codes
 
-    identity = read(source, assessment.radiograph)
+    identity = read(reading)
     report = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=_observer(assessment)),
+        observation_context=sr.ObservationContext(observer_device_context=_observer(reading)),
         procedure_reported=codes.SCT.PlainRadiography,
-        imaging_measurements=[_measurement_group(assessment, findings, identity)],
+        imaging_measurements=[_measurement_group(reading, identity)],
     )
     contents = report[0].ContentSequence
     contents.insert(len(contents) - 1, _image_library(identity))
@@ -243,19 +284,20 @@ def structured_report(source: bytes | Path, assessment: "Assessment", findings: 
         coding_schemes=[
             coding_schemes.CodingSchemeIdentificationItem(SCHEME, name="pneumo", responsible_organization="pneumo")
         ],
-        **_new_instance(REPORT_SERIES, "Answer"),
+        **_new_instance(reading, identity, REPORT_SERIES, _kind("report", reading), "Answer"),
     )
     take_over(document, identity)
     return _as_bytes(document)
 
 
-def _new_instance(series: int, what: str) -> dict[str, Any]:
+def _new_instance(reading: Reading, identity: Dataset, series: int, kind: str, what: str) -> dict[str, Any]:
     """Return the arguments that make an instance in a series of its own."""
+    film, models = identity.SOPInstanceUID, reading.models
     return {
-        "series_instance_uid": generate_uid(prefix=None),
+        "series_instance_uid": instance_uid(film, models, f"series of {kind}"),
         "series_number": series,
         "series_description": f"pneumo: {what}. Research, not for diagnosis",
-        "sop_instance_uid": generate_uid(prefix=None),
+        "sop_instance_uid": instance_uid(film, models, kind),
         "instance_number": 1,
         "manufacturer": "pneumo",
         "manufacturer_model_name": "pneumo",
@@ -288,11 +330,11 @@ def _reference(identity: Dataset) -> Dataset:
     return item
 
 
-def _observer(assessment: "Assessment") -> "sr.ObserverContext":
+def _observer(reading: Reading) -> "sr.ObserverContext":
     from highdicom import sr
     from pydicom.sr.codedict import codes
 
-    card = assessment.card
+    card = reading.models.card
     device = sr.DeviceObserverIdentifyingAttributes(
         # The same weights are the same device. Below 2.25 a UID holds 128 bits (DICOM PS3.5 B.2).
         uid=f"2.25.{int(card.sha256[:32], 16)}",
@@ -317,17 +359,20 @@ def _image_library(identity: Dataset) -> "sr.ContainerContentItem":
         referenced_sop_instance_uid=identity.SOPInstanceUID,
         relationship_type=within,
     )
-    film.ContentSequence = sr.ContentSequence(
-        [
-            *(
-                sr.CodeContentItem(codes.DCM.Modality, modality, about)
-                for modality in (getattr(codes.cid29, name) for name in codes.cid29.dir())
-                if modality.value == identity.Modality
-            ),
-            sr.NumContentItem(codes.DCM.PixelDataRows, identity.Rows, pixels, relationship_type=about),
-            sr.NumContentItem(codes.DCM.PixelDataColumns, identity.Columns, pixels, relationship_type=about),
-        ]
-    )
+    described = [
+        *(
+            sr.CodeContentItem(codes.DCM.Modality, modality, about)
+            for modality in (getattr(codes.cid29, name) for name in codes.cid29.dir())
+            if modality.value == identity.Modality
+        ),
+        *(
+            sr.NumContentItem(name, identity[keyword].value, pixels, relationship_type=about)
+            for keyword, name in (("Rows", codes.DCM.PixelDataRows), ("Columns", codes.DCM.PixelDataColumns))
+            if keyword in identity
+        ),
+    ]
+    if described:
+        film.ContentSequence = sr.ContentSequence(described)
     group = sr.ContainerContentItem(name=codes.DCM.ImageLibraryGroup, relationship_type=within)
     group.ContentSequence = sr.ContentSequence([film])
     library = sr.ContainerContentItem(name=codes.DCM.ImageLibrary, relationship_type=within, template_id="1600")
@@ -335,13 +380,12 @@ def _image_library(identity: Dataset) -> "sr.ContainerContentItem":
     return library
 
 
-def _measurement_group(
-    assessment: "Assessment", findings: Sequence[Finding] | None, identity: Dataset
-) -> "sr.MeasurementsAndQualitativeEvaluations":
+def _measurement_group(reading: Reading, identity: Dataset) -> "sr.MeasurementsAndQualitativeEvaluations":
     from highdicom import sr
     from pydicom.sr.codedict import codes
 
-    card, thresholds = assessment.card, assessment.card.as_thresholds()
+    card, assessment = reading.models.card, reading.assessment
+    thresholds = card.as_thresholds()
     algorithm = sr.AlgorithmIdentification(
         name=f"pneumo {card.name}",
         version=__version__,
@@ -351,35 +395,52 @@ def _measurement_group(
             f"unlikely below: {as_percent(thresholds.low)}",
         ],
     )
+    tracked = instance_uid(identity.SOPInstanceUID, reading.models, _kind("tracking", reading))
+    measured = []
+    if assessment:
+        measured = [sr.Measurement(PROBABILITY, round(100 * assessment.probability, 4), codes.UCUM.Percent)]
+    answer = ANSWERS[assessment.answer] if assessment else NOT_ASSESSED
     group = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(generate_uid(prefix=None), "pneumo: pneumonia on the film"),
+        tracking_identifier=sr.TrackingIdentifier(tracked, "pneumo: pneumonia on the film"),
         algorithm_id=algorithm,
         finding_sites=[sr.FindingSite(codes.SCT.Lung)],
-        measurements=[sr.Measurement(PROBABILITY, round(100 * assessment.probability, 4), codes.UCUM.Percent)],
-        qualitative_evaluations=[sr.QualitativeEvaluation(PNEUMONIA, ANSWERS[assessment.answer])],
+        measurements=measured,
+        qualitative_evaluations=[sr.QualitativeEvaluation(PNEUMONIA, answer)],
         source_images=[sr.SourceImageForMeasurementGroup(identity.SOPClassUID, identity.SOPInstanceUID)],
     )
     group[0].ContentSequence.extend(
-        sr.TextContentItem(codes.DCM.Comment, text, sr.RelationshipTypeValues.CONTAINS)
-        for text in _comments(assessment, findings)
+        sr.TextContentItem(codes.DCM.Comment, text, sr.RelationshipTypeValues.CONTAINS) for text in _comments(reading)
     )
     return group
 
 
-def _comments(assessment: "Assessment", findings: Sequence[Finding] | None) -> list[str]:
+def _comments(reading: Reading) -> list[str]:
     """Return what a reader must know beside the answer, the disclaimer first."""
-    words = {"refuse": "Assessed in spite of a refusal", "warn": "Warning"}
-    told = [f"{words[finding.severity]}: {finding.message}" for finding in findings or ()]
-    unchecked = ["Whether this is a frontal chest film was not checked."] if findings is None else []
-    prevalence = assessment.card.calibration["prevalence"]
     return [
         f"For research, not for diagnosis. {DISCLAIMER}",
+        *(_of_answer if reading.assessment else _of_none)(reading),
+    ]
+
+
+def _of_answer(reading: Reading) -> list[str]:
+    assert reading.assessment is not None
+    words = {"refuse": "Assessed in spite of a refusal", "warn": "Warning"}
+    told = [f"{words[finding.severity]}: {finding.message}" for finding in reading.findings or ()]
+    unchecked = ["Whether this is a frontal chest film was not checked."] if reading.findings is None else []
+    prevalence = reading.assessment.card.calibration["prevalence"]
+    return [
         *unchecked,
         *told,
-        *assessment.reasons,
+        *reading.assessment.reasons,
         f"The probability holds where {prevalence:.0%} of the films show pneumonia; with fewer it is lower.",
-        limits(assessment.card),
+        limits(reading.assessment.card),
     ]
+
+
+def _of_none(reading: Reading) -> list[str]:
+    words = {"refuse": "Refused", "warn": "Warning"}
+    told = [f"{words[finding.severity]}: {finding.message}" for finding in reading.findings or ()]
+    return told or [f"Not readable: {reason}" for reason in reading.reasons]
 
 
 def _as_bytes(instance: Dataset) -> bytes:

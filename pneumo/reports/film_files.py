@@ -48,7 +48,7 @@ def files(
     """Make files of a film: PDF and JSON, for an answer the overlay, and what joins the study of a DICOM film.
 
     Args:
-        reading: of a film that was read.
+        reading: of a film; one that could not be read has JSON and a structured report alone.
         heat: its heat map, in the film's size or smaller; None where there is none.
         kinds: which of `ENDINGS` to make; those that the film cannot have are left out.
         made: the date and time that the PDF bears.
@@ -58,7 +58,7 @@ def files(
             The DICOM report keeps the model's own, as other programs compare it.
 
     Raises:
-        ValueError: if the film could not be read.
+        ValueError: if the film could not be read and a PDF is asked for.
     """
     contents: dict[str, bytes] = {}
     of_film, drawn = record(reading, prevalence), None
@@ -70,9 +70,11 @@ def files(
         contents[JSON] = f"{to_json(of_film, indent=2)}\n".encode(errors="backslashreplace")
     if drawn and PICTURE in kinds:
         contents[PICTURE] = overlay_png.overlay_png(drawn, of_film)
-    if reading.assessment is None or reading.assessment.radiograph.format != "DICOM":
+    if reading.radiograph and reading.radiograph.format != "DICOM":
         return FilmFiles(contents)
-    joined, problem = _dicom_objects(reading, of_film, drawn, kinds)
+    # A heat map can look in several ways, and pictures that differ are no one instance.
+    chosen = f"{heat.method}, prevalence {prevalence}" if heat else ""
+    joined, problem = _dicom_objects(reading, of_film, drawn, kinds, chosen)
     return FilmFiles(contents | joined, problem)
 
 
@@ -111,25 +113,23 @@ def overlay_of(reading: Reading, heat: HeatMap | None, prevalence: float | None 
 
 
 def _dicom_objects(
-    reading: Reading, of_film: Record, drawn: Overlay | None, kinds: Collection[str]
+    reading: Reading, of_film: Record, drawn: Overlay | None, kinds: Collection[str], chosen: str
 ) -> tuple[dict[str, bytes], str]:
     # highdicom takes a second to import, and only those pay for it who ask for such an object.
     from pneumo.reports import dicom
 
-    assert reading.assessment is not None
-    source, assessment = reading.source, reading.assessment
     joined = {}
     try:
         if drawn and DICOM_PICTURE in kinds:
             picture = overlay_png.captioned(drawn, of_film)
-            joined[DICOM_PICTURE] = dicom.secondary_capture(source, picture, assessment)
+            joined[DICOM_PICTURE] = dicom.secondary_capture(reading, picture, chosen)
         if DICOM_REPORT in kinds:
-            joined[DICOM_REPORT] = dicom.structured_report(source, assessment, reading.findings)
+            joined[DICOM_REPORT] = dicom.structured_report(reading)
     except ImageError as error:
         return {}, str(error)
     except Exception as error:
         # highdicom refuses odd headers in many ways, and what it says may quote them: the log names the place alone.
-        kind, name = type(error).__name__, assessment.radiograph.name
+        kind, name = type(error).__name__, reading.radiograph.name if reading.radiograph else reading.name
         logging.getLogger(__name__).warning("no DICOM object could be made: %s", kind)
         told = say("{name} has a header that no DICOM report can join ({kind}). Keep the PDF.", name=name, kind=kind)
         return {}, told

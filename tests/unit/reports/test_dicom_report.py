@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import logging
 import shutil
@@ -10,10 +11,11 @@ import pytest
 from highdicom.sr import ComprehensiveSR
 from pydicom.sr.codedict import codes
 from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
-from toy import reported
+from toy import reported, sites
 
 from pneumo import DISCLAIMER, __version__, radiograph
-from pneumo.inference.findings import refuse, warn
+from pneumo.errors import UnreadableImageError
+from pneumo.inference.findings import Correction, refuse, warn
 from pneumo.reports import dicom
 
 SCHEME = dicom.SCHEME
@@ -33,13 +35,29 @@ def overlay():
     return np.random.default_rng(1).integers(0, 256, (250, 300, 3), np.uint8)
 
 
-def picture_of(source, film):
-    data = dicom.secondary_capture(source, overlay(), reported.answered(film))
+def reading_of(source, film, findings=(), **answer):
+    return reported.reading_of(assessment=reported.answered(film, **answer), findings=findings, source=source)
+
+
+def refused(source, film, *findings):
+    return reported.reading_of(film, findings=findings or (refuse("lateral", "It is a side view."),), source=source)
+
+
+def unreadable(source):
+    return reported.reading_of(source=source, name="x.dcm", error=UnreadableImageError("x.dcm is cut off."))
+
+
+def picture_of(source, film, chosen="", **answer):
+    data = dicom.secondary_capture(reading_of(source, film, **answer), overlay(), chosen)
     return data, pydicom.dcmread(io.BytesIO(data))
 
 
 def report_of(source, film, findings=(), **answer):
-    data = dicom.structured_report(source, reported.answered(film, **answer), findings)
+    return document_of(reading_of(source, film, findings, **answer))
+
+
+def document_of(reading):
+    data = dicom.structured_report(reading)
     return data, ComprehensiveSR.from_dataset(pydicom.dcmread(io.BytesIO(data)))
 
 
@@ -170,6 +188,71 @@ def test_a_film_that_was_not_checked_is_told_as_one(source, film):
     assert not any("checked" in text for text in comments(checked))
 
 
+def test_a_refused_film_gets_a_report_of_the_reasons_and_no_probability(source, film):
+    findings = refuse("lateral", "It is a side view."), warn("adult", "She is ≥ 18 years old.")
+
+    _, document = document_of(refused(source, film, *findings))
+
+    assert_joins(document, source)
+    group = group_of(document)
+    [evaluation] = group.get_qualitative_evaluations()
+    assert group.get_measurements() == []
+    assert (evaluation.name, evaluation.value) == (dicom.PNEUMONIA, dicom.NOT_ASSESSED)
+    assert comments(document) == [
+        f"For research, not for diagnosis. {DISCLAIMER}",
+        "Refused: It is a side view.",
+        "Warning: She is ≥ 18 years old.",
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"NumberOfFrames": 2}, {"Rows": None}, {"PixelData": None}])
+def test_a_film_that_cannot_be_read_gets_a_report_of_the_reason(changes):
+    source = reported.dicom_film(**changes)
+
+    _, document = document_of(unreadable(source))
+
+    assert_joins(document, source)
+    assert comments(document)[1:] == ["Not readable: x.dcm is cut off."]
+    assert group_of(document).get_measurements() == []
+
+
+def uids_of(instance):
+    return instance.SOPInstanceUID, instance.SeriesInstanceUID
+
+
+def test_objects_that_are_made_anew_are_the_same_instances(source, film):
+    first, second = report_of(source, film)[1], report_of(source, film)[1]
+
+    assert uids_of(first) == uids_of(second)
+    assert group_of(first).tracking_uid == group_of(second).tracking_uid
+    assert uids_of(picture_of(source, film)[1]) == uids_of(picture_of(source, film)[1])
+    assert len({*uids_of(first), *uids_of(picture_of(source, film)[1]), group_of(first).tracking_uid}) == 5
+    assert all(highdicom.UID(uid).is_valid for uid in uids_of(first))
+    assert first.SOPInstanceUID == dicom.report_uid(film_uid(source), reading_of(source, film).models)
+
+
+def film_uid(source):
+    return pydicom.dcmread(io.BytesIO(source)).SOPInstanceUID
+
+
+def test_another_film_model_site_or_choice_makes_other_instances(source, film):
+    other = reported.dicom_film(SOPInstanceUID="2.25.1")
+    reading = reading_of(source, film)
+    calibrated = reported.answered(film)
+    calibrated = dataclasses.replace(calibrated, site=sites.site(calibrated.card))
+    documents = [
+        report_of(source, film),
+        report_of(other, reported.read_dicom(other)),
+        report_of(source, film, sha256="1" * 64),
+        document_of(reported.reading_of(assessment=calibrated, source=source)),
+        document_of(dataclasses.replace(reading, forced=True)),
+        document_of(dataclasses.replace(reading, correction=Correction(2))),
+    ]
+    pictures = [picture_of(source, film, chosen) for chosen in ("gradcam", "opacity")]
+
+    assert len({made.SOPInstanceUID for _, made in (*documents, *pictures)}) == 8
+
+
 def test_the_same_weights_are_the_same_observer(source, film):
     uids = [
         report_of(source, film)[1].content.get_observer_contexts()[0].observer_identifying_attributes.uid
@@ -191,12 +274,29 @@ def test_nothing_of_the_patient_reaches_the_log(film, caplog, capfd):
     assert "SECRET" not in "".join(capfd.readouterr())
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed (Debian: dicom3tools)")
+HAS_VALIDATOR = pytest.mark.skipif(
+    shutil.which("dciodvfy") is None, reason="dciodvfy is not installed (Debian: dicom3tools)"
+)
+
+
+@HAS_VALIDATOR
 @pytest.mark.parametrize("changes", [{}, dict.fromkeys(reported.PATIENT)], ids=["full", "anonymous"])
 @pytest.mark.parametrize("make", [report_of, picture_of])
 def test_a_validator_finds_no_error(make, changes, tmp_path):
     source = reported.dicom_film(**changes)
     data, _ = make(source, reported.read_dicom(source))
+    assert_valid(data, tmp_path)
+
+
+@HAS_VALIDATOR
+def test_a_validator_finds_no_error_in_reports_without_an_answer(source, film, tmp_path):
+    headless = reported.dicom_film(Rows=None, Columns=None, Modality=None)
+
+    for reading in (refused(source, film), unreadable(headless)):
+        assert_valid(document_of(reading)[0], tmp_path)
+
+
+def assert_valid(data, tmp_path):
     (tmp_path / "new.dcm").write_bytes(data)
 
     run = subprocess.run(["dciodvfy", tmp_path / "new.dcm"], capture_output=True, text=True, check=False)

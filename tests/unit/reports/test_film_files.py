@@ -48,13 +48,13 @@ def test_without_a_heat_map_there_is_no_picture_of_one():
     assert set(files_of(reported.read_dicom(SOURCE), SOURCE, with_heat=False).contents) == {".pdf", ".json", "-sr.dcm"}
 
 
-def test_a_refused_film_gives_pdf_and_json():
+def test_a_refused_film_gives_pdf_json_and_a_report_for_its_study():
     film = reported.read_dicom(SOURCE)
     refused = reported.reading_of(film, findings=[refuse("lateral", "This looks like a side view.")], source=SOURCE)
 
     made = files(refused, None, made=MADE)
 
-    assert set(made.contents) == {".pdf", ".json"}
+    assert set(made.contents) == {".pdf", ".json", "-sr.dcm"}
     assert made.problem == ""
 
 
@@ -96,6 +96,12 @@ def test_a_name_that_is_no_text_is_written_all_the_same():
     assert b"r\\udcf6ntgen.png" in made.contents[".json"]
 
 
-def test_an_unreadable_film_has_nothing_to_keep():
+def test_an_unreadable_film_has_no_page_to_keep():
     with pytest.raises(ValueError, match="could not be read"):
         files(reported.reading_of(), None, made=MADE)
+
+
+def test_an_unreadable_dicom_film_gives_a_report_for_its_study():
+    made = files(reported.reading_of(source=SOURCE), None, (DICOM_REPORT,), made=MADE)
+
+    assert set(made.contents) == {"-sr.dcm"}
