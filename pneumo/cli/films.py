@@ -65,6 +65,15 @@ def predict(
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="Assess films without the check; works where its networks are missing.")
     ] = False,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=0.999,
+            help="The share of children with pneumonia where you work; answer and count are told for it.",
+            show_default="the model's own",
+        ),
+    ] = None,
     models: ModelsOption = None,
 ) -> None:
     """Assess films: a line for every input, those that are refused or cannot be read included."""
@@ -105,7 +114,7 @@ def predict(
                     heatmap_file = str(target)
                 if reports and reading.radiograph:
                     target = reports / own_stem(reports, path.stem, film_files.ENDINGS, taken)
-                    page, problem = write_report(reading, heat, target)
+                    page, problem = write_report(reading, heat, target, prevalence)
                     if page:
                         report_file = str(page)
                     if problem:
@@ -114,7 +123,7 @@ def predict(
             except MemoryError:
                 all_reported = False
                 complain(f"{path}: There is not memory enough for its pictures. Export the film in a smaller size.")
-            of_film = dataclasses.replace(record(reading), heatmap=heatmap_file, report=report_file)
+            of_film = dataclasses.replace(record(reading, prevalence), heatmap=heatmap_file, report=report_file)
             records.append(of_film)
             print(to_json(of_film) if as_json else output.record_line(of_film), flush=True)
             show("assessing", done, len(files))
@@ -139,7 +148,7 @@ def _readings(
         for correction in offered:
             yield number, path, read_film(path, str(path), models, correct=correction, force=force)
         if not offered:
-            yield number, path, reading if force else _with_hints(reading)
+            yield number, path, reading if force else reading.with_hint("Run again with --correct.")
 
 
 def _csv_file(path: Path) -> TextIO:
@@ -159,17 +168,6 @@ def _has_heat_maps(classifier: "Classifier", *, needed: bool) -> bool:
         say(f"The reports have no heat map. {error}")
         return False
     return True
-
-
-def _with_hints(reading: "Reading") -> "Reading":
-    """Say beside each finding that pneumo can correct how to ask for that."""
-    if reading.gate is None:
-        return reading
-    hinted = tuple(
-        dataclasses.replace(each, message=f"{each.message} Run again with --correct.") if each.corrections else each
-        for each in reading.gate.findings
-    )
-    return dataclasses.replace(reading, gate=dataclasses.replace(reading.gate, findings=hinted))
 
 
 def own_path(folder: Path, stem: str, taken: set[Path]) -> Path:
@@ -212,13 +210,16 @@ def write_heatmap(reading: "Reading", heat: "HeatMap", target: Path) -> None:
     target.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
 
 
-def write_report(reading: "Reading", heat: "HeatMap | None", target: Path) -> tuple[Path | None, str]:
+def write_report(
+    reading: "Reading", heat: "HeatMap | None", target: Path, prevalence: float | None = None
+) -> tuple[Path | None, str]:
     """Write all that there is to keep of one film.
 
     Args:
         reading: of a film that was read.
         heat: its heat map, if it has one.
         target: path of the files without their endings; its folder is made if there is none.
+        prevalence: share of the children who have pneumonia where the film was made, 0…1; the model's own where None.
 
     Returns:
         The path of the PDF, None where no report could be made; and what is missing and why, in a sentence, empty where
@@ -228,7 +229,7 @@ def write_report(reading: "Reading", heat: "HeatMap | None", target: Path) -> tu
     from pneumo.reports.film_files import PDF
 
     try:
-        made = files(reading, heat, made=datetime.now().astimezone())
+        made = files(reading, heat, made=datetime.now().astimezone(), prevalence=prevalence)
         target.parent.mkdir(parents=True, exist_ok=True)
         for ending, content in made.contents.items():
             target.with_name(f"{target.name}{ending}").write_bytes(content)

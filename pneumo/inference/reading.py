@@ -151,6 +151,15 @@ class Reading:
         found = tuple(finding.message for finding in self.findings or ())
         return found + (self.assessment.reasons if self.assessment else self.radiograph.notes)
 
+    def with_hint(self, hint: str) -> "Reading":
+        """Say beside each finding that pneumo can correct how to ask for that."""
+        if self.gate is None:
+            return self
+        hinted = tuple(
+            replace(each, message=f"{each.message} {hint}") if each.corrections else each for each in self.gate.findings
+        )
+        return replace(self, gate=replace(self.gate, findings=hinted))
+
     def __str__(self) -> str:
         """Say the answer and the probability of pneumonia, as in ``Pneumonia likely, 97.3 %``, or why there is none."""
         if self.assessment is None:

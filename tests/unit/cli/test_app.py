@@ -83,6 +83,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "latency",
         "foreign",
         "similar",
+        "serve-api",
         "models",
         "data",
         "data summary",
@@ -98,13 +99,14 @@ def test_every_command_explains_itself(command):
 
 
 def test_every_command_that_exists_is_among_the_explained():
-    named = {info.name or info.callback.__name__ for info in app.app.registered_commands}
+    named = {info.name or info.callback.__name__.replace("_", "-") for info in app.app.registered_commands}
 
     assert named == {"predict", "check", "lungs", "train", "evaluate", "search", "compare", "models"} | {
         "calibrate",
         "latency",
         "foreign",
         "similar",
+        "serve-api",
     }
     assert {info.name or info.callback.__name__ for info in data.app.registered_commands} == {
         "summary",
