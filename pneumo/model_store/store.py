@@ -194,7 +194,10 @@ def _remedy(path: Path) -> str:
     if path.is_relative_to(_PACKAGE):
         return "Install pneumo again, from where it came, with `pip install --force-reinstall`."
     if (path.parents[2] / ".git").exists():
-        command = shlex.join(["git", "-C", str(path.parent), "checkout", "--", path.name])
+        # With the option it also fetches a file that a clone without all models left out.
+        command = shlex.join(
+            ["git", "-C", str(path.parent), "checkout", "--ignore-skip-worktree-bits", "--", path.name]
+        )
         return f"Restore it with `{command}`, or train the model again."
     return "Restore it, or train the model again."
 

@@ -1,6 +1,7 @@
 """The file ``model.keras``: a whole Keras model, stored small, loaded without running any code that it may carry."""
 
 import hashlib
+import io
 import tempfile
 import zipfile
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 LARGEST = 8_000_000
 # Bits of the significand behind the leading one: of float16, and what a large model keeps.
 BITS, FEWER_BITS = 10, 7
+# Arrays of no more numbers are not worth deflating.
+SMALL = 1000
 
 
 def sha256(path: Path) -> str:
@@ -40,7 +43,7 @@ def load(path: Path) -> "keras.Model":
 
 
 def save(model: "keras.Model", path: Path) -> None:
-    """Write a model for shipping: kernels rounded to float16 precision, no optimiser, zip deflated.
+    """Write a model for shipping: kernels rounded to float16 precision, no optimiser, deflated.
 
     The file loads like any other ``.keras`` file, in float32. Vectors (biases, batch-norm statistics) keep
     their precision: they are small, and some lie outside float16's range. The kernels of a model whose file would be
@@ -68,8 +71,33 @@ def _write(model: "keras.Model", path: Path, bits: int) -> None:
             zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target,
         ):
             for item in source.infolist():
-                target.writestr(item.filename, source.read(item))
+                content = source.read(item)
+                target.writestr(item.filename, _shuffled(content) if item.filename.endswith(".h5") else content)
         deflated.replace(path)
+
+
+def _shuffled(content: bytes) -> bytes:
+    """Return a HDF5 file whose large arrays are deflated, bytes shuffled: a fifth smaller than deflate alone.
+
+    The first bytes of all numbers lie together then, and so do the last, which rounding left empty. Any HDF5 reader
+    undoes it.
+    """
+    import h5py
+
+    packed = io.BytesIO()
+    with h5py.File(io.BytesIO(content), "r") as source, h5py.File(packed, "w") as target:
+
+        def copy(name: str, item: "h5py.Group | h5py.Dataset") -> None:
+            if isinstance(item, h5py.Dataset):
+                filters = {"chunks": item.shape, "compression": "gzip", "shuffle": True} if item.size > SMALL else {}
+                copied = target.create_dataset(name, data=item[()], **filters)
+            else:
+                copied = target.require_group(name)
+            copied.attrs.update(item.attrs)
+
+        target.attrs.update(source.attrs)
+        source.visititems(copy)
+    return packed.getvalue()
 
 
 def _rounded(weights: np.ndarray, bits: int) -> np.ndarray:

@@ -56,10 +56,21 @@ def test_a_sound_model_is_loaded_with_its_card(folder, saved):
     np.testing.assert_array_equal(loaded.predict_on_batch(films), weights.load(saved).predict_on_batch(films))
 
 
+def left_out_of_the_clone(path):
+    sparse = ["git", "-C", path.parents[2], "sparse-checkout", "set", "--no-cone", "/*", "!/models/*/model.keras"]
+    subprocess.run(sparse, check=True)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     ("file", "spoil"),
-    [("model.keras", Path.unlink), ("model.keras", cut_short), ("card.json", cut_short)],
-    ids=["weights gone", "weights cut short", "card cut short"],
+    [
+        ("model.keras", Path.unlink),
+        ("model.keras", cut_short),
+        ("model.keras", left_out_of_the_clone),
+        ("card.json", cut_short),
+    ],
+    ids=["weights gone", "weights cut short", "weights left out", "card cut short"],
 )
 def test_what_restores_a_damaged_model_of_a_clone_is_a_command_that_works(folder, tmp_path_factory, file, spoil):
     clone = tmp_path_factory.mktemp("a clone")

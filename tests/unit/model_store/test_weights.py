@@ -1,5 +1,6 @@
 import hashlib
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -142,3 +143,14 @@ def test_the_kernels_of_a_model_that_is_too_large_keep_fewer_digits(tmp_path, mo
     np.testing.assert_allclose(kernel, exact, rtol=2**-7.5, atol=1e-7)
     assert np.abs(kernel - exact).max() > 0
     np.testing.assert_array_equal(kept, np.float32(1 / 3) + np.zeros_like(kept))
+
+
+def test_large_arrays_are_stored_smaller_than_deflate_alone_makes_them(tmp_path):
+    picture = keras.Input((256,))
+    model = keras.Model(picture, keras.layers.Dense(256)(picture))
+
+    model_file.save(model, tmp_path / "model.keras")
+
+    (kernel, _) = model_file.load(tmp_path / "model.keras").get_weights()
+    deflated = len(zlib.compress(np.ascontiguousarray(kernel).tobytes(), 6))
+    assert (tmp_path / "model.keras").stat().st_size < 0.95 * deflated
