@@ -55,6 +55,10 @@ class BusyError(PneumoError):
     """More films are waiting to be read than the queue holds."""
 
 
+class AuditError(PneumoError):
+    """The audit log that was asked for cannot be written."""
+
+
 def out_of_memory(name: str) -> ImageSizeError:
     """Return what is told of a film that takes more memory than there is, in place of a `MemoryError`."""
     return ImageSizeError("{name} needs more memory than there is. Export the film in a smaller size.", name=name)

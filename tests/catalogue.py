@@ -27,9 +27,16 @@ LIBRARY = _files(
     *("pneumo/__init__.py", "pneumo/errors.py", "pneumo/labels.py", "pneumo/evaluation/calibration.py"),
     "pneumo/results/elsewhere.py",
     *("pneumo/radiograph/*.py", "pneumo/inference/*.py", "pneumo/explanation/*.py", "pneumo/reports/[!d]*.py"),
-    *("pages/parts/charts/probability_scale.py", "pneumo/serving/queue.py"),
+    *("pages/parts/charts/probability_scale.py", "pneumo/serving/queue.py", "pneumo/serving/audit.py"),
 )
-ERRORS = ("UnreadableImageError", "UnsupportedImageError", "ImageSizeError", "ExplanationError", "BusyError")
+ERRORS = (
+    "UnreadableImageError",
+    "UnsupportedImageError",
+    "ImageSizeError",
+    "ExplanationError",
+    "BusyError",
+    "AuditError",
+)
 PLURAL_WORDS = ("say_many", "many")
 # What a template is given to, first of all arguments.
 WORDS = ("say", "_", *PLURAL_WORDS, *ERRORS)

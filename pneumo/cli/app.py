@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_data.app, name="data")
+app.add_typer(serve.audit_app, name="audit")
 
 
 @app.callback(invoke_without_command=True)

@@ -141,13 +141,15 @@ def _readings(
 ) -> Iterator[tuple[int, Path, "Reading"]]:
     """Yield the number, the path and the reading of every file; with `correct` one of each film that lies in it."""
     from pneumo.inference import read_film
+    from pneumo.serving.audit import noted
 
     for number, path in enumerate(files, start=1):
         reading = read_film(path, str(path), models, force=force)
         offered = reading.gate.corrections if correct and reading.gate else ()
         for correction in offered:
-            yield number, path, read_film(path, str(path), models, correct=correction, force=force)
+            yield number, path, noted(read_film(path, str(path), models, correct=correction, force=force), "cli")
         if not offered:
+            reading = noted(reading, "cli")
             yield number, path, reading if force else reading.with_hint("Run again with --correct.")
 
 

@@ -1,12 +1,17 @@
-"""The commands that serve films to others: ``serve-api``."""
+"""The commands that serve films to others, ``serve-api``, and look after that: ``audit verify``."""
 
 import logging
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pneumo.cli.output import ModelsOption, load_keras, reports_errors, say
+from pneumo.sentences import visible
 
+audit_app = typer.Typer(help="The audit log of PNEUMO_AUDIT.", no_args_is_help=True)
+
+SOME_FAILED = 1
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -45,3 +50,35 @@ def without_query(line: logging.LogRecord) -> bool:
         client, method, path, *rest = line.args
         line.args = (client, method, str(path).split("?")[0], *rest)
     return True
+
+
+@audit_app.callback()
+def audit() -> None:
+    """Hold the commands about the audit log."""
+
+
+@audit_app.command()
+@reports_errors
+def verify(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="The log and the files that it was rotated to, in any order.", metavar="FILE..."),
+    ],
+    kept: Annotated[
+        str | None,
+        typer.Option(help="The hash of a line that was noted elsewhere; without one, a cut at the end is not seen."),
+    ] = None,
+) -> None:
+    """Find lines of an audit log that were changed, removed or reordered; exit code 1 if there are any."""
+    from pneumo.serving.audit import verify as verified
+
+    found = verified(files, kept)
+    for sentence in (*found.torn, *found.problems):
+        print(visible(sentence))
+    if found.first > 1:
+        print(f"The log begins with number {found.first}: what came before it is not among these files.")
+    last = f" The last one has the hash {found.last_hash}: note it elsewhere, for --kept." if found.lines else ""
+    outcome = "Nothing was changed." if found.is_sound else "The log is not as it was written."
+    print(f"{found.lines} lines. {outcome}{last}")
+    if not found.is_sound:
+        raise typer.Exit(SOME_FAILED)

@@ -22,13 +22,21 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pneumo import DISCLAIMER, __version__
-from pneumo.errors import BusyError, GateError, ImageSizeError, ModelError, PneumoError, UnsupportedImageError
+from pneumo.errors import (
+    AuditError,
+    BusyError,
+    GateError,
+    ImageSizeError,
+    ModelError,
+    PneumoError,
+    UnsupportedImageError,
+)
 from pneumo.inference import Models, Reading, open_models, read_film
 from pneumo.model_store import site as sites
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION
 from pneumo.reports.records import record, to_json
-from pneumo.serving import api_page, queue, upload
+from pneumo.serving import api_page, audit, queue, upload
 from pneumo.serving.queue import Queue, Ticket
 
 TOKEN = "PNEUMO_API_TOKEN"
@@ -251,7 +259,7 @@ def _answer(film: upload.Upload, options: Options, models: LoadedModels, ticket:
     ticket.wait()
     try:
         opened = models.open(options.model, unchecked=options.unchecked)
-        reading = _reading(film, options, opened)
+        reading = audit.noted(_reading(film, options, opened), "api")
         answer = record(reading, options.prevalence)
     except KeyError as error:
         raise HTTPException(422, error.args[0]) from None
@@ -279,6 +287,8 @@ def _status(reading: Reading) -> int:
         return 200
     if isinstance(reading.error, ImageSizeError):
         return 413
+    if isinstance(reading.error, AuditError):
+        return 503
     return 415 if isinstance(reading.error, UnsupportedImageError) else 422
 
 

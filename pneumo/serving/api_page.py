@@ -73,13 +73,17 @@ RECORD: dict[str, Any] = {
     },
 }
 _FILM = {"type": "string", "format": "binary"}
-_OF_FILM = {413: "Beyond the limits of size.", 415: "Of a kind that is not read.", 422: "Damaged, or no film."}
+_OF_FILM = {
+    413: "Beyond the limits of size.",
+    415: "Of a kind that is not read.",
+    422: "Damaged, or no film.",
+    503: "There is no model, it is damaged, or the audit log cannot be written.",
+}
 _OF_REQUEST = {
     401: "The token is missing or wrong.",
     408: "The film did not arrive in time.",
     429: "The queue is full; `Retry-After` says how many seconds to wait.",
     500: "pneumo failed; the log of the server says more.",
-    503: "There is no model, or it is damaged.",
 }
 
 

@@ -10,6 +10,7 @@ from pages.parts.predict.film_list import Film, FilmList, Progress
 from pneumo.evaluation.intervals import Estimate
 from pneumo.inference.findings import warn
 from pneumo.inference.similar_scores import SimilarFilms
+from pneumo.serving import audit
 
 
 def record(answer=None, status="ok", probability=0.5, findings=None, reasons=("It is so.",)):
@@ -42,6 +43,18 @@ def test_an_open_film_is_read_once_for_the_same_models_and_wishes(cnn):
     assert (film.record.file, film.record.status, film.read_by) == ("a.png", "ok", "key")
     assert film.thumbnail.startswith("data:image/png;base64,")
     assert film.read(cnn, "another key") is not first
+
+
+def test_each_answer_on_the_page_is_in_the_audit_log_once(cnn, tmp_path, monkeypatch):
+    monkeypatch.setenv(audit.VARIABLE, str(tmp_path / "audit.jsonl"))
+    film = Film("1", "Anna Example.png", png(sound_film()))
+
+    film.read(cnn, "key")
+    film.read(cnn, "key")
+
+    [line] = audit.entries([tmp_path / "audit.jsonl"])
+    assert (line["via"], line["status"], line["probability"]) == ("page", "ok", film.record.probability)
+    assert "Anna" not in (tmp_path / "audit.jsonl").read_text()
 
 
 def test_what_the_user_asks_for_is_done_and_what_was_worked_out_before_goes(cnn):

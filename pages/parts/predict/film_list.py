@@ -15,6 +15,7 @@ from pneumo.language import ENGLISH, Language
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.records import Record, record
 from pneumo.sentences import Sentence, say, visible
+from pneumo.serving.audit import noted
 
 # What a server may hold of one session's files; results are a few kilobytes each and are all kept.
 MAX_FILMS = 200
@@ -80,9 +81,10 @@ class Film:
             self.close()
             if known and not known.error and known.models.gate is models.gate:
                 # Another classifier: the film and its check are the same.
-                self.reading = reassess(known, models)
+                found = reassess(known, models)
             else:
-                self.reading = read_film(self.data, self.name, models, correct=self.correct or False, force=self.force)
+                found = read_film(self.data, self.name, models, correct=self.correct or False, force=self.force)
+            self.reading = noted(found, "page")
             self.record, self.read_by = record(self.reading), key
             film = self.reading.radiograph
             self.thumbnail = drawing.film_url(fit_within(film.pixels, THUMBNAIL_SIDE)) if film else ""

@@ -19,6 +19,7 @@ from pneumo.explanation.explainer import DEFAULT_METHOD
 from pneumo.inference.conclusion import conclude
 from pneumo.inference.reading import Models, Reading, reassess
 from pneumo.model_store import store
+from pneumo.serving.audit import noted
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Assessment
@@ -70,7 +71,7 @@ def ask(film: Film, first: Reading, other: Models) -> Reading:
     asked: Hashable = "opinion", first, other.classifier
     if asked not in film.drawn:
         with in_turn(admitted=True):
-            film.drawn[asked] = reassess(first, other)
+            film.drawn[asked] = noted(reassess(first, other), "page")
     return film.drawn[asked]
 
 

@@ -9,6 +9,7 @@ from pneumo import __version__
 from pneumo.cli import app, data
 from pneumo.datasets import kaggle
 from pneumo.model_store import store
+from pneumo.serving.audit import AuditLog
 from pneumo.training import task
 
 
@@ -89,6 +90,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "data summary",
         "data download",
         "data hospitals",
+        "audit verify",
     ],
 )
 def test_every_command_explains_itself(command):
@@ -229,3 +231,18 @@ def test_train_says_the_command_that_measures_the_model_where_it_lies(shipped, m
     said = pneumo("train", "cnn", "--data", tmp_path, "--out", out).stderr.replace("\n", " ")
 
     assert ("--models" not in said) if shipped else (f"--models '{out}'" in said)
+
+
+def test_an_audit_log_is_verified_from_the_command_line(tmp_path):
+    log = tmp_path / "audit.jsonl"
+    for _ in range(3):
+        AuditLog(log).append({"status": "ok"})
+
+    sound = pneumo("audit", "verify", log)
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[1:]))
+    cut = pneumo("audit", "verify", log, "--kept", "0123")
+    missing = pneumo("audit", "verify", tmp_path / "nowhere")
+
+    assert (sound.exit_code, cut.exit_code, missing.exit_code) == (0, 1, 2)
+    assert "3 lines. Nothing was changed. The last one has the hash" in sound.stdout
+    assert "No line has the hash 0123" in cut.stdout and "begins with number 2" in cut.stdout

@@ -19,7 +19,7 @@ from pneumo.cli import app as command_line
 from pneumo.cli.serve import without_query
 from pneumo.radiograph import decoder_limits
 from pneumo.reports.records import Record
-from pneumo.serving import api, api_page
+from pneumo.serving import api, api_page, audit
 from pneumo.serving.queue import Queue
 
 # More examples look longer: PNEUMO_FUZZ_EXAMPLES=500.
@@ -253,6 +253,34 @@ def test_a_damaged_model_is_told_and_the_server_lives(toy_models, tmp_path, film
     assert "cnn/model.keras is missing" in told(answer)
     api._answer_once(models)
     assert "could not be loaded" in caplog.text
+
+
+def test_every_answer_of_the_api_and_the_command_line_is_in_the_audit_log_without_its_name(
+    server, film, toy_models, tmp_path, monkeypatch
+):
+    log = tmp_path / "audit.jsonl"
+    monkeypatch.setenv(audit.VARIABLE, str(log))
+    record = ask(server, film, name="Anna Example.png").json()
+    ask(server, png(noise()), name="Anna Example.png")
+    ask(server, film[:200], name="Anna Example.png")
+    pneumo(monkeypatch, tmp_path, film, "--models", toy_models)
+
+    lines = list(audit.entries([log]))
+    assert [(line["via"], line["status"]) for line in lines] == [
+        *(("api", "ok"), ("api", "refused"), ("api", "error"), ("cli", "ok"))
+    ]
+    assert all(lines[0][key] == record[key] for key in ("answer", "probability", "image_sha256", "model_sha256"))
+    assert [line["findings"] for line in lines] == [[], ["not_chest_film"], None, []]
+    assert lines[3]["image_sha256"] == lines[0]["image_sha256"]
+    assert not re.search("Anna|film.png", log.read_text())
+    assert audit.verify([log]).is_sound
+
+
+def test_without_a_log_that_can_be_written_there_is_no_answer(server, film, tmp_path, monkeypatch):
+    monkeypatch.setenv(audit.VARIABLE, str(tmp_path / "nowhere" / "audit.jsonl"))
+    answer = ask(server, film)
+    assert (answer.status_code, answer.json()["answer"]) == (503, None)
+    assert answer.json()["reasons"][0].startswith("The audit log cannot be written (No such file or directory)")
 
 
 def test_models_are_those_of_the_command_line(server, toy_models):
