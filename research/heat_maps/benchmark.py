@@ -42,7 +42,7 @@ PARTS = {
     "faithfulness": "Likely films, taken away and put together",
     "sanity": "Network randomised",
     "lungs": "Official test films, lungs drawn",
-    "boxes": "Another hospital (NIH), boxes drawn",
+    "boxes": "NIH, boxes drawn",
     "opacities": "Adults, opacities drawn",
 }
 FIGURES = {
