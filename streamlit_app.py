@@ -10,6 +10,7 @@ import streamlit as st
 from pages.parts.shared import address, language, streamlit_internals, style
 from pages.parts.shared.language import _
 from pneumo.language import ENGLISH
+from pneumo.serving import audit
 
 # What most pages need and what takes long to load; TensorFlow takes seconds, and only the Predict page needs it.
 LIBRARIES = ("pandas", "pyarrow", "altair", "scipy.stats", "scipy.optimize", "pneumo.results.leaderboard")
@@ -52,6 +53,11 @@ if __name__ == "__main__":
                 st.Page("pages/augmentation.py", title=_("Augmentation"), icon=":material/transform:"),
                 st.Page("pages/own_data.py", title=_("Check your data"), icon=":material/drive_folder_upload:"),
             ],
+            **(
+                {_("Operation"): [st.Page("pages/drift.py", title=_("Drift"), icon=":material/monitoring:")]}
+                if audit.configured()
+                else {}
+            ),
         },
         position="top",
     )

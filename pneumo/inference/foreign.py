@@ -21,6 +21,9 @@ from pneumo.sentences import Sentence, say
 if TYPE_CHECKING:
     import keras
 
+# The share of the validation films that must not be foreign, by which the limit is chosen.
+KEPT = 0.95
+
 
 @dataclass(frozen=True, eq=False)
 class KnownHospitals:

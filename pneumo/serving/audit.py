@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from pneumo import __version__
 from pneumo.errors import AuditError
+from pneumo.inference.findings import measure
 from pneumo.inference.reading import Reading
 from pneumo.model_store.site import Site
 
@@ -67,6 +68,7 @@ def entry(reading: Reading, via: Via) -> dict[str, Any]:
         "probability": assessment.probability if assessment else None,
         "foreign": bool(assessment and assessment.foreign),
         "findings": None if reading.findings is None else [finding.code for finding in reading.findings],
+        "quality": {key: round(value, 4) for key, value in vars(measure(film.pixels)).items()} if film else None,
         "forced": reading.forced,
         "corrected": reading.correction is not None,
         "model": card.name,

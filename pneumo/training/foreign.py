@@ -13,7 +13,7 @@ from sklearn.covariance import LedoitWolf
 from pneumo.datasets import hospitals, kaggle
 from pneumo.errors import DatasetError, ModelError
 from pneumo.inference import foreign
-from pneumo.inference.foreign import KnownHospitals
+from pneumo.inference.foreign import KEPT, KnownHospitals
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard, require_same_split
 from pneumo.training import films, loop
@@ -21,8 +21,6 @@ from pneumo.training.films import Films, Report, Stage, silent
 
 # Of MobileNetV2. `python -m research.foreign_films` compares it with others.
 LAYER = "block_6_expand_relu"
-# The share of the validation films that must not be foreign.
-KEPT = 0.95
 CHOSEN_ON = f"{KEPT:.0%} of the films on val lie nearer"
 # How much the shifted view of a film counts beside the film. Without it a film of a known hospital that is framed or
 # exposed otherwise is foreign; the more it counts, the more films of other hospitals are not.

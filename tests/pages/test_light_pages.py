@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 MODELS = ("leaderboard", "compare", "clinic", "failures", "model_card")
 SLOW = {"tensorflow", "keras", "fpdf", "highdicom"}
 DATA_SET = ("dataset", "gallery", "augmentation", "leaks", "own_data")
+OPERATION = ("drift",)
 # Loads what a server loads at its start, shows page after page, and ends with the first that imported what takes long:
 # what the next would import is not known.
 SCRIPT = f"""
@@ -35,7 +36,7 @@ for page in pages:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     """What became of each page in a process that began without it: title or none, errors, slow imports."""
-    out, left, found = tmp_path_factory.mktemp("light") / "shown.txt", [*MODELS, *DATA_SET], {}
+    out, left, found = tmp_path_factory.mktemp("light") / "shown.txt", [*MODELS, *DATA_SET, *OPERATION], {}
     while left:
         command = [sys.executable, "-c", SCRIPT, ROOT, out, *left]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
@@ -44,6 +45,6 @@ def shown(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("page", [*MODELS, *DATA_SET])
+@pytest.mark.parametrize("page", [*MODELS, *DATA_SET, *OPERATION])
 def test_neither_the_start_of_a_server_nor_pages_that_do_not_predict_import_what_takes_long(shown, page):
     assert shown[page] == [True, [], []]
