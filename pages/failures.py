@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 import pneumo
 from pages.parts.charts import style
-from pages.parts.data import catalogue, data_folder
+from pages.parts.data import catalogue, data_folder, film_tiles
 from pages.parts.models import measured_models
 from pages.parts.shared import chart, chart_with_table, sections, source, spreadsheet
+from pages.parts.shared.language import _
 from pages.parts.shared.plain import plain
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import pathogen
@@ -34,27 +34,15 @@ def film_facts(root: Path, state: str, split: str, predictions: str, _films: pd.
     return failures.film_facts(_films, root)
 
 
-@st.cache_data(show_spinner=False, max_entries=500)
-def thumbnail(path: Path, changed: int) -> np.ndarray:
-    """Keep the small picture of a film until its file changes."""
-    return catalogue.thumbnail(path)
-
-
-def show_films(mistakes: pd.DataFrame, root: Path) -> None:
+def show_films(mistakes: pd.DataFrame, root: Path, card: ModelCard) -> None:
     """Show the films of the surest mistakes."""
+    film_tiles.style()
     with st.container(horizontal=True):
-        for row in mistakes.head(FILMS_SHOWN).itertuples():
-            path = root / str(row.file)
-            try:
-                picture = thumbnail(path, path.stat().st_mtime_ns)
-                st.image(
-                    picture,
-                    f"{row.kind}, probability {row.probability:.3f}: {plain(path.stem)}",
-                    width=PICTURE_WIDTH,
-                    alt=f"The film {path.name}",
-                )
-            except (ImageError, OSError) as error:
-                st.caption(plain(error), width=PICTURE_WIDTH)
+        for row in mistakes.head(FILMS_SHOWN).to_dict("records"):
+            with st.container(width=film_tiles.PICTURE_WIDTH, gap="xsmall"):
+                path = root / row["file"]
+                film_tiles.show(path, row["file"], call=row["call"], probability=row["probability"], model=card.name)
+                st.caption(plain(path.stem))
 
 
 def show_three_classes(card: ModelCard, split: str) -> None:
@@ -108,8 +96,8 @@ def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path |
         st.write("There is no such mistake.")
         return
     if root is not None:
-        show_films(mistakes, root)
-        st.caption("The films as they lie in the dataset, without what some splits do to them.")
+        show_films(mistakes, root, card)
+        st.caption(_("Click on a film to open it in Predict. Films are shown as they lie in the dataset."))
     shown = failures.readable(mistakes)
     st.dataframe(
         shown,

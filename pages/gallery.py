@@ -1,23 +1,27 @@
 """Leaf through the films of a dataset, choose them by what a model got wrong, and see what all of a kind share."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
-from pages.parts.data import catalogue, data_folder, film_view
+from pages.parts.data import called_now, catalogue, data_folder, film_tiles, film_view
 from pages.parts.data.catalogue import SPLITS, Catalogue, Choice
-from pages.parts.shared import address
+from pages.parts.data.film_tiles import PICTURE_WIDTH
+from pages.parts.shared import address, source
+from pages.parts.shared.language import _, many
 from pages.parts.shared.plain import plain
 from pneumo.datasets.summary import PICTURES, Summary, class_difference, difference_text, full_contrast, signed_picture
 from pneumo.errors import ImageError, ModelError
 from pneumo.labels import CALLS, KINDS
 from pneumo.model_store import store
+from pneumo.model_store.card import ModelCard
 from pneumo.results import failures, model_facts
 
-# In pixels; six fit beside each other on a desktop, two on a telephone.
-PICTURE_WIDTH = 165
 ALL, NO_MODEL = "All", "No model"
+# Streamlit keeps no history of what it binds to the address: Back from Predict would lead to the first page.
+PAGE = "gallery.page"
+PATIENT = "gallery.patient"
 
 
 def open_film(file: str) -> None:
@@ -27,109 +31,115 @@ def open_film(file: str) -> None:
 
 def first_page() -> None:
     """Go back to the first page: after another choice the page of before means nothing."""
-    st.session_state.pop("page", None)
+    st.session_state[PAGE] = 1
 
 
-def choose(data: Catalogue) -> tuple[Choice, str | None]:
-    """Ask which films to show; returns the choice and the model, if one is to say what it got wrong."""
+def choose(data: Catalogue) -> tuple[Choice, ModelCard | None]:
+    """Ask which films to show; returns the choice and the model, if one is to say what it calls them."""
     place = st.container(horizontal=True, vertical_alignment="bottom")
     present = [split for split in SPLITS if split in set(data.films["split"])]
     titles = {ALL: ALL} | {split: SPLITS[split] for split in present}
     split = address.choose_one(
         place.segmented_control, "Split", titles, required=True, key="gallery.split", on_change=first_page
     )
-    kinds = place.multiselect(
+    known = [kind for kind in KINDS.values() if kind in set(data.films["kind"])]
+    kinds = address.choose_many(
+        place.multiselect,
         "Kind",
-        [kind for kind in KINDS.values() if kind in set(data.films["kind"])],
-        key="kind",
-        bind="query-params",
+        dict(zip(known, known, strict=True)),
+        key="gallery.kind",
         on_change=first_page,
         placeholder="All kinds",
         width=300,
     )
+    address.restore_one(PATIENT, "")
     patient = place.text_input(
-        "Patient",
-        key="patient",
-        bind="query-params",
-        on_change=first_page,
-        placeholder="person109 or IM-0115",
-        max_chars=60,
-        width=210,
+        "Patient", key=PATIENT, on_change=first_page, placeholder="person109 or IM-0115", max_chars=60, width=210
     )
+    address.write(PATIENT, [patient], [""])
     width = None
     if limits := catalogue.width_range(data.films):
         chosen = place.slider("Width (pixels)", *limits, limits, key="width", bind="query-params", on_change=first_page)
         width = chosen if chosen != limits else None
-    cards = store.catalogue().cards
-    models = {"": NO_MODEL} | model_facts.labels(cards)
+    cards = {card.name: card for card in store.catalogue().cards}
+    models = {"": NO_MODEL} | model_facts.labels(cards.values())
     model = address.choose_one(place.selectbox, "Model", models, key="gallery.model", on_change=first_page, width=230)
-    calls: list[str] = []
-    if model:
-        calls = place.multiselect(
-            "What the model got wrong or right",
-            list(CALLS),
-            default=list(CALLS[:2]),
-            key="call",
-            bind="query-params",
-            on_change=first_page,
-            placeholder="All its films",
-            width=330,
-        )
-        calls = calls or list(CALLS)
-    return Choice(None if split == ALL else split, tuple(kinds), patient, width, tuple(calls)), model or None
+    return Choice(None if split == ALL else split, tuple(kinds), patient, width), cards.get(model)
+
+
+def choose_calls() -> tuple[str, ...]:
+    """Ask which of a model's calls to show."""
+    chosen = address.choose_many(
+        st.multiselect,
+        "What the model got wrong or right",
+        dict(zip(CALLS, CALLS, strict=True)),
+        key="gallery.call",
+        on_change=first_page,
+        placeholder="All its films",
+        width=330,
+    )
+    return tuple(chosen or CALLS)
+
+
+def choose_page(pages: int) -> int:
+    """Let the reader turn the pages; the address holds the number."""
+    address.restore_one(PAGE, 1)
+    if not 1 <= st.session_state[PAGE] <= pages:
+        st.session_state[PAGE] = 1
+    number = st.pagination(pages, key=PAGE) if pages > 1 else 1
+    address.write(PAGE, [str(number)], ["1"])
+    return number
 
 
 def show_films(data: Catalogue) -> None:
-    """Show a page of the films that the reader chooses."""
-    choice, model = choose(data)
-    films = data.films
-    if model:
-        try:
-            calls = failures.calls_on_films(store.read_card(model))
-        except ModelError as error:
-            st.write(plain(error))
-            return
-        films = failures.with_calls(films, calls)
-        if not (films["call"] != "").any():
-            st.write("None of these films is among those that the model was measured on; its wrong calls are:")
-            st.dataframe(failures.readable_errors(calls), hide_index=True, key="gallery.wrong_calls")
-            st.caption(data_folder.invitation("To see the films, name the folder of the dataset above."))
-            return
-    found = catalogue.matching(films, choice)
-    if found.empty:
-        st.write("There is no such film. Choose another split or kind, or clear the patient.")
-        return
-    pages = catalogue.page_count(len(found))
-    number = 1
-    if pages > 1:
-        number = st.pagination(pages, key="page", bind="query-params")
-    st.caption(f"{len(found):,} films" + (", those that the model is most wrong about first" if model else ""))
-    with st.container(horizontal=True):
-        for row in catalogue.page(found, number).to_dict("records"):
-            with st.container(width=PICTURE_WIDTH, gap="xsmall"):
-                show_thumbnail(data.root / row["file"], row["file"])
-                if model:
-                    st.caption(f"{row['call']}, {row['probability']:.3f}")
-
-
-def show_thumbnail(path: Path, file: str) -> None:
-    """Show a small film that opens the large one, or the sentence that says why it cannot be shown."""
-    # The composite that is there as PNG and as DICOM must not have one name twice.
-    name = path.name if path.suffix == ".dcm" else path.stem
+    """Show a page of the films that the reader chooses, framed by what a model calls them if she chooses one."""
+    choice, card = choose(data)
+    films, is_measured = data.films, False
     try:
-        url = data_folder.thumbnail_url(path, path.stat().st_mtime_ns)
-        st.image(url, width=PICTURE_WIDTH, alt=f"The film {name}, small")
-    except (ImageError, OSError) as error:
-        st.caption(plain(error))
+        if card:
+            films = failures.with_calls(films, failures.calls_on_films(card))
+            is_measured = bool((films["call"] != "").any())
+        if is_measured:
+            choice = replace(choice, calls=choose_calls())
+        found = catalogue.matching(films, choice)
+        if found.empty:
+            st.write("There is no such film. Choose another split or kind, or clear the patient.")
+            return
+        shown = catalogue.page(found, choose_page(catalogue.page_count(len(found))))
+        if card and not is_measured:
+            shown = called_now.called(shown.drop(columns=["call", "error", "probability"]), data.root, card)
+    except (ModelError, ImageError, OSError) as error:
+        st.write(plain(error))
         return
-    st.button(
-        plain(name),
-        key=f"gallery.open_{file}",
-        type="tertiary",
-        on_click=open_film,
-        args=(file,),
-        help="Open this film",
-    )
+    st.caption(caption(len(found), card, is_measured, given is None))
+    with st.container(horizontal=True):
+        for row in shown.to_dict("records"):
+            with st.container(width=PICTURE_WIDTH, gap="xsmall"):
+                path = data.root / row["file"]
+                called = {"call": row["call"], "probability": row["probability"]} if card else {}
+                film_tiles.show(path, row["file"], **called, model=card.name if card else "")
+                st.button(
+                    plain(film_tiles.name_of(path)),
+                    key=f"gallery.open_{row['file']}",
+                    type="tertiary",
+                    on_click=open_film,
+                    args=(row["file"],),
+                    help=_("About this film"),
+                )
+
+
+def caption(films: int, card: ModelCard | None, is_measured: bool, is_composite: bool) -> str:
+    """Say how many films there are, in which order, and what the frames mean."""
+    parts = [many("{number} film", "{number} films", films), _("Click on one to open it in Predict.")]
+    if card:
+        parts.append(_("Green frame: called right. Dashed red: called wrong."))
+        if is_measured:
+            parts.append(_("The surest mistakes come first."))
+        elif is_composite:
+            parts.append(_("Composites are averages: this is no measurement."))
+        else:
+            parts.append(_("Read just now: the model was not measured on these films, and may have learned from them."))
+    return f"{parts[0]}. {' '.join(parts[1:])}"
 
 
 def picture_row(title: str, pictures: dict[str, np.ndarray]) -> None:
@@ -172,6 +182,7 @@ def show_shared(summary: Summary) -> None:
 
 
 st.title("Gallery")
+film_tiles.style()
 given = data_folder.ask()
 data = given or data_folder.composites()
 if given is None:
@@ -179,10 +190,12 @@ if given is None:
         "These composites come with pneumo: each shows what twelve films of a kind share and no single child."
         + data_folder.invitation(" Name the folder of the dataset to see its films.")
     )
-if data:
-    if file := st.query_params.get("film"):
-        film_view.show(data, file)
-        st.stop()
-    show_films(data)
-if summary := data_folder.figures(given):
-    show_shared(summary)
+file = st.query_params.get("film")
+if data and file:
+    film_view.show(data, file)
+else:
+    if data:
+        show_films(data)
+    if summary := data_folder.figures(given):
+        show_shared(summary)
+source.show("gallery")

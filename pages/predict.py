@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.parts.data import data_folder
 from pages.parts.predict import (
     about,
     agreement,
@@ -21,10 +22,11 @@ from pages.parts.predict.answer import prevalence, show_answer, style_page
 from pages.parts.predict.film_list import Film, FilmList
 from pages.parts.predict.keep import keep_answer
 from pages.parts.predict.pictures import Pictures, show_pictures
+from pages.parts.shared import address
 from pages.parts.shared.language import _, choose_language, told
 from pages.parts.shared.plain import plain
 from pneumo import DISCLAIMER
-from pneumo.datasets.samples import Sample, load_samples
+from pneumo.datasets.samples import FOLDER, Sample, load_samples
 from pneumo.errors import DatasetError, ModelError
 from pneumo.explanation import agreement as measured
 from pneumo.explanation import heat_findings
@@ -195,7 +197,29 @@ def try_sample(file: str) -> None:
     st.session_state["predict.sample"] = file
 
 
+def open_linked() -> None:
+    """Open the film that the address names, by the model that it names, once for each visit to the page."""
+    file = st.query_params.get("open")
+    if not address.is_new("predict.open") or not file:
+        return
+    path = data_folder.film(file)
+    if path is None:
+        where = _(
+            "The film {file} is not on this machine. Name the folder of its dataset on the page Gallery.", file=file
+        )
+        st.warning(plain(where), icon=":material/warning:")
+        return
+    if path.parent == FOLDER:
+        try_sample(path.name)
+    else:
+        upload_list.films_of_session().put(str(path), path.name, path.read_bytes())
+        st.session_state["predict.source"] = UPLOAD
+    if st.query_params.get("model") in {card.name for card in store.catalogue().cards}:
+        st.session_state["predict.model"] = st.query_params["model"]
+
+
 style_page()
+open_linked()
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="predict.head"):
     st.title(_("Is there pneumonia on this film?"))
     choose_language()

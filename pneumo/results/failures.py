@@ -13,7 +13,7 @@ from pneumo.datasets import summary
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation import curves
 from pneumo.evaluation.intervals import Estimate, wilson
-from pneumo.labels import FALSE_ALARM, KINDS, MISSED, OFFICIAL_SPLITS, RIGHT
+from pneumo.labels import FALSE_ALARM, KINDS, MISSED, RIGHT
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.results import comparison
@@ -45,18 +45,31 @@ def calls(card: ModelCard, split: str, others: Iterable[ModelCard] = (), folder:
     """
     table = comparison.predictions(card, split, folder)
     threshold, probability = card.as_thresholds().decision, table["probability"].to_numpy(float)
-    sick, called = (table["label"] == "PNEUMONIA").to_numpy(), probability >= threshold
+    sick, positive = (table["label"] == "PNEUMONIA").to_numpy(), probability >= threshold
     beside = _calls_of_others(card, others, split, table, folder)
-    positive = beside.sum(axis=0) + called
-    return table.assign(
+    positive = beside.sum(axis=0) + positive
+    return called(table, threshold).assign(
         kind=[KINDS.get(pair, pair[0].capitalize()) for pair in zip(table["label"], table["pathogen"], strict=True)],
-        call=np.select([sick & ~called, ~sick & called], [MISSED, FALSE_ALARM], RIGHT),
-        wrong=called != sick,
-        error=np.abs(sick - probability),
         confidence=curves.confidence(probability, threshold),
         others=len(beside),
         others_wrong=(beside != sick).sum(axis=0),
         differ=np.minimum(positive, len(beside) + 1 - positive),
+    )
+
+
+def called(films: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Add what films are called from a probability on: ``call, wrong, error`` as in `calls`.
+
+    Args:
+        films: ``label, probability`` and more.
+        threshold: 0…1.
+    """
+    probability = films["probability"].to_numpy(float)
+    sick, positive = (films["label"] == "PNEUMONIA").to_numpy(), probability >= threshold
+    return films.assign(
+        call=np.select([sick & ~positive, ~sick & positive], [MISSED, FALSE_ALARM], RIGHT),
+        wrong=positive != sick,
+        error=np.abs(sick - probability),
     )
 
 
@@ -105,19 +118,6 @@ def readable(films: pd.DataFrame) -> pd.DataFrame:
                 for wrong, others in zip(films["others_wrong"], films["others"], strict=True)
             ],
             "File": films["file"],
-        }
-    )
-
-
-def readable_errors(called: pd.DataFrame) -> pd.DataFrame:
-    """Return the wrong calls of `calls_on_films`, the worst first: ``Film, Films of, Call, Probability``."""
-    wrong = called[called["wrong"].astype(bool)].sort_values("error", ascending=False, kind="stable")
-    return pd.DataFrame(
-        {
-            "Film": wrong["file"].str.rsplit("/", n=1).str[-1],
-            "Films of": wrong["split"].map(OFFICIAL_SPLITS),
-            "Call": wrong["call"],
-            "Probability": wrong["probability"].map("{:.3f}".format),
         }
     )
 

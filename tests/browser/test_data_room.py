@@ -82,3 +82,23 @@ def test_the_sliders_of_the_augmentation_stand_in_the_address(visit):
     expect(page.get_by_text("These are the ranges of")).to_be_visible()
     assert "gamma" not in query(page)
     visit.assert_sound()
+
+
+def test_a_click_on_a_film_opens_it_in_predict_and_back_leads_to_the_same_films(visit):
+    page = visit.page
+    page.goto("/gallery?kind=Viral+pneumonia")
+    picture = page.get_by_alt_text("The film viral_1, small")
+    link = page.get_by_role("link", name="Open viral_1 in Predict")
+    expect(picture).to_be_visible()
+    visit.rest()
+    assert link.bounding_box() == picture.bounding_box()
+
+    link.click()
+    expect(page.get_by_role("heading", name="Pneumonia likely")).to_be_visible()
+    expect(page.get_by_role("combobox", name=re.compile("^Sample"))).to_have_value("Viral pneumonia 1")
+    visit.assert_sound()
+    page.go_back()
+
+    expect(page.get_by_role("link", name=re.compile("^Open viral_"))).to_have_count(4)
+    expect(page.get_by_role("link", name=re.compile("^Open normal_"))).to_have_count(0)
+    visit.assert_sound()

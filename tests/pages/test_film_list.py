@@ -159,6 +159,16 @@ def test_a_film_that_is_taken_off_is_no_longer_open():
     assert (films.opened, films.films) == (None, {})
 
 
+def test_a_film_that_is_put_on_the_list_again_is_open_and_waits_to_be_read():
+    films = listed(1, 1)
+    noted(films.films["0"], record("likely"))
+
+    films.put("0", "again.png", b"new")
+
+    assert list(films.films) == ["1", "0"]
+    assert (films.opened, films.films["0"].data, films.films["0"].record) == ("0", b"new", None)
+
+
 def test_an_emptied_list_holds_nothing():
     films = listed(1, 1)
     films.opened = "0"

@@ -1,12 +1,15 @@
 import shutil
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qs
 
 import pytest
 from toy.opened import page, text
 
-from pages.parts.data import catalogue
+from pages.parts.data import called_now, catalogue
 from pneumo.datasets import kaggle, samples
+from pneumo.errors import ModelError
 
 run = partial(page, "gallery")
 
@@ -39,7 +42,7 @@ def test_a_typed_folder_shows_its_films_a_page_at_a_time(toy_data):
 
     assert not app.exception
     first = shown(app)
-    app.pagination(key="page").set_value(2).run()
+    app.pagination(key="gallery.page").set_value(2).run()
 
     assert first == films[:24]
     assert shown(app) == films[24:48]
@@ -47,13 +50,13 @@ def test_a_typed_folder_shows_its_films_a_page_at_a_time(toy_data):
 
 def test_split_kind_and_patient_choose_films_and_go_back_to_the_first_page(with_data):
     app = run()
-    app.pagination(key="page").set_value(3).run()
+    app.pagination(key="gallery.page").set_value(3).run()
 
     app.segmented_control(key="gallery.split").set_value("train").run()
     assert shown(app) == [file for file in catalogue.of_data_set(with_data).films["file"] if "train" in file][:24]
-    app.multiselect(key="kind").set_value(["Viral pneumonia"]).run()
+    app.multiselect(key="gallery.kind").set_value(["Viral pneumonia"]).run()
     viral = shown(app)
-    app.text_input(key="patient").set_value("person203").run()
+    app.text_input(key="gallery.patient").set_value("person203").run()
 
     assert not app.exception
     assert viral
@@ -63,7 +66,7 @@ def test_split_kind_and_patient_choose_films_and_go_back_to_the_first_page(with_
 
 def test_a_choice_that_no_film_meets_says_so(with_data):
     app = run()
-    app.text_input(key="patient").set_value("nobody").run()
+    app.text_input(key="gallery.patient").set_value("nobody").run()
 
     assert not app.exception
     assert "There is no such film" in text(app)
@@ -87,25 +90,56 @@ def test_widths_are_a_choice_where_films_differ(with_data, tmp_path):
 def test_films_are_chosen_by_what_a_model_got_wrong(with_data):
     app = run()
     app.selectbox(key="gallery.model").set_value("toy").run()
-    wrong = shown(app)
-    app.multiselect(key="call").set_value(["Missed pneumonia"]).run()
+    every = shown(app)
+    app.multiselect(key="gallery.call").set_value(["Missed pneumonia"]).run()
     missed = shown(app)
-    app.multiselect(key="call").set_value(["Called right"]).run()
+    app.multiselect(key="gallery.call").set_value(["Called right"]).run()
 
     assert not app.exception
-    assert wrong == [f"test/NORMAL/{name}" for name in sorted(Path(file).name for file in wrong)]
-    assert len(wrong) == 8
+    wrong = [file for file in every if "NORMAL" in file]
+    assert every[:8] == wrong == [f"test/NORMAL/{name}" for name in sorted(Path(file).name for file in wrong)]
     assert missed == []
     assert {Path(file).parts[1] for file in shown(app)} == {"PNEUMONIA"}
-    assert "Called right, 0.900" in text(app)
+    assert "✓ Called right, 0.900" in text(app)
 
 
-def test_without_the_films_the_wrong_calls_are_a_table():
-    app = run()
-    app.selectbox(key="gallery.model").set_value("toy").run()
+def test_right_and_wrong_calls_are_framed_and_a_click_opens_the_film_in_predict_by_the_same_model(with_data):
+    app = run(split="Test", model="toy")
+
+    links = app.get("page_link")
+    assert not app.exception
+    assert "✗ False alarm, 0.900" in text(app)
+    assert {link.proto.page for link in links} == {""}
+    assert parse_qs(links[0].proto.query_string) == {"open": [shown(app)[0]], "model": ["toy"]}
+    assert links[0].proto.label == f"Open {Path(shown(app)[0]).stem} in Predict"
+
+
+class Stub:
+    """Calls every film pneumonia."""
+
+    def assess(self, film):
+        return SimpleNamespace(probability=0.8)
+
+
+def test_films_that_the_model_was_not_measured_on_are_read_when_they_are_shown(monkeypatch):
+    monkeypatch.setattr(called_now, "load", lambda name: Stub())
+    app = run(model="toy")
 
     assert not app.exception
-    assert set(app.dataframe[0].value["Call"]) == {"False alarm"}
+    assert shown(app) == ["normal_1.png"]
+    assert "✗ False alarm, 0.800" in text(app)
+    assert "Composites are averages" in text(app)
+
+
+def test_a_model_that_cannot_be_loaded_costs_a_sentence(monkeypatch):
+    def missing(name):
+        raise ModelError("models/toy holds no weights.")
+
+    monkeypatch.setattr(called_now, "load", missing)
+    app = run(model="toy")
+
+    assert not app.exception
+    assert "models/toy holds no weights." in text(app)
 
 
 def test_the_choice_is_taken_from_the_address(with_data):

@@ -1,23 +1,19 @@
 import io
 import re
+from functools import partial
 
 import pandas as pd
 import pytest
 import streamlit as st
 from toy import synthetic
-from toy.opened import app, text, visit
+from toy.opened import page, text
 
 from pneumo import labels
 from pneumo.model_store import store, weights
 from pneumo.results import leaderboard, published, recommendation
 from pneumo.results.leaderboard import COLUMNS
 
-
-def run(**query):
-    # The link to the comparison needs the pages that the app names.
-    opened = app()
-    opened.switch_page("pages/leaderboard.py")
-    return visit(opened, **query)
+run = partial(page, "leaderboard")
 
 
 def table(app):

@@ -24,7 +24,9 @@ streamlit_app.load_libraries()
 assert set(streamlit_app.LIBRARIES) <= set(sys.modules)
 assert not {SLOW!r} & set(sys.modules)
 for page in pages:
-    app = AppTest.from_file(f"{{root}}/pages/{{page}}.py", default_timeout=60).run()
+    app = AppTest.from_file(f"{{root}}/streamlit_app.py", default_timeout=60)
+    app.switch_page(f"pages/{{page}}.py")
+    app.run()
     imported = sorted({SLOW!r} & set(sys.modules))
     with Path(out).open("a") as shown:
         print(json.dumps([page, bool(app.title), [error.message for error in app.exception], imported]), file=shown)

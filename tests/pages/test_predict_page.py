@@ -12,7 +12,7 @@ import streamlit as st
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 from toy import sites, synthetic
-from toy.opened import ROOT, app
+from toy.opened import ROOT, app, visit
 from toy.synthetic import png
 
 from pages.parts.predict import agreement, loaded_models
@@ -116,6 +116,25 @@ def test_a_visitor_with_no_film_is_offered_one_of_each_kind_with_a_pneumonia_fir
     assert not page.exception
     assert page.selectbox(key="predict.sample").value == "normal_1.png"
     assert answered(page)
+
+
+def test_a_link_opens_a_film_of_the_dataset_by_the_model_that_it_names(page, toy_data, monkeypatch):
+    monkeypatch.setenv("PNEUMO_DATA", str(toy_data))
+    visit(page, open="train/NORMAL/IM-0115-0001.jpeg", model="dense")
+
+    assert not page.exception
+    assert page.selectbox(key="predict.model").value == "dense"
+    assert "Not the recommended model" in texts(page)
+    assert [film.name for film in page.session_state["predict.films"].films.values()] == ["IM-0115-0001.jpeg"]
+    assert answered(page)
+
+
+def test_a_link_to_a_film_that_is_not_here_costs_a_sentence(page):
+    visit(page, open="train/NORMAL/IM-0115-0001.jpeg", model="nonsense")
+
+    assert not page.exception
+    assert "is not on this machine" in texts(page)
+    assert DISCLAIMER in texts(page)
 
 
 def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models):

@@ -20,6 +20,7 @@ SHARED = {
     "shared.model": "the model in sight",
     "shared.models": "the models that are compared",
     "shared.page": "the page in sight",
+    "shared.picture_": "a small film that opens in Predict",
     "shared.read": "which parts of the address were read",
     "shared.sources": "whether the figures behind the recommendation are unfolded",
     "shared.split": "the films that models were measured on",

@@ -15,8 +15,13 @@ def app() -> AppTest:
 
 
 def page(name: str, state: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), **query: Any) -> AppTest:
-    """Open a page by its name and the query of its address, in a session that holds `state`."""
-    return visit(AppTest.from_file(ROOT / "pages" / f"{name}.py", default_timeout=60), state, **query)
+    """Open a page by its name and the query of its address, in a session that holds `state`.
+
+    It is a page of the whole app: links to other pages need those that the app names.
+    """
+    opened = app()
+    opened.switch_page(f"pages/{name}.py")
+    return visit(opened, state, **query)
 
 
 def visit(app: AppTest, state: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), **query: Any) -> AppTest:

@@ -1,5 +1,6 @@
 """The dataset that the reader names, kept while the tab is open, and what is read of it once for all sessions."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -32,6 +33,7 @@ def thumbnail_url(path: Path, changed: int) -> str:
     return catalogue.thumbnail_url(path)
 
 
+KEY = "shared.data_folder"
 HELP = "The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it."
 
 
@@ -50,6 +52,26 @@ def locate(words: str = "Dataset folder", help_text: str = HELP) -> Path | None:
         return None
 
 
+def film(file: str) -> Path | None:
+    """Return the path of a film that an address names; None where there is no such film.
+
+    Args:
+        file: below the root of the dataset that was named in this session, or the name of a composite.
+    """
+    with suppress(DatasetError):
+        if file in {sample.path.name for sample in samples.load_samples(samples.FOLDER)}:
+            return samples.FOLDER / file
+    preset = str(kaggle.default_folder() or "")
+    folder = preset if public.is_public() else st.session_state.get(KEY, preset)
+    split, label, name = (*Path(file).parts, "", "", "")[:3]
+    if not (split in kaggle.SPLITS and label in kaggle.LABELS and Path(name).suffix.lower() in kaggle.SUFFIXES):
+        return None
+    with suppress(DatasetError):
+        path = catalogue.locate(folder) / split / label / name
+        return path if path.is_file() else None
+    return None
+
+
 def invitation(words: str) -> str:
     """Return what asks the reader to name a folder; nothing where she cannot."""
     return "" if public.is_public() else words
@@ -59,7 +81,7 @@ def _typed(words: str, help_text: str) -> str:
     return st.text_input(
         words,
         str(kaggle.default_folder() or ""),
-        key="shared.data_folder",
+        key=KEY,
         persist_state="session",
         max_chars=1000,
         placeholder="/path/to/chest_xray",

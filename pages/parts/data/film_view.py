@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.parts.data import catalogue, lungs_on_request
+from pages.parts.data import catalogue, film_tiles, lungs_on_request
 from pages.parts.data.catalogue import Catalogue
+from pages.parts.shared.language import _
 from pages.parts.shared.plain import plain
 from pneumo import radiograph
 from pneumo.errors import ImageError, ModelError
@@ -39,6 +40,7 @@ def _show_film(data: Catalogue, file: str) -> None:
         st.subheader(plain(film.name))
         shown, told = st.columns([3, 2])
         with told:
+            film_tiles.link_to_predict(file, _("Open in Predict"), icon=":material/radiology:")
             if st.toggle("Show the outline of the lungs", key="gallery.outline", help="Takes a few seconds at first."):
                 mask = lungs_on_request.lungs(path)
                 if mask and mask.count:

@@ -121,6 +121,12 @@ class FilmList:
         """Put a film at the end of the list, unless it is there."""
         self.films.setdefault(identity, Film(identity, name, data))
 
+    def put(self, identity: str, name: str, data: bytes) -> None:
+        """Put a film at the end of the list, in the place of one that was there, and show it in full."""
+        self.remove(identity)
+        self.add(identity, name, data)
+        self.open(identity)
+
     def remove(self, identity: str) -> None:
         """Take a film off the list."""
         self.films.pop(identity, None)

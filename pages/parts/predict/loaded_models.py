@@ -174,6 +174,8 @@ def choose_model() -> tuple[ModelCard, str]:
         )
         for problem in catalogue.problems.values():
             st.caption(f":material/warning: {plain(told(problem))}")
+    if name != recommended.name:
+        st.caption(_("Not the recommended model: {title}", title=plain(by_name[name].title)))
     return by_name[name], method
 
 

@@ -69,7 +69,7 @@ def show_similar(reading: Reading) -> None:
             st.markdown(told(cases.nearness))
         pictures = st.container()
         root = data_folder.locate(
-            _("Data set folder, to see the films themselves"), _("Its films stay on this machine.")
+            _("Dataset folder, to see the films themselves"), _("Its films stay on this machine.")
         )
         with pictures:
             show_pictures(cases, root)
@@ -77,7 +77,7 @@ def show_similar(reading: Reading) -> None:
 
 
 def show_pictures(cases: Cases, root: Path | None) -> None:
-    """Show the films where the data set is on this machine, else composites of their kinds and a list."""
+    """Show the films where the dataset is on this machine, else composites of their kinds and a list."""
     if root and any((root / case.file).is_file() for case in cases.cases):
         with st.container(horizontal=True):
             for case in cases.cases:
@@ -85,7 +85,7 @@ def show_pictures(cases: Cases, root: Path | None) -> None:
                     show_film(case, root / case.file)
         return
     if root:
-        words = say("None of these films is in {folder}. Name the folder of the data set.", folder=root)
+        words = say("None of these films is in {folder}. Name the folder of the dataset.", folder=root)
         st.caption(f":material/warning: {told(plain_values(words))}")
     show_composites(cases)
     listed = {

@@ -76,6 +76,9 @@ def take_uploads() -> FilmList:
     for upload in came:
         films.add(upload.file_id, upload.name, upload.getvalue())
     st.session_state["predict.uploaded"] = here
+    if came:
+        # The film that the address names is no longer the one in sight.
+        st.query_params.pop("open", None)
     if len(came) == 1:
         films.open(came[0].file_id)
     if len(films.films) == 1:

@@ -23,6 +23,14 @@ def arrive(page: str) -> None:
         st.session_state[PAGE], st.session_state[READ] = page, set()
 
 
+def is_new(key: str) -> bool:
+    """Return whether a part of the address is read for the first time since the reader came to the page."""
+    read = st.session_state.setdefault(READ, set())
+    is_first = key not in read
+    read.add(key)
+    return is_first
+
+
 def choose_one(draw: Callable[..., str], label: str, titles: Mapping[str, str], *, key: str, **options: Any) -> str:
     """Let the reader choose one option; the first, unless the address or she herself named another.
 
@@ -54,6 +62,21 @@ def choose_many(
     chosen = draw(label, list(titles), format_func=titles.__getitem__, key=key, **options)
     write(key, chosen, default)
     return chosen
+
+
+def restore_one(key: str, default: str | int) -> None:
+    """Put into the session a text or a number that the address names, or that was given on an earlier visit."""
+    state = st.session_state
+    back = streamlit_internals.went_back()
+    if not is_new(key) and key in state and not back:
+        return
+    given = st.query_params.get(_name(key))
+    if given is None and not back:
+        given = next(iter(state.get(CHOICES, {}).get(key, ())), None)
+    try:
+        state[key] = default if given is None else type(default)(given)
+    except ValueError:
+        state[key] = default
 
 
 def restore(key: str, titles: Mapping[str, str], default: Sequence[str], *, many: bool) -> None:

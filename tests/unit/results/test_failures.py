@@ -152,15 +152,6 @@ def test_films_get_their_call_and_others_none(models):
     assert called["probability"].isna().to_list() == [True, False]
 
 
-def test_wrong_calls_are_read_with_the_worst_first(models):
-    table = failures.readable_errors(failures.calls_on_films(synthetic.card(), models))
-
-    assert table.to_dict("records") == [
-        {"Film": "d.jpeg", "Films of": "Validation", "Call": MISSED, "Probability": "0.100"},
-        {"Film": "b.jpeg", "Films of": "Validation", "Call": FALSE_ALARM, "Probability": "0.500"},
-    ]
-
-
 def test_a_model_that_was_not_measured_has_no_calls(tmp_path):
     assert failures.calls_on_films(synthetic.card(), tmp_path).empty
 
