@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 60
 BENCH_RUNS ?= 30
+LOAD_SESSIONS ?= 50
+LOAD_SECONDS ?= 300
 # A training step takes and frees hundreds of megabytes. By default glibc gives blocks of that size back to the kernel
 # each time, and gets them again page by page; so it keeps them, in one arena that all threads share.
 KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483647
@@ -12,7 +14,7 @@ PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
 TEST_WORKERS ?= $(shell expr $(PROCESSORS) + 1)
 PYTEST := $(BIN)/python -m pytest --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: help app train check test test-all test-light test-rest fuzz bench lint format clean
+.PHONY: help app train check test test-all test-light test-rest fuzz bench load lint format clean
 
 help:  ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +46,9 @@ fuzz: $(VENV)/dev-installed  ## Look for inputs that break the reader, FUZZ_SECO
 
 bench: $(VENV)/dev-installed  ## Measure how long a user waits in a real browser, BENCH_RUNS=30 times each
 	$(BIN)/python tests/browser/bench.py $(BENCH_RUNS)
+
+load: $(VENV)/dev-installed  ## Put LOAD_SESSIONS=50 visitors with films on a server for LOAD_SECONDS=300, and check every answer
+	PYTHONPATH=tests:. $(BIN)/python -m load.visitors --sessions $(LOAD_SESSIONS) --seconds $(LOAD_SECONDS) $(LOAD_ARGS)
 
 lint: $(VENV)/dev-installed  ## Check format, style, types and imports
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ settings.load_profile("pneumo")
 TESTS = Path(__file__).parent
 # Folders and files whose tests import Keras, and so TensorFlow; elsewhere, tests that use one of `KERAS_FIXTURES`.
 KERAS = (
+    "load",
     "pages/test_own_data_page.py",
     "pages/test_predict_languages.py",
     "pages/test_predict_page.py",
@@ -41,6 +42,7 @@ KERAS_FIXTURES = {"toy_models", "saved"}
 # What a maintainer runs: studies, and how networks are built and trained. That the commands train, evaluate and ship a
 # model is tested in unit/cli and unit/training/test_classifier.py, which stay with the others.
 SLOW = (
+    "load",
     "research",
     "unit/networks",
     "unit/training/test_ensemble.py",
@@ -56,7 +58,7 @@ SLOW = (
 # Where lines of the library are counted: what guards a line of it lies here, and counting doubles the time of a test.
 COUNTED = ("unit", "corpus")
 # What takes longest to start or to run comes first, so that no worker is left alone with it in the end.
-ORDER = ("browser", "shipped", "pages", "corpus", "unit", "research")
+ORDER = ("load", "browser", "shipped", "pages", "corpus", "unit", "research")
 # One server and one Chromium serve all tests in the browser, and a shipped model is loaded once.
 TOGETHER = ("tests/browser/", "tests/shipped/test_shipped")
 # In seconds of a processor.
