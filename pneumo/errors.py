@@ -59,6 +59,14 @@ class AuditError(PneumoError):
     """The audit log that was asked for cannot be written."""
 
 
+class SpoolError(PneumoError):
+    """The folder of films and answers that wait cannot be used."""
+
+
+class ArchiveError(PneumoError):
+    """An archive cannot be reached, or does not take what is sent to it."""
+
+
 def out_of_memory(name: str) -> ImageSizeError:
     """Return what is told of a film that takes more memory than there is, in place of a `MemoryError`."""
     return ImageSizeError("{name} needs more memory than there is. Export the film in a smaller size.", name=name)

@@ -13,7 +13,7 @@ import typer
 
 from pneumo import DISCLAIMER, __version__
 from pneumo.cli import data as cli_data
-from pneumo.cli import films, output, results, serve, train
+from pneumo.cli import films, output, pacs, results, serve, train
 from pneumo.cli.output import JsonOption, ModelsOption, reports_errors
 from pneumo.model_store import store
 from pneumo.results import model_facts
@@ -51,6 +51,7 @@ app.command()(results.latency)
 app.command()(train.foreign)
 app.command()(train.similar)
 app.command()(serve.serve_api)
+app.command(help=pacs.HELP)(pacs.serve_dicom)
 
 
 @app.command("models")

@@ -28,6 +28,7 @@ from pneumo import DISCLAIMER, __version__
 from pneumo.errors import ImageError, UnreadableImageError, UnsupportedImageError
 from pneumo.evaluation.calibration import as_percent
 from pneumo.inference.conclusion import limits
+from pneumo.inference.findings import Correction
 from pneumo.inference.reading import Models, Reading
 from pneumo.labels import ANSWER_WORDS
 from pneumo.radiograph import dicom, silent_decoders
@@ -209,14 +210,19 @@ def instance_uid(film: str, models: Models, kind: str) -> UID:
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(made_of, sort_keys=True)).int}")
 
 
-def report_uid(film: str, models: Models) -> UID:
-    """Return the SOP instance UID of the report that `structured_report` makes of a film as it came."""
-    return instance_uid(film, models, _kind("report"))
+def report_uids(film: str, models: Models) -> tuple[UID, UID]:
+    """Return the UIDs that `structured_report` gives a film as it came: that of an answer or a refusal, and that of a
+    report that it could not be read, which may be otherwise the next time.
+    """
+    return instance_uid(film, models, _kind("report")), instance_uid(film, models, _kind("report", is_unreadable=True))
 
 
-def _kind(what: str, reading: Reading | None = None) -> str:
-    forced, correction = (reading.forced, reading.correction) if reading else (False, None)
-    return f"{what}, forced: {forced}, correction: {correction!r}"
+def _kind_of(what: str, reading: Reading) -> str:
+    return _kind(what, reading.forced, reading.correction, reading.error is not None)
+
+
+def _kind(what: str, forced: bool = False, correction: Correction | None = None, is_unreadable: bool = False) -> str:
+    return f"{what}, forced: {forced}, correction: {correction!r}, unreadable: {is_unreadable}"
 
 
 def secondary_capture(reading: Reading, overlay: np.ndarray, chosen: str = "") -> bytes:
@@ -242,7 +248,7 @@ def secondary_capture(reading: Reading, overlay: np.ndarray, chosen: str = "") -
         # Checked by highdicom, and emptied below: a film may have been turned since its header was written.
         patient_orientation=("L", "F"),
         study_instance_uid=identity.StudyInstanceUID,
-        **_new_instance(reading, identity, PICTURE_SERIES, _kind(f"picture {chosen}", reading), "Heat map"),
+        **_new_instance(reading, identity, PICTURE_SERIES, _kind_of(f"picture {chosen}", reading), "Heat map"),
     )
     image.PatientOrientation = []
     image.BodyPartExamined = "CHEST"
@@ -284,7 +290,7 @@ def structured_report(reading: Reading) -> bytes:
         coding_schemes=[
             coding_schemes.CodingSchemeIdentificationItem(SCHEME, name="pneumo", responsible_organization="pneumo")
         ],
-        **_new_instance(reading, identity, REPORT_SERIES, _kind("report", reading), "Answer"),
+        **_new_instance(reading, identity, REPORT_SERIES, _kind_of("report", reading), "Answer"),
     )
     take_over(document, identity)
     return _as_bytes(document)
@@ -395,7 +401,7 @@ def _measurement_group(reading: Reading, identity: Dataset) -> "sr.MeasurementsA
             f"unlikely below: {as_percent(thresholds.low)}",
         ],
     )
-    tracked = instance_uid(identity.SOPInstanceUID, reading.models, _kind("tracking", reading))
+    tracked = instance_uid(identity.SOPInstanceUID, reading.models, _kind_of("tracking", reading))
     measured = []
     if assessment:
         measured = [sr.Measurement(PROBABILITY, round(100 * assessment.probability, 4), codes.UCUM.Percent)]

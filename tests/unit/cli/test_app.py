@@ -55,6 +55,14 @@ def pneumo(*arguments):
         (["data", "hospitals", "nowhere"], "There is no folder nowhere"),
         (["data", "summary"], "PNEUMO_DATA"),
         (["data", "summary", "--data", "nowhere"], "There is no folder nowhere"),
+        (["serve-dicom"], "Say where answers go"),
+        (["serve-dicom", "--answer-to", "A@b:1", "--dicomweb", "http://c"], "Say where answers go"),
+        (["serve-dicom", "--answer-to", "pacs.example"], "TITLE@host:port"),
+        (["serve-dicom", "--answer-to", "A@b:1", "--poll", "60"], "--dicomweb URL"),
+        (["serve-dicom", "--answer-to", "A@b:1", "--aet", "x" * 17], "1 to 16"),
+        (["serve-dicom", "--answer-to", "A@b:1", "--host", "0.0.0.0"], "--allow-aet"),
+        (["serve-dicom", "--answer-to", "A@b:1", "--tls-cert", "c.pem"], "--tls-key"),
+        (["serve-dicom", "--answer-to", "A@b:1", "--tls-cert", "c.pem", "--tls-key", "c.pem"], "No such file"),
         (["no-such-command"], "No such command"),
     ],
 )
@@ -85,6 +93,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "foreign",
         "similar",
         "serve-api",
+        "serve-dicom",
         "models",
         "data",
         "data summary",
@@ -109,6 +118,7 @@ def test_every_command_that_exists_is_among_the_explained():
         "foreign",
         "similar",
         "serve-api",
+        "serve-dicom",
     }
     assert {info.name or info.callback.__name__ for info in data.app.registered_commands} == {
         "summary",
