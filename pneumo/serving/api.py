@@ -107,6 +107,7 @@ class LoadedModels:
         self.folder = folder
         self._opened: dict[tuple[str, str, bool], Models] = {}
         self._lock = threading.Lock()
+        self._preparing: threading.Thread | None = None
 
     def open(self, name: str | None, *, unchecked: bool = False) -> Models:
         """Return a model by name, the default one where None.
@@ -126,16 +127,21 @@ class LoadedModels:
                 while len(self._opened) >= MOST_MODELS:
                     self._opened.pop(next(iter(self._opened)))
                 self._opened[key] = opened
+                self.is_ready = self.is_ready or (name == self.default and not unchecked)
             return self._opened[key]
 
-    def answer_once(self) -> None:
-        """Let the default model answer, from which time on the server is ready.
+    def prepare(self) -> None:
+        """Let the default model answer once, in a thread of its own, unless one is at it; what fails is logged."""
+        if self.is_ready or (self._preparing and self._preparing.is_alive()):
+            return
+        self._preparing = threading.Thread(target=self._answer_once, daemon=True)
+        self._preparing.start()
 
-        Raises:
-            ModelError: as `open` does.
-        """
-        self.open(None)
-        self.is_ready = True
+    def _answer_once(self) -> None:
+        try:
+            self.open(None)
+        except PneumoError as error:
+            log.error("The model could not be loaded: %s", error)
 
 
 def token_of_environment() -> str | None:
@@ -156,7 +162,7 @@ def create_app(models: LoadedModels, films: Queue | None = None, token: str | No
 
     @asynccontextmanager
     async def start(_app: FastAPI) -> AsyncIterator[None]:
-        threading.Thread(target=_answer_once, args=(models,), daemon=True).start()
+        models.prepare()
         yield
 
     def authorised(request: Request) -> None:
@@ -191,6 +197,8 @@ def create_app(models: LoadedModels, films: Queue | None = None, token: str | No
     @app.get("/api/ready", summary="Whether the model has answered once", responses={503: {"model": Problem}})
     async def ready() -> State:
         if not models.is_ready:
+            # A model that was missing or damaged may be there by now.
+            models.prepare()
             raise HTTPException(503, "The model is being loaded, or could not be. Ask again in a few seconds.")
         return State(status="ready")
 
@@ -226,13 +234,6 @@ def create_app(models: LoadedModels, films: Queue | None = None, token: str | No
             return await anyio.to_thread.run_sync(_answer, film, options, models, ticket, limiter=threads)
 
     return app
-
-
-def _answer_once(models: LoadedModels) -> None:
-    try:
-        models.answer_once()
-    except PneumoError as error:
-        log.error("The model could not be loaded: %s", error)
 
 
 def _with_fields(asked: Options, fields: dict[str, str]) -> Options:

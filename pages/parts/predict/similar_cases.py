@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from pages.parts.data import data_folder
+from pages.parts.predict.turns import in_turn
 from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain, plain_values
 from pneumo.datasets import samples
@@ -60,7 +61,8 @@ def show_similar(reading: Reading) -> None:
         except ModelError as error:
             st.caption(f":material/warning: {plain(error)}")
             return
-        features = catalogue.embedder.embed(reading.assessment.model_input[None])[0]
+        with in_turn(admitted=True):
+            features = catalogue.embedder.embed(reading.assessment.model_input[None])[0]
         cases = similar_cases.find(catalogue.films, catalogue.distances, features)
         st.markdown(f"**{told(str(cases))}**")
         if cases.is_foreign:

@@ -2,6 +2,8 @@ import json
 import logging
 import os
 import re
+import shutil
+import sys
 import tempfile
 import time
 
@@ -55,6 +57,13 @@ def film() -> bytes:
 
 def ask(client, sent, name="film.png", **options):
     return client.post("/api/predict", files={"file": (name, sent)}, params=options)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def told(response):
@@ -216,6 +225,41 @@ def test_the_log_of_requests_holds_no_query():
     assert without_query(line) and "Anna" not in line.getMessage()
 
 
+@pytest.fixture
+def served(monkeypatch) -> list:
+    """The configurations of servers that were to run; none does, and the log of the tests stays as it is."""
+    configurations = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda server: configurations.append(server.config))
+    monkeypatch.setattr("uvicorn.Config.configure_logging", lambda config: None)
+    return configurations
+
+
+def test_the_command_serves_the_api_with_the_token_of_the_environment(toy_models, monkeypatch, served):
+    monkeypatch.delenv(api.TOKEN, raising=False)
+    arguments = ["serve-api", "--port", "8601", "--models", str(toy_models)]
+
+    here = CliRunner().invoke(command_line.app, arguments)
+    monkeypatch.setenv(api.TOKEN, TOKEN)
+    away = CliRunner().invoke(command_line.app, [*arguments, "--host", "0.0.0.0"])
+
+    assert (here.exit_code, away.exit_code) == (0, 0)
+    assert [(config.host, config.port) for config in served] == [("127.0.0.1", 8601), ("0.0.0.0", 8601)]
+    assert [TestClient(config.app).get("/api/models").status_code for config in served] == [200, 401]
+    assert "PNEUMO_API_TOKEN" not in away.stderr
+
+
+def test_without_a_token_a_server_that_others_reach_says_so(toy_models, monkeypatch, served):
+    monkeypatch.delenv(api.TOKEN, raising=False)
+    said = CliRunner().invoke(command_line.app, ["serve-api", "--host", "0.0.0.0", "--models", str(toy_models)])
+    assert "set PNEUMO_API_TOKEN" in said.stderr
+
+
+def test_a_missing_package_is_told_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    said = CliRunner().invoke(command_line.app, ["serve-api"])
+    assert said.exit_code == 2 and "pip install 'pneumo[api]'" in said.stderr
+
+
 def test_an_unforeseen_failure_is_a_number_and_its_log_tells_no_message(server, film, monkeypatch, caplog):
     def fail(*_, **__):
         raise RuntimeError(patient)
@@ -235,12 +279,8 @@ def test_a_server_is_ready_once_its_model_has_answered(toy_models):
     models = api.LoadedModels(toy_models)
     client = TestClient(api.create_app(models))
     assert client.get("/api/health").json() == {"status": "ok"}
-    assert client.get("/api/ready").status_code == 503
     with client:
-        deadline = time.monotonic() + 60
-        while client.get("/api/ready").status_code != 200 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert client.get("/api/ready").json() == {"status": "ready"}
+        wait_for(lambda: client.get("/api/ready").json() == {"status": "ready"})
 
 
 def test_a_damaged_model_is_told_and_the_server_lives(toy_models, tmp_path, film, caplog):
@@ -251,8 +291,10 @@ def test_a_damaged_model_is_told_and_the_server_lives(toy_models, tmp_path, film
     answer = ask(client, film)
     assert (answer.status_code, client.get("/api/ready").status_code) == (503, 503)
     assert "cnn/model.keras is missing" in told(answer)
-    api._answer_once(models)
-    assert "could not be loaded" in caplog.text
+    wait_for(lambda: "could not be loaded" in caplog.text)
+    shutil.copy(toy_models / "cnn" / "model.keras", tmp_path / "cnn")
+    wait_for(lambda: client.get("/api/ready").status_code == 200)
+    assert ask(client, film, unchecked=True).status_code == 200
 
 
 def test_every_answer_of_the_api_and_the_command_line_is_in_the_audit_log_without_its_name(
