@@ -9,7 +9,6 @@ import streamlit as st
 
 from pages.parts.shared import address, language, streamlit_internals, style
 from pages.parts.shared.language import _
-from pneumo.language import ENGLISH
 from pneumo.serving import audit
 
 # What most pages need and what takes long to load; TensorFlow takes seconds, and only the Predict page needs it.
@@ -63,7 +62,7 @@ if __name__ == "__main__":
     )
     st.set_page_config(page_title=f"{page.title} · pneumo")
     style.style_app(_("Menu"))
-    # Only the first page, Predict, speaks other languages than English.
-    language.mark_page(language.current() if page.url_path == "" else ENGLISH)
+    language.mark_page(language.current())
+    language.stay_in_address()
     address.arrive(page.url_path)
     page.run()

@@ -6,6 +6,7 @@ import pneumo
 from pages.parts.charts.clinic import cost_plot, decision_plot, predictive_plot
 from pages.parts.models import measured_models
 from pages.parts.shared import chart, sections, source
+from pages.parts.shared.language import _, head, told, told_table
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.evaluation import clinic
@@ -25,6 +26,7 @@ from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.results import curves
+from pneumo.sentences import say
 
 # In pixels; both fit beside each other on a desktop, and one on a telephone, with two figures each.
 POLICY_WIDTH, FIGURE_WIDTH = 355, 150
@@ -42,34 +44,34 @@ def choose_clinic() -> Clinic:
     left, right = st.columns(2)
     values = {
         "share": left.slider(
-            "Children with pneumonia (%)",
+            _("Children with pneumonia (%)"),
             LEAST_SHARE,
             MOST_SHARE,
             START["share"],
             key="share",
             bind="query-params",
         ),
-        "films": left.slider("Films a year", 100, 50_000, START["films"], 100, key="films", bind="query-params"),
+        "films": left.slider(_("Films a year"), 100, 50_000, START["films"], 100, key="films", bind="query-params"),
         "read": left.slider(
-            "Films that a doctor reads anyway (%)",
+            _("Films that a doctor reads anyway (%)"),
             0,
             100,
             START["read"],
             key="read",
             bind="query-params",
-            help="Whatever the model says. There the doctor's word counts, and is taken to be right.",
+            help=_("Whatever the model says. There the doctor's word counts, and is taken to be right."),
         ),
         "miss_cost": right.slider(
-            "Cost of a missed pneumonia",
+            _("Cost of a missed pneumonia"),
             1,
             500,
             START["miss_cost"],
             key="miss_cost",
             bind="query-params",
-            help="In any unit: money, days in hospital. Only its ratio to the other cost moves the best threshold.",
+            help=_("In any unit: money, days in hospital. Only its ratio to the other cost moves the best threshold."),
         ),
         "alarm_cost": right.slider(
-            "Cost of a false alarm, in the same unit",
+            _("Cost of a false alarm, in the same unit"),
             1,
             500,
             START["alarm_cost"],
@@ -79,18 +81,21 @@ def choose_clinic() -> Clinic:
     }
     for name, preset in PRESETS.items():
         presets.button(
-            preset.title,
+            told(preset.title),
             key=f"clinic.{name}",
             type="primary" if preset.values == values else "secondary",
             on_click=set_out,
             args=(preset.values,),
-            help=preset.description,
+            help=told(preset.description),
         )
     descriptions = [preset.description for preset in PRESETS.values() if preset.values == values]
     st.caption(
-        f"{descriptions[0]} These values are an example and no measurement: move them to your clinic's."
+        _(
+            "{description} These values are an example and no measurement: move them to your clinic's.",
+            description=descriptions[0],
+        )
         if descriptions
-        else "Your own values. The address of this page holds them, so that it can be sent as a link."
+        else _("Your own values. The address of this page holds them, so that it can be sent as a link.")
     )
     return Clinic.of(values)
 
@@ -100,7 +105,12 @@ def cheapest(card: ModelCard, place: Clinic) -> float | None:
     try:
         return clinic.cheapest_threshold(curves.class_scores(card, SELECTION_SPLIT), place)
     except (ModelError, ValueError) as error:
-        st.caption(f"There is no cheapest threshold, as it is chosen on validation films: {plain(error)}")
+        st.caption(
+            _(
+                "There is no cheapest threshold, as it is chosen on validation films: {error}",
+                error=plain(told(str(error))),
+            )
+        )
         return None
 
 
@@ -108,29 +118,31 @@ def show_children(expected: Outcome, place: Clinic) -> None:
     """Show in large print how many children a year are missed and alarmed for, with the model and without it."""
     missed, _cost = clinic.without_model(place)
     policies = {
-        "With the model": (expected.missed, expected.alarms),
-        "Without it": (Estimate(missed, missed, missed), Estimate(0, 0, 0)),
+        say("With the model"): (expected.missed, expected.alarms),
+        say("Without it"): (Estimate(missed, missed, missed), Estimate(0, 0, 0)),
     }
     with st.container(horizontal=True):
         for policy, (misses, alarms) in policies.items():
             with st.container(border=True, width=POLICY_WIDTH):
-                st.markdown(f"**{policy}**")
+                st.markdown(f"**{told(policy)}**")
                 with st.container(horizontal=True):
-                    for title, shown in (("Missed a year", misses), ("False alarms a year", alarms)):
+                    for title, shown in ((_("Missed a year"), misses), (_("False alarms a year"), alarms)):
                         with st.container(width=FIGURE_WIDTH):
-                            st.metric(title, f"{shown.value:,.0f}")
+                            st.metric(title, _("{number:,.0f}", number=shown.value))
                             if shown.low < shown.high:
-                                st.caption(f"95 % interval {shown.low:,.0f}–{shown.high:,.0f}")
-    st.caption("Without the model, films that no doctor reads anyway are read by nobody.")
+                                st.caption(_("95 % interval {low:,.0f}–{high:,.0f}", low=shown.low, high=shown.high))
+    st.caption(_("Without the model, films that no doctor reads anyway are read by nobody."))
 
 
 def show_predictive(card: ModelCard, measured: ClassScores, place: Clinic) -> None:
     """Show how the predictive values hang on the share of pneumonia."""
     values = predictive_values(measured.confusion(card.as_thresholds().decision))
-    chart.draw(predictive_plot(values, place.prevalence), key="clinic.predictive", alt="Predictive values.")
+    chart.draw(predictive_plot(values, place.prevalence), key="clinic.predictive", alt=_("Predictive values."))
     st.caption(
-        "The rarer pneumonia is, the more of the alarms are false (PPV falls) and the safer is an all-clear (NPV "
-        "rises); the dashed upright line is your clinic."
+        _(
+            "The rarer pneumonia is, the more of the alarms are false (PPV falls) and the safer is "
+            "an all-clear (NPV rises); the dashed upright line is your clinic."
+        )
     )
 
 
@@ -138,10 +150,13 @@ def show_cost(card: ModelCard, measured: ClassScores, place: Clinic, best: float
     """Show how the cost of a year hangs on the threshold."""
     costs = clinic.cost_curve(measured, place)
     plot = cost_plot(costs, card.as_thresholds().decision, best)
-    chart.draw(plot, key="clinic.cost", alt="The cost of a year by threshold.")
+    chart.draw(plot, key="clinic.cost", alt=_("The cost of a year by threshold."))
     st.caption(
-        "A low threshold costs false alarms, a high one missed pneumonias; the cheapest threshold was chosen on the "
-        "shifted validation films, so on these films it need not stand at the very bottom."
+        _(
+            "A low threshold costs false alarms, a high one missed pneumonias; the cheapest "
+            "threshold was chosen on the shifted validation films, so on these films it need not "
+            "stand at the very bottom."
+        )
     )
 
 
@@ -150,61 +165,78 @@ def show_benefit(card: ModelCard, measured: ClassScores, place: Clinic) -> None:
     benefits = clinic.decision_curve(measured, place, card.as_calibration().prevalence)
     policies = [clinic.MODEL, clinic.ALL, clinic.NONE]
     plot = decision_plot(benefits, policies, place.balance)
-    chart.draw(plot, key="clinic.benefit", alt="Decision curves.")
+    chart.draw(plot, key="clinic.benefit", alt=_("Decision curves."))
     st.caption(
-        "Whoever treats a child from some probability of pneumonia (right) does best with the highest curve: where the "
-        "model's lies above both others, it is worth asking. The dashed upright line is where your two costs balance; "
-        "the model's probability is corrected to your share of pneumonia."
+        _(
+            "Whoever treats a child from some probability of pneumonia (right) does best with the "
+            "highest curve: where the model's lies above both others, it is worth asking. The dashed "
+            "upright line is where your two costs balance; the model's probability is corrected to "
+            "your share of pneumonia."
+        )
     )
 
 
-st.title("At your clinic")
-st.write("How many children a model would miss at your clinic, how many false alarms it would raise, and at what cost.")
-st.caption(pneumo.DISCLAIMER)
+head(_("At your clinic"))
+st.write(
+    _("How many children a model would miss at your clinic, how many false alarms it would raise, and at what cost.")
+)
+st.caption(told(pneumo.DISCLAIMER))
 
 cards = measured_models.measured_cards()
 split = measured_models.choose_films(cards)
-st.caption(f"Measured on these films: {split_of(split).title}. {split_of(split).description}")
+st.caption(
+    _(
+        "Measured on these films: {title}. {description}",
+        title=split_of(split).title,
+        description=split_of(split).description,
+    )
+)
 card = measured_models.choose_model(measured_models.measured_on(cards, split))
 measured_models.warn(card)
 
-st.subheader("Your clinic")
+st.subheader(_("Your clinic"))
 place = choose_clinic()
 
-st.subheader("What to expect")
+st.subheader(_("What to expect"))
 try:
     measured = curves.class_scores(card, split, store.models_folder())
 except ModelError as error:
-    st.write(plain(error))
+    st.write(plain(told(str(error))))
     st.stop()
 except ValueError:
-    st.write("These films show one class only, so sensitivity and specificity are not both known. Choose other films.")
+    st.write(
+        _("These films show one class only, so sensitivity and specificity are not both known. Choose other films.")
+    )
     st.stop()
 own = card.as_thresholds().decision
 best = cheapest(card, place)
 expected = outcome(measured.confusion(own), place)
-results = {f"At the model's threshold, {own:.3f}": expected}
+results = {_("At the model's threshold, {threshold:.3f}", threshold=own): expected}
 show_children(expected, place)
 for harm in clinic.harms(measured.confusion(own), place):
-    st.error(f"**Harm.** {harm}", icon=":material/dangerous:")
-st.write(clinic.sentence(expected, place))
+    st.error(_("**Harm.** {harm}", harm=harm), icon=":material/dangerous:")
+st.write(told(clinic.sentence(expected, place)))
 if best is not None:
-    results[f"Cheapest on validation films, {best:.3f}"] = chosen = outcome(measured.confusion(best), place)
-st.table(clinic.readable(results), border="horizontal")
+    results[_("Cheapest on validation films, {threshold:.3f}", threshold=best)] = chosen = outcome(
+        measured.confusion(best), place
+    )
+st.table(told_table(clinic.readable(results)), border="horizontal")
 if best is not None and chosen.cost.value > expected.cost.value:
-    st.caption("The threshold that is cheapest on validation films is not the cheaper one on these films.")
+    st.caption(_("The threshold that is cheapest on validation films is not the cheaper one on these films."))
 st.caption(
-    "In brackets the 95 % interval that the number of measured films allows. It does not tell how far your children, "
-    "your machine and your doctors differ from those of the measurement, and that may well be more: compare the films "
-    "of another hospital, above."
+    _(
+        "In brackets the 95 % interval that the number of measured films allows. It does not "
+        "tell how far your children, your machine and your doctors differ from those of the "
+        "measurement, and that may well be more: compare the films of another hospital, above."
+    )
 )
 
-st.subheader("Curves")
+st.subheader(_("Curves"))
 sections.show(
     {
-        "Predictive values": lambda: show_predictive(card, measured, place),
-        "Cost of a year": lambda: show_cost(card, measured, place, best),
-        "Net benefit": lambda: show_benefit(card, measured, place),
+        say("Predictive values"): lambda: show_predictive(card, measured, place),
+        say("Cost of a year"): lambda: show_cost(card, measured, place, best),
+        say("Net benefit"): lambda: show_benefit(card, measured, place),
     },
     key="clinic.curve",
 )

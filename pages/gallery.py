@@ -17,7 +17,12 @@ from pneumo.labels import CALLS, KINDS
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.results import failures, model_facts
+from pneumo.sentences import say
 
+DIFFERENCES = {
+    say("Pneumonia less normal"): ("pneumonia", "normal"),
+    say("Bacterial less viral"): ("bacterial", "viral"),
+}
 ALL, NO_MODEL = "All", "No model"
 # Streamlit keeps no history of what it binds to the address: Back from Predict would lead to the first page.
 PAGE = "gallery.page"
@@ -163,8 +168,8 @@ def show_shared(summary: Summary) -> None:
         {kind: full_contrast(summary.pictures[f"std_{kind}"]) for kind in present},
     )
     differences = {
-        f"{first} less {second}": found
-        for first, second in (("pneumonia", "normal"), ("bacterial", "viral"))
+        name: found
+        for name, (first, second) in DIFFERENCES.items()
         if (found := class_difference(summary.pictures, first, second)) is not None
     }
     if differences:

@@ -7,6 +7,7 @@ from pages.parts.charts import leaderboard_table
 from pages.parts.charts.published import rebuilt_plot
 from pages.parts.models import measured_models
 from pages.parts.shared import address, chart_with_table, public, source, spreadsheet, streamlit_internals
+from pages.parts.shared.language import _, head, told, warn_of
 from pages.parts.shared.plain import plain
 from pneumo.errors import PneumoError
 from pneumo.labels import EXTERNAL_SPLIT, split_of
@@ -27,13 +28,13 @@ def measure_latency(measurements: list[Measurement]) -> None:
     from pneumo.results import latency
 
     streamlit_internals.import_keras()
-    bar = st.progress(0.0, "Loading TensorFlow…")
+    bar = st.progress(0.0, _("Loading TensorFlow…"))
     for place, each in enumerate(measurements):
-        bar.progress(place / len(measurements), f"Timing {each.label}…")
+        bar.progress(place / len(measurements), _("Timing {model}…", model=plain(each.label)))
         try:
             latencies()[each.card.sha256] = latency.measure(each.card.name)
         except PneumoError as error:
-            st.caption(f":material/warning: {plain(error)}")
+            warn_of(error)
     bar.empty()
 
 
@@ -42,34 +43,39 @@ def show_rebuilt(measured: list[Measurement]) -> None:
     figures = published.rebuilt(published.load(), measured)
     if figures.empty:
         return
-    st.subheader("Published and rebuilt")
-    st.write(plain(published.rebuilt_text(figures)))
+    st.subheader(_("Published and rebuilt"))
+    for sentence in published.rebuilt_text(figures):
+        st.write(plain(told(sentence)))
     every = measured[0].metrics.confusion.prevalence
     chart_with_table.show(
         rebuilt_plot(figures, every),
         figures,
         key="leaderboard.rebuilt",
-        alt_text="Accuracy of each published system beside the rebuilt one; the table has the figures.",
+        alt_text=_("Accuracy of each published system beside the rebuilt one; the table has the figures."),
     )
     st.caption(
-        f"A bar is the 95 % interval of a rebuilt model. Hollow: measured on validation films, or on films that the "
-        f"source does not name. The dashed line, {100 * every:.1f} %, is what calling every film pneumonia gets."
+        _(
+            "A bar is the 95 % interval of a rebuilt model. Hollow: measured on validation films, or "
+            "on films that the source does not name. The dashed line, {every:.1f} %, is what calling "
+            "every film pneumonia gets.",
+            every=100 * every,
+        )
     )
 
 
-st.title("Leaderboard")
+head(_("Leaderboard"))
 cards = measured_models.measured_cards()
 labels = model_facts.labels(cards)
 measured_models.recommend(cards)
-st.caption(pneumo.DISCLAIMER)
+st.caption(told(pneumo.DISCLAIMER))
 
-st.subheader("All models")
+st.subheader(_("All models"))
 split = measured_models.choose_films(cards)
 measurements = measured_models.measure(measured_models.measured_on(cards, split), split, labels)
 kind = split_of(split)
-about = kind.description
+about = told(kind.description)
 if split == OFFICIAL:
-    about = f"{about} {model_facts.openings([each.card for each in measurements])}"
+    about = f"{about} {told(model_facts.openings([each.card for each in measurements]))}"
 st.caption(about)
 if not measurements:
     st.stop()
@@ -77,45 +83,37 @@ if not measurements:
 known = leaderboard.columns(split)
 # A choice of columns for one kind of test is none for the other.
 suffix = "" if kind.higher_is_better else "_to_lose"
+titles = {key: column.title for key, column in known.items()}
 controls = st.columns([3, 1], vertical_alignment="bottom")
 chosen = address.choose_many(
     controls[0].multiselect,
-    "Models",
+    _("Models"),
     {each.card.name: labels[each.card.name] for each in measurements},
     key="shared.models",
-    placeholder="All of them",
+    placeholder=_("All of them"),
 )
-order = controls[1].selectbox(
-    "Sort by",
-    list(known),
-    format_func=lambda each: known[each].title,
-    key=f"sort{suffix}",
-    bind="query-params",
-)
+order = address.choose_one(controls[1].selectbox, _("Sort by"), titles, key=f"leaderboard.sort{suffix}")
 actions = st.container(horizontal=True, vertical_alignment="center")
-everything = actions.toggle("All figures", key="all", bind="query-params")
+everything = actions.toggle(_("All figures"), key="all", bind="query-params")
 with_published = split == OFFICIAL and actions.toggle(
-    "Show what others published", key="published", bind="query-params"
+    _("Show what others published"), key="published", bind="query-params"
 )
-with actions.popover("Search and columns", icon=":material/view_column:"):
-    search = st.text_input("Search", key="search", placeholder="Name or source", max_chars=100, bind="query-params")
-    picked = st.multiselect(
-        "Columns",
-        list(known),
-        default=leaderboard.shown_first(split),
-        format_func=lambda each: known[each].title,
-        key=f"columns{suffix}",
-        bind="query-params",
+with actions.popover(_("Search and columns"), icon=":material/view_column:"):
+    search = st.text_input(
+        _("Search"), key="search", placeholder=_("Name or source"), max_chars=100, bind="query-params"
+    )
+    picked = address.choose_many(
+        st.multiselect, _("Columns"), titles, leaderboard.shown_first(split), key=f"leaderboard.columns{suffix}"
     )
 columns = {key: column for key, column in known.items() if everything or key in picked}
 
 external = [card for card in cards if EXTERNAL_SPLIT in leaderboard.splits([card])]
 shown = [each for each in measurements if not chosen or each.card.name in chosen]
 if not public.is_public() and actions.button(
-    "Measure speed here",
+    _("Measure speed here"),
     icon=":material/timer:",
     key="leaderboard.latency",
-    help="Loads each model shown and times it on a sample film; takes some seconds a model.",
+    help=_("Loads each model shown and times it on a sample film; takes some seconds a model."),
 ):
     measure_latency(shown)
 
@@ -131,7 +129,7 @@ table = leaderboard.in_order(
 )
 with actions:
     st.download_button(
-        "Download (CSV)",
+        _("Download (CSV)"),
         spreadsheet.as_csv(table),
         file_name=f"leaderboard_{split}.csv",
         mime="text/csv",
@@ -142,31 +140,37 @@ with actions:
 if FEWEST <= len(chosen) <= MOST:
     actions.page_link(
         "pages/compare.py",
-        label="Compare these",
+        label=_("Compare these"),
         icon=":material/compare_arrows:",
         query_params={"models": chosen, "split": split},
     )
 else:
-    st.caption(f"Choose {FEWEST} to {MOST} models above to compare them.")
+    st.caption(_("Choose {fewest} to {most} models above to compare them.", fewest=FEWEST, most=MOST))
 if not kind.higher_is_better:
     st.markdown(
-        "**A test to lose: lower is better.** A model that reads the lungs alone has an AUROC of 0.5 here, chance."
+        _("**A test to lose: lower is better.** A model that reads the lungs alone has an AUROC of 0.5 here, chance.")
     )
 if table.empty:
-    st.write("No row holds this text. Clear the search.")
+    st.write(_("No row holds this text. Clear the search."))
 else:
     st.html(leaderboard_table.table(table, columns, cards[0].name))
-st.caption(f"Sorted by {known[order].title}: {known[order].meaning}.")
-st.caption("\n".join(f"- **{column.title}**: {column.meaning}." for column in columns.values()))
+st.caption(_("Sorted by {title}: {meaning}.", title=known[order].title, meaning=known[order].meaning))
 st.caption(
-    f"On {leaderboard.extent(measurements)}. Under a figure stands its 95 % interval, and the bar draws it, from the "
-    "lowest to the highest limit of the column: were the study repeated on other children, intervals drawn in this way "
-    "would hold the true figure 95 times in 100. Shares of films (accuracy, sensitivity, specificity, precision) have "
-    "Wilson's interval; the others a bootstrap that redraws whole patients, because films of one child resemble each "
-    "other. Calls are made at each model's decision threshold."
+    "\n".join(_("- **{title}**: {meaning}.", title=each.title, meaning=each.meaning) for each in columns.values())
+)
+st.caption(
+    _(
+        "On {extent}. Under a figure stands its 95 % interval, and the bar draws it, from the "
+        "lowest to the highest limit of the column: were the study repeated on other children, "
+        "intervals drawn in this way would hold the true figure 95 times in 100. Shares of films "
+        "(accuracy, sensitivity, specificity, precision) have Wilson's interval; the others a "
+        "bootstrap that redraws whole patients, because films of one child resemble each other. "
+        "Calls are made at each model's decision threshold.",
+        extent=leaderboard.extent(measurements),
+    )
 )
 if with_published:
-    st.caption(f"Rows marked *published*: {published.HOW_TO_READ}")
+    st.caption(_("Rows marked *published*: {how}", how=published.HOW_TO_READ))
 if split == OFFICIAL:
     show_rebuilt(measurements)
 source.show("leaderboard")

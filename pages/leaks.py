@@ -142,7 +142,7 @@ def show_embedding(leaks: Shortcuts) -> None:
         key="by",
         bind="query-params",
     )
-    column, groups = ("part", list(PARTS)) if by == "split" else ("kind", list(KINDS.values()))
+    column, groups = ("part", PARTS) if by == "split" else ("kind", tuple(KINDS.values()))
     chart_with_table.show(
         embedding_plot(leaks.points, column, groups),
         leaks.points,

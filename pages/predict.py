@@ -23,7 +23,7 @@ from pages.parts.predict.film_list import Film, FilmList
 from pages.parts.predict.keep import keep_answer
 from pages.parts.predict.pictures import Pictures, show_pictures
 from pages.parts.shared import address
-from pages.parts.shared.language import _, choose_language, told
+from pages.parts.shared.language import _, head, told
 from pages.parts.shared.plain import plain
 from pneumo import DISCLAIMER
 from pneumo.datasets.samples import FOLDER, Sample, load_samples
@@ -220,9 +220,7 @@ def open_linked() -> None:
 
 style_page()
 open_linked()
-with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="predict.head"):
-    st.title(_("Is there pneumonia on this film?"))
-    choose_language()
+head(_("Is there pneumonia on this film?"))
 introduction = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
     where = st.segmented_control(

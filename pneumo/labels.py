@@ -32,7 +32,7 @@ class Figure:
     higher_is_better: bool = True
 
 
-CLASSES = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
+CLASSES: dict[str, str] = {"NORMAL": say("Normal"), "PNEUMONIA": say("Pneumonia")}
 # By label and pathogen, as the tables of films and of predictions have them.
 KINDS: dict[tuple[str, str], str] = {
     ("NORMAL", ""): say("Normal"),
@@ -43,6 +43,7 @@ KINDS: dict[tuple[str, str], str] = {
 # The same as they stand within a sentence.
 KIND_WORDS = {
     "Normal": say("normal"),
+    "Pneumonia": say("pneumonia"),
     "Bacterial pneumonia": say("bacterial pneumonia"),
     "Viral pneumonia": say("viral pneumonia"),
     "Pneumonia, cause not named": say("pneumonia, cause not named"),
@@ -55,100 +56,128 @@ ANSWER_WORDS = {
 }
 STATUS_WORDS = {"refused": say("Refused"), "error": say("Not readable")}
 # A call at the decision threshold, beside the label.
-MISSED, FALSE_ALARM, RIGHT = "Missed pneumonia", "False alarm", "Called right"
+MISSED, FALSE_ALARM, RIGHT = say("Missed pneumonia"), say("False alarm"), say("Called right")
 CALLS = (MISSED, FALSE_ALARM, RIGHT)
 
 # The folders of the dataset. Models are trained and validated on films of the first two, divided anew.
-OFFICIAL_SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
+OFFICIAL_SPLITS: dict[str, str] = {"train": say("Training"), "val": say("Validation"), "test": say("Test")}
 # The films of another hospital.
 EXTERNAL_SPLIT = "external_nih"
-SAME, ALTERED, ELSEWHERE, NO_FILMS = "Same hospital", "Altered films", "Other hospitals", "Other pictures"
+SAME, ALTERED, ELSEWHERE, NO_FILMS = (
+    say("Same hospital"),
+    say("Altered films"),
+    say("Other hospitals"),
+    say("Other pictures"),
+)
 GROUPS = (SAME, ALTERED, ELSEWHERE, NO_FILMS)
 SPLITS = {
     "test": Split(
-        "Official test split",
-        "The dataset's own test films, of children who are in no other split, opened only after each model's "
-        "configuration was frozen.",
+        say("Official test split"),
+        say(
+            "The dataset's own test films, of children who are in no other split, opened only after "
+            "each model's configuration was frozen."
+        ),
         SAME,
     ),
     "val": Split(
-        "Validation",
-        "Films of children held out of the training data, in whole blocks of neighbouring patient numbers.",
+        say("Validation"),
+        say("Films of children held out of the training data, in whole blocks of neighbouring patient numbers."),
         SAME,
     ),
     "val_shifted": Split(
-        "Cropped and exposed anew",
-        "The validation films, cropped and exposed as another hospital might have done; models, epochs and "
-        "thresholds are chosen here.",
+        say("Cropped and exposed anew"),
+        say(
+            "The validation films, cropped and exposed as another hospital might have done; models, "
+            "epochs and thresholds are chosen here."
+        ),
         ALTERED,
     ),
     "val_hard": Split(
-        "Cropped, exposed and blurred",
-        "The validation films, cropped, exposed and blurred about as in training, at aspect ratios drawn alike for "
-        "both classes; the ensemble is chosen here.",
+        say("Cropped, exposed and blurred"),
+        say(
+            "The validation films, cropped, exposed and blurred about as in training, at aspect "
+            "ratios drawn alike for both classes; the ensemble is chosen here."
+        ),
         ALTERED,
     ),
     "val_evened": Split(
-        "Width to height at random",
-        "The validation films, cropped and exposed about as in training, at aspect ratios drawn alike for both classes "
-        "and with all detail; the ensemble is calibrated here.",
+        say("Width to height at random"),
+        say(
+            "The validation films, cropped and exposed about as in training, at aspect ratios drawn "
+            "alike for both classes and with all detail; the ensemble is calibrated here."
+        ),
         ALTERED,
     ),
     "val_reframed": Split(
-        "Width to height of the other class",
-        "The validation films, each cropped to the aspect ratio of a film of the other class: a model that reads the "
-        "aspect ratio is wrong here.",
+        say("Width to height of the other class"),
+        say(
+            "The validation films, each cropped to the aspect ratio of a film of the other class: a "
+            "model that reads the aspect ratio is wrong here."
+        ),
         ALTERED,
     ),
     "val_lungs_only": Split(
-        "Lungs alone",
-        "The validation films with all but the lungs made black: what a model can still tell, it reads in the lungs.",
+        say("Lungs alone"),
+        say(
+            "The validation films with all but the lungs made black: what a model can still tell, it "
+            "reads in the lungs."
+        ),
         ALTERED,
     ),
     "val_without_lungs": Split(
-        "Lungs hidden",
-        "The validation films with the lungs made black. A test to lose: what a model can still tell, it does not read "
-        "in the lungs, but from their outline, the rest of the film, or how it was taken.",
+        say("Lungs hidden"),
+        say(
+            "The validation films with the lungs made black. A test to lose: what a model can still "
+            "tell, it does not read in the lungs, but from their outline, the rest of the film, or "
+            "how it was taken."
+        ),
         ALTERED,
         higher_is_better=False,
     ),
     "val_surroundings_only": Split(
-        "Lungs behind a grey box",
-        "The validation films with their lungs behind one grey rectangle, the same for all. A test to lose: what a "
-        "model can still tell, it does not read in the lungs.",
+        say("Lungs behind a grey box"),
+        say(
+            "The validation films with their lungs behind one grey rectangle, the same for all. A "
+            "test to lose: what a model can still tell, it does not read in the lungs."
+        ),
         ALTERED,
         higher_is_better=False,
     ),
     "external_nih_reliable": Split(
-        "NIH, pneumonia seen by a person",
-        "Of the films of another hospital the normal ones, and those with pneumonia that a person marked or confirmed.",
+        say("NIH, pneumonia seen by a person"),
+        say(
+            "Of the films of another hospital the normal ones, and those with pneumonia that a "
+            "person marked or confirmed."
+        ),
         ELSEWHERE,
     ),
     EXTERNAL_SPLIT: Split(
-        "NIH, labels by software",
-        "Films of another country and mostly of adults (NIH ChestX-ray14), labelled by software that read the reports: "
-        "how far the models carry beyond the hospital and the ages that they were made for. No model that is "
-        "measured here was trained or tuned on them.",
+        say("NIH, labels by software"),
+        say(
+            "Films of another country and mostly of adults (NIH ChestX-ray14), labelled by software "
+            "that read the reports: how far the models carry beyond the hospital and the ages that "
+            "they were made for. No model that is measured here was trained or tuned on them."
+        ),
         ELSEWHERE,
     ),
     "external_nih_under18": Split(
-        "NIH, under 18 years",
-        "Of the films of another hospital those of patients under 18 years.",
+        say("NIH, under 18 years"),
+        say("Of the films of another hospital those of patients under 18 years."),
         ELSEWHERE,
     ),
     "opacity_masks": Split(
-        "Adults of many hospitals",
-        "Films of adults, most of them with COVID-19, each with a lung mask.",
+        say("Adults of many hospitals"),
+        say("Films of adults, most of them with COVID-19, each with a lung mask."),
         ELSEWHERE,
     ),
     "opacity_boxes": Split(
-        "NIH, boxes",
-        "Films of another hospital on which radiologists drew boxes around opacities.",
+        say("NIH, boxes"),
+        say("Films of another hospital on which radiologists drew boxes around opacities."),
         ELSEWHERE,
     ),
     "out_of_distribution": Split(
-        "No frontal chest films",
-        "Radiographs of other parts of the body, and other pictures: the gate should refuse them.",
+        say("No frontal chest films"),
+        say("Radiographs of other parts of the body, and other pictures: the gate should refuse them."),
         NO_FILMS,
     ),
 }
@@ -202,15 +231,21 @@ def split_of(name: str) -> Split:
     hospital = hospital_title(hospital_of(name))
     if not is_hospital_split(name):
         return Split(
-            f"{hospital}, opacity or normal",
-            f"Of the films of {hospital} that a person read those with an opacity, and those called normal: films that "
-            "show another disease and no opacity are left out.",
+            say("{hospital}, opacity or normal", hospital=hospital),
+            say(
+                "Of the films of {hospital} that a person read those with an opacity, and those called "
+                "normal: films that show another disease and no opacity are left out.",
+                hospital=hospital,
+            ),
             ELSEWHERE,
         )
     return Split(
-        f"{hospital}, read by a person",
-        f"The films of {hospital} that a person read, with an opacity or without. A model that learned from that "
-        "hospital has the figures of a run here that left it out.",
+        say("{hospital}, read by a person", hospital=hospital),
+        say(
+            "The films of {hospital} that a person read, with an opacity or without. A model that "
+            "learned from that hospital has the figures of a run here that left it out.",
+            hospital=hospital,
+        ),
         ELSEWHERE,
     )
 
@@ -225,18 +260,22 @@ def in_sentence(name: str) -> str:
 
 FIGURES = {
     "auroc": Figure(
-        "AUROC", "how often a film with pneumonia gets a higher probability than a normal one; 0.5 is chance"
+        say("AUROC"), say("how often a film with pneumonia gets a higher probability than a normal one; 0.5 is chance")
     ),
-    "accuracy": Figure("Accuracy", "the share of films called right"),
-    "sensitivity": Figure("Sensitivity", "the share of films with pneumonia that are called pneumonia"),
-    "specificity": Figure("Specificity", "the share of normal films that are called normal"),
-    "precision": Figure("Precision", "the share of films called pneumonia that show it"),
-    "f1": Figure("F1", "the harmonic mean of precision and sensitivity"),
+    "accuracy": Figure(say("Accuracy"), say("the share of films called right")),
+    "sensitivity": Figure(say("Sensitivity"), say("the share of films with pneumonia that are called pneumonia")),
+    "specificity": Figure(say("Specificity"), say("the share of normal films that are called normal")),
+    "precision": Figure(say("Precision"), say("the share of films called pneumonia that show it")),
+    "f1": Figure("F1", say("the harmonic mean of precision and sensitivity")),
     "auprc": Figure(
-        "AUPRC", "precision averaged over all sensitivities; chance is the share of pneumonia in the split"
+        say("AUPRC"), say("precision averaged over all sensitivities; chance is the share of pneumonia in the split")
     ),
-    "brier": Figure("Brier", "the mean squared error of the probability; lower is better", higher_is_better=False),
+    "brier": Figure(
+        say("Brier"), say("the mean squared error of the probability; lower is better"), higher_is_better=False
+    ),
     "ece": Figure(
-        "ECE", "how far probabilities lie from the shares that came true; lower is better", higher_is_better=False
+        say("ECE"),
+        say("how far probabilities lie from the shares that came true; lower is better"),
+        higher_is_better=False,
     ),
 }

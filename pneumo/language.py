@@ -1,4 +1,4 @@
-"""The languages that the predict page and its PDF speak, and how a sentence, a number or a date is told in each.
+"""The languages that the pages and the PDF speak, and how a sentence, a number or a date is told in each.
 
 English is what stands in the code. The others are gettext catalogues in ``pneumo/locale``, read through Babel and
 compiled in memory; Babel's CLDR tables write numbers and dates.
@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from babel import Locale, dates, numbers
 from babel.messages import mofile, pofile
 
-from pneumo.sentences import Sentence
+from pneumo.sentences import Sentence, say
 
 FOLDER = Path(__file__).with_name("locale")
 
@@ -49,6 +50,18 @@ class Language:
         else:
             template = known.ngettext(text.template, text.plural, text.number)
         return _Formatter(self).vformat(template, (), text.values) if text.values else template
+
+    def word(self, text: str) -> str:
+        """Tell a text of a table, which keeps the English of a sentence and no more; one of no catalogue stays."""
+        if isinstance(text, Sentence):
+            return self.tell(text)
+        return text if self.code == "en" or not text else catalogue(self.code).gettext(text)
+
+    @property
+    def marks(self) -> tuple[str, str, str]:
+        """What stands before decimals and between groups of three digits, and what is written behind per cent."""
+        percent = self.tell(say("{percent:.1f} %", percent=0.5))
+        return numbers.get_decimal_symbol(self.locale), numbers.get_group_symbol(self.locale), percent[3:]
 
     def moment(self, at: datetime) -> str:
         """Write a date with its time, as in ``21 nov. 2026, 17:54 UTC``; in English by ISO 8601, which all can read."""
@@ -110,8 +123,9 @@ class _Formatter(string.Formatter):
         if isinstance(value, Sentence):
             return self._language.tell(value)
         text = format(value, format_spec.replace(",", ""))
-        figure = text.removesuffix("%")
-        if not isinstance(value, int | float) or not figure.replace(".", "").lstrip("-").isdigit():
+        sign = "+" * text.startswith("+")
+        figure = text.removeprefix("+").removesuffix("%")
+        if not isinstance(value, Real) or not figure.replace(".", "").lstrip("-").isdigit():
             return text
         # Rounded by Python, so that all languages show the same digits.
         number = Decimal(figure)
@@ -119,6 +133,8 @@ class _Formatter(string.Formatter):
         decimals = f".{fraction}" if fraction else ""
         if text != figure:
             pattern = Locale.parse(self._language.locale).percent_formats[None].pattern
-            return numbers.format_percent(number / 100, pattern.replace("0", f"0{decimals}"), self._language.locale)
+            return sign + numbers.format_percent(
+                number / 100, pattern.replace("0", f"0{decimals}"), self._language.locale
+            )
         whole = "#,##0" if "," in format_spec else "0"
-        return numbers.format_decimal(number, f"{whole}{decimals}", self._language.locale)
+        return sign + numbers.format_decimal(number, f"{whole}{decimals}", self._language.locale)

@@ -8,7 +8,7 @@ them with the catalogues in ``pneumo/locale``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -67,7 +67,21 @@ def say_many(one: str, other: str, number: int, **values: Any) -> Sentence:
     return _made(one, (one if number == 1 else other).format(**values), values, other, number)
 
 
+def say_list(texts: Iterable[str]) -> Sentence:
+    """Make a sentence that lists texts, as in ``A, B``; empty where there are none."""
+    first, *rest = list(texts) or [""]
+    return say("{first}, {rest}", first=first, rest=say_list(rest)) if rest else say("{text}", text=first)
+
+
+def say_all(sentences: Iterable[str]) -> Sentence:
+    """Make one sentence of several, one after the other; empty where there are none."""
+    first, *rest = list(sentences) or [""]
+    return say("{first} {rest}", first=first, rest=say_all(rest)) if rest else say("{text}", text=first)
+
+
 def _shown(value: Any) -> Any:
+    if isinstance(value, Exception):
+        value = str(value)
     is_name = isinstance(value, str | PurePath) and not isinstance(value, Sentence)
     return visible(str(value)) if is_name else value
 

@@ -1,11 +1,13 @@
 """What the code says to people, and the catalogues of it.
 
 ``python tests/catalogue.py`` brings the catalogues in line with the code: it adds what is new with an empty
-translation, which the tests then ask for, and drops what nothing says any more.
+translation, which the tests then ask for, and drops what nothing says any more. The messages stand in the order of
+their English text and without the files that hold them, so that what moves in the code changes no catalogue.
 """
 
 import ast
 import io
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -20,39 +22,48 @@ def _files(*patterns: str) -> tuple[str, ...]:
     return tuple(sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern)))
 
 
-# What the predict page is made of: here no text is left in English.
-PAGE = _files("streamlit_app.py", "pages/predict.py", "pages/parts/predict/*.py", "pages/parts/shared/language.py")
-# The modules whose sentences the page or its PDF tells.
+# What the pages are made of: here no text is left in English.
+PAGE = _files(
+    "streamlit_app.py",
+    *(f"pages/{name}.py" for name in ("predict", "leaderboard", "compare", "clinic", "failures", "own_data")),
+    *("pages/parts/predict/*.py", "pages/parts/shared/*.py", "pages/parts/models/*.py"),
+    *("pages/parts/charts/[!d]*.py", "pages/parts/charts/dataset.py"),
+    *("pages/parts/data/own_films.py", "pages/parts/data/calibrate.py", "pages/parts/data/data_folder.py"),
+)
+# The modules whose sentences the pages or the PDF tell.
 LIBRARY = _files(
-    *("pneumo/__init__.py", "pneumo/errors.py", "pneumo/labels.py", "pneumo/evaluation/calibration.py"),
-    "pneumo/results/elsewhere.py",
+    *("pneumo/__init__.py", "pneumo/errors.py", "pneumo/labels.py"),
+    *(f"pneumo/evaluation/{name}.py" for name in ("calibration", "clinic", "comparison", "intervals")),
+    *(f"pneumo/datasets/{name}.py" for name in ("checks", "download", "hospitals", "kaggle", "medmnist", "samples")),
+    *("pneumo/datasets/shortcuts.py", "pneumo/datasets/summary.py"),
+    *(f"pneumo/model_store/{name}.py" for name in ("site", "store", "weights")),
+    "pneumo/results/[!m]*.py",
     *("pneumo/radiograph/*.py", "pneumo/inference/*.py", "pneumo/explanation/*.py", "pneumo/reports/[!d]*.py"),
-    *("pages/parts/charts/probability_scale.py", "pneumo/serving/queue.py", "pneumo/serving/audit.py"),
+    *("pages/parts/data/catalogue.py", "pneumo/results/model_facts.py"),
+    *("pneumo/serving/queue.py", "pneumo/serving/audit.py"),
 )
 ERRORS = (
-    "UnreadableImageError",
-    "UnsupportedImageError",
-    "ImageSizeError",
-    "ExplanationError",
-    "BusyError",
-    "AuditError",
+    *("UnreadableImageError", "UnsupportedImageError", "ImageSizeError", "ExplanationError"),
+    *("DatasetError", "ModelError", "PneumoError", "BusyError", "AuditError"),
 )
 PLURAL_WORDS = ("say_many", "many")
 # What a template is given to, first of all arguments.
 WORDS = ("say", "_", *PLURAL_WORDS, *ERRORS)
 
 Message = str | tuple[str, str]
+# What is the same in all languages: figures and the signs around them.
+WORDLESS = re.compile(r"(\{\w*(:[^}]*)?\}|[\s\d():–−·.])*")
 
 
-def said(files: tuple[str, ...] = PAGE + LIBRARY) -> dict[Message, list[str]]:
-    """Return every template in the code with the files that hold it; a pair is one of singular and plural."""
-    found: dict[Message, list[str]] = {}
+def said(files: tuple[str, ...] = PAGE + LIBRARY) -> set[Message]:
+    """Return every template in the code; a pair is one of singular and plural."""
+    found: set[Message] = set()
     for file in files:
         for call in calls(file, WORDS):
             texts = tuple(each.value for each in call.args if isinstance(each, ast.Constant))
             plural = name_of(call) in PLURAL_WORDS
-            if texts and isinstance(texts[0], str):
-                found.setdefault(texts[:2] if plural else texts[0], []).append(file)
+            if texts and isinstance(texts[0], str) and not WORDLESS.fullmatch(texts[0]):
+                found.add(texts[:2] if plural else texts[0])
     return found
 
 
@@ -77,7 +88,7 @@ def read(code: str) -> Catalog:
 def write(code: str, catalogue: Catalog) -> None:
     """Write the catalogue of a language, with no dates that would change it at each run."""
     text = io.BytesIO()
-    pofile.write_po(text, catalogue, omit_header=True, width=116, sort_by_file=False)
+    pofile.write_po(text, catalogue, omit_header=True, width=116)
     language = f"Language: {code}\\n"
     plural = f"Plural-Forms: {catalogue.plural_forms}\\n"
     head = f'msgid ""\nmsgstr ""\n"{language}"\n"Content-Type: text/plain; charset=utf-8\\n"\n"{plural}"\n\n'
@@ -88,10 +99,10 @@ def update(code: str) -> list[Message]:
     """Bring a catalogue in line with the code, and return what it does not translate yet."""
     known = read(code) if (LOCALE / f"{code}.po").exists() else Catalog(code)
     new, missing = Catalog(code), []
-    for message, files in said().items():
+    for message in sorted(said(), key=lambda each: each if isinstance(each, str) else each[0]):
         key = message if isinstance(message, str) else message[0]
         old = known.get(key)
-        new.add(message, old.string if old else None, locations=[(file, None) for file in dict.fromkeys(files)])
+        new.add(message, old.string if old else None).flags.clear()
         if not old or not (old.string if isinstance(old.string, str) else all(old.string)):
             missing.append(message)
     write(code, new)

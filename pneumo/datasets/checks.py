@@ -11,6 +11,7 @@ from pneumo import radiograph
 from pneumo.datasets import kaggle, medmnist, summary
 from pneumo.errors import DatasetError, ImageError
 from pneumo.labels import CLASSES, OFFICIAL_SPLITS
+from pneumo.sentences import Sentence, say, say_list
 
 # As many file names as a person reads; the count says how many there are.
 NAMED = 50
@@ -38,9 +39,11 @@ class Problem:
     count: int = 0
 
     @property
-    def listed(self) -> str:
+    def listed(self) -> Sentence:
         """How many of the files are named, as ``3`` or ``the first 50 of 1,200``."""
-        return f"{self.count:,}" if self.count <= NAMED else f"the first {NAMED} of {self.count:,}"
+        if self.count <= NAMED:
+            return say("{count:,}", count=self.count)
+        return say("the first {named} of {count:,}", named=NAMED, count=self.count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,9 @@ def check(path: Path, progress: Callable[[int, int], None] = lambda done, total:
     try:
         return _check_file(path) if medmnist.is_file_of(path) else _check_folder(path, progress)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be opened ({error}). Check its name and its permissions.") from error
+        raise DatasetError(
+            "{path} cannot be opened ({error}). Check its name and its permissions.", path=path, error=error
+        ) from error
 
 
 def share_read(done: int, total: int) -> float:
@@ -101,9 +106,9 @@ def readable_counts(found: Check) -> pd.DataFrame:
     counts = found.counts
     return pd.DataFrame(
         {
-            "Split": counts["split"].map(OFFICIAL_SPLITS),
-            "Class": counts["label"].map(CLASSES).fillna("Unknown"),
-            "Films": counts["films"],
+            say("Split"): counts["split"].map(OFFICIAL_SPLITS),
+            say("Class"): counts["label"].map(CLASSES).fillna(say("Unknown")),
+            say("Films"): counts["films"],
         }
     )
 
@@ -118,8 +123,14 @@ def _check_folder(folder: Path, progress: Callable[[int, int], None]) -> Check:
             _problem(
                 "patient_unknown",
                 "warning",
-                f"Films whose name tells no patient: {len(unnamed):,}. Each counts as a patient of its own.",
-                "Name films like person109_bacteria_12.jpeg or IM-0115-0001.jpeg, where the number is the patient's.",
+                say(
+                    "Films whose name tells no patient: {films:,}. Each counts as a patient of its own.",
+                    films=len(unnamed),
+                ),
+                say(
+                    "Name films like person109_bacteria_12.jpeg or IM-0115-0001.jpeg, where the number is the "
+                    "patient's."
+                ),
                 unnamed,
             )
         )
@@ -135,8 +146,8 @@ def _check_folder(folder: Path, progress: Callable[[int, int], None]) -> Check:
             _problem(
                 "not_read",
                 "warning",
-                f"{len(others):,} files are neither JPEG nor PNG and are passed over.",
-                "Export DICOM and other films as PNG, or move the files elsewhere.",
+                say("{files:,} files are neither JPEG nor PNG and are passed over.", files=len(others)),
+                say("Export DICOM and other films as PNG, or move the files elsewhere."),
                 others,
             )
         )
@@ -146,13 +157,13 @@ def _check_folder(folder: Path, progress: Callable[[int, int], None]) -> Check:
 def _check_file(path: Path) -> Check:
     films = medmnist.table(medmnist.read(path))
     problems = [*_missing(films), *_identical(films)]
-    for code, chosen, what, remedy in (
-        ("label_unknown", films["label"] == "", "have a label that is neither 0 nor 1", "Use PneumoniaMNIST."),
-        ("flat", films["flat"], "are of one grey value", "Fetch the file again."),
-    ):
-        if chosen.any():
-            message = f"{chosen.sum():,} pictures {what}."
-            problems.append(_problem(code, "error", message, remedy, films.loc[chosen, "file"]))
+    unknown, flat = films.loc[films["label"] == "", "file"], films.loc[films["flat"], "file"]
+    if len(unknown):
+        message = say("{pictures:,} pictures have a label that is neither 0 nor 1.", pictures=len(unknown))
+        problems.append(_problem("label_unknown", "error", message, say("Use PneumoniaMNIST."), unknown))
+    if len(flat):
+        message = say("{pictures:,} pictures are of one grey value.", pictures=len(flat))
+        problems.append(_problem("flat", "error", message, say("Fetch the file again."), flat))
     return _checked(path, films, problems)
 
 
@@ -168,18 +179,20 @@ def _missing(films: pd.DataFrame) -> list[Problem]:
     for split in kaggle.SPLITS:
         absent = [label for label in kaggle.LABELS if (split, label) not in present]
         if absent and split == "val":
-            message, remedy = (
-                "There are no official validation films of both classes.",
-                ("Nothing need be done: pneumo holds patients of the training films out for validation."),
-            )
+            message = say("There are no official validation films of both classes.")
+            remedy = say("Nothing need be done: pneumo holds patients of the training films out for validation.")
             problems.append(_problem("missing", "warning", message, remedy))
         elif absent:
-            message = f"There is no film in {' and '.join(f'{split}/{label}' for label in absent)}."
-            remedy = {
-                "train": "Put films of both classes there: without them nothing can be trained.",
-                "test": "Put films of both classes, of patients that are nowhere else, there: without them no model "
-                "can be measured on test.",
-            }[split]
+            folders = say_list(f"{split}/{label}" for label in absent)
+            message = say("There is no film in {folders}.", folders=folders)
+            remedy = (
+                say("Put films of both classes there: without them nothing can be trained.")
+                if split == "train"
+                else say(
+                    "Put films of both classes, of patients that are nowhere else, there: without them no model can be "
+                    "measured on test."
+                )
+            )
             problems.append(_problem("missing", "error", message, remedy))
     return problems
 
@@ -195,8 +208,10 @@ def _unreadable(films: pd.DataFrame, root: Path, progress: Callable[[int, int], 
             progress(number, len(films))
     if not broken:
         return []
-    message = f"{len(broken):,} films cannot be read: they are damaged, empty, too small, or no pictures."
-    return [_problem("unreadable", "error", message, "Fetch or export them again, or remove them.", broken)]
+    message = say(
+        "{films:,} films cannot be read: they are damaged, empty, too small, or no pictures.", films=len(broken)
+    )
+    return [_problem("unreadable", "error", message, say("Fetch or export them again, or remove them."), broken)]
 
 
 def _identical(films: pd.DataFrame) -> list[Problem]:
@@ -207,28 +222,31 @@ def _identical(films: pd.DataFrame) -> list[Problem]:
         pools = set(group["split"].replace("val", "train"))
         code = "identical_in_classes" if len(set(group["label"])) > 1 else "identical_in_splits"
         kinds[code if code == "identical_in_classes" or len(pools) > 1 else "identical"] += sorted(group["file"])
-    sentences: dict[str, tuple[Literal["error", "warning"], str, str]] = {
+    found = {code: len(files) for code, files in kinds.items()}
+    sentences: dict[str, tuple[Literal["error", "warning"], Sentence, Sentence]] = {
         "identical_in_classes": (
             "error",
-            "files stand in both classes with the very same content.",
-            "Find out which label is right and remove the other copy.",
+            say(
+                "{files:,} files stand in both classes with the very same content.", files=found["identical_in_classes"]
+            ),
+            say("Find out which label is right and remove the other copy."),
         ),
         "identical_in_splits": (
             "error",
-            "files stand in test and in training with the very same content, so the test is answered from memory.",
-            "Remove one of the copies, best the one in training.",
+            say(
+                "{files:,} files stand in test and in training with the very same content, so the test is answered "
+                "from memory.",
+                files=found["identical_in_splits"],
+            ),
+            say("Remove one of the copies, best the one in training."),
         ),
         "identical": (
             "warning",
-            "files have a copy with the very same content.",
-            "Nothing need be done: pneumo counts the children of copies as one; remove copies to save time.",
+            say("{files:,} files have a copy with the very same content.", files=found["identical"]),
+            say("Nothing need be done: pneumo counts the children of copies as one; remove copies to save time."),
         ),
     }
-    return [
-        _problem(code, sentences[code][0], f"{len(files):,} {sentences[code][1]}", sentences[code][2], files)
-        for code, files in kinds.items()
-        if files
-    ]
+    return [_problem(code, *sentences[code], files) for code, files in kinds.items() if files]
 
 
 def _shared_patients(films: pd.DataFrame) -> list[Problem]:
@@ -236,8 +254,9 @@ def _shared_patients(films: pd.DataFrame) -> list[Problem]:
     in_both = pool.groupby(films["patient"]).transform(lambda pools: len(set(pools))) > 1
     if not in_both.any():
         return []
-    message = f"{films.loc[in_both, 'patient'].nunique():,} patients have films in test and in training."
-    remedy = "Move all films of a patient into one split; pneumo refuses to train on such a dataset."
+    patients = films.loc[in_both, "patient"].nunique()
+    message = say("{patients:,} patients have films in test and in training.", patients=patients)
+    remedy = say("Move all films of a patient into one split; pneumo refuses to train on such a dataset.")
     return [_problem("shared_patients", "error", message, remedy, films.loc[in_both, "file"])]
 
 

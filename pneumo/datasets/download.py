@@ -14,9 +14,13 @@ import requests
 
 from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError
+from pneumo.sentences import say, say_list
 
 HANDLE = "paultimothymooney/chest-xray-pneumonia"
-BY_HAND = f"download it by hand from https://www.kaggle.com/datasets/{HANDLE}, unpack it and point to its folder"
+BY_HAND = say(
+    "download it by hand from https://www.kaggle.com/datasets/{handle}, unpack it and point to its folder",
+    handle=HANDLE,
+)
 # Seconds between two looks at what has arrived: often enough to be seen to move.
 LOOK_EVERY = 1.0
 # Record 10519652, the MedMNIST+ release, by side in pixels; hashes as `medmnist.INFO` states them.
@@ -57,7 +61,7 @@ def fetch_kaggle(out: Path | None = None, progress: Callable[[str], None] = lamb
     worker = threading.Thread(target=_download, args=(out, found, failed), daemon=True)
     worker.start()
     while worker.is_alive():
-        progress(f"{megabytes(out or folder()):,} MB of about 2,300 MB are here; then they are unpacked")
+        progress(say("{here:,} MB of about 2,300 MB are here; then they are unpacked", here=megabytes(out or folder())))
         worker.join(LOOK_EVERY)
     if failed:
         raise _explained(failed[0], out) from failed[0]
@@ -85,16 +89,25 @@ def fetch_medmnist(
         KeyError: if there is no such size.
     """
     name, md5 = MEDMNIST[side]
-    url, by_hand = f"{base or MEDMNIST_URL}{name}", f"download {name} by hand from {MEDMNIST_PAGE}"
+    url, by_hand = (
+        f"{base or MEDMNIST_URL}{name}",
+        say("download {name} by hand from {page}", name=name, page=MEDMNIST_PAGE),
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
         downloader = pooch.HTTPDownloader(progressbar=_Meter(progress), chunk_size=CHUNK)
         return Path(pooch.retrieve(url, f"md5:{md5}", fname=name, path=out, downloader=downloader))
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise DatasetError(f"{urlsplit(url).netloc} cannot be reached. Check the connection, or {by_hand}.") from error
+        raise DatasetError(
+            "{netloc} cannot be reached. Check the connection, or {by_hand}.",
+            netloc=urlsplit(url).netloc,
+            by_hand=by_hand,
+        ) from error
     except (requests.RequestException, OSError, ValueError) as error:
         raise DatasetError(
-            f"The dataset could not be fetched ({error}). Check the connection, or {by_hand}."
+            "The dataset could not be fetched ({error}). Check the connection, or {by_hand}.",
+            error=error,
+            by_hand=by_hand,
         ) from error
 
 
@@ -106,12 +119,19 @@ def check_complete(root: Path) -> None:
     """
     counts = kaggle.film_counts(kaggle.scan(root))
     wrong = [
-        f"{split}/{label} has {counts.get((split, label), 0)} films, not {expected}"
+        say(
+            "{folder} has {films} films, not {expected}",
+            folder=f"{split}/{label}",
+            films=counts.get((split, label), 0),
+            expected=expected,
+        )
         for (split, label), expected in kaggle.PUBLISHED_FILMS.items()
         if counts.get((split, label), 0) != expected
     ]
     if wrong:
-        raise DatasetError(f"The dataset in {root} is not complete: {'; '.join(wrong)}. Fetch it again.")
+        raise DatasetError(
+            "The dataset in {root} is not complete: {wrong}. Fetch it again.", root=root, wrong=say_list(wrong)
+        )
 
 
 def megabytes(place: Path) -> int:
@@ -138,11 +158,13 @@ def _download(out: Path | None, found: list[str], failed: list[Exception]) -> No
 
 def _explained(error: Exception, out: Path | None) -> DatasetError:
     if isinstance(error, requests.ConnectionError | requests.Timeout):
-        return DatasetError(f"Kaggle cannot be reached. Check the connection, or {BY_HAND}.")
+        return DatasetError("Kaggle cannot be reached. Check the connection, or {by_hand}.", by_hand=BY_HAND)
     if isinstance(error, FileExistsError):
-        return DatasetError(f"{out} is not empty. Name an empty or a new folder, or none for kagglehub's own.")
+        return DatasetError("{out} is not empty. Name an empty or a new folder, or none for kagglehub's own.", out=out)
     reason = " ".join(str(error).split())
-    return DatasetError(f"kagglehub could not fetch the dataset ({reason}). Try again, or {BY_HAND}.")
+    return DatasetError(
+        "kagglehub could not fetch the dataset ({reason}). Try again, or {by_hand}.", reason=reason, by_hand=BY_HAND
+    )
 
 
 class _Meter:

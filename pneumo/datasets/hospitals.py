@@ -59,8 +59,9 @@ class Hospitals:
         films = self.films[self._of(hospital) & _is_read(self.films) & self.films["opacity"].notna()]
         if films.empty:
             raise DatasetError(
-                f"Nobody read the films of {hospital}, so nothing can be measured there. Let a radiologist read some "
-                "and write who did into the column read_by."
+                "Nobody read the films of {hospital}, so nothing can be measured there. Let a "
+                "radiologist read some and write who did into the column read_by.",
+                hospital=hospital,
             )
         return _as_scanned(films)
 
@@ -74,8 +75,11 @@ class Hospitals:
         for label, kind in (("PNEUMONIA", "with an opacity"), ("NORMAL", "without an opacity")):
             if label not in set(films["label"]):
                 raise DatasetError(
-                    f"{hospital} has no film {kind} that a person read, so nobody can measure how well films with and "
-                    "without one are told apart there. Choose a hospital that has films of both kinds."
+                    "{hospital} has no film {kind} that a person read, so nobody can measure how well films "
+                    "with and without one are told apart there. Choose a hospital that has films of both "
+                    "kinds.",
+                    hospital=hospital,
+                    kind=kind,
                 )
         return films
 
@@ -107,8 +111,9 @@ class Hospitals:
         films = films[films["hospital"].map(both).astype(bool)]
         if films.empty:
             raise DatasetError(
-                "No hospital is left to learn from: one with films both with and without an opacity is needed beside "
-                f"those left out ({', '.join(left_out) or 'none'})."
+                "No hospital is left to learn from: one with films both with and without an opacity is "
+                "needed beside those left out ({names}).",
+                names=", ".join(left_out) or "none",
             )
         return _as_scanned(films)
 
@@ -134,7 +139,11 @@ class Hospitals:
 
     def _of(self, hospital: str) -> pd.Series:
         if hospital not in self.names:
-            raise DatasetError(f"There is no hospital {hospital!r}. Choose one of: {', '.join(self.names)}.")
+            raise DatasetError(
+                "There is no hospital '{hospital}'. Choose one of: {names}.",
+                hospital=hospital,
+                names=", ".join(self.names),
+            )
         return self.films["hospital"] == hospital
 
 
@@ -161,8 +170,10 @@ def read(folders: Sequence[Path], home: pd.DataFrame | None = None) -> Hospitals
     readings = read_films.groupby("sha256")["opacity"].nunique()
     if disputed := sorted(read_films.loc[read_films["sha256"].map(readings) > 1, "file"]):
         raise DatasetError(
-            f"{len(disputed)} identical films were read differently, such as {', '.join(disputed[:2])}. Correct the "
-            "column opacity, or leave it empty."
+            "{films} identical films were read differently, such as {names}. Correct the column "
+            "opacity, or leave it empty.",
+            films=len(disputed),
+            names=", ".join(disputed[:2]),
         )
     order = films.assign(nobody=~_is_read(films)).sort_values(["nobody", "hospital", "file"])
     once = order.drop_duplicates("sha256").drop(columns="nobody")
@@ -264,21 +275,31 @@ def _table(folder: Path) -> pd.DataFrame:
         table = _nih(table)
     if missing := [column for column in ("opacity", "read_by") if column not in table]:
         raise DatasetError(
-            f"{path} lacks {' and '.join(missing)}. opacity is 1 where the film shows an opacity and 0 where it does "
-            "not; read_by is who read it, such as radiologist, or software, or folder."
+            "{path} lacks {columns}. opacity is 1 where the film shows an opacity and 0 where it does "
+            "not; read_by is who read it, such as radiologist, or software, or folder.",
+            path=path,
+            columns=", ".join(missing),
         )
     opacity = table["opacity"].astype(str).str.strip()
     if not opacity.isin(["", "0", "1"]).all():
         raise DatasetError(
-            f"{path} says {opacity[~opacity.isin(['', '0', '1'])].iloc[0]!r} in opacity; write 1, 0 or nothing."
+            "{path} says '{said}' in opacity; write 1, 0 or nothing.",
+            path=path,
+            said=opacity[~opacity.isin(["", "0", "1"])].iloc[0],
         )
     if gone := [file for file in table["file"] if not (folder / file).is_file()]:
-        raise DatasetError(f"{path} lists {len(gone)} films that are not there, such as {gone[0]}.")
+        raise DatasetError(
+            "{path} lists {films} films that are not there, such as {first}.", path=path, films=len(gone), first=gone[0]
+        )
     unnamed = table["file"].map(kaggle.patient_key)
     text = {column: table[column].astype(str).str.strip() for column in table}
     hospital = text.get("hospital", pd.Series(folder.resolve().name, table.index))
     if reserved := [name for name in hospital.unique() if hospital_of(hospital_split(name)) != name]:
-        raise DatasetError(f"No hospital can be called {reserved[0]!r}. Call it otherwise in {path}, or its folder.")
+        raise DatasetError(
+            "No hospital can be called '{name}'. Call it otherwise in {path}, or its folder.",
+            name=reserved[0],
+            path=path,
+        )
     patient = text.get("patient", unnamed)
     return pd.DataFrame(
         {

@@ -84,9 +84,10 @@ def find_root(folder: Path) -> Path:
         if any((root / split / label).is_dir() for split in SPLITS for label in LABELS):
             return root
     raise DatasetError(
-        f"{folder} is no dataset in the Kaggle layout. Point to the folder that holds "
-        "train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA "
-        "(`python -m pneumo data download` fetches one)."
+        "{folder} is no dataset in the Kaggle layout. Point to the folder that holds "
+        "train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA (`python -m pneumo data "
+        "download` fetches one).",
+        folder=folder,
     )
 
 
@@ -103,8 +104,9 @@ def refuse_missing(folder: Path) -> None:
         raise DatasetError("The path {path} is in quotation marks. Leave them out.", path=typed)
     if folder.exists():
         raise DatasetError("{path} is a file and not a folder. Unpack it, and point to the folder.", path=typed)
-    kind = "file" if folder.suffix == ".npz" else "folder"
-    raise DatasetError("There is no {kind} {path}. Check the path and its spelling.", kind=kind, path=typed)
+    if folder.suffix == ".npz":
+        raise DatasetError("There is no file {path}. Check the path and its spelling.", path=typed)
+    raise DatasetError("There is no folder {path}. Check the path and its spelling.", path=typed)
 
 
 def scan(folder: Path | str) -> pd.DataFrame:
@@ -134,7 +136,9 @@ def scan(folder: Path | str) -> pd.DataFrame:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     ]
     if not rows:
-        raise DatasetError(f"{root} holds no JPEG or PNG film. Check that the archive was unpacked completely.")
+        raise DatasetError(
+            "{root} holds no JPEG or PNG film. Check that the archive was unpacked completely.", root=root
+        )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["patient"] = merge_identical(table["patient"], table["sha256"])
     return table.sort_values("file", ignore_index=True)
@@ -193,8 +197,10 @@ def assert_disjoint(*tables: pd.DataFrame) -> None:
         patients = set(table["patient"])
         if shared := sorted(seen & patients):
             raise DatasetError(
-                f"{len(shared)} patients stand in two splits ({', '.join(shared[:3])}, …), so the test would "
-                "be answered from memory. Move all films of a patient into one split."
+                "{patients} patients stand in two splits ({names}, …), so the test would be answered from "
+                "memory. Move all films of a patient into one split.",
+                patients=len(shared),
+                names=", ".join(shared[:3]),
             )
         seen |= patients
 

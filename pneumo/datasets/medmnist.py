@@ -59,19 +59,28 @@ def read(path: Path) -> Pictures:
                     images[split] = arrays[f"{split}_images"]
                     labels[split] = arrays[f"{split}_labels"].reshape(-1)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(f"{path.name} is no sound .npz file ({error}). Fetch it again.") from error
+        raise DatasetError(
+            "{name} is no sound .npz file ({error}). Fetch it again.", name=path.name, error=error
+        ) from error
     if not images:
         raise DatasetError(
-            f"{path.name} holds no train_images and train_labels, so it is no MedMNIST file. Choose another one."
+            "{name} holds no train_images and train_labels, so it is no MedMNIST file. Choose another one.",
+            name=path.name,
         )
     for split, pictures in images.items():
         if pictures.ndim != 3 or pictures.dtype != np.uint8 or pictures.shape[1] != pictures.shape[2]:
             raise DatasetError(
-                f"{split}_images in {path.name} are {pictures.dtype} of shape {pictures.shape}, and no square grey "
-                "pictures of 8 bits. PneumoniaMNIST is needed; the sets in colour or 3-D cannot be read."
+                "{split}_images in {name} are {dtype} of shape {shape}, and no square grey pictures of 8 "
+                "bits. PneumoniaMNIST is needed; the sets in colour or 3-D cannot be read.",
+                split=split,
+                name=path.name,
+                dtype=str(pictures.dtype),
+                shape=str(pictures.shape),
             )
         if len(labels[split]) != len(pictures) or labels[split].dtype.kind not in "iub":
-            raise DatasetError(f"{path.name} has not one whole number as the label of each {split} picture.")
+            raise DatasetError(
+                "{name} has not one whole number as the label of each {split} picture.", name=path.name, split=split
+            )
     return Pictures(images, {split: values.astype(np.int64) for split, values in labels.items()})
 
 
@@ -140,10 +149,10 @@ def unpack(path: Path, out: Path, progress: Callable[[int, int], None] = lambda 
     """
     pictures = read(path)
     if any(set(labels) - set(range(len(LABELS))) for labels in pictures.labels.values()):
-        raise DatasetError(f"{path.name} has labels that are neither 0 nor 1. Use PneumoniaMNIST.")
+        raise DatasetError("{name} has labels that are neither 0 nor 1. Use PneumoniaMNIST.", name=path.name)
     root = out / path.stem
     if root.exists():
-        raise DatasetError(f"{root} is there already. Name another folder, or check {root} as it is.")
+        raise DatasetError("{root} is there already. Name another folder, or check {root} as it is.", root=root)
     total, done = sum(len(images) for images in pictures.images.values()), 0
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -164,5 +173,7 @@ def unpack(path: Path, out: Path, progress: Callable[[int, int], None] = lambda 
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
     except OSError as error:
-        raise DatasetError(f"{root} cannot be written ({error}). Name a folder that may be written to.") from error
+        raise DatasetError(
+            "{root} cannot be written ({error}). Name a folder that may be written to.", root=root, error=error
+        ) from error
     return root

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pneumo.datasets.kaggle import LABELS, PATHOGENS
 from pneumo.errors import DatasetError
+from pneumo.sentences import say
 
 INDEX = "samples.json"
 FOLDER = Path(__file__).parents[2] / "data_samples"
@@ -42,7 +43,7 @@ def load_samples(folder: Path = FOLDER) -> list[Sample]:
         DatasetError: if the list is missing or damaged, or names a picture that is not in the folder.
     """
     index = folder / INDEX
-    remedy = (
+    remedy = say(
         "The samples lie in data_samples/ of the repository and in no installed package; "
         "`python -m research.composites --help` tells how they are made anew."
     )
@@ -60,14 +61,27 @@ def load_samples(folder: Path = FOLDER) -> list[Sample]:
             for row in rows
         ]
     except OSError as error:
-        raise DatasetError(f"There is no list of samples at {index}. {remedy}") from error
+        raise DatasetError("There is no list of samples at {index}. {remedy}", index=index, remedy=remedy) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"The list of samples {index} is damaged ({error!r}). {remedy}") from error
+        raise DatasetError(
+            "The list of samples {index} is damaged ({error}). {remedy}", index=index, error=repr(error), remedy=remedy
+        ) from error
     for sample in samples:
         if sample.label not in LABELS or sample.pathogen not in ("", *PATHOGENS):
-            raise DatasetError(f"{index} gives {sample.path.name} an unknown label or pathogen. {remedy}")
+            raise DatasetError(
+                "{index} gives {name} an unknown label or pathogen. {remedy}",
+                index=index,
+                name=sample.path.name,
+                remedy=remedy,
+            )
         if sample.path.parent != folder or not sample.path.is_file():
-            raise DatasetError(f"{index} names {sample.path.name}, which is not in {folder}. {remedy}")
+            raise DatasetError(
+                "{index} names {name}, which is not in {folder}. {remedy}",
+                index=index,
+                name=sample.path.name,
+                folder=folder,
+                remedy=remedy,
+            )
     return samples
 
 

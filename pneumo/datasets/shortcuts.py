@@ -22,13 +22,14 @@ from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import evaluate_table
-from pneumo.labels import CLASSES
+from pneumo.labels import CLASSES, KIND_WORDS
 from pneumo.preprocessing import network_input
 from pneumo.preprocessing.network_input import SQUARE
+from pneumo.sentences import Sentence, say, say_all, say_list
 
 INDEX = "dataset_leaks.json"
-TRAIN, VALIDATION, TEST = "Training", "Held out for validation", "Test"
-PARTS = (TRAIN, VALIDATION, TEST)
+TRAIN, VALIDATION, TEST = say("Training"), say("Held out for validation"), say("Test")
+PARTS: tuple[str, ...] = (TRAIN, VALIDATION, TEST)
 # The outer twentieth of a film, where collimator and bare film are.
 STRIP = SQUARE // 20
 DARK = 0.1
@@ -53,35 +54,38 @@ class Trait:
 
 
 TRAITS = {
-    "width": Trait("Width (pixels)", "of the original film"),
-    "height": Trait("Height (pixels)", "of the original film"),
-    "aspect_ratio": Trait("Width : height", "of the original film"),
-    "brightness": Trait("Brightness", "the mean grey value, 0 black to 1 white"),
-    "contrast": Trait("Contrast", "the standard deviation of the grey values, of 0 to 1"),
-    "dark_sides": Trait("Dark border, sides", "the share of the left and right edges that is black"),
-    "dark_ends": Trait("Dark border, top and bottom", "the share of the upper and lower edges that is black"),
+    "width": Trait(say("Width (pixels)"), say("of the original film")),
+    "height": Trait(say("Height (pixels)"), say("of the original film")),
+    "aspect_ratio": Trait(say("Width : height"), say("of the original film")),
+    "brightness": Trait(say("Brightness"), say("the mean grey value, 0 black to 1 white")),
+    "contrast": Trait(say("Contrast"), say("the standard deviation of the grey values, of 0 to 1")),
+    "dark_sides": Trait(say("Dark border, sides"), say("the share of the left and right edges that is black")),
+    "dark_ends": Trait(say("Dark border, top and bottom"), say("the share of the upper and lower edges that is black")),
     "marks_above": Trait(
-        "Letters in the corners", "bright spots of a letter's size in the upper corners, for which bones can pass"
+        say("Letters in the corners"),
+        say("bright spots of a letter's size in the upper corners, for which bones can pass"),
     ),
     "marks_beside": Trait(
-        "Letters beside the child",
-        "bright spots of a letter's size further down at the edges, for which bones can pass",
+        say("Letters beside the child"),
+        say("bright spots of a letter's size further down at the edges, for which bones can pass"),
     ),
-    "lung_width": Trait("Width of the lungs", "their box's share of the film's width, by the human outline"),
-    "lung_height": Trait("Height of the lungs", "their box's share of the film's height, by the human outline"),
+    "lung_width": Trait(say("Width of the lungs"), say("their box's share of the film's width, by the human outline")),
+    "lung_height": Trait(
+        say("Height of the lungs"), say("their box's share of the film's height, by the human outline")
+    ),
 }
 SIZE = ("width", "height", "aspect_ratio")
 FRAMING = ("lung_width", "lung_height")
 BASELINES = {
-    "Size": SIZE,
-    "Brightness": ("brightness", "contrast"),
-    "Size and brightness": (*SIZE, "brightness", "contrast"),
-    "Borders and letters": ("dark_sides", "dark_ends", "marks_above", "marks_beside"),
-    "Framing of the lungs": FRAMING,
-    "All of these": tuple(TRAITS),
+    say("Size"): SIZE,
+    say("Brightness"): ("brightness", "contrast"),
+    say("Size and brightness"): (*SIZE, "brightness", "contrast"),
+    say("Borders and letters"): ("dark_sides", "dark_ends", "marks_above", "marks_beside"),
+    say("Framing of the lungs"): FRAMING,
+    say("All of these"): tuple(TRAITS),
 }
 # What `baseline_text` names first.
-BASELINE = "Size and brightness"
+BASELINE = say("Size and brightness")
 # Enough to see a cloud, few enough to draw at once.
 POINTS = 350
 
@@ -268,8 +272,10 @@ def load(folder: Path) -> Shortcuts:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"{path} is missing or damaged ({error!r}). Run `python -m pneumo data leaks --help` to see how it is made "
-            "anew."
+            "{path} is missing or damaged ({error}). Run `python -m pneumo data leaks --help` to see "
+            "how it is made anew.",
+            path=path,
+            error=repr(error),
         ) from error
 
 
@@ -388,48 +394,57 @@ def baselines(shortcuts: Shortcuts, model: tuple[str, Estimate] | None = None) -
     """
     known = trait_titles(shortcuts)
     rows = [
-        (name, ", ".join(known[trait].lower() for trait in BASELINES.get(name, ()) if trait in known), *estimate)
+        (name, say_list(known[trait] for trait in BASELINES.get(name, ()) if trait in known), *estimate)
         for name, *estimate in shortcuts.baselines[["traits", "value", "low", "high"]].itertuples(index=False)
     ]
     if model:
         title, auroc = model
-        rows.append((title, "the film itself", auroc.value, auroc.low, auroc.high))
-    table = pd.DataFrame(rows, columns=["name", "sees", "value", "low", "high"])
-    estimates = table[["value", "low", "high"]].itertuples(index=False)
-    return table.assign(text=[str(Estimate(*figures)) for figures in estimates])
+        rows.append((title, say("the film itself"), auroc.value, auroc.low, auroc.high))
+    estimates = [str(Estimate(*figures)) for _name, _sees, *figures in rows]
+    columns = ["name", "sees", "value", "low", "high", "text"]
+    table = pd.DataFrame(
+        [(*row, text) for row, text in zip(rows, estimates, strict=True)], columns=columns, dtype=object
+    )
+    return table.astype(dict.fromkeys(["value", "low", "high"], float))
 
 
-def baseline_text(shortcuts: Shortcuts, traits: str = BASELINE) -> str:
+def baseline_text(shortcuts: Shortcuts, traits: str = BASELINE) -> Sentence:
     """Return the AUROC of one set of traits with its interval, as text.
 
     Raises:
         KeyError: if there is no such set.
     """
-    texts = baselines(shortcuts).set_index("name")["text"]
-    return str(texts[traits])
+    text: Sentence = baselines(shortcuts).set_index("name")["text"][traits]
+    return text
 
 
-def baselines_text(shortcuts: Shortcuts) -> str:
+def baselines_text(shortcuts: Shortcuts) -> Sentence:
     """Return what a regression on size and brightness reaches, and what on all traits, as two sentences."""
-    more = "borders, letters and the framing of the lungs" if _has_masks(shortcuts) else "borders and letters"
-    return (
+    more = say("borders, letters and the framing of the lungs")
+    return say(
         "A logistic regression that knows only a film's **size and brightness** tells pneumonia from normal with an "
-        f"AUROC of **{baseline_text(shortcuts)}**. With {more} as well it reaches "
-        f"**{baseline_text(shortcuts, 'All of these')}** without seeing what is inside a lung."
+        "AUROC of **{auroc}**. With {more} as well it reaches **{auroc_of_all}** without seeing what is inside a lung.",
+        auroc=baseline_text(shortcuts),
+        more=more if _has_masks(shortcuts) else say("borders and letters"),
+        auroc_of_all=baseline_text(shortcuts, "All of these"),
     )
 
 
-def measured_on(shortcuts: Shortcuts) -> str:
-    """Return which films the figures of `baselines` were fitted and measured on, as a sentence."""
+def measured_on(shortcuts: Shortcuts) -> Sentence:
+    """Say which films the figures of `baselines` were fitted and measured on."""
     row = shortcuts.baselines.iloc[0]
-    left_out = (
-        f" {shortcuts.left_out} films whose original size is not known are left out." if shortcuts.left_out else ""
-    )
-    return (
-        f"Fitted on {row['train_films']:,} training films and measured on {row['films']:,} validation films of "
-        f"{row['patients']:,} other patients; the official test films are not used. In brackets the 95 % interval "
-        f"over patients.{left_out}"
-    )
+    said = [
+        say(
+            "Fitted on {train:,} training films and measured on {films:,} validation films of {patients:,} other "
+            "patients; the official test films are not used. In brackets the 95 % interval over patients.",
+            train=row["train_films"],
+            films=row["films"],
+            patients=row["patients"],
+        )
+    ]
+    if shortcuts.left_out:
+        said.append(say("{films} films whose original size is not known are left out.", films=shortcuts.left_out))
+    return say_all(said)
 
 
 def trait_titles(shortcuts: Shortcuts) -> dict[str, str]:
@@ -438,11 +453,11 @@ def trait_titles(shortcuts: Shortcuts) -> dict[str, str]:
     return {key: trait.title for key, trait in TRAITS.items() if key in known}
 
 
-def trait_text(shortcuts: Shortcuts, trait: str) -> str:
+def trait_text(shortcuts: Shortcuts, trait: str) -> Sentence:
     """Return what a trait is, as ``Width (pixels): of the original film``."""
     own_size = trait in SIZE and not _has_masks(shortcuts)
-    meaning = "of the file in this folder, which may have been resized" if own_size else TRAITS[trait].meaning
-    return f"{TRAITS[trait].title}: {meaning}"
+    resized = say("of the file in this folder, which may have been resized")
+    return say("{trait}: {meaning}", trait=TRAITS[trait].title, meaning=resized if own_size else TRAITS[trait].meaning)
 
 
 def trait_rows(shortcuts: Shortcuts, trait: str) -> pd.DataFrame:
@@ -468,17 +483,25 @@ def shift_rows(shortcuts: Shortcuts) -> pd.DataFrame:
     )
 
 
-def shift_text(shortcuts: Shortcuts) -> str:
+def shift_text(shortcuts: Shortcuts) -> Sentence:
     """Return which trait moved furthest from training to test, as a sentence."""
     if shortcuts.shifts.empty:
-        return "There are no test films, or no trait differs among the training films."
-    row = shift_rows(shortcuts).set_index("shift")
-    furthest = max(row.index, key=abs)
-    trait, kind = row.loc[[furthest]].iloc[0][["trait", "class"]]
-    way = "above" if furthest > 0 else "below"
-    return (
-        f"{trait} moved furthest: on {kind.lower()} test films it lies {abs(furthest):.2f} standard deviations {way} "
-        "the training films of the same class."
+        return say("There are no test films, or no trait differs among the training films.")
+    furthest = max(shortcuts.shifts.to_dict("records"), key=lambda row: abs(row["shift"]))
+    parts = {"trait": TRAITS[furthest["trait"]].title, "shift": abs(float(furthest["shift"]))}
+    kind = KIND_WORDS[CLASSES[furthest["label"]]]
+    if furthest["shift"] > 0:
+        return say(
+            "{trait} moved furthest: on {kind} test films it lies {shift:.2f} standard deviations above the training "
+            "films of the same class.",
+            kind=kind,
+            **parts,
+        )
+    return say(
+        "{trait} moved furthest: on {kind} test films it lies {shift:.2f} standard deviations below the training films "
+        "of the same class.",
+        kind=kind,
+        **parts,
     )
 
 

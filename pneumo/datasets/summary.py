@@ -21,7 +21,7 @@ from pneumo import radiograph
 from pneumo.datasets import kaggle, lung_masks
 from pneumo.errors import DatasetError
 from pneumo.labels import CLASSES, KINDS, OFFICIAL_SPLITS
-from pneumo.sentences import say
+from pneumo.sentences import Sentence, say, say_list
 
 INDEX = "dataset_summary.json"
 SIDE = 224
@@ -46,7 +46,7 @@ SOURCE = {
     "doi": "10.17632/rscbjbr9sj",
     "licence": "CC BY 4.0",
 }
-SIZES = {"width": "Width (pixels)", "height": "Height (pixels)", "aspect_ratio": "Width : height"}
+SIZES = {"width": say("Width (pixels)"), "height": say("Height (pixels)"), "aspect_ratio": say("Width : height")}
 # Few children have more films than this; their bars would be too low to see.
 MANY_FILMS = 8
 # Of each class; enough to show where the films lie, few enough to tell them apart.
@@ -60,17 +60,19 @@ _EXAMPLES = (
 )
 _SOURCES = (
     (
-        "Normal or pneumonia",
-        "Two physicians graded each film that had passed a check of its quality; a third checked the test films "
-        "(Kermany et al. 2018). The label is the folder's name.",
+        say("Normal or pneumonia"),
+        say(
+            "Two physicians graded each film that had passed a check of its quality; a third checked "
+            "the test films (Kermany et al. 2018). The label is the folder's name."
+        ),
     ),
     (
-        "Bacterial or viral",
-        "The file's name, as published with the dataset. No laboratory result comes with the films.",
+        say("Bacterial or viral"),
+        say("The file's name, as published with the dataset. No laboratory result comes with the films."),
     ),
-    ("Patient", "The file's name, by the rule above; films with identical bytes make their children one."),
-    ("Split", "Training, validation and test folders as on Kaggle; pneumo divides the first two anew."),
-    ("Age, sex, other diseases", "Not known film by film: the children were one to five years old."),
+    (say("Patient"), say("The file's name, by the rule above; films with identical bytes make their children one.")),
+    (say("Split"), say("Training, validation and test folders as on Kaggle; pneumo divides the first two anew.")),
+    (say("Age, sex, other diseases"), say("Not known film by film: the children were one to five years old.")),
 )
 
 
@@ -187,10 +189,10 @@ def signed_picture(difference: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     return np.rint(255 + (ends - 255.0) * strength).astype(np.uint8)
 
 
-def difference_text(name: str, difference: npt.NDArray[np.int16]) -> str:
+def difference_text(name: str, difference: npt.NDArray[np.int16]) -> Sentence:
     """Return how far a `class_difference` reaches, as a sentence; `name` says which means were compared."""
     low, high = f"{difference.min():+d}".replace("-", "−"), f"{difference.max():+d}".replace("-", "−")
-    return f"{name.capitalize()}: from {low} to {high} grey values of 255."
+    return say("{kinds}: from {low} to {high} grey values of 255.", kinds=name, low=low, high=high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -397,8 +399,10 @@ def load(folder: Path) -> Summary:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"The summary of the dataset in {folder} is missing or damaged ({error!r}). "
-            "Run `python -m research.composites --help` to see how it is made anew."
+            "The summary of the dataset in {folder} is missing or damaged ({error}). Run `python -m "
+            "research.composites --help` to see how it is made anew.",
+            folder=folder,
+            error=repr(error),
         ) from error
 
 
@@ -419,14 +423,14 @@ def class_counts(counts: pd.DataFrame) -> pd.DataFrame:
 def readable_counts(counts: pd.DataFrame) -> pd.DataFrame:
     """Return the films of each split by kind, all films, and the share of pneumonia, a split a row."""
     wide = _by_kind(counts.assign(group=counts["split"].map(OFFICIAL_SPLITS)), list(OFFICIAL_SPLITS.values()))
-    return wide.rename(columns={"group": "Split"})
+    return wide.rename(columns={"group": say("Split")})
 
 
 def readable_development(development: pd.DataFrame) -> pd.DataFrame:
     """Return `Summary.development` as `readable_counts` returns the official splits."""
-    titles = {"train": "Training", "validation": "Held out for validation"}
+    titles = {"train": say("Training"), "validation": say("Held out for validation")}
     wide = _by_kind(development.assign(group=development["part"].map(titles)), list(titles.values()))
-    return wide.rename(columns={"group": "Part"})
+    return wide.rename(columns={"group": say("Part")})
 
 
 def films_per_patient(table: pd.DataFrame) -> pd.DataFrame:
@@ -438,7 +442,8 @@ def films_per_patient(table: pd.DataFrame) -> pd.DataFrame:
     rows = capped.groupby(["label", "films"])["patients"].sum().reset_index()
     rows["share"] = rows["patients"] / rows.groupby("label")["patients"].transform("sum")
     rows = rows.sort_values(["films", "label"], ignore_index=True)
-    rows["films"] = [f"{each} or more" if each == MANY_FILMS else str(each) for each in rows["films"]]
+    texts = [say("{films} or more", films=each) if each == MANY_FILMS else str(each) for each in rows["films"]]
+    rows["films"] = pd.Series(texts, dtype=object)
     return rows.assign(**{"class": rows["label"].map(CLASSES)})[["class", "films", "patients", "share"]]
 
 
@@ -454,13 +459,13 @@ def frame_points(frames: pd.DataFrame) -> pd.DataFrame:
     return frames.assign(**{"class": frames["label"].map(CLASSES)})[["class", "width", "height"]]
 
 
-def frame_text(quartiles: pd.DataFrame) -> str:
+def frame_text(quartiles: pd.DataFrame) -> Sentence:
     """Say in a sentence how the frames of the classes differ, from `Summary.size_quartiles`; empty for one class."""
     medians = quartiles.set_index(["label", "quantity"])["median"].to_dict()
     if any((label, "aspect_ratio") not in medians for label in CLASSES):
-        return ""
+        return say("")
     normal, sick = (medians[label, "aspect_ratio"] for label in CLASSES)
-    shown = {"normal": f"{normal:.2f}", "sick": f"{sick:.2f}"}
+    shown = {"normal": say("{ratio:.2f}", ratio=normal), "sick": say("{ratio:.2f}", ratio=sick)}
     if shown["normal"] == shown["sick"]:
         return say("Median width : height is {normal} in both classes.", normal=shown["normal"])
     return say(
@@ -478,7 +483,7 @@ def intensity_shares(intensity: pd.DataFrame) -> pd.DataFrame:
     return rows[["split", "class", "low", "high", "share"]]
 
 
-def size_leak(quartiles: pd.DataFrame, sizes_from: str) -> str:
+def size_leak(quartiles: pd.DataFrame, sizes_from: str) -> Sentence:
     """Return a sentence on how the medians of `Summary.size_quartiles` differ between the classes.
 
     Args:
@@ -487,19 +492,25 @@ def size_leak(quartiles: pd.DataFrame, sizes_from: str) -> str:
     """
     medians = quartiles.set_index(["label", "quantity"])["median"].to_dict()
     if sizes_from == "files":
-        whose = "These are the sizes of the files in this folder, which may have been resized."
+        whose = say("These are the sizes of the files in this folder, which may have been resized.")
     else:
-        whose = "These are the sizes of the original films."
+        whose = say("These are the sizes of the original films.")
     if any((label, quantity) not in medians for label in CLASSES for quantity in SIZES):
         return whose
     normal, sick = (
-        f"{medians[label, 'width']:,.0f} pixels wide and {medians[label, 'height']:,.0f} high, "
-        f"at a width : height of {medians[label, 'aspect_ratio']:.2f}"
+        say(
+            "{width:,.0f} pixels wide and {height:,.0f} high, at a width : height of {aspect_ratio:.2f}",
+            **{quantity: medians[label, quantity] for quantity in SIZES},
+        )
         for label in CLASSES
     )
-    return (
-        f"{whose} The median normal film is {normal}; the median film with pneumonia is {sick}. Where they differ, "
-        "size and aspect ratio leak the label: a model could answer from the frame without looking at the lungs."
+    return say(
+        "{whose} The median normal film is {normal}; the median film with pneumonia is {sick}. "
+        "Where they differ, size and aspect ratio leak the label: a model could answer from the "
+        "frame without looking at the lungs.",
+        whose=whose,
+        normal=normal,
+        sick=sick,
     )
 
 
@@ -507,12 +518,13 @@ def readable_identical(identical: pd.DataFrame) -> pd.DataFrame:
     """Return `Summary.identical` with headings for people."""
     return pd.DataFrame(
         {
-            "Split": [_joined(split, OFFICIAL_SPLITS) for split in identical["split"]],
-            "Class": [_joined(label, CLASSES) for label in identical["label"]],
-            "Files in a group": identical["files"],
-            "Children that their names tell": identical["children"],
-            "Groups": identical["groups"],
-        }
+            say("Split"): [_joined(split, OFFICIAL_SPLITS) for split in identical["split"]],
+            say("Class"): [_joined(label, CLASSES) for label in identical["label"]],
+            say("Files in a group"): identical["files"],
+            say("Children that their names tell"): identical["children"],
+            say("Groups"): identical["groups"],
+        },
+        dtype=object,
     )
 
 
@@ -521,7 +533,7 @@ def identical_files(films: pd.DataFrame) -> pd.DataFrame:
     groups = sorted(kaggle.duplicate_groups(films))
     patients = films.set_index("file")["patient"]
     rows = [(number, file, patients[file]) for number, group in enumerate(groups, start=1) for file in group]
-    return pd.DataFrame(rows, columns=["Group", "File", "Patient after merging"])
+    return pd.DataFrame(rows, columns=[say("Group"), say("File"), say("Patient after merging")])
 
 
 def unnamed_patients(films: pd.DataFrame) -> pd.Series:
@@ -529,29 +541,32 @@ def unnamed_patients(films: pd.DataFrame) -> pd.Series:
     return films["patient"] == films["file"].map(lambda file: Path(file).stem)
 
 
-def unnamed_text(films: pd.DataFrame) -> str:
+def unnamed_text(films: pd.DataFrame) -> Sentence:
     """Return a sentence on the films whose names tell no patient; empty where there is none."""
     unnamed = int(unnamed_patients(films).sum())
     if not unnamed:
-        return ""
-    return (
-        f"The names of {unnamed:,} of the {len(films):,} films tell no patient, so each counts as a patient of its "
-        "own. The children may be fewer, and one may stand on both sides of a split."
+        return say("")
+    return say(
+        "The names of {unnamed:,} of the {films:,} films tell no patient, so each counts as a "
+        "patient of its own. The children may be fewer, and one may stand on both sides of a "
+        "split.",
+        unnamed=unnamed,
+        films=len(films),
     )
 
 
 def label_sources() -> pd.DataFrame:
     """Return where each thing that is known of a film comes from."""
-    return pd.DataFrame(_SOURCES, columns=["What", "Where it comes from"])
+    return pd.DataFrame(_SOURCES, columns=[say("What"), say("Where it comes from")])
 
 
 def key_examples() -> pd.DataFrame:
     """Return what `kaggle.patient_key` and `kaggle.pathogen_of` tell of a few file names."""
     return pd.DataFrame(
         {
-            "File name": _EXAMPLES,
-            "Patient": [kaggle.patient_key(file) for file in _EXAMPLES],
-            "Cause": [kaggle.pathogen_of(file) or "none: normal film" for file in _EXAMPLES],
+            say("File name"): _EXAMPLES,
+            say("Patient"): [kaggle.patient_key(file) for file in _EXAMPLES],
+            say("Cause"): [kaggle.pathogen_of(file) or say("none: normal film") for file in _EXAMPLES],
         }
     )
 
@@ -565,11 +580,11 @@ def _by_kind(rows: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     wide = wide[[kind for kind in KINDS.values() if kind in wide]].astype(int)
     films = wide.sum(axis=1)
     sick = films - wide["Normal"] if "Normal" in wide else films
-    shares = [f"{100 * each:.1f} %" for each in sick / films]
-    wide["All films"] = films
-    wide["Share of pneumonia"] = shares
+    wide[say("All films")] = films
+    shares = [say("{share:.1f} %", share=100 * each) for each in sick / films]
+    wide[say("Share of pneumonia")] = pd.Series(shares, wide.index, dtype=object)
     return wide.reset_index()
 
 
-def _joined(names: str, titles: dict[str, str]) -> str:
-    return " and ".join(titles[name] for name in names.split(" + "))
+def _joined(names: str, titles: dict[str, str]) -> Sentence:
+    return say_list(titles[name] for name in names.split(" + "))

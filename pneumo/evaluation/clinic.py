@@ -13,12 +13,15 @@ import pandas as pd
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import Estimate, Limits, complement, ratio, scaled, total
 from pneumo.evaluation.metrics import Confusion
+from pneumo.sentences import Sentence, say
 
 # The shares of children with pneumonia that a reader may choose from, in per cent.
 LEAST_SHARE, MOST_SHARE = 1, 60
 # Fewer true alarms than one in ten do harm.
 LEAST_PPV = 0.1
-MODEL, ALL, NONE = "The model decides", "Treat all", "Treat none"
+# Positive and negative.
+PREDICTIVE = PPV, NPV = say("PPV"), say("NPV")
+MODEL, ALL, NONE = say("The model decides"), say("Treat all"), say("Treat none")
 # A policy that costs more than a quarter of what could be won is drawn no further: it would squash the others.
 WORST_SHOWN = -0.25
 
@@ -82,20 +85,24 @@ class Preset:
 
 PRESETS = {
     "triage": Preset(
-        "Triage",
-        "Films of coughing children wait for a doctor, who reads some of them in any case; the model says which may "
-        "wait.",
+        say("Triage"),
+        say(
+            "Films of coughing children wait for a doctor, who reads some of them in any case; the "
+            "model says which may wait."
+        ),
         {"share": 30, "films": 5000, "miss_cost": 50, "alarm_cost": 5, "read": 30},
     ),
     "screening": Preset(
-        "Screening",
-        "Films of children who are mostly well, and no doctor looks at a film that the model calls normal.",
+        say("Screening"),
+        say("Films of children who are mostly well, and no doctor looks at a film that the model calls normal."),
         {"share": 5, "films": 20000, "miss_cost": 50, "alarm_cost": 5, "read": 0},
     ),
     "second_reader": Preset(
-        "Second reader",
-        "A doctor has called these films normal; the model looks for pneumonia that was overlooked, and some films are "
-        "read twice anyway.",
+        say("Second reader"),
+        say(
+            "A doctor has called these films normal; the model looks for pneumonia that was "
+            "overlooked, and some films are read twice anyway."
+        ),
         {"share": 3, "films": 5000, "miss_cost": 100, "alarm_cost": 10, "read": 10},
     ),
 }
@@ -154,7 +161,7 @@ def without_model(place: Clinic) -> tuple[float, float]:
     return missed, missed * place.miss_cost
 
 
-def harms(cells: Confusion, place: Clinic) -> list[str]:
+def harms(cells: Confusion, place: Clinic) -> list[Sentence]:
     """Say why calls would do more harm than good at a clinic; empty where they would not.
 
     Raises:
@@ -163,15 +170,20 @@ def harms(cells: Confusion, place: Clinic) -> list[str]:
     expected, found = outcome(cells, place), []
     if expected.ppv.value < LEAST_PPV:
         found.append(
-            f"Of 100 alarms only {expected.ppv.of_100} are a pneumonia. Nobody goes on believing such alarms: choose "
-            "another model or threshold, or ask it about fewer healthy children."
+            say(
+                "Of 100 alarms only {right} are a pneumonia. Nobody goes on believing such alarms: choose another "
+                "model or threshold, or ask it about fewer healthy children.",
+                right=expected.ppv.of_100,
+            )
         )
     # What each policy costs among the films that no doctor reads anyway, of the same unit as the outcome's.
     sick, well = place.left_to_the_model * place.prevalence, place.left_to_the_model * (1 - place.prevalence)
     if expected.cost.value > well * place.alarm_cost:
-        found.append(f"{ALL} does better: at these costs, false alarms for all healthy children are the smaller harm.")
+        found.append(
+            say("Treating all does better: at these costs, false alarms for all healthy children are the smaller harm.")
+        )
     if expected.cost.value > sick * place.miss_cost:
-        found.append(f"{NONE} does better: at these costs, missing every pneumonia is the smaller harm.")
+        found.append(say("Treating none does better: at these costs, missing every pneumonia is the smaller harm."))
     return found
 
 
@@ -180,7 +192,7 @@ def predictive_values(cells: Confusion) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
     for share in range(LEAST_SHARE, MOST_SHARE + 1):
         result = outcome(cells, Clinic(share / 100, 100, 1, 1, 0))
-        for figure, estimate in (("PPV", result.ppv), ("NPV", result.npv)):
+        for figure, estimate in ((PPV, result.ppv), (NPV, result.npv)):
             rows.append((figure, share / 100, estimate.value, estimate.low, estimate.high))
     return pd.DataFrame(rows, columns=["figure", "share", "value", "low", "high"]).dropna(ignore_index=True)
 
@@ -297,29 +309,35 @@ def decision_curve(measured: ClassScores, place: Clinic, calibrated_for: float) 
     return shown.assign(low=shown["low"].clip(lower=floor))
 
 
-def sentence(result: Outcome, place: Clinic) -> str:
+def sentence(result: Outcome, place: Clinic) -> Sentence:
     """Return in words what a model's calls would mean, of 100 films and of a year."""
     missed, alarms = result.missed_per_100, result.alarms_per_100
-    return (
-        f"Of 100 films, {100 * place.prevalence:.0f} show pneumonia. {_amount(missed, 1)} of these would go unnoticed, "
-        f"and {_amount(alarms, 1)} normal films would raise a false alarm that nobody corrects. In a year of "
-        f"{place.films:,} films that is {_amount(result.missed)} missed children and {_amount(result.alarms)} "
-        "false alarms."
+    return say(
+        "Of 100 films, {sick:.0f} show pneumonia. {missed} of these would go unnoticed, and {alarms} normal films "
+        "would raise a false alarm that nobody corrects. In a year of {films:,} films that is {missed_a_year} missed "
+        "children and {alarms_a_year} false alarms.",
+        sick=100 * place.prevalence,
+        missed=_tenths(missed),
+        alarms=_tenths(alarms),
+        films=place.films,
+        missed_a_year=_amount(result.missed),
+        alarms_a_year=_amount(result.alarms),
     )
 
 
 def readable(results: dict[str, Outcome]) -> pd.DataFrame:
     """Return outcomes for reading: a row a figure, a column an outcome, each with its 95 % interval."""
     rows = {
-        "Of alarms, true (PPV)": lambda each: each.ppv.percent,
-        "Of all-clears, true (NPV)": lambda each: each.npv.percent,
-        "Missed per 100 films": lambda each: _amount(each.missed_per_100, 1),
-        "False alarms per 100 films": lambda each: _amount(each.alarms_per_100, 1),
-        "Missed a year": lambda each: _amount(each.missed),
-        "False alarms a year": lambda each: _amount(each.alarms),
-        "Cost a year": lambda each: _amount(each.cost),
+        say("Of alarms, true (PPV)"): lambda each: each.ppv.percent,
+        say("Of all-clears, true (NPV)"): lambda each: each.npv.percent,
+        say("Missed per 100 films"): lambda each: _tenths(each.missed_per_100),
+        say("False alarms per 100 films"): lambda each: _tenths(each.alarms_per_100),
+        say("Missed a year"): lambda each: _amount(each.missed),
+        say("False alarms a year"): lambda each: _amount(each.alarms),
+        say("Cost a year"): lambda each: _amount(each.cost),
     }
-    return pd.DataFrame({title: [row(each) for row in rows.values()] for title, each in results.items()}, list(rows))
+    cells = {title: [row(each) for row in rows.values()] for title, each in results.items()}
+    return pd.DataFrame(cells, list(rows), dtype=object)
 
 
 def _predictive(odds_against: float, wrong: Limits) -> Estimate:
@@ -336,5 +354,9 @@ def _uncorrected(odds: np.ndarray, share: float, calibrated_for: float) -> np.nd
     return odds * prior / (1 + odds * prior)
 
 
-def _amount(figure: Estimate, digits: int = 0) -> str:
-    return f"{figure.value:,.{digits}f} ({figure.low:,.{digits}f}–{figure.high:,.{digits}f})"
+def _amount(figure: Estimate) -> Sentence:
+    return say("{value:,.0f} ({low:,.0f}–{high:,.0f})", value=figure.value, low=figure.low, high=figure.high)
+
+
+def _tenths(figure: Estimate) -> Sentence:
+    return say("{value:,.1f} ({low:,.1f}–{high:,.1f})", value=figure.value, low=figure.low, high=figure.high)

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from pneumo.evaluation.intervals import LEVEL, Estimate, Z
+from pneumo.sentences import Sentence, say
 
 # Standard errors below it are rounding: the smallest that 10,000 films of each class can have is 5e-9.
 _ROUNDING = 1e-12
@@ -48,7 +49,14 @@ class Difference(Estimate):
 
     def __str__(self) -> str:
         """Return the figure with three decimals and its p-value, as in ``0.012 (−0.004–0.028, p = 0.134)``."""
-        return f"{interval(self)[:-1]}, {p_text(self.p_value)})" if self.known else interval(self)
+        if not self.known:
+            return interval(self)
+        parts = {"value": self.value, "low": self.low, "high": self.high}
+        return say(
+            "{value} ({low}–{high}, {p_value})",
+            **{name: _signed(part) for name, part in parts.items()},
+            p_value=p_text(self.p_value),
+        )
 
     def __neg__(self) -> "Difference":
         """Return the second model's figure less the first's."""
@@ -167,21 +175,22 @@ def tango(only_first: float, only_second: float, trials: float) -> Estimate:
     return Estimate(float(value), low, high)
 
 
-def interval(figure: Estimate) -> str:
+def interval(figure: Estimate) -> Sentence:
     """Return a difference with three decimals and a true minus sign, as in ``0.012 (−0.004–0.028)``."""
     if np.isnan(figure.low):
-        return f"{_signed(figure.value)} (too few patients for an interval)"
-    return f"{_signed(figure.value)} ({_signed(figure.low)}–{_signed(figure.high)})"
+        return say("{value} (too few patients for an interval)", value=_signed(figure.value))
+    parts = {"value": figure.value, "low": figure.low, "high": figure.high}
+    return say("{value} ({low}–{high})", **{name: _signed(part) for name, part in parts.items()})
 
 
-def p_text(p_value: float) -> str:
+def p_text(p_value: float) -> Sentence:
     """Return a p-value with three decimals, as in ``p = 0.134`` or ``p < 0.001``."""
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+    return say("p < {limit:.3f}", limit=0.001) if p_value < 0.001 else say("p = {p_value:.3f}", p_value=p_value)
 
 
-def _signed(value: float) -> str:
-    # Adding 0 makes of −0 a 0.
-    return f"{round(value, 3) + 0:.3f}".replace("-", "−")
+def _signed(value: float) -> Sentence:
+    size = abs(round(value, 3))
+    return say("−{size:.3f}", size=size) if value < 0 < size else say("{size:.3f}", size=size)
 
 
 def _clusters(labels: np.ndarray, first: np.ndarray, second: np.ndarray, patients: np.ndarray | None) -> np.ndarray:

@@ -11,6 +11,8 @@ from statistics import NormalDist
 import numpy as np
 from scipy import special
 
+from pneumo.sentences import say
+
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 BOOTSTRAP_DRAWS = 1000
@@ -30,14 +32,15 @@ class Estimate:
 
     def __str__(self) -> str:
         """Return the figure with three decimals, as in ``0.986 (0.977–0.993)``."""
-        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})"
+        return say("{value:.3f} ({low:.3f}–{high:.3f})", value=self.value, low=self.low, high=self.high)
 
     @property
     def percent(self) -> str:
         """The figure as ``98.6 % (97.7–99.3)``; a dash where it is unknown."""
         if np.isnan(self.value):
             return "–"
-        return f"{100 * self.value:.1f} % ({100 * self.low:.1f}–{100 * self.high:.1f})"
+        shares = {"value": 100 * self.value, "low": 100 * self.low, "high": 100 * self.high}
+        return say("{value:.1f} % ({low:.1f}–{high:.1f})", **shares)
 
     @property
     def limits(self) -> Limits:

@@ -139,7 +139,8 @@ def read(name: str, folder: Path | None = None) -> pd.DataFrame:
         return table.astype({"value": float, "low": float, "high": float, "films": int})
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"The heat maps of {name} were not measured. Run `python -m research.heat_maps --model {name} --write`."
+            "The heat maps of {name} were not measured. Run `python -m research.heat_maps --model {name} --write`.",
+            name=name,
         ) from error
 
 

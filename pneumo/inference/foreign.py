@@ -84,7 +84,9 @@ def with_features(model: "keras.Model", layer: str) -> "keras.Model":
     try:
         maps = model.get_layer(layer).output
     except ValueError as error:
-        raise ModelError(f"{model.name} has no layer {layer}, so films cannot be compared there.") from error
+        raise ModelError(
+            "{name} has no layer {layer}, so films cannot be compared there.", name=model.name, layer=layer
+        ) from error
     moments = [keras.ops.mean(maps, axis=(1, 2)), keras.ops.std(maps, axis=(1, 2))]
     return keras.Model(model.inputs, [model.outputs[0], keras.ops.concatenate(moments, axis=1)])
 
@@ -97,7 +99,9 @@ def compared(model: "keras.Model", known: KnownHospitals) -> "keras.Model":
     """
     network = with_features(model, known.layer)
     if network.outputs[1].shape[1] != known.means.shape[1]:
-        raise ModelError(f"The hospitals that {model.name} learned from are described by another layer than it has.")
+        raise ModelError(
+            "The hospitals that {name} learned from are described by another layer than it has.", name=model.name
+        )
     return network
 
 
@@ -133,12 +137,14 @@ def read(card: ModelCard, folder: Path | None = None) -> KnownHospitals | None:
     if not card.foreign:
         return None
     path = path_of(card.name, folder)
-    remedy = f"Restore it, or make it with `python -m pneumo foreign {card.name} --data DIR --hospitals DIR`."
+    remedy = say(
+        "Restore it, or make it with `python -m pneumo foreign {name} --data DIR --hospitals DIR`.", name=card.name
+    )
     if not path.is_file():
-        raise ModelError(f"{path} is missing, by which foreign films are told. {remedy}")
+        raise ModelError("{path} is missing, by which foreign films are told. {remedy}", path=path, remedy=remedy)
     try:
         if sha256(path) != card.foreign["sha256"]:
-            raise ModelError(f"{path} is not the file that its card describes. {remedy}")
+            raise ModelError("{path} is not the file that its card describes. {remedy}", path=path, remedy=remedy)
         with np.load(path, allow_pickle=False) as stored:
             means, whitening = (np.asarray(stored[key], np.float32) for key in ("means", "whitening"))
         names, limit = tuple(map(str, card.foreign["hospitals"])), float(card.foreign["limit"])
@@ -148,4 +154,4 @@ def read(card: ModelCard, folder: Path | None = None) -> KnownHospitals | None:
             raise ValueError("it holds no hospital, or something else than numbers")
         return KnownHospitals(str(card.foreign["layer"]), names, means, whitening, limit)
     except store.DAMAGED_ARRAYS as error:
-        raise ModelError(f"{path} is damaged ({error}). {remedy}") from error
+        raise ModelError("{path} is damaged ({error}). {remedy}", path=path, error=error, remedy=remedy) from error

@@ -360,7 +360,9 @@ class Gate:
         try:
             limits = Limits.of(card.thresholds)
         except (KeyError, TypeError) as error:
-            raise ModelError(f"The card of {GATE!r} lacks a limit ({error}). Restore or retrain the model.") from error
+            raise ModelError(
+                "The card of {name} lacks a limit ({error}). Restore or retrain the model.", name=GATE, error=error
+            ) from error
         return cls(segmenter, GateNetwork(network), limits)
 
     def warm_up(self) -> None:

@@ -53,8 +53,9 @@ class Embedder:
 
         if classifier.card.members:
             raise ModelError(
-                f"{classifier.card.title} joins several models and has no embedding of its own, so similar films "
-                "cannot be looked up. Choose one of its members."
+                "{title} joins several models and has no embedding of its own, so similar films cannot "
+                "be looked up. Choose one of its members.",
+                title=classifier.card.title,
             )
         # The layers are shared and the classifier keeps its last unit: nothing of it is changed or copied.
         model = classifier.model
@@ -138,9 +139,9 @@ def read(card: ModelCard, folder: Path | None = None) -> FilmIndex:
         ModelError: if there is none, it is damaged, or it is of other weights than the card's.
     """
     path = path_of(card.name, folder)
-    remedy = f"Make it with `python -m pneumo similar {card.name} --data DIR`."
+    remedy = say("Make it with `python -m pneumo similar {name} --data DIR`.", name=card.name)
     if not path.is_file():
-        raise ModelError(f"There is no index of the validation films of {card.name}. {remedy}")
+        raise ModelError("There is no index of the validation films of {name}. {remedy}", name=card.name, remedy=remedy)
     try:
         with np.load(path, allow_pickle=False) as stored:
             texts = {key: stored[key] for key in _TEXTS}
@@ -148,9 +149,11 @@ def read(card: ModelCard, folder: Path | None = None) -> FilmIndex:
             index = FilmIndex(str(stored["sha256"]), str(stored["layer"]), embedding=directions(embedding), **texts)
         _check(index)
     except store.DAMAGED_ARRAYS as error:
-        raise ModelError(f"{path} is damaged ({error}). {remedy}") from error
+        raise ModelError("{path} is damaged ({error}). {remedy}", path=path, error=error, remedy=remedy) from error
     if index.sha256 != card.sha256:
-        raise ModelError(f"{path} is of other weights than {card.name} has now. {remedy}")
+        raise ModelError(
+            "{path} is of other weights than {name} has now. {remedy}", path=path, name=card.name, remedy=remedy
+        )
     return index
 
 

@@ -105,12 +105,18 @@ def read_scores(card: ModelCard, folder: Path | None = None) -> ValidationScores
     try:
         probability = table["probability"].to_numpy(np.float64)
     except (ValueError, TypeError) as error:
-        raise ModelError(f"The validation predictions of {card.name} are damaged. Evaluate the model anew.") from error
+        raise ModelError(
+            "The validation predictions of {name} are damaged. Evaluate the model anew.", name=card.name
+        ) from error
     sick = (table["label"] == "PNEUMONIA").to_numpy()
     if not ((probability >= 0) & (probability <= 1)).all():
-        raise ModelError(f"The validation predictions of {card.name} are no probabilities. Evaluate the model anew.")
+        raise ModelError(
+            "The validation predictions of {name} are no probabilities. Evaluate the model anew.", name=card.name
+        )
     if len(sick) * LARGEST_SHARE < 1 or sick.all() or not sick.any():
-        raise ModelError(f"{card.name} was validated on too few films to compare a film with. Evaluate it on more.")
+        raise ModelError(
+            "{name} was validated on too few films to compare a film with. Evaluate it on more.", name=card.name
+        )
     return ValidationScores(probability, sick, table["patient"].to_numpy(str))
 
 

@@ -17,6 +17,7 @@ from pneumo.inference.reading import Models, read_film
 from pneumo.labels import CLASSES
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.site import Site, site_of
+from pneumo.sentences import Sentence, say, say_all
 
 LISTED = 5
 
@@ -72,12 +73,14 @@ def read_local_films(
 
 def _read(file: str, label: str, age: float, models: Models, is_known: bool) -> LocalFilm:
     if age >= ADULT_YEARS:
-        return LocalFilm(file, label, None, f"The patient is {age:.0f} years old; the models read films of children.")
+        return LocalFilm(
+            file, label, None, say("The patient is {age:.0f} years old; the models read films of children.", age=age)
+        )
     if is_known:
-        return LocalFilm(file, label, None, "Another film of the same patient counts already.")
+        return LocalFilm(file, label, None, say("Another film of the same patient counts already."))
     reading = read_film(Path(file), Path(file).name, models)
     if reading.assessment is None:
-        return LocalFilm(file, label, None, " ".join(reading.reasons), failed=True)
+        return LocalFilm(file, label, None, say_all(reading.reasons), failed=True)
     return LocalFilm(file, label, reading.assessment.probability, foreign=reading.assessment.foreign)
 
 
@@ -144,18 +147,20 @@ def _names(files: np.ndarray) -> str:
 def left_out(films: list[LocalFilm]) -> pd.DataFrame:
     """Return the films that do not count, and why: ``File, Said to be, Why``."""
     rows = [(Path(film.file).name, CLASSES[film.label], film.left_out) for film in films if film.left_out]
-    return pd.DataFrame(rows, columns=["File", "Said to be", "Why"])
+    return pd.DataFrame(rows, columns=[say("File"), say("Said to be"), say("Why")], dtype=object)
 
 
-def foreign_films(films: list[LocalFilm]) -> str:
+def foreign_films(films: list[LocalFilm]) -> Sentence:
     """Say how many films are unlike those that the model learned from, and what follows; empty where there are none."""
     foreign = sum(film.foreign for film in films)
     if not foreign:
-        return ""
-    return (
-        f"{foreign} of {sum(film.probability is not None for film in films)} films are unlike those that the model "
-        "learned from. Of such films it says “cannot say” unless films with pneumonia from here were among those that "
-        "it is calibrated on."
+        return say("")
+    return say(
+        "{foreign} of {films} films are unlike those that the model learned from. Of such films "
+        "it says “cannot say” unless films with pneumonia from here were among those that it is "
+        "calibrated on.",
+        foreign=foreign,
+        films=sum(film.probability is not None for film in films),
     )
 
 
@@ -169,53 +174,77 @@ def readable(site: Site) -> pd.DataFrame:
     found = site.found
     rows = (
         (
-            "Likely, at or above",
+            say("Likely, at or above"),
             found.thresholds.high,
             "high",
-            f"normal films below: {_share(found.normal_below_high)}",
+            say("normal films below: {share}", share=_share(found.normal_below_high)),
         ),
         (
-            "Called pneumonia, at or above",
+            say("Called pneumonia, at or above"),
             found.thresholds.decision,
             "decision",
-            f"specificity {_share(found.specificity)}, sensitivity {_share(found.sensitivity)}",
+            say(
+                "specificity {specificity}, sensitivity {sensitivity}",
+                specificity=_share(found.specificity),
+                sensitivity=_share(found.sensitivity),
+            ),
         ),
         (
-            "Unlikely, below",
+            say("Unlikely, below"),
             found.thresholds.low,
             "low",
-            f"films with pneumonia at or above: {_share(found.pneumonia_from_low)}",
+            say("films with pneumonia at or above: {share}", share=_share(found.pneumonia_from_low)),
         ),
     )
     return pd.DataFrame(
-        [(words, f"{here:.3f}", str(found.own[key]), shown) for words, here, key, shown in rows],
-        columns=["Threshold", "Here", "Of the model's own probability", "New films on its right side"],
+        [(words, say("{here:.3f}", here=here), str(found.own[key]), shown) for words, here, key, shown in rows],
+        columns=[
+            say("Threshold"),
+            say("Here"),
+            say("Of the model's own probability"),
+            say("New films on its right side"),
+        ],
+        dtype=object,
     )
 
 
 def _share(share: Estimate) -> str:
-    return "unknown" if np.isnan(share.value) else share.percent
+    return say("unknown") if np.isnan(share.value) else share.percent
 
 
-def limits(site: Site) -> list[str]:
+def limits(site: Site) -> list[Sentence]:
     """Say what the films of a site could not show."""
     few, many = 1 - site.found.specificity.high, 1 - site.found.specificity.low
     said = [
-        f"From {site.normal_films} normal films it is known only that {100 * few:.0f} to {100 * many:.0f} % of new "
-        "normal films are called pneumonia (95 % interval). More films narrow that."
+        say(
+            "From {films} normal films it is known only that {few:.0f} to {many:.0f} % of new normal films are called "
+            "pneumonia (95 % interval). More films narrow that.",
+            films=site.normal_films,
+            few=100 * few,
+            many=100 * many,
+        )
     ]
     if not site.pneumonia_films:
         said.append(
-            "No film with pneumonia was there. How many pneumonias are found at these thresholds is unknown, and so is "
-            f"whether the model sees them here at all. {FEWEST_PNEUMONIA} films with pneumonia would tell."
+            say(
+                "No film with pneumonia was there. How many pneumonias are found at these thresholds is unknown, and "
+                "so is whether the model sees them here at all. {fewest} films with pneumonia would tell.",
+                fewest=FEWEST_PNEUMONIA,
+            )
         )
     elif site.pneumonia_films < FEWEST_PNEUMONIA:
         said.append(
-            f"{site.pneumonia_films} films with pneumonia are too few to set the thresholds by; they only keep the "
-            f"threshold of “unlikely” below them. {FEWEST_PNEUMONIA} would do more."
+            say(
+                "{films} films with pneumonia are too few to set the thresholds by; they only keep the threshold of "
+                "“unlikely” below them. {fewest} would do more.",
+                films=site.pneumonia_films,
+                fewest=FEWEST_PNEUMONIA,
+            )
         )
     said.append(
-        "A threshold does not mend a ranking: films that the model confuses stay confused. Other machines, ages and "
-        "diseases than on these films need a calibration of their own, and so does a new version of the model."
+        say(
+            "A threshold does not mend a ranking: films that the model confuses stay confused. Other machines, ages "
+            "and diseases than on these films need a calibration of their own, and so does a new version of the model."
+        )
     )
     return said

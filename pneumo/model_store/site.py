@@ -16,7 +16,7 @@ from pneumo.evaluation.calibration import Calibration, Thresholds
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.site_calibration import SiteCalibration
 from pneumo.model_store.card import ModelCard, tidy
-from pneumo.sentences import visible
+from pneumo.sentences import say, visible
 
 VARIABLE = "PNEUMO_SITE"
 LONGEST_NAME = 80
@@ -205,5 +205,5 @@ def checked_name(name: Any) -> str:
         ValueError: if it is no text of 1 to `LONGEST_NAME` letters.
     """
     if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
-        raise ValueError(f"The name of a hospital has 1 to {LONGEST_NAME} letters.")
+        raise ValueError(say("The name of a hospital has 1 to {longest} letters.", longest=LONGEST_NAME))
     return visible(name.strip())

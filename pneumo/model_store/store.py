@@ -22,6 +22,7 @@ from pneumo.errors import ModelError
 from pneumo.labels import is_hospital_split
 from pneumo.model_store import weights
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.sentences import Sentence, say, say_list
 
 if TYPE_CHECKING:
     import keras
@@ -113,7 +114,9 @@ def default_name(folder: Path | None = None) -> str:
     """
     cards = catalogue(folder).cards
     if not cards:
-        raise ModelError(f"There is no model in {folder or models_folder()}. Train one with `python -m pneumo train`.")
+        raise ModelError(
+            "There is no model in {folder}. Train one with `python -m pneumo train`.", folder=folder or models_folder()
+        )
     return cards[0].name
 
 
@@ -144,7 +147,13 @@ def read_card(name: str, folder: Path | None = None, task: str | None = None) ->
     root = folder or models_folder()
     card = _parsed_card(_card_file(name, root, task))
     if task not in (None, card.task):
-        raise ModelError(f"The model {name!r} is for {card.task}, not for {task}. {_choice(root, task)}")
+        raise ModelError(
+            "The model '{name}' is for {task}, not for {wanted}. {choice}",
+            name=name,
+            task=card.task,
+            wanted=task,
+            choice=_choice(root, task),
+        )
     return card
 
 
@@ -163,13 +172,17 @@ def card_key(name: str, folder: Path | None = None) -> str:
 def _card_file(name: str, root: Path, task: str | None = None) -> Path:
     path = root / name / "card.json"
     if not path.is_file():
-        raise ModelError(f"There is no model {name!r} in {root}. {_choice(root, task)}")
+        raise ModelError(
+            "There is no model '{name}' in {root}. {choice}", name=name, root=root, choice=_choice(root, task)
+        )
     return path
 
 
-def _choice(root: Path, task: str | None) -> str:
-    elsewhere = " The folder of other models is named by PNEUMO_MODELS." if root.is_relative_to(_PACKAGE) else ""
-    return f"Choose one of: {', '.join(names(root, task)) or '(none)'}.{elsewhere}"
+def _choice(root: Path, task: str | None) -> Sentence:
+    known = {"names": say_list(names(root, task) or ["–"])}
+    if root.is_relative_to(_PACKAGE):
+        return say("Choose one of: {names}. The folder of other models is named by PNEUMO_MODELS.", **known)
+    return say("Choose one of: {names}.", **known)
 
 
 def _parsed_card(path: Path) -> ModelCard:
@@ -185,21 +198,23 @@ def _parsed_card(path: Path) -> ModelCard:
                 raise ValueError("a heat reference is not above 0")
         return card
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{path} is no complete model card ({error}). {_remedy(path)}") from error
+        raise ModelError(
+            "{path} is no complete model card ({error}). {remedy}", path=path, error=error, remedy=_remedy(path)
+        ) from error
 
 
-def _remedy(path: Path) -> str:
+def _remedy(path: Path) -> Sentence:
     """Say how a damaged file of a model comes back: from git, from the wheel, or by training."""
     path = path.resolve()
     if path.is_relative_to(_PACKAGE):
-        return "Install pneumo again, from where it came, with `pip install --force-reinstall`."
+        return say("Install pneumo again, from where it came, with `pip install --force-reinstall`.")
     if (path.parents[2] / ".git").exists():
         # With the option it also fetches a file that a clone without all models left out.
         command = shlex.join(
             ["git", "-C", str(path.parent), "checkout", "--ignore-skip-worktree-bits", "--", path.name]
         )
-        return f"Restore it with `{command}`, or train the model again."
-    return "Restore it, or train the model again."
+        return say("Restore it with `{command}`, or train the model again.", command=command)
+    return say("Restore it, or train the model again.")
 
 
 def write_card(card: ModelCard, folder: Path | None = None) -> None:
@@ -241,10 +256,14 @@ def read_predictions(
     """
     path = (folder or models_folder()) / name / "predictions" / f"{split}.csv"
     if not path.is_file():
-        raise ModelError(f"{name} was not measured on {split}; run `python -m pneumo evaluate {name} --split {split}`.")
+        raise ModelError(
+            "{name} was not measured on {split}; run `python -m pneumo evaluate {name} --split {split}`.",
+            name=name,
+            split=split,
+        )
     table = pd.read_csv(path, dtype={"patient": str}, keep_default_na=False)
     if missing := [column for column in columns if column not in table]:
-        raise ModelError(f"{path} lacks {', '.join(missing)}; evaluate the model anew.")
+        raise ModelError("{path} lacks {columns}; evaluate the model anew.", path=path, columns=", ".join(missing))
     return table[list(columns)]
 
 
@@ -313,7 +332,7 @@ def load(name: str, folder: str | Path | None = None, task: str | None = None) -
     card = read_card(name, root, task)
     path = root / name / "model.keras"
     if not path.is_file():
-        raise ModelError(f"{path} is missing. {_remedy(path)}")
+        raise ModelError("{path} is missing. {remedy}", path=path, remedy=_remedy(path))
     if weights.sha256(path) != card.sha256:
-        raise ModelError(f"{path} is not the file that its card describes. {_remedy(path)}")
+        raise ModelError("{path} is not the file that its card describes. {remedy}", path=path, remedy=_remedy(path))
     return card, weights.load(path)

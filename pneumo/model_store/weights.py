@@ -39,7 +39,9 @@ def load(path: Path) -> "keras.Model":
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError) as error:
-        raise ModelError(f"Keras cannot read {path} ({error}). Restore it or retrain the model.") from error
+        raise ModelError(
+            "Keras cannot read {path} ({error}). Restore it or retrain the model.", path=path, error=error
+        ) from error
 
 
 def save(model: "keras.Model", path: Path) -> None:

@@ -14,8 +14,9 @@ from pneumo.evaluation.comparison import Difference
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import markdown_tables, model_facts
+from pneumo.sentences import Sentence, say
 
-BETTER, WORSE, ALIKE, UNCLEAR = "better", "worse", "practically equal", "unclear"
+BETTER, WORSE, ALIKE, UNCLEAR = say("better"), say("worse"), say("practically equal"), say("unclear")
 # What two models' predictions have in common where they were measured on the same films.
 _SAME = ["file", "patient", "label"]
 
@@ -64,24 +65,21 @@ class Comparison:
         """Whether the second is."""
         return WORSE in (_word(self.auroc), _word(self.accuracy))
 
-    def __str__(self) -> str:
-        """Return the result as one sentence, as in ``A beats B in AUROC by 0.012 (0.004–0.021, p = 0.003); in …``."""
-        both = f"{self.first_title} and {self.second_title}"
-        one, other = self._clause("AUROC", self.auroc, both), self._clause("accuracy", self.accuracy, "they")
-        if _word(self.auroc) == _word(self.accuracy) in (BETTER, WORSE):
-            other = f"in accuracy by {self.accuracy if self.accuracy.value > 0 else -self.accuracy}"
-        return f"{one[0].upper()}{one[1:]}; {other}."
+    def __str__(self) -> Sentence:
+        """Return the result as two sentences, as in ``AUROC: A beats B by 0.012 (0.004–0.021, p = 0.003). …``."""
+        parts = {"auroc": self._clause("AUROC", self.auroc), "accuracy": self._clause(say("Accuracy"), self.accuracy)}
+        return say("{auroc} {accuracy}", **parts)
 
-    def _clause(self, figure: str, difference: Difference, both: str) -> str:
-        cells = str(difference).replace(" (", ", ", 1)
-        if difference.practically_equal:
-            return f"in {figure} {both} are practically equal (difference {cells}"
-        if not difference.told_apart:
-            return f"in {figure} {both} cannot be told apart (difference {cells}"
+    def _clause(self, figure: str, difference: Difference) -> Sentence:
         winner, loser = self.first_title, self.second_title
-        if difference.value < 0:
+        if difference.told_apart and difference.value < 0 and not difference.practically_equal:
             winner, loser, difference = loser, winner, -difference
-        return f"{winner} beats {loser} in {figure} by {difference}"
+        parts = {"figure": figure, "first": winner, "second": loser, "difference": str(difference)}
+        if difference.practically_equal:
+            return say("{figure}: {first} and {second} are practically equal, difference {difference}.", **parts)
+        if not difference.told_apart:
+            return say("{figure}: {first} and {second} cannot be told apart, difference {difference}.", **parts)
+        return say("{figure}: {first} beats {second} by {difference}.", **parts)
 
 
 def compare(first: str, second: str, split: str = "test", folder: Path | None = None) -> Comparison:
@@ -110,7 +108,13 @@ def compare(first: str, second: str, split: str = "test", folder: Path | None = 
         auroc, auroc_by_film = (comparison.delong(labels, score, other_score, each) for each in (patients, None))
         mcnemar, mcnemar_by_film = (comparison.mcnemar(labels, called, other_called, each) for each in (patients, None))
     except ValueError as error:
-        raise ModelError(f"{first} and {second} cannot be compared on {split}: {error}.") from error
+        raise ModelError(
+            "{first} and {second} cannot be compared on {split}: {error}.",
+            first=first,
+            second=second,
+            split=split,
+            error=error,
+        ) from error
     return Comparison(
         first=first,
         second=second,
@@ -163,7 +167,7 @@ def matrix(pairs: Sequence[Comparison]) -> pd.DataFrame:
         apart where the two differ; a dash on the diagonal.
     """
     titles = list(dict.fromkeys(title for pair in pairs for title in (pair.first_title, pair.second_title)))
-    shown = pd.DataFrame("–", index=titles, columns=titles)
+    shown = pd.DataFrame("–", index=titles, columns=titles, dtype=object)
     for pair in pairs:
         shown.loc[pair.first_title, pair.second_title] = _cell(pair.auroc, pair.accuracy)
         shown.loc[pair.second_title, pair.first_title] = _cell(-pair.auroc, -pair.accuracy)
@@ -172,7 +176,11 @@ def matrix(pairs: Sequence[Comparison]) -> pd.DataFrame:
 
 def _cell(auroc: Difference, accuracy: Difference) -> str:
     by_auroc, by_accuracy = _word(auroc), _word(accuracy)
-    return by_auroc if by_auroc == by_accuracy else f"AUROC {by_auroc}, accuracy {by_accuracy}"
+    return (
+        by_auroc
+        if by_auroc == by_accuracy
+        else say("AUROC {by_auroc}, accuracy {by_accuracy}", by_auroc=by_auroc, by_accuracy=by_accuracy)
+    )
 
 
 def _word(difference: Difference) -> str:
@@ -197,8 +205,11 @@ def predictions(card: ModelCard, split: str, folder: Path | None = None) -> pd.D
             raise ValueError("a probability is missing or not in 0…1")
     except ValueError as error:
         raise ModelError(
-            f"The predictions of {card.name} on {split} are damaged ({error}). "
-            f"Run `python -m pneumo evaluate {card.name} --split {split}`."
+            "The predictions of {name} on {split} are damaged ({error}). Run `python -m pneumo "
+            "evaluate {name} --split {split}`.",
+            name=card.name,
+            split=split,
+            error=error,
         ) from error
     return table.sort_values("file", ignore_index=True)
 
@@ -240,7 +251,13 @@ def _check_same_films(one: pd.DataFrame, other: pd.DataFrame, cards: Sequence[Mo
     if not shared == len(one) == len(other):
         names = [card.name for card in cards]
         raise ModelError(
-            f"{names[0]} and {names[1]} were not measured on the same films of {split}: of {len(one)} and {len(other)} "
-            f"films they share {shared} with the same patient and label. Evaluate both on one dataset, with "
-            f"`python -m pneumo evaluate NAME --split {split}`."
+            "{first} and {second} were not measured on the same films of {split}: of {one} and "
+            "{other} films they share {shared} with the same patient and label. Evaluate both on one "
+            "dataset, with `python -m pneumo evaluate NAME --split {split}`.",
+            first=names[0],
+            second=names[1],
+            split=split,
+            one=len(one),
+            other=len(other),
+            shared=shared,
         )

@@ -162,7 +162,9 @@ def markdown(split: str, folder: Path | None = None) -> str:
     names = model_facts.labels(cards)
     measured = [card for card in cards if split in store.measured_splits(card.name, folder)]
     if not measured:
-        raise ModelError(f"No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.")
+        raise ModelError(
+            "No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.", split=split
+        )
     points = [
         (
             names[card.name],
@@ -184,7 +186,9 @@ def _measured(measure: Callable[..., Point], card: ModelCard, split: str, held: 
     try:
         return measure(*arrays(card, split, folder), held)
     except ValueError as error:
-        raise ModelError(f"{card.name} has no such point on {split}: {error}.") from error
+        raise ModelError(
+            "{name} has no such point on {split}: {error}.", name=card.name, split=split, error=error
+        ) from error
 
 
 def _answered(labels: np.ndarray, probability: np.ndarray, limits: Thresholds) -> pd.DataFrame:

@@ -30,10 +30,16 @@ class Calls:
     splits: tuple[str, ...]
     cells: Confusion
 
-    def __str__(self) -> str:
+    def __str__(self) -> Sentence:
         """Return the calls in words, as ``89 of 100 found, 86 false alarms per 100 (252 films, NIH)``."""
         found, alarms = self.cells.sensitivity.of_100, self.cells.alarms.of_100
-        return f"{found} of 100 found, {alarms} false alarms per 100 ({self.films:,} films, {self.hospitals})"
+        return say(
+            "{found} of 100 found, {alarms} false alarms per 100 ({films:,} films, {hospitals})",
+            found=found,
+            alarms=alarms,
+            films=self.films,
+            hospitals=self.hospitals,
+        )
 
     @property
     def films(self) -> int:

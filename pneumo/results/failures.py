@@ -3,7 +3,7 @@
 Computed from ``models/<name>/predictions/<split>.csv``, and from the films themselves where they are on the machine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,13 @@ from pneumo.labels import FALSE_ALARM, KINDS, MISSED, RIGHT
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.results import comparison
+from pneumo.sentences import Sentence, say
 
-BY_KIND, BY_AGREEMENT = "Kind of film", "Agreement of the models"
-BY_SIZE, BY_BRIGHTNESS = "Film size", "Brightness"
+BY_KIND, BY_AGREEMENT = say("Kind of film"), say("Agreement of the models")
+BY_SIZE, BY_BRIGHTNESS = say("Film size"), say("Brightness")
 # Their files name films of the dataset; those of other splits are changed films or another hospital's.
 FILM_SPLITS = ("val", "test")
-AGREEMENT = ("All call it alike", "One differs", "Two or more differ")
+AGREEMENT = (say("All call it alike"), say("One differs"), say("Two or more differ"))
 
 
 def calls(card: ModelCard, split: str, others: Iterable[ModelCard] = (), folder: Path | None = None) -> pd.DataFrame:
@@ -110,16 +111,17 @@ def readable(films: pd.DataFrame) -> pd.DataFrame:
     """Return `errors` for reading: ``Error, Probability, Film, Also wrong, File``."""
     return pd.DataFrame(
         {
-            "Error": films["call"],
-            "Probability": films["probability"],
-            "Film": films["kind"],
-            "Also wrong": [
-                f"{wrong} of {others} models"
+            say("Error"): films["call"],
+            say("Probability"): films["probability"],
+            say("Film"): films["kind"],
+            say("Also wrong"): [
+                say("{wrong} of {others} models", wrong=wrong, others=others)
                 for wrong, others in zip(films["others_wrong"], films["others"], strict=True)
             ],
-            "File": films["file"],
-        }
-    )
+            say("File"): films["file"],
+        },
+        dtype=object,
+    ).astype({"Probability": float})
 
 
 def by_everyone(films: pd.DataFrame) -> int:
@@ -139,8 +141,12 @@ def film_facts(films: pd.DataFrame, root: Path) -> pd.DataFrame:
     """
     if missing := [file for file in films["file"] if not (root / file).is_file()]:
         raise DatasetError(
-            f"{len(missing):,} of these {len(films):,} films are not in {root}, among them {missing[0]}. Name the "
-            "folder of the dataset that the model was measured on."
+            "{missing:,} of these {films:,} films are not in {root}, among them {first}. Name the "
+            "folder of the dataset that the model was measured on.",
+            missing=len(missing),
+            films=len(films),
+            root=root,
+            first=missing[0],
         )
     measured = summary.measure(films.assign(split=""), root)
     return pd.DataFrame({"size": measured.width * measured.height, "brightness": measured.brightness}, films.index)
@@ -157,13 +163,19 @@ def rates(films: pd.DataFrame, facts: pd.DataFrame | None = None) -> pd.DataFram
         ``grouping, group, films, errors, share, low, high``: by kind of film, by agreement of the models where there
         are several, by thirds of size and of brightness where the facts are known and differ.
     """
-    groupings = {BY_KIND: _ordered(films["kind"], list(KINDS.values()))}
+    groupings = {BY_KIND: _ordered(films["kind"], KINDS.values())}
+    names: dict[str, Sentence] = {}
     if films["others"].max() > 0:
         differ = films["differ"].clip(upper=len(AGREEMENT) - 1).map(dict(enumerate(AGREEMENT)))
-        groupings[BY_AGREEMENT] = _ordered(differ, list(AGREEMENT))
+        groupings[BY_AGREEMENT] = _ordered(differ, AGREEMENT)
     if facts is not None:
-        groupings[BY_SIZE] = thirds(facts["size"] / 1e6, "{:.2f} megapixels")
-        groupings[BY_BRIGHTNESS] = thirds(facts["brightness"], "{:.0f} of 255")
+        for grouping, values, unit in (
+            (BY_SIZE, facts["size"] / 1e6, lambda size: say("{size:.2f} megapixels", size=size)),
+            (BY_BRIGHTNESS, facts["brightness"], lambda grey: say("{grey:.0f} of 255", grey=grey)),
+        ):
+            groupings[grouping], words = thirds(values, unit)
+            # A category is a text without its template.
+            names |= {text: text for text in words}
     rows = []
     for grouping, groups in groupings.items():
         present = [group for group in groups.cat.categories if (groups == group).any()]
@@ -172,20 +184,24 @@ def rates(films: pd.DataFrame, facts: pd.DataFrame | None = None) -> pd.DataFram
         for group in present:
             wrong = films["wrong"][groups == group]
             share = wilson(int(wrong.sum()), len(wrong))
-            rows.append((grouping, group, len(wrong), int(wrong.sum()), share.value, share.low, share.high))
+            rows.append(
+                (grouping, names.get(group, group), len(wrong), int(wrong.sum()), share.value, share.low, share.high)
+            )
     return pd.DataFrame(rows, columns=["grouping", "group", "films", "errors", "share", "low", "high"])
 
 
-def thirds(values: pd.Series, unit: str) -> pd.Series:
-    """Return for each value which third it lies in, in words; fewer groups where many values are equal.
+def thirds(values: pd.Series, unit: Callable[[float], Sentence]) -> tuple[pd.Series, list[Sentence]]:
+    """Return for each value which third it lies in, in words, and the words; fewer groups where many values are equal.
 
     Args:
         values: of the films.
-        unit: how a limit is written, as in ``{:.0f} of 255``.
+        unit: writes a limit, as in ``120 of 255``.
     """
     first, second = (float(limit) for limit in np.quantile(values, [1 / 3, 2 / 3]))
-    names = [f"Up to {unit.format(first)}", f"Up to {unit.format(second)}", f"Above {unit.format(second)}"]
-    return _ordered(pd.Series(np.select([values <= first, values <= second], names[:2], names[2]), values.index), names)
+    up_to = [say("Up to {limit}", limit=unit(limit)) for limit in (first, second)]
+    names = [*up_to, say("Above {limit}", limit=unit(second))]
+    groups = np.select([values <= first, values <= second], names[:2], names[2])
+    return _ordered(pd.Series(groups, values.index), names), names
 
 
 def readable_rates(table: pd.DataFrame) -> pd.DataFrame:
@@ -195,11 +211,11 @@ def readable_rates(table: pd.DataFrame) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         {
-            "Films by": table["grouping"],
-            "Group": table["group"],
-            "Films": table["films"],
-            "Called wrong": table["errors"],
-            "Share": shares,
+            say("Films by"): table["grouping"],
+            say("Group"): table["group"],
+            say("Films"): table["films"],
+            say("Called wrong"): table["errors"],
+            say("Share"): shares,
         }
     )
 
@@ -220,5 +236,5 @@ def _calls_of_others(
     return np.array(found, bool).reshape(len(found), len(table))
 
 
-def _ordered(groups: pd.Series, order: list[str]) -> pd.Series:
+def _ordered(groups: pd.Series, order: Iterable[str]) -> pd.Series:
     return groups.astype(pd.CategoricalDtype(list(dict.fromkeys([*order, *groups])), ordered=True))

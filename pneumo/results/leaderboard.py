@@ -22,6 +22,7 @@ from pneumo.model_store.card import ModelCard
 from pneumo.results import markdown_tables, model_facts, published
 from pneumo.results.elsewhere import Calls
 from pneumo.results.published import Published
+from pneumo.sentences import Sentence, say, say_list
 
 EXTERNAL, ELSEWHERE = "external_auroc", "elsewhere"
 MODEL, PUBLISHED = "model", "published"
@@ -36,7 +37,7 @@ class Latency:
 
     p50: float
     p95: float
-    machine: str = "this machine"
+    machine: str = say("this machine")
 
 
 @dataclass(frozen=True)
@@ -77,37 +78,47 @@ _FIGURES = {
 COLUMNS = {
     "accuracy": _FIGURES["accuracy"],
     "missed": Column(
-        "Missed per 100 sick",
-        "of 100 films with pneumonia, those called normal",
+        say("Missed per 100 sick"),
+        say("of 100 films with pneumonia, those called normal"),
         False,
         has_interval=True,
         is_share=True,
     ),
     "alarms": Column(
-        "False alarms per 100 healthy",
-        "of 100 normal films, those called pneumonia",
+        say("False alarms per 100 healthy"),
+        say("of 100 normal films, those called pneumonia"),
         False,
         has_interval=True,
         is_share=True,
     ),
     ELSEWHERE: Column(
-        "Elsewhere",
-        "at hospitals that the model did not learn from, the share called right if half of the films showed pneumonia; "
-        "a coin gets 50 %",
+        say("Elsewhere"),
+        say(
+            "at hospitals that the model did not learn from, the share called right if half of the "
+            "films showed pneumonia; a coin gets 50 %"
+        ),
         has_interval=True,
         is_share=True,
         unit=" %",
     ),
-    "p50": Column("Speed", "milliseconds that half of the films stay within on the machine that is named", False),
-    "size_mb": Column("Size", "of the model's file, in megabytes", higher_is_better=False),
-    **{key: each for key, each in _FIGURES.items() if key != "accuracy"},
-    EXTERNAL: Column("External AUROC", "the AUROC on films of another hospital (NIH)", has_interval=True),
-    "parameters": Column("Weights", "the number of trained weights", higher_is_better=False),
-    "p95": Column(
-        "Speed, slowest", "milliseconds that 95 % of the films stay within on the machine that is named", False
+    "p50": Column(
+        say("Speed"), say("milliseconds that half of the films stay within on the machine that is named"), False
     ),
-    "test_openings": Column("Test opened", "how many times the official test split was opened for the model", False),
-    "seed_system": Column("Stands for", "the published system that the model stands for", False, is_ranked=False),
+    "size_mb": Column(say("Size"), say("of the model's file, in megabytes"), higher_is_better=False),
+    **{key: each for key, each in _FIGURES.items() if key != "accuracy"},
+    EXTERNAL: Column(say("External AUROC"), say("the AUROC on films of another hospital (NIH)"), has_interval=True),
+    "parameters": Column(say("Weights"), say("the number of trained weights"), higher_is_better=False),
+    "p95": Column(
+        say("Speed, slowest"),
+        say("milliseconds that 95 % of the films stay within on the machine that is named"),
+        False,
+    ),
+    "test_openings": Column(
+        say("Test opened"), say("how many times the official test split was opened for the model"), False
+    ),
+    "seed_system": Column(
+        say("Stands for"), say("the published system that the model stands for"), False, is_ranked=False
+    ),
 }
 # What to see first; where a good model has nothing to go by, its calls say nothing.
 _SHOWN_FIRST = ("accuracy", "missed", "alarms", ELSEWHERE, "p50", "size_mb")
@@ -158,7 +169,7 @@ def state(card: ModelCard, split: str, folder: Path | None = None) -> str:
     """
     path = (folder or store.models_folder()) / card.name / "predictions" / f"{split}.csv"
     if not path.is_file():
-        raise ModelError(f"{card.name} was not measured on {split}.")
+        raise ModelError("{name} was not measured on {split}.", name=card.name, split=split)
     return f"{store.card_key(card.name, folder)} {weights.sha256(path)}"
 
 
@@ -179,16 +190,21 @@ def measure(card: ModelCard, split: str, label: str | None = None, folder: Path 
         metrics = evaluate_table(predictions, card.as_thresholds().decision)
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(
-            f"The predictions of {card.name} on {split} or the thresholds of its card are damaged ({error}). "
-            f"Run `python -m pneumo evaluate {card.name} --split {split}`."
+            "The predictions of {name} on {split} or the thresholds of its card are damaged "
+            "({error}). Run `python -m pneumo evaluate {name} --split {split}`.",
+            name=card.name,
+            split=split,
+            error=error,
         ) from error
     return Measurement(label or card.title, card, metrics)
 
 
-def extent(measurements: Iterable[Measurement]) -> str:
+def extent(measurements: Iterable[Measurement]) -> Sentence:
     """Return on how many films of how many patients the models were measured, as ``624 films of 427 patients``."""
-    sizes = {f"{each.metrics.films:,} films of {each.metrics.patients:,} patients" for each in measurements}
-    return " or ".join(sorted(sizes))
+    sizes = sorted({(each.metrics.films, each.metrics.patients) for each in measurements})
+    return say_list(
+        say("{films:,} films of {patients:,} patients", films=films, patients=patients) for films, patients in sizes
+    )
 
 
 def table(measurements: Iterable[Measurement], order_by: str = "auroc") -> pd.DataFrame:
@@ -228,13 +244,13 @@ def table(measurements: Iterable[Measurement], order_by: str = "auroc") -> pd.Da
 
 def readable(numbers: pd.DataFrame) -> pd.DataFrame:
     """Return a `table` for reading: each figure as ``0.986 (0.977–0.993)``, a dash where the films cannot tell it."""
-    shown = numbers[["model"]].rename(columns={"model": "Model"})
+    shown = numbers[["model"]].rename(columns={"model": "Model"}).astype(object)
     for key, figure in FIGURES.items():
         bounds = numbers[[key, f"{key}_low", f"{key}_high"]].itertuples(index=False, name=None)
-        shown[figure.title] = [str(Estimate(*each)) if pd.notna(each[0]) else "–" for each in bounds]
-    shown["Parameters"] = [f"{each:,}" for each in numbers["parameters"]]
-    shown["Size"] = [f"{each:.1f} MB" for each in numbers["size_mb"]]
-    shown["Test opened"] = [model_facts.times(each) for each in numbers["test_openings"]]
+        shown[figure.title] = _cells(str(Estimate(*each)) if pd.notna(each[0]) else "–" for each in bounds)
+    shown["Parameters"] = _cells(say("{parameters:,}", parameters=each) for each in numbers["parameters"])
+    shown["Size"] = _cells(say("{size:.1f} MB", size=each) for each in numbers["size_mb"])
+    shown["Test opened"] = _cells(map(model_facts.times, numbers["test_openings"]))
     shown["Stands for"] = numbers["seed_system"].replace("", "–")
     return shown
 
@@ -272,9 +288,10 @@ def rows(
             board[column] = [
                 getattr(known_there[name], part) if name in known_there else None for name in board["name"]
             ]
-    board["elsewhere_calls"] = [str(others[name]) if others and name in others else "" for name in board["name"]]
-    for part in ("p50", "p95", "machine"):
+    board["elsewhere_calls"] = _cells(str(others[name]) if others and name in others else "" for name in board["name"])
+    for part in ("p50", "p95"):
         board[part] = [getattr(known[sha], part) if sha in known else None for sha in board["sha256"]]
+    board["machine"] = _cells(known[sha].machine if sha in known else None for sha in board["sha256"])
     models = board.assign(kind=MODEL, source="").to_dict("records")
     shown = [column for key, each in COLUMNS.items() for column in _columns(key, each)]
     return pd.DataFrame(
@@ -322,7 +339,7 @@ def answers(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataF
         for kind, chosen in kinds.items()
         if chosen.any()
     ]
-    return pd.DataFrame(rows, columns=["Films", "All", "Likely", "Cannot say", "Unlikely"])
+    return pd.DataFrame(rows, columns=[say("Films"), say("All"), say("Likely"), say("Cannot say"), say("Unlikely")])
 
 
 def decided(card: ModelCard, split: str, folder: Path | None = None) -> Decided:
@@ -346,7 +363,9 @@ def markdown(split: str, folder: Path | None = None) -> str:
     names = model_facts.labels(cards)
     measured = [card for card in cards if split in store.measured_splits(card.name, folder)]
     if not measured:
-        raise ModelError(f"No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.")
+        raise ModelError(
+            "No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.", split=split
+        )
     shown = readable(table(measure(card, split, names[card.name], folder) for card in measured))
     shown = shown.drop(columns=["Precision", "AUPRC", "Stands for"])
     return markdown_tables.table(shown)
@@ -368,6 +387,11 @@ def confusion_table(cells: Confusion) -> pd.DataFrame:
 def _shipped_latencies(measurements: Iterable[Measurement]) -> dict[str, Latency]:
     cards = [each.card for each in measurements if each.card.latency]
     return {card.sha256: Latency(card.latency["p50"], card.latency["p95"], card.latency["hardware"]) for card in cards}
+
+
+def _cells(texts: Iterable[str | None]) -> pd.Series:
+    """Return texts as a column that keeps what they were made of."""
+    return pd.Series(list(texts), dtype=object)
 
 
 def _columns(key: str, column: Column) -> list[str]:

@@ -18,30 +18,31 @@ from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, SCREENING, ModelCard
 from pneumo.preprocessing.augmentation import Augmentation, of_values
 from pneumo.results import markdown_tables
+from pneumo.sentences import Sentence, say, say_all, say_list
 
-CURVES = {"loss": "Loss", "accuracy": "Accuracy", "auroc": "AUROC"}
-_TRAINED_ON = {"": "Training", "val_": "Validation", "shifted_": "Validation, cropped and exposed anew"}
+CURVES = {"loss": say("Loss"), "accuracy": say("Accuracy"), "auroc": say("AUROC")}
+TRAINED_ON = {"": say("Training"), "val_": say("Validation"), "shifted_": say("Validation, cropped and exposed anew")}
 # What a card calls a figure, where that is not the word for it.
 WORDS = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "boundary_distance": "Boundary distance (px of 224)",
-    "accepted": "Accepted",
-    "false_alarms": "Called inverted or turned though it is not",
-    "called_mirrored": "Called mirrored though it was not altered",
-    "refused_near": "Refused, radiographs",
-    "refused_far": "Refused, other pictures",
-    "refused_by_category": "Refused",
-    "altered": "Altered",
-    "rank_correlation": "Rank correlation of the opaque share with the drawn one",
-    "share_error": "Opaque share, mean absolute error",
-    "grade_agreement": "Kappa of the grade, linear weights",
-    "heat_in_lungs": "Share of the map inside the lungs",
-    "hottest_in_lungs": "Most opaque place inside the lungs",
-    "heat_in_opacity": "Share of the map inside what was drawn",
-    "hottest_in_opacity": "Most opaque place inside what was drawn",
-    "share_normal": "Opaque share, normal films, mean",
-    "share_pneumonia": "Opaque share, films with pneumonia, mean",
+    "dice": say("Dice"),
+    "iou": say("IoU"),
+    "boundary_distance": say("Boundary distance (px of 224)"),
+    "accepted": say("Accepted"),
+    "false_alarms": say("Called inverted or turned though it is not"),
+    "called_mirrored": say("Called mirrored though it was not altered"),
+    "refused_near": say("Refused, radiographs"),
+    "refused_far": say("Refused, other pictures"),
+    "refused_by_category": say("Refused"),
+    "altered": say("Altered"),
+    "rank_correlation": say("Rank correlation of the opaque share with the drawn one"),
+    "share_error": say("Opaque share, mean absolute error"),
+    "grade_agreement": say("Kappa of the grade, linear weights"),
+    "heat_in_lungs": say("Share of the map inside the lungs"),
+    "hottest_in_lungs": say("Most opaque place inside the lungs"),
+    "heat_in_opacity": say("Share of the map inside what was drawn"),
+    "hottest_in_opacity": say("Most opaque place inside what was drawn"),
+    "share_normal": say("Opaque share, normal films, mean"),
+    "share_pneumonia": say("Opaque share, films with pneumonia, mean"),
 }
 
 
@@ -61,7 +62,7 @@ def training_curves(history: pd.DataFrame) -> pd.DataFrame:
     parts = [
         pd.DataFrame({"epoch": history["epoch"], "figure": figure, "films": films, "value": history[prefix + figure]})
         for figure in CURVES
-        for prefix, films in _TRAINED_ON.items()
+        for prefix, films in TRAINED_ON.items()
         if {"epoch", prefix + figure} <= set(history)
     ]
     columns = ["epoch", "figure", "films", "value"]
@@ -77,7 +78,9 @@ def read_curves(card: ModelCard, folder: Path | None = None) -> pd.DataFrame:
     try:
         history = store.read_history(card.name, folder).apply(pd.to_numeric)
     except (ValueError, TypeError) as error:
-        raise ModelError(f"{card.name}/history.csv is damaged ({error}). Restore it or retrain the model.") from error
+        raise ModelError(
+            "{name}/history.csv is damaged ({error}). Restore it or retrain the model.", name=card.name, error=error
+        ) from error
     return training_curves(history)
 
 
@@ -106,7 +109,9 @@ def layer_kinds(card: ModelCard, folder: Path | None = None) -> pd.DataFrame:
             with h5py.File(io.BytesIO(file.read("model.weights.h5"))) as weights:
                 weights.visititems(count)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} cannot be read ({error}). Restore it or retrain the model.") from error
+        raise ModelError(
+            "{path} cannot be read ({error}). Restore it or retrain the model.", path=path, error=error
+        ) from error
     rows = [(kind, number, parameters[_snake_case(kind)]) for kind, number in layers.items()]
     table = pd.DataFrame(rows, columns=["kind", "layers", "parameters"])
     return table.sort_values(["parameters", "layers"], ascending=False, kind="stable", ignore_index=True)
@@ -139,18 +144,22 @@ def card_facts(card: ModelCard) -> dict[str, str]:
             "SHA-256 of model.keras": card.sha256,
         }
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"The card of {card.name} is damaged ({error!r}). Restore or retrain the model.") from error
+        raise ModelError(
+            "The card of {name} is damaged ({error}). Restore or retrain the model.", name=card.name, error=error
+        ) from error
     return {name: text for name, text in facts.items() if text}
 
 
-def openings(cards: Iterable[ModelCard]) -> str:
-    """Return a sentence on how many times each model opened the official test split."""
+def openings(cards: Iterable[ModelCard]) -> Sentence:
+    """Say how many times each model opened the official test split."""
     by_count: dict[int, list[str]] = {}
     names = labels(cards := list(cards))
     for card in cards:
         by_count.setdefault(len(card.test_openings), []).append(names[card.name])
-    parts = [f"{times(count)} by {', '.join(sorted(models))}" for count, models in sorted(by_count.items())]
-    return f"It was opened {'; '.join(parts)}." if parts else ""
+    return say_all(
+        say("Opened {times}: {models}.", times=times(count), models=say_list(sorted(models)))
+        for count, models in sorted(by_count.items())
+    )
 
 
 def augmentation(card: ModelCard) -> Augmentation | None:
@@ -164,12 +173,15 @@ def augmentation(card: ModelCard) -> Augmentation | None:
     try:
         return of_values(stated) if stated else None
     except ValueError as error:
-        raise ModelError(f"The augmentation in the card of {card.name} is damaged ({error}).") from error
+        raise ModelError(
+            "The augmentation in the card of {name} is damaged ({error}).", name=card.name, error=error
+        ) from error
 
 
-def times(count: int) -> str:
+def times(count: int) -> Sentence:
     """Return how often, in words: never, once, twice, 3 times."""
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+    known = {0: say("never"), 1: say("once"), 2: say("twice")}
+    return known.get(count) or say("{count} times", count=count)
 
 
 def figures(metrics: dict[str, Any], named: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -192,7 +204,11 @@ def cell(figure: dict[str, Any]) -> str:
     if figure["value"] is None:
         return "–"
     shown = str(Estimate(figure["value"], figure["low"], figure["high"]))
-    return f"{shown}, {figure['count']} of {figure['of']}" if "count" in figure else shown
+    return (
+        say("{shown}, {count} of {all}", shown=shown, count=figure["count"], all=figure["of"])
+        if "count" in figure
+        else shown
+    )
 
 
 def markdown(name: str, folder: Path | None = None) -> str:
@@ -270,8 +286,12 @@ def _epochs(training: dict[str, Any]) -> str:
         return ""
     kept = f"; epoch {training['epoch_kept']} kept" if "epoch_kept" in training else ""
     by = f" by {_in_words(training['kept_by'])}" if kept and "kept_by" in training else ""
-    return f"{training['epochs_run']} run{kept}{by}"
+    return say("{epochs} run{kept}{by}", epochs=training["epochs_run"], kept=kept, by=by)
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    return (
+        say("{seconds:.0f} seconds", seconds=seconds)
+        if seconds < 120
+        else say("{seconds:.0f} minutes", seconds=seconds / 60)
+    )

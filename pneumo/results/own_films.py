@@ -12,6 +12,7 @@ from pneumo.errors import DatasetError
 from pneumo.evaluation.metrics import Metrics, evaluate_table
 from pneumo.inference.reading import Models, read_film
 from pneumo.labels import FIGURES
+from pneumo.sentences import Sentence, say
 
 if TYPE_CHECKING:
     from pneumo.inference.classifier import Classifier
@@ -60,7 +61,9 @@ def films_to_measure(path: Path) -> tuple[pd.DataFrame, list[bytes | Path]]:
         films = table[table["split"] == SPLIT].reset_index(drop=True)
         sources = [root / file for file in films["file"]]
     if set(films["label"]) != set(kaggle.LABELS):
-        raise DatasetError(f"{path.name} has no test films of both classes, and a model is measured on both. Add them.")
+        raise DatasetError(
+            "{name} has no test films of both classes, and a model is measured on both. Add them.", name=path.name
+        )
 
     return films[["file", "patient", "label", "pathogen"]], sources
 
@@ -87,7 +90,9 @@ def measure(
     films = films.assign(probability=pd.Series(probability, dtype=float))
     known = films.dropna(subset=["probability"]).reset_index(drop=True)
     if set(known["label"]) != set(kaggle.LABELS):
-        raise DatasetError(f"Of the test films in {path.name} one class cannot be read at all. Check the files.")
+        raise DatasetError(
+            "Of the test films in {name} one class cannot be read at all. Check the files.", name=path.name
+        )
     metrics = evaluate_table(known, classifier.card.as_thresholds().decision)
     return OwnMeasurement(metrics, known, tuple(films.loc[films["probability"].isna(), "file"]))
 
@@ -100,12 +105,13 @@ def readable(here: Metrics, official: Metrics | None = None) -> pd.DataFrame:
     """
     columns = {"These films": here} | ({"Official test": official} if official else {})
     return pd.DataFrame(
-        {"Figure": [figure.title for figure in FIGURES.values()]}
-        | {title: [str(getattr(metrics, key)) for key in FIGURES] for title, metrics in columns.items()}
+        {say("Figure"): [figure.title for figure in FIGURES.values()]}
+        | {title: [str(getattr(metrics, key)) for key in FIGURES] for title, metrics in columns.items()},
+        dtype=object,
     )
 
 
-def origin(counts: pd.DataFrame) -> str:
+def origin(counts: pd.DataFrame) -> Sentence:
     """Say what the films of a dataset are to the models that come with pneumo, as far as their numbers tell.
 
     Args:
@@ -114,18 +120,20 @@ def origin(counts: pd.DataFrame) -> str:
     by_class = {(row.split, row.label): row.films for row in counts.itertuples()}
     by_split = counts.groupby("split")["films"].sum().to_dict()
     if by_split == PNEUMONIAMNIST:
-        return (
-            "PneumoniaMNIST holds the films that the models of pneumo come from: its training and validation pictures "
-            "are films that they learned from or were chosen by, and its test pictures are the official test films, "
-            "made small and cut to their middle square. The figures tell what that costs a model. They are no test on "
-            "new children."
+        return say(
+            "PneumoniaMNIST holds the films that the models of pneumo come from: its training and "
+            "validation pictures are films that they learned from or were chosen by, and its test "
+            "pictures are the official test films, made small and cut to their middle square. The "
+            "figures tell what that costs a model. They are no test on new children."
         )
     if by_class == kaggle.PUBLISHED_FILMS:
-        return (
-            "These are the published films that the models of pneumo learned from, and their test films are the "
-            "official ones: the figures should be those of the Leaderboard, and are no test on new children."
+        return say(
+            "These are the published films that the models of pneumo learned from, and their test "
+            "films are the official ones: the figures should be those of the Leaderboard, and are no "
+            "test on new children."
         )
-    return (
-        "The models of pneumo learned from the films of Kermany et al. 2018. If some of yours are among those, the "
-        "figures say less than they seem to; on films of other children they are an independent test."
+    return say(
+        "The models of pneumo learned from the films of Kermany et al. 2018. If some of yours "
+        "are among those, the figures say less than they seem to; on films of other children "
+        "they are an independent test."
     )

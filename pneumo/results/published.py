@@ -11,6 +11,7 @@ import pandas as pd
 from pneumo.errors import PneumoError
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import Estimate
+from pneumo.sentences import Sentence, say, say_list
 
 if TYPE_CHECKING:
     from pneumo.results.leaderboard import Measurement
@@ -19,16 +20,19 @@ TABLE = Path(__file__).with_name("published.csv")
 COLUMNS = ["system", "stands_for", "accuracy", "auroc", "precision", "recall", "split", "source", "note"]
 FIGURES = ["accuracy", "auroc", "precision", "recall"]
 # Which films a source says that it measured on → what the tables call them.
-SPLITS = {"test": "Test", "val": "Validation", "not stated": "Not stated"}
-PUBLISHED, REBUILT = "Published", "Rebuilt by pneumo"
+SPLITS = {"test": say("Test"), "val": say("Validation"), "not stated": say("Not stated")}
+PUBLISHED, REBUILT = say("Published"), say("Rebuilt by pneumo")
 # Of Kermany et al. 2018; a published test accuracy is taken to be of all of them.
 OFFICIAL_TEST_FILMS = 624
-HOW_TO_READ = (
-    "No figure here was measured by pneumo. The splits, the preparation of the films and the way in which a model was "
-    "chosen differ from source to source and some choices were made on the test split, so a difference of a few "
-    "points says little. In brackets stands Wilson's 95 % interval of a test accuracy, if measured on the official "
-    f"split's {OFFICIAL_TEST_FILMS} films. The official validation folder has 16 films: where a validation accuracy "
-    "comes from it, one film makes six points. A test accuracy of 0.625 is what calling every film pneumonia gives."
+HOW_TO_READ = say(
+    "No figure here was measured by pneumo. The splits, the preparation of the films and the "
+    "way in which a model was chosen differ from source to source and some choices were made "
+    "on the test split, so a difference of a few points says little. In brackets stands "
+    "Wilson's 95 % interval of a test accuracy, if measured on the official split's "
+    "{films} films. The official validation folder has 16 films: where a "
+    "validation accuracy comes from it, one film makes six points. A test accuracy of 0.625 "
+    "is what calling every film pneumonia gives.",
+    films=OFFICIAL_TEST_FILMS,
 )
 
 
@@ -76,9 +80,15 @@ def load(path: Path = TABLE) -> list[Published]:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise PneumoError(f"{path.name} cannot be read ({error}). Restore it from the repository.") from error
+        raise PneumoError(
+            "{name} cannot be read ({error}). Restore it from the repository.", name=path.name, error=error
+        ) from error
     if list(table.columns) != COLUMNS:
-        raise PneumoError(f"{path.name} has other columns than {', '.join(COLUMNS)}. Restore it from the repository.")
+        raise PneumoError(
+            "{name} has other columns than {columns}. Restore it from the repository.",
+            name=path.name,
+            columns=", ".join(COLUMNS),
+        )
     return [
         _published(dict(zip(COLUMNS, row, strict=True)), f"{path.name}, row {place}")
         for place, row in enumerate(table.to_numpy(str).tolist(), start=1)
@@ -115,16 +125,21 @@ def beside(results: Iterable[Published], measurements: Iterable["Measurement"]) 
         results: published ones with an `Published.accuracy_interval`.
         measurements: of models on that split.
     """
-    rows = [(each.label, each.metrics.accuracy, "measured here") for each in measurements]
+    rows = [(each.label, each.metrics.accuracy, say("measured here")) for each in measurements]
     rows += [
-        (each.system, each.accuracy_interval, f"published: {'; '.join(filter(None, [each.source, each.note]))}")
+        (
+            each.system,
+            each.accuracy_interval,
+            say("published: {source}", source="; ".join(filter(None, [each.source, each.note]))),
+        )
         for each in results
         if each.accuracy_interval
     ]
     rows.sort(key=lambda row: -row[1].value)
     return pd.DataFrame(
         [(system, accuracy.percent, source) for system, accuracy, source in rows],
-        columns=["System", "Accuracy", "Source"],
+        columns=[say("System"), say("Accuracy"), say("Source")],
+        dtype=object,
     )
 
 
@@ -151,7 +166,7 @@ def rebuilt(results: Sequence[Published], measurements: Sequence["Measurement"])
     return pd.DataFrame(rows, columns=["system", "figures", "films", "accuracy", "low", "high"])
 
 
-def rebuilt_text(rows: pd.DataFrame) -> str:
+def rebuilt_text(rows: pd.DataFrame) -> list[Sentence]:
     """Say of which systems the rebuilt one is higher than every published figure, and of which it is not.
 
     Args:
@@ -167,28 +182,48 @@ def rebuilt_text(rows: pd.DataFrame) -> str:
             higher.append(str(system))
         else:
             best = stated.iloc[-1]
-            films = {"Test": "", "Validation": " on validation films"}.get(best["films"], " on films not stated")
-            not_higher.append(f"{system} ({here:.1%} against {best['accuracy']:.1%}{films})".replace("%", " %"))
-    parts = {
-        "Higher than every published figure": higher,
-        "Not higher": not_higher,
-        "No accuracy was published": unknown,
-    }
-    return " ".join(f"{title}: {', '.join(systems)}." for title, systems in parts.items() if systems)
+            shares = {"system": system, "here": 100 * here, "published": 100 * best["accuracy"]}
+            not_higher.append(
+                say("{system} ({here:.1f} % against {published:.1f} %)", **shares)
+                if best["films"] == SPLITS["test"]
+                else say("{system} ({here:.1f} % against {published:.1f} % on other films)", **shares)
+            )
+    said = []
+    if higher:
+        said.append(say("Higher than every published figure: {systems}.", systems=say_list(higher)))
+    if not_higher:
+        said.append(say("Not higher: {systems}.", systems=say_list(not_higher)))
+    if unknown:
+        said.append(say("No accuracy was published: {systems}.", systems=say_list(unknown)))
+    return said
 
 
 def _published(row: dict[str, str], where: str) -> Published:
     try:
         figures = {key: float(row[key]) if row[key] else None for key in FIGURES}
     except ValueError as error:
-        raise PneumoError(f"{where}: {error}. Write a figure such as 0.957, or nothing.") from error
+        raise PneumoError(
+            "{where}: {error}. Write a figure such as 0.957, or nothing.", where=where, error=error
+        ) from error
     for key, value in figures.items():
         if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
-            raise PneumoError(f"{where}: {key} {row[key]} is no share from 0 to 1. Write 0.957 for 95.7 %.")
+            raise PneumoError(
+                "{where}: {key} {value} is no share from 0 to 1. Write 0.957 for 95.7 %.",
+                where=where,
+                key=key,
+                value=row[key],
+            )
     if row["split"] not in SPLITS:
-        raise PneumoError(f"{where}: there is no split {row['split']!r}. Choose one of: {', '.join(SPLITS)}.")
+        raise PneumoError(
+            "{where}: there is no split '{split}'. Choose one of: {splits}.",
+            where=where,
+            split=row["split"],
+            splits=", ".join(SPLITS),
+        )
     if not row["system"] or not row["source"]:
-        raise PneumoError(f"{where}: the system or its source is missing. Say what was measured, and who published it.")
+        raise PneumoError(
+            "{where}: the system or its source is missing. Say what was measured, and who published it.", where=where
+        )
     return Published(
         system=row["system"],
         stands_for=row["stands_for"],

@@ -11,12 +11,15 @@ from pneumo.model_store.card import ModelCard
 from pneumo.results import comparison, elsewhere, model_facts
 from pneumo.results.comparison import Comparison
 from pneumo.results.elsewhere import Calls
+from pneumo.sentences import Sentence, say, say_list
 
-HOW_IT_IS_CHOSEN = (
-    "The model to use is the single network with the best mean AUROC over the validation films that were cropped and "
-    "exposed anew and, where models were measured there, the films of other hospitals that a person read; the official "
-    "test split chose nothing. Another model is shown to be better where the 95 % interval of a "
-    "paired difference in AUROC or in accuracy leaves out zero and reaches beyond 0.02; the page Compare has them all."
+HOW_IT_IS_CHOSEN = say(
+    "The model to use is the single network with the best mean AUROC over the validation "
+    "films that were cropped and exposed anew and, where models were measured there, the "
+    "films of other hospitals that a person read; the official test split chose nothing. "
+    "Another model is shown to be better where the 95 % interval of a paired difference in "
+    "AUROC or in accuracy leaves out zero and reaches beyond 0.02; the page Compare has them "
+    "all."
 )
 
 
@@ -43,38 +46,47 @@ class Recommendation:
     better_there: list[str]
 
     @property
-    def at_home(self) -> str:
-        """What it finds at its own hospital, in a sentence."""
-        cells = self.own.cells
-        return (
-            f"Of 100 children with pneumonia it finds {cells.sensitivity.of_100}; of 100 healthy children it raises a "
-            f"false alarm for {cells.alarms.of_100}."
+    def at_home(self) -> Sentence:
+        """What it finds at its own hospital."""
+        return say(
+            "Of 100 children with pneumonia it finds {found}; of 100 healthy children it raises a false alarm for "
+            "{alarms}.",
+            found=self.own.cells.sensitivity.of_100,
+            alarms=self.own.cells.alarms.of_100,
         )
 
     @property
-    def at_others(self) -> str:
-        """What it finds at other hospitals, in a sentence."""
+    def at_others(self) -> Sentence:
+        """What it finds at other hospitals."""
         if self.others is None:
-            return "It was not measured at another hospital."
-        cells = self.others.cells
-        how = ", measured by runs that left each out" if self.by_other_runs else ""
-        return (
-            f"At hospitals that it did not learn from ({self.others.hospitals}{how}) it finds "
-            f"{cells.sensitivity.of_100} of 100 films with an opacity, and raises a false alarm for "
-            f"{cells.alarms.of_100} of 100 without one."
+            return say("It was not measured at another hospital.")
+        how = say(", measured by runs that left each out") if self.by_other_runs else ""
+        return say(
+            "At hospitals that it did not learn from ({hospitals}{how}) it finds {found} of 100 films with an opacity, "
+            "and raises a false alarm for {alarms} of 100 without one.",
+            hospitals=self.others.hospitals,
+            how=how,
+            found=self.others.cells.sensitivity.of_100,
+            alarms=self.others.cells.alarms.of_100,
         )
 
     @property
-    def against(self) -> str:
-        """Whether another model is shown to be better, in a sentence; empty where there is no other."""
+    def against(self) -> Sentence:
+        """Whether another model is shown to be better; empty where there is no other."""
         if not self.rivals:
-            return ""
+            return say("")
+        if not self.better and self.rivals == 1:
+            return say("The other model is not shown to be better.")
         if not self.better:
-            none = "The other model is not" if self.rivals == 1 else f"None of the {self.rivals} other models is"
-            return f"{none} shown to be better."
-        names = ", ".join(each.second_title for each in self.better)
-        there = f" At other hospitals it is shown to be better than {', '.join(self.better_there)}."
-        return f"On these films, shown to be better: {names}.{there if self.better_there else ''}"
+            return say("None of the {rivals} other models is shown to be better.", rivals=self.rivals)
+        better = {"models": say_list(each.second_title for each in self.better)}
+        if not self.better_there:
+            return say("On these films, shown to be better: {models}.", **better)
+        return say(
+            "On these films, shown to be better: {models}. At other hospitals it is shown to be better than {there}.",
+            **better,
+            there=say_list(self.better_there),
+        )
 
 
 def recommend(cards: Sequence[ModelCard], folder: Path | None = None) -> Recommendation | None:
@@ -119,10 +131,16 @@ def sources(found: Recommendation) -> pd.DataFrame:
     calls = [found.own, *([found.others] if found.others else [])]
     return pd.DataFrame(
         {
-            "Films": [
-                f"{', '.join(labels.split_of(split).title for split in each.splits)} ({each.films:,})" for each in calls
+            say("Films"): [
+                say(
+                    "{splits} ({films:,})",
+                    splits=say_list(labels.split_of(split).title for split in each.splits),
+                    films=each.films,
+                )
+                for each in calls
             ],
-            "Pneumonias found": [each.cells.sensitivity.percent for each in calls],
-            "False alarms among normal films": [each.cells.alarms.percent for each in calls],
-        }
+            say("Pneumonias found"): [each.cells.sensitivity.percent for each in calls],
+            say("False alarms among normal films"): [each.cells.alarms.percent for each in calls],
+        },
+        dtype=object,
     )

@@ -48,7 +48,9 @@ def trials(card: ModelCard, folder: Path | None = None) -> pd.DataFrame:
         table["state"] = table["state"].map(STATES)
         known = table.dropna(subset=["auroc"])[columns]
     except (ValueError, KeyError) as error:
-        raise ModelError(f"{path} is damaged ({error}). Restore it from the repository.") from error
+        raise ModelError(
+            "{path} is damaged ({error}). Restore it from the repository.", path=path, error=error
+        ) from error
     return known.sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
 
 

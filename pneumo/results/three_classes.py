@@ -11,11 +11,14 @@ from pneumo.inference.pathogen import NAME
 from pneumo.labels import KINDS
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import markdown_tables
+from pneumo.sentences import Sentence, say
 
 NORMAL, BACTERIAL, VIRAL = (KINDS[pair] for pair in (("NORMAL", ""), ("PNEUMONIA", "bacteria"), ("PNEUMONIA", "virus")))
+# The same within a sentence, and as headings.
+WORDS = {"Normal": say("normal"), "Bacterial": say("bacterial"), "Viral": say("viral")}
+CALLED = {"Normal": say("Called normal"), "Bacterial": say("Called bacterial"), "Viral": say("Called viral")}
 # Short enough to stand beside a chart on a telephone.
-SHORT = {NORMAL: "Normal", BACTERIAL: "Bacterial", VIRAL: "Viral"}
+SHORT = {NORMAL: say("Normal"), BACTERIAL: say("Bacterial"), VIRAL: say("Viral")}
 
 
 def calls(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataFrame:
@@ -36,7 +39,12 @@ def calls(card: ModelCard, split: str, folder: Path | None = None) -> pd.DataFra
     films = store.read_predictions(card.name, split, folder)
     leaning = store.read_predictions(NAME, split, folder).set_index("file")["probability"]
     if missing := set(films["file"]) - set(leaning.index):
-        raise ModelError(f"{NAME} was not measured on {len(missing)} films of {split}; measure it again.")
+        raise ModelError(
+            "{name} was not measured on {missing} films of {split}; measure it again.",
+            name=NAME,
+            missing=len(missing),
+            split=split,
+        )
     bacterial = films["file"].map(leaning) >= store.read_card(NAME, folder).thresholds["decision"]
     called = films["probability"] >= card.thresholds["decision"]
     films["truth"] = [KINDS[pair] for pair in zip(films["label"], films["pathogen"], strict=True)]
@@ -76,34 +84,32 @@ def cells(called: pd.DataFrame) -> pd.DataFrame:
 def readable(called: pd.DataFrame) -> pd.DataFrame:
     """Return `cells` for reading: one row a label, ``Labelled, Films``, and a share with its interval for each call."""
     counted = cells(called)
-    counted["text"] = [
-        _percent(Estimate(*figures)) for figures in counted[["share", "low", "high"]].itertuples(index=False)
-    ]
+    figures = counted[["share", "low", "high"]].itertuples(index=False)
+    counted["text"] = pd.Series([Estimate(*each).percent for each in figures], dtype=object)
     wide = counted.pivot_table(index="truth", columns="call", values="text", aggfunc="first")
     wide = wide.reindex(index=[name for name in SHORT.values() if name in wide.index], columns=list(SHORT.values()))
     films = counted.groupby("truth")["films"].sum()[wide.index].tolist()
-    table = pd.DataFrame({"Labelled": wide.index, "Films": films})
+    table = pd.DataFrame({say("Labelled"): wide.index, say("Films"): films})
     for name in SHORT.values():
-        table[f"Called {name.lower()}"] = wide[name].tolist()
+        table[CALLED[name]] = pd.Series(wide[name].tolist(), dtype=object)
     return table
 
 
-def sentence(called: pd.DataFrame) -> str:
+def sentence(called: pd.DataFrame) -> Sentence:
     """Say how many films are called right, and which class is most often called another one."""
-    said = f"Of {len(called):,} films {_percent(accuracy(called))} are called right."
+    said = say("Of {films:,} films {share} are called right.", films=len(called), share=accuracy(called).percent)
     counted = cells(called)
     wrong = counted[(counted["truth"] != counted["call"]) & (counted["films"] > 0)]
     if wrong.empty:
         return said
     worst = wrong.nlargest(1, "share").to_dict("records")[0]
     films = counted.loc[counted["truth"] == worst["truth"], "films"].sum()
-    share = _percent(Estimate(worst["share"], worst["low"], worst["high"]))
-    return (
-        f"{said} The commonest confusion is {worst['truth'].lower()} called {worst['call'].lower()}: "
-        f"{worst['films']:,} of {films:,} films, {share}."
+    return say(
+        "{said} The commonest confusion is {truth} called {call}: {wrong:,} of {films:,} films, {share}.",
+        said=said,
+        truth=WORDS[worst["truth"]],
+        call=WORDS[worst["call"]],
+        wrong=worst["films"],
+        films=films,
+        share=Estimate(worst["share"], worst["low"], worst["high"]).percent,
     )
-
-
-def _percent(share: Estimate) -> str:
-    # The columns of a telephone are narrow.
-    return markdown_tables.unbroken(share.percent)

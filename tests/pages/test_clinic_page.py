@@ -142,4 +142,4 @@ def test_a_setting_that_does_harm_says_so_in_red(models):
 
     assert not app.exception
     assert all(each.value.startswith("**Harm.**") for each in app.error)
-    assert any("Treat none does better" in each.value for each in app.error)
+    assert any("Treating none does better" in each.value for each in app.error)

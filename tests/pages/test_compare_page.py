@@ -84,7 +84,7 @@ def test_a_shared_threshold_changes_the_calls(models):
     app = run(section="Calls")
     own = titles(app)
 
-    app.segmented_control(key="thresholds").set_value("One for all").run()
+    app.segmented_control(key="compare.thresholds").set_value("shared").run()
     app.slider(key="threshold").set_value(0.9).run()
 
     assert not app.exception
@@ -96,7 +96,7 @@ def test_the_training_curves_follow_the_films(models):
     app = run(section="Training")
     before = titles(app)
 
-    app.segmented_control(key="curve_films").set_value("Training").run()
+    app.segmented_control(key="compare.curve_films").set_value("Training").run()
 
     assert not app.exception
     # The training films have no AUROC in the histories.

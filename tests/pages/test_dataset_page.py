@@ -6,6 +6,7 @@ import pytest
 from toy import synthetic
 from toy.opened import page, text
 
+from pages.parts.shared.chart_with_table import HEADINGS
 from pneumo.datasets import kaggle, samples, summary
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,10 @@ def run(*opened):
 
 
 def table(app, column):
-    return next(each.value for each in (*app.dataframe, *app.table) if column in each.value)
+    """Return the first table that has a column, by the columns' names in the code."""
+    names = {heading: name for name, heading in HEADINGS.items() if column in HEADINGS}
+    tables = (each.value.rename(columns=names) for each in (*app.dataframe, *app.table))
+    return next(each for each in tables if column in each)
 
 
 def numbers(app, column):

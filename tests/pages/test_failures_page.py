@@ -39,11 +39,11 @@ def test_the_mistakes_are_those_of_the_predictions(models, cards):
     assert f"{failures.by_everyone(films)} of them are called wrong by every model" in text(app)
 
 
-@pytest.mark.parametrize(("choice", "error"), [("Missed pneumonias", MISSED), ("False alarms", FALSE_ALARM)])
+@pytest.mark.parametrize(("choice", "error"), [("missed", MISSED), ("alarms", FALSE_ALARM)])
 def test_one_kind_of_mistake_can_be_shown(models, cards, choice, error):
     app = run(model="MIDDLING")
 
-    app.segmented_control(key="errors").set_value(choice).run()
+    app.segmented_control(key="failures.errors").set_value(choice).run()
 
     expected = failures.errors(failures.calls(cards[0], "test", cards, models), error)
     assert not app.exception
@@ -88,7 +88,7 @@ def test_the_groups_ask_for_the_films_that_they_need(models):
 
     assert not app.exception
     assert len(app.get("vega_lite_chart")) == app.dataframe[0].value["Films by"].nunique()
-    assert "name the folder of the dataset" in text(app)
+    assert "Name the folder of the dataset" in text(app)
 
 
 def test_another_data_set_costs_a_sentence(models, toy_data):
@@ -122,12 +122,13 @@ def test_normal_bacterial_and_viral_are_told_apart(models, write_model):
     called = three_classes.calls(card, "test", models)
     assert not app.exception
     assert three_classes.sentence(called) in text(app)
-    assert app.table[0].value.to_numpy().tolist() == three_classes.readable(called).to_numpy().tolist()
+    cells = app.table[0].value.map(lambda cell: str(cell).replace("\u2060", ""))
+    assert cells.to_numpy().tolist() == three_classes.readable(called).astype(str).to_numpy().tolist()
     assert len(app.get("vega_lite_chart")) == 1
 
 
 @pytest.mark.parametrize(
-    ("splits", "said"), [((), "python -m pneumo train pathogen"), (("val",), "choose Validation at the top")]
+    ("splits", "said"), [((), "python -m pneumo train pathogen"), (("val",), "at the top: Validation")]
 )
 def test_films_without_a_call_of_the_cause_cost_a_sentence(models, write_model, splits, said):
     if splits:

@@ -32,7 +32,7 @@ def test_the_page_opens_on_the_test_split(models):
     assert not app.exception
     assert app.title[0].value == "Leaderboard"
     assert app.selectbox(key="shared.split").value == "test"
-    assert "opened once by GOOD, MIDDLING" in text(app)
+    assert "Opened once: GOOD, MIDDLING." in text(app)
     assert "Not measured on these films: POOR." in text(app)
     assert "not a medical device" in text(app)
 
@@ -94,7 +94,7 @@ def test_every_split_can_be_shown_and_every_column_be_sorted_by(models):
         assert not app.exception
         assert about.description in text(app)
     for key, column in COLUMNS.items():
-        app.selectbox(key="sort").set_value(key).run()
+        app.selectbox(key="leaderboard.sort").set_value(key).run()
         assert not app.exception
         assert column.meaning in text(app)
 
@@ -116,7 +116,7 @@ def test_the_order_follows_the_column(models):
     assert systems(app) == ["GOOD", "MIDDLING", "POOR"]
 
     store.write_card(synthetic.card(name="poor", title="POOR", sha256="p" * 64, parameters=1), models)
-    app.selectbox(key="sort").set_value("parameters").run()
+    app.selectbox(key="leaderboard.sort").set_value("parameters").run()
 
     assert systems(app)[0] == "POOR"
 
@@ -139,7 +139,7 @@ def test_columns_and_published_rows_are_chosen(models):
     assert published.HOW_TO_READ in text(app)
 
     app.toggle(key="published").set_value(False).run()
-    app.multiselect(key="columns").set_value(["brier"]).run()
+    app.multiselect(key="leaderboard.columns").set_value(["brier"]).run()
 
     assert not app.exception
     assert ">published<" not in table(app)
@@ -151,7 +151,7 @@ def test_the_address_holds_the_view(models):
     app = run(split="Validation", sort="Brier", models=["GOOD", "POOR"], search="oo", all="true")
 
     assert app.selectbox(key="shared.split").value == "val"
-    assert app.selectbox(key="sort").value == "brier"
+    assert app.selectbox(key="leaderboard.sort").value == "brier"
     assert app.multiselect(key="shared.models").value == ["good", "poor"]
     assert systems(app) == ["GOOD", "POOR"]
     assert app.toggle(key="all").value

@@ -1,20 +1,15 @@
 """The predict page in each language: nothing of what it says in English is left on it."""
 
-import re
-import string
-
 import catalogue
 import pytest
 from streamlit.testing.v1 import AppTest
 from toy import synthetic
+from toy.english import english_left, shown
 from toy.opened import ROOT, app
 
 from pneumo import DISCLAIMER
 from pneumo.labels import ANSWER_WORDS
 from pneumo.language import LANGUAGES
-
-# Shorter ones are parts of names, such as those of models.
-SHORTEST = 12
 
 
 @pytest.fixture
@@ -27,35 +22,6 @@ def page(toy_models, monkeypatch) -> AppTest:
 @pytest.fixture(scope="module")
 def film() -> bytes:
     return synthetic.png(synthetic.sound_film())
-
-
-def shown(page: AppTest) -> list[str]:
-    """All that the page says: texts, labels, what stands in menus and tables, and what the viewer is given."""
-    texts = []
-    for element in page.main:
-        # The value of a choice is a key, and its label stands among the options.
-        parts = ("label", "help", "placeholder") if hasattr(element, "options") else ("value", "label", "help")
-        texts += [str(getattr(element, part, "")) for part in parts]
-        texts += [str(option) for option in getattr(element, "options", ())]
-        if element.type == "bidi_component":
-            # The labels of the viewer have their English text for a key.
-            texts.append(re.sub(r'"labels": ?\{.*?\}', "", element.proto.json))
-    for kind in ("expander", "popover", "download_button"):
-        texts += [str(getattr(each, "label", "")) for each in page.get(kind)]
-    return texts
-
-
-def english_left(page: AppTest, code: str) -> list[str]:
-    """The templates of which the page shows the English text."""
-    known = {message.id: message.string for message in catalogue.read(code) if isinstance(message.id, str)}
-    told = "\n".join(shown(page))
-    left = []
-    for template in known:
-        parts = [text for text, *_ in string.Formatter().parse(template)]
-        longest = max(parts, key=len, default="")
-        if len(longest.strip()) >= SHORTEST and known[template] != template and longest.strip() in told:
-            left.append(template)
-    return left
 
 
 def test_english_would_be_found(page, film):

@@ -1,4 +1,4 @@
-"""The catalogues hold what the code says, no more and no less; and the predict page says nothing but what they hold."""
+"""The catalogues hold what the code says, no more and no less; and the pages say nothing but what they hold."""
 
 import ast
 import re
@@ -13,7 +13,9 @@ from markdown_it import MarkdownIt
 from pages.parts.predict.viewer import LABELS
 
 # They make sentences of what they are given, and hand on no literal of their own.
-HANDING_ON = ("pages/parts/shared/language.py", "pneumo/sentences.py", "pneumo/errors.py")
+HANDING_ON = (
+    *("pages/parts/shared/language.py", "pages/parts/shared/plain.py", "pneumo/sentences.py", "pneumo/errors.py"),
+)
 SAID = catalogue.said()
 KEYS = {message if isinstance(message, str) else message[0]: message for message in SAID}
 
@@ -22,11 +24,16 @@ TEXT_CALLS = {
     *("button", "download_button", "selectbox", "segmented_control", "pills", "radio", "toggle", "checkbox", "slider"),
     *("number_input", "text_input", "file_uploader", "expander", "popover", "spinner", "progress", "metric", "image"),
     *("dataframe", "table", "altair_chart", "Page", "TextColumn", "NumberColumn", "cache_resource", "cache_data"),
-    *("offer", "toast", "status", "tabs", "form_submit_button"),
+    *("offer", "toast", "status", "tabs", "form_submit_button", "multiselect", "page_link", "head", "progress_bar"),
+    *("properties", "Axes", "tips"),
 }
-TEXT_KEYWORDS = {"help", "caption", "alt", "label", "placeholder", "title", "text", "show_spinner", "body"}
-# Streamlit's own signs, and what is the same in all languages.
-SIGNS = re.compile(r":material/\w+:|:(red|blue|grey)\[|\bJSON\b|\bpages/\w+\.py")
+# Their first argument is no text.
+KEYWORDS_ONLY = {"show", "draw", "X", "Y", "Tooltip"}
+TEXT_KEYWORDS = {"help", "caption", "alt", "label", "placeholder", "title", "text", "show_spinner", "body", "alt_text"}
+# Streamlit's own signs, keys, columns of tables, and what is the same in all languages.
+SIGNS = re.compile(
+    r":material/\w+:|:(red|blue|grey)\[|\bJSON\b|\bpages/\w+\.py|\bshared\.\w+|\w+:[NQO]$|/path/to/[\w./]+"
+)
 
 
 def fields(template: str) -> list[tuple[str, str]]:
@@ -92,10 +99,12 @@ def bare_texts(node: ast.AST) -> list[str]:
 
 
 @pytest.mark.parametrize("file", PAGE)
-def test_no_text_on_the_predict_page_is_left_in_english(file):
+def test_no_text_on_a_page_is_left_in_english(file):
     found = []
-    for call in catalogue.calls(file, TEXT_CALLS):
-        shown = [*call.args[:1], *(word.value for word in call.keywords if word.arg in TEXT_KEYWORDS)]
+    for call in catalogue.calls(file, TEXT_CALLS | KEYWORDS_ONLY):
+        name = catalogue.name_of(call)
+        texts = [] if name in KEYWORDS_ONLY else call.args if name == "tips" else call.args[:1]
+        shown = [*texts, *(word.value for word in call.keywords if word.arg in TEXT_KEYWORDS)]
         found += [f"{file}:{call.lineno}: {text}" for each in shown for text in bare_texts(each)]
 
     assert found == []

@@ -1,9 +1,13 @@
 """Charts of predictive values, cost and net benefit at a clinic: tables in, charts out."""
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
-from pages.parts.charts.style import DASHES, FIT, PALETTE, RULE, colour, dash, tips
+from pages.parts.charts.style import DASHES, FIT, PALETTE, RULE, colour, dash, tips, words
+from pages.parts.shared.language import _, told_values
+from pneumo.evaluation import clinic
 
 HEIGHT = 300
 
@@ -15,12 +19,14 @@ def predictive_plot(values: pd.DataFrame, share: float) -> alt.LayerChart | alt.
         values: ``figure, share, value, low, high``.
         share: that of the clinic, marked by a rule.
     """
-    axis = alt.X("share:Q", title="Children with pneumonia", axis=alt.Axis(format="%", tickCount=6))
-    title = "Share of calls that is right"
-    tooltip = tips(("figure:N", "Figure"), ("share:Q", "Children with pneumonia", ".0%"), ("value:Q", title, ".1%"))
+    axis = alt.X("share:Q", title=_("Children with pneumonia"), axis=alt.Axis(format="%", tickCount=6))
+    title = _("Share of calls that is right")
+    tooltip = tips(
+        ("figure:N", _("Figure")), ("share:Q", _("Children with pneumonia"), ".0%"), ("value:Q", title, ".1%")
+    )
     percent = alt.Axis(format="%", tickCount=5)
-    layers = _banded(values, axis, "figure", ["PPV", "NPV"], title, percent, tooltip)
-    return alt.layer(*layers, _rule(share, axis)).properties(autosize=FIT, height=HEIGHT, title="Predictive values")
+    layers = _banded(told_values(values), axis, "figure", words(clinic.PREDICTIVE), title, percent, tooltip)
+    return alt.layer(*layers, _rule(share, axis)).properties(autosize=FIT, height=HEIGHT, title=_("Predictive values"))
 
 
 def cost_plot(costs: pd.DataFrame, own: float, cheapest: float | None) -> alt.LayerChart | alt.FacetChart:
@@ -31,14 +37,14 @@ def cost_plot(costs: pd.DataFrame, own: float, cheapest: float | None) -> alt.La
         own: the model's decision threshold, marked by a rule.
         cheapest: the threshold with the lowest cost on other films, likewise, if it is known.
     """
-    axis = alt.X("threshold:Q", title="Called pneumonia from a probability of", scale=alt.Scale(domain=[0, 1]))
-    tooltip = tips(("threshold:Q", "Threshold", ".2f"), ("value:Q", "Cost a year", ",.0f"))
-    rows = costs.rename(columns={"cost": "value"}).assign(figure="Cost")
+    axis = alt.X("threshold:Q", title=_("Called pneumonia from a probability of"), scale=alt.Scale(domain=[0, 1]))
+    tooltip = tips(("threshold:Q", _("Threshold"), ".2f"), ("value:Q", _("Cost a year"), ",.0f"))
+    rows = costs.rename(columns={"cost": "value"}).assign(figure=_("Cost"))
     layers = _banded(
-        rows, axis, "figure", ["Cost"], "Cost a year", alt.Axis(format=",.0f", tickCount=5), tooltip, False
+        rows, axis, "figure", [_("Cost")], _("Cost a year"), alt.Axis(format=",.0f", tickCount=5), tooltip, False
     )
     marks = pd.DataFrame(
-        [(own, "Model's own threshold"), *([(cheapest, "Cheapest threshold")] if cheapest is not None else [])],
+        [(own, _("Model's own threshold")), *([(cheapest, _("Cheapest threshold"))] if cheapest is not None else [])],
         columns=["threshold", "mark"],
     )
     names = list(marks["mark"])
@@ -52,10 +58,10 @@ def cost_plot(costs: pd.DataFrame, own: float, cheapest: float | None) -> alt.La
         )
     )
     plot = alt.layer(alt.layer(*layers), rules).resolve_scale(color="independent", strokeDash="independent")
-    return plot.properties(autosize=FIT, height=HEIGHT, title="Cost of a year")
+    return plot.properties(autosize=FIT, height=HEIGHT, title=_("Cost of a year"))
 
 
-def decision_plot(benefits: pd.DataFrame, policies: list[str], balance: float) -> alt.LayerChart | alt.FacetChart:
+def decision_plot(benefits: pd.DataFrame, policies: Sequence[str], balance: float) -> alt.LayerChart | alt.FacetChart:
     """Draw decision curves.
 
     Args:
@@ -63,19 +69,21 @@ def decision_plot(benefits: pd.DataFrame, policies: list[str], balance: float) -
         policies: in the order of the legend.
         balance: the probability at which a miss and a false alarm cost the same at the clinic, marked by a rule.
     """
-    axis = alt.X("threshold:Q", title="Treated from a probability of", axis=alt.Axis(format="%", tickCount=6))
-    tooltip = tips(("policy:N", "Policy"), ("threshold:Q", "Treated from", ".0%"), ("value:Q", "Net benefit", ".2f"))
-    rows = benefits.rename(columns={"benefit": "value"})
-    title = "Net benefit, pneumonias per 100 films"
+    axis = alt.X("threshold:Q", title=_("Treated from a probability of"), axis=alt.Axis(format="%", tickCount=6))
+    tooltip = tips(
+        ("policy:N", _("Policy")), ("threshold:Q", _("Treated from"), ".0%"), ("value:Q", _("Net benefit"), ".2f")
+    )
+    rows = told_values(benefits.rename(columns={"benefit": "value"}))
+    title = _("Net benefit, pneumonias per 100 films")
     layers = _banded(rows, axis, "policy", policies, title, alt.Axis(tickCount=5), tooltip)
-    return alt.layer(*layers, _rule(balance, axis)).properties(autosize=FIT, height=HEIGHT, title="Decision curves")
+    return alt.layer(*layers, _rule(balance, axis)).properties(autosize=FIT, height=HEIGHT, title=_("Decision curves"))
 
 
 def _banded(
     rows: pd.DataFrame,
     x: alt.X,
     series: str,
-    names: list[str],
+    names: Sequence[str],
     title: str,
     axis: alt.Axis,
     tooltip: list[alt.Tooltip],

@@ -10,6 +10,8 @@ import altair as alt
 import pandas as pd
 
 from pages.parts.charts.style import CLASSES, DASHES, FIT, PALETTE, RULE, colour, dash, epoch_lines, tips
+from pages.parts.shared.language import _, told, told_values
+from pneumo.sentences import say
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,12 @@ class Axes:
     whole: bool = True
 
 
-ROC = Axes("ROC curves", "1 − specificity", "Sensitivity", diagonal=True)
-PRECISION_RECALL = Axes("Precision–recall curves", "Recall (sensitivity)", "Precision", whole=False)
-RISK_COVERAGE = Axes("Risk–coverage curves", "Share of films called", "Share of these calls that is wrong", whole=False)
-RELIABILITY = Axes("Reliability", "Probability of pneumonia", "Share that has pneumonia", diagonal=True)
+ROC = Axes(say("ROC curves"), say("1 − specificity"), say("Sensitivity"), diagonal=True)
+PRECISION_RECALL = Axes(say("Precision–recall curves"), say("Recall (sensitivity)"), say("Precision"), whole=False)
+RISK_COVERAGE = Axes(
+    say("Risk–coverage curves"), say("Share of films called"), say("Share of these calls that is wrong"), whole=False
+)
+RELIABILITY = Axes(say("Reliability"), say("Probability of pneumonia"), say("Share that has pneumonia"), diagonal=True)
 
 
 def band_plot(
@@ -50,9 +54,12 @@ def band_plot(
     """
     x, y = _x(axes), _y(axes, "y")
     colours, dashes = _series(curves, models)
-    tooltip = tips(("model:N", "Model"), ("x:Q", axes.x, ".3f"), ("y:Q", axes.y, ".3f"))
-    interval = [alt.Tooltip("low:Q", title="Band from", format=".3f"), alt.Tooltip("high:Q", title="to", format=".3f")]
-    threshold = [alt.Tooltip("threshold:Q", title="Threshold", format=".3f")]
+    tooltip = tips(("model:N", _("Model")), ("x:Q", told(axes.x), ".3f"), ("y:Q", told(axes.y), ".3f"))
+    interval = [
+        alt.Tooltip("low:Q", title=_("Band from"), format=".3f"),
+        alt.Tooltip("high:Q", title=_("Band to"), format=".3f"),
+    ]
+    threshold = [alt.Tooltip("threshold:Q", title=_("Threshold"), format=".3f")]
     known = threshold if "threshold" in curves else []
     base = alt.Chart(curves.assign(place=range(len(curves)))).encode(x, colours)
     # An area that is given an order is not drawn.
@@ -63,7 +70,7 @@ def band_plot(
     chosen = alt.Chart(points).mark_point(filled=True, size=130, opacity=1, shape="diamond")
     chosen = chosen.encode(x, y, colours, tooltip=[*tooltip, *(threshold if points["threshold"].notna().any() else [])])
     layers = [_diagonal(x, y)] if axes.diagonal else []
-    return alt.layer(*layers, band, lines, corners, chosen).properties(autosize=FIT, height=340, title=axes.title)
+    return alt.layer(*layers, band, lines, corners, chosen).properties(autosize=FIT, height=340, title=told(axes.title))
 
 
 def reliability_plot(bins: pd.DataFrame, models: list[str]) -> alt.LayerChart | alt.FacetChart:
@@ -76,18 +83,20 @@ def reliability_plot(bins: pd.DataFrame, models: list[str]) -> alt.LayerChart | 
     x, y = _x(RELIABILITY), _y(RELIABILITY, "y")
     colours, dashes = _series(bins, models)
     tooltip = tips(
-        ("model:N", "Model"),
-        ("x:Q", "Mean probability", ".3f"),
-        ("y:Q", "Has pneumonia", ".3f"),
-        ("low:Q", "Interval from", ".3f"),
-        ("high:Q", "to", ".3f"),
-        ("films:Q", "Films", ","),
+        ("model:N", _("Model")),
+        ("x:Q", _("Mean probability"), ".3f"),
+        ("y:Q", _("Has pneumonia"), ".3f"),
+        ("low:Q", _("Interval from"), ".3f"),
+        ("high:Q", _("Interval to"), ".3f"),
+        ("films:Q", _("Films"), ","),
     )
     base = alt.Chart(bins).encode(x, colours)
     rules = base.mark_rule(opacity=0.6).encode(_y(RELIABILITY, "low"), alt.Y2("high:Q"))
     lines = base.mark_line(strokeWidth=1.5).encode(y, strokeDash=dashes)
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(y, tooltip=tooltip)
-    return alt.layer(_diagonal(x, y), rules, lines, dots).properties(autosize=FIT, height=340, title=RELIABILITY.title)
+    return alt.layer(_diagonal(x, y), rules, lines, dots).properties(
+        autosize=FIT, height=340, title=told(RELIABILITY.title)
+    )
 
 
 def score_plot(shares: pd.DataFrame, title: str) -> alt.Chart:
@@ -98,19 +107,21 @@ def score_plot(shares: pd.DataFrame, title: str) -> alt.Chart:
         title: the model's.
     """
     return (
-        alt.Chart(shares)
+        alt.Chart(told_values(shares))
         .mark_bar(opacity=0.6, binSpacing=0)
         .encode(
-            x=alt.X("low:Q", bin="binned", title="Probability of pneumonia", axis=alt.Axis(tickCount=5, format=".1f")),
+            x=alt.X(
+                "low:Q", bin="binned", title=_("Probability of pneumonia"), axis=alt.Axis(tickCount=5, format=".1f")
+            ),
             x2="high:Q",
-            y=alt.Y("share:Q", stack=None, title="Share of the class", axis=alt.Axis(tickCount=4, format="%")),
+            y=alt.Y("share:Q", stack=None, title=_("Share of the class"), axis=alt.Axis(tickCount=4, format="%")),
             color=colour("class", CLASSES),
             tooltip=tips(
-                ("class:N", "Class"),
-                ("low:Q", "From", ".2f"),
-                ("high:Q", "Below", ".2f"),
-                ("films:Q", "Films", ","),
-                ("share:Q", "Share", ".1%"),
+                ("class:N", _("Class")),
+                ("low:Q", _("From"), ".2f"),
+                ("high:Q", _("Below"), ".2f"),
+                ("films:Q", _("Films"), ","),
+                ("share:Q", _("Share"), ".1%"),
             ),
         )
         .properties(autosize=FIT, height=170, title=title)
@@ -123,10 +134,10 @@ def epochs_plot(values: pd.DataFrame, models: list[str], title: str) -> alt.Char
     Args:
         values: ``model, epoch, value``.
         models: every model there is.
-        title: of the figure.
+        title: of the figure, as it is told.
     """
-    lines = epoch_lines(values, title, ("model:N", "Model")).encode(*_series(values, models))
-    return lines.properties(autosize=FIT, height=240, title=f"{title} by epoch")
+    lines = epoch_lines(values, title, ("model:N", _("Model"))).encode(*_series(values, models))
+    return lines.properties(autosize=FIT, height=240, title=_("{figure} by epoch", figure=title))
 
 
 def _series(rows: pd.DataFrame, models: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
@@ -140,11 +151,11 @@ def _series(rows: pd.DataFrame, models: list[str]) -> tuple[alt.Color, alt.Strok
 
 
 def _x(axes: Axes) -> alt.X:
-    return alt.X("x:Q", title=axes.x, scale=_scale(axes), axis=alt.Axis(tickCount=5))
+    return alt.X("x:Q", title=told(axes.x), scale=_scale(axes), axis=alt.Axis(tickCount=5))
 
 
 def _y(axes: Axes, column: str) -> alt.Y:
-    return alt.Y(f"{column}:Q", title=axes.y, scale=_scale(axes), axis=alt.Axis(tickCount=5))
+    return alt.Y(f"{column}:Q", title=told(axes.y), scale=_scale(axes), axis=alt.Axis(tickCount=5))
 
 
 def _scale(axes: Axes) -> alt.Scale:

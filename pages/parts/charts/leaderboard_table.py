@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 
 from pages.parts.charts.style import PALETTE
+from pages.parts.shared.language import _, current, told
 from pneumo.results import model_facts
 from pneumo.results.leaderboard import ELSEWHERE, PUBLISHED, Column
+from pneumo.sentences import Sentence, say
 
 NOT_KNOWN = "–"
-NOT_MEASURED = "not measured here"
-LOWER = "lower is better"
+NOT_MEASURED = say("not measured here")
+LOWER = say("lower is better")
 # With more columns than these the rows are cards on every screen, so that none is cut off.
 MOST_COLUMNS = 6
 _CARDS = """
@@ -64,8 +66,8 @@ def table(rows: pd.DataFrame, columns: Mapping[str, Column], recommended: str = 
         body += f"<tr>{_name(row, recommended)}{''.join(cells)}</tr>"
     kind = "board cards" if len(columns) > MOST_COLUMNS else "board"
     return (
-        f'{STYLE}<div class="{kind}" role="region" aria-label="Leaderboard" tabindex="0">'
-        f'<table><thead><tr><th scope="col">Model</th>{heads}</tr></thead>'
+        f'{STYLE}<div class="{kind}" role="region" aria-label="{_("Leaderboard")}" tabindex="0">'
+        f'<table><thead><tr><th scope="col">{_("Model")}</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -79,25 +81,29 @@ def _extent(rows: pd.DataFrame, key: str, column: Column) -> tuple[float, float]
 
 
 def _head(column: Column, extent: tuple[float, float] | None) -> str:
-    scale = f"<small>bar: {_text(extent[0], column)} to {_text(extent[1], column)}</small>" if extent else ""
-    lower = f"<small>{LOWER}</small>" if column.is_ranked and not column.higher_is_better else ""
-    return f'<th scope="col" title="{html.escape(column.meaning)}">{html.escape(column.title)}{lower}{scale}</th>'
+    ends = {"low": _figure(extent[0], column), "high": _figure(extent[1], column)} if extent else {}
+    scale = f"<small>{_('bar: {low} to {high}', **ends)}</small>" if extent else ""
+    lower = f"<small>{told(LOWER)}</small>" if column.is_ranked and not column.higher_is_better else ""
+    title, meaning = html.escape(told(column.title)), html.escape(told(column.meaning))
+    return f'<th scope="col" title="{meaning}">{title}{lower}{scale}</th>'
 
 
 def _name(row: dict[Any, Any], recommended: str) -> str:
     source = (
-        '<small><span class="mark">recommended</span></small>' if recommended and row["name"] == recommended else ""
+        f'<small><span class="mark">{_("recommended")}</span></small>'
+        if recommended and row["name"] == recommended
+        else ""
     )
     if row["kind"] == PUBLISHED:
-        source = f'<small><span class="mark">published</span> {html.escape(str(row["source"]))}</small>'
+        source = f'<small><span class="mark">{_("published")}</span> {html.escape(str(row["source"]))}</small>'
     return f'<th scope="row">{html.escape(str(row["system"]))}{source}</th>'
 
 
 def _cell(row: dict[Any, Any], key: str, column: Column, extent: tuple[float, float] | None) -> str:
-    lower = f" ({LOWER})" if column.is_ranked and not column.higher_is_better else ""
-    title, value = html.escape(f"{column.title}{lower}"), row[key]
+    lower = f" ({told(LOWER)})" if column.is_ranked and not column.higher_is_better else ""
+    title, value = html.escape(f"{told(column.title)}{lower}"), row[key]
     if pd.isna(value) or value == "":
-        missing = NOT_MEASURED if key in ("p50", "p95") and row["kind"] != PUBLISHED else NOT_KNOWN
+        missing = told(NOT_MEASURED) if key in ("p50", "p95") and row["kind"] != PUBLISHED else NOT_KNOWN
         return f'<td data-label="{title}" class="unknown">{missing}</td>'
     return f'<td data-label="{title}">{_content(row, key, column, extent)}</td>'
 
@@ -106,20 +112,21 @@ def _content(row: dict[Any, Any], key: str, column: Column, extent: tuple[float,
     value = row[key]
     if column.has_interval:
         low, high = row[f"{key}_low"], row[f"{key}_high"]
-        limits = "" if pd.isna(low) else f"<small>{_text(low, column)}–{_text(high, column)}</small>"
-        calls = f"<small>{html.escape(str(row['elsewhere_calls']))}</small>" if key == ELSEWHERE else ""
-        return f"{_text(value, column)}{column.unit}{limits}{_bar(value, low, high, extent)}{calls}"
+        limits = "" if pd.isna(low) else f"<small>{told(_figure(low, column))}–{told(_figure(high, column))}</small>"
+        calls = f"<small>{html.escape(told(row['elsewhere_calls']))}</small>" if key == ELSEWHERE else ""
+        unit = current().marks[2] if column.unit else ""
+        return f"{told(_figure(value, column))}{unit}{limits}{_bar(value, low, high, extent)}{calls}"
     if key == "seed_system":
         return html.escape(value)
     if key == "test_openings":
-        return model_facts.times(int(value))
+        return told(model_facts.times(int(value)))
     if key in ("p50", "p95"):
-        return f"{value:.0f} ms<small>{html.escape(str(row['machine']))}</small>"
-    return f"{value:.1f} MB" if key == "size_mb" else f"{value:,.0f}"
+        return f"{value:.0f} ms<small>{html.escape(told(row['machine']))}</small>"
+    return _("{size:.1f} MB", size=value) if key == "size_mb" else _("{number:,.0f}", number=value)
 
 
-def _text(value: float, column: Column) -> str:
-    return f"{100 * value:.1f}" if column.is_share else f"{value:.3f}"
+def _figure(value: float, column: Column) -> Sentence:
+    return say("{figure:.1f}", figure=100 * value) if column.is_share else say("{figure:.3f}", figure=value)
 
 
 def _bar(value: float, low: float, high: float, extent: tuple[float, float] | None) -> str:

@@ -3,14 +3,16 @@
 import altair as alt
 import pandas as pd
 
-from pages.parts.charts.style import FIT, NARROW, PALETTE, RULE, down, legend_below, tips
+from pages.parts.charts.style import FIT, NARROW, PALETTE, RULE, down, legend_below, tips, words
+from pages.parts.shared.language import _, told_values
 from pneumo.results.published import PUBLISHED, REBUILT
+from pneumo.sentences import say
 
-TEST, OTHER = "on test films", "on other films"
+TEST, OTHER = say("Published, on test films"), say("Published, on other films")
 # Shape, inside and outline.
 STYLES = {
-    f"{PUBLISHED}, {TEST}": ("circle", PALETTE[3], PALETTE[3]),
-    f"{PUBLISHED}, {OTHER}": ("circle", "transparent", PALETTE[3]),
+    TEST: ("circle", PALETTE[3], PALETTE[3]),
+    OTHER: ("circle", "transparent", PALETTE[3]),
     REBUILT: ("diamond", PALETTE[0], PALETTE[0]),
 }
 
@@ -22,16 +24,23 @@ def rebuilt_plot(rows: pd.DataFrame, every: float) -> alt.LayerChart:
         rows: ``system, figures, films, accuracy, low, high``, drawn from top to bottom.
         every: the accuracy of calling every film pneumonia, marked by a rule.
     """
-    mark = rows["figures"].where(rows["figures"] == REBUILT, PUBLISHED + ", " + rows["films"].map(_kind))
-    base = alt.Chart(rows.assign(mark=mark)).encode(
+    rows = rows.assign(
+        mark=rows["films"].map({"Test": TEST}).fillna(OTHER).where(rows["figures"] == PUBLISHED, REBUILT),
+        is_rebuilt=rows["figures"] == REBUILT,
+    )
+    known = [each for each in STYLES if each in set(rows["mark"])]
+    rows = told_values(rows)
+    base = alt.Chart(rows).encode(
         y=down("system", rows, f"{NARROW} ? 110 : 200"),
         tooltip=tips(
-            ("system:N", "System"), ("mark:N", "Figure"), ("films:N", "Films"), ("accuracy:Q", "Accuracy", ".1%")
+            ("system:N", _("System")),
+            ("mark:N", _("Figure")),
+            ("films:N", _("Films")),
+            ("accuracy:Q", _("Accuracy"), ".1%"),
         ),
     )
-    known = [each for each in STYLES if each in set(mark)]
     shapes, fills, strokes = (
-        alt.Scale(domain=known, range=[STYLES[each][part] for each in known]) for part in range(3)
+        alt.Scale(domain=words(known), range=[STYLES[each][part] for each in known]) for part in range(3)
     )
     dots = base.mark_point(size=150, opacity=1, strokeWidth=2).encode(
         x=_x("accuracy"),
@@ -43,22 +52,18 @@ def rebuilt_plot(rows: pd.DataFrame, every: float) -> alt.LayerChart:
         x=_x("min(accuracy)"), x2="max(accuracy):Q", tooltip=[]
     )
     bars = (
-        base.transform_filter(alt.datum.figures == REBUILT)
+        base.transform_filter(alt.datum.is_rebuilt)
         .mark_rule(strokeWidth=6, opacity=0.35, color=PALETTE[0])
         .encode(x=_x("low"), x2="high:Q")
     )
     mark_of_all = alt.Chart(pd.DataFrame({"accuracy": [every]}))
     rule = mark_of_all.mark_rule(color=RULE, strokeDash=[4, 4], strokeWidth=2).encode(x=_x("accuracy"))
     return (rule + lines + bars + dots).properties(
-        autosize=FIT, height=alt.Step(34), title="Accuracy, published and rebuilt"
+        autosize=FIT, height=alt.Step(34), title=_("Accuracy, published and rebuilt")
     )
 
 
 def _x(column: str) -> alt.X:
     # The lowest published accuracy is 0.56.
     scale = alt.Scale(domain=[0.5, 1], zero=False)
-    return alt.X(f"{column}:Q", title="Accuracy", scale=scale, axis=alt.Axis(format="%", tickCount=6))
-
-
-def _kind(films: str) -> str:
-    return TEST if films == "Test" else OTHER
+    return alt.X(f"{column}:Q", title=_("Accuracy"), scale=scale, axis=alt.Axis(format="%", tickCount=6))

@@ -3,7 +3,8 @@
 import altair as alt
 import pandas as pd
 
-from pages.parts.charts.style import FIT, NARROW, PALETTE, RULE, SHAPES, colour, down, legend_below, tips
+from pages.parts.charts.style import FIT, NARROW, PALETTE, RULE, SHAPES, colour, down, legend_below, tips, words
+from pages.parts.shared.language import _, told_values
 from pneumo.results.studies import STATES
 
 
@@ -15,28 +16,29 @@ def trials_plot(trials: pd.DataFrame) -> alt.Chart:
     """
     colours = dict(zip(STATES.values(), (PALETTE[0], PALETTE[1], RULE), strict=True))
     known = [state for state in colours if state in set(trials["state"])]
-    shapes = alt.Scale(domain=known, range=SHAPES[: len(known)])
+    shapes = alt.Scale(domain=words(known), range=SHAPES[: len(known)])
+    trials = told_values(trials)
     return (
         alt.Chart(trials)
         .mark_point(filled=True, size=110, opacity=1)
         .encode(
-            x=alt.X("parameters:Q", title="Parameters", axis=alt.Axis(format="~s", tickCount=5)),
+            x=alt.X("parameters:Q", title=_("Parameters"), axis=alt.Axis(format="~s", tickCount=5)),
             y=alt.Y(
-                "auroc:Q", title="AUROC, validation altered", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)
+                "auroc:Q", title=_("AUROC, validation altered"), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)
             ),
             color=colour("state", colours, "circle", trials),
             shape=alt.Shape("state:N", title=None, scale=shapes, legend=legend_below("circle")),
             tooltip=tips(
-                ("number:Q", "Trial"),
-                ("state:N", "State"),
-                ("auroc:Q", "AUROC", ".3f"),
-                ("parameters:Q", "Parameters", ","),
-                ("size:Q", "Input, pixels"),
-                ("blocks:Q", "Blocks"),
-                ("kind:N", "Kind of block"),
+                ("number:Q", _("Trial")),
+                ("state:N", _("State")),
+                ("auroc:Q", _("AUROC"), ".3f"),
+                ("parameters:Q", _("Parameters"), ","),
+                ("size:Q", _("Input, pixels")),
+                ("blocks:Q", _("Blocks")),
+                ("kind:N", _("Kind of block")),
             ),
         )
-        .properties(autosize=FIT, height=260, title="Trials of the search")
+        .properties(autosize=FIT, height=260, title=_("Trials of the search"))
     )
 
 
@@ -46,13 +48,14 @@ def ablation_plot(runs: pd.DataFrame) -> alt.LayerChart:
     Args:
         runs: ``ingredient, seed, auroc, difference``, drawn from top to bottom.
     """
+    runs = told_values(runs)
     base = alt.Chart(runs).encode(
         y=down("ingredient", runs, f"{NARROW} ? 130 : 280"),
         tooltip=tips(
-            ("ingredient:N", "Change"),
-            ("seed:Q", "Seed"),
-            ("auroc:Q", "AUROC", ".3f"),
-            ("difference:Q", "Difference", "+.4f"),
+            ("ingredient:N", _("Change")),
+            ("seed:Q", _("Seed")),
+            ("auroc:Q", _("AUROC"), ".3f"),
+            ("difference:Q", _("Difference"), "+.4f"),
         ),
     )
     zero = (
@@ -61,9 +64,9 @@ def ablation_plot(runs: pd.DataFrame) -> alt.LayerChart:
     dots = base.mark_point(filled=True, size=90, opacity=0.8, color=PALETTE[0]).encode(
         x=alt.X(
             "difference:Q",
-            title="Change of the AUROC (log scale)",
+            title=_("Change of the AUROC (log scale)"),
             scale=alt.Scale(type="symlog", constant=0.005),
             axis=alt.Axis(values=[-0.5, -0.1, -0.03, -0.01, 0, 0.01]),
         )
     )
-    return (zero + dots).properties(autosize=FIT, height=alt.Step(26), title="What each part of the recipe is worth")
+    return (zero + dots).properties(autosize=FIT, height=alt.Step(26), title=_("What each part of the recipe is worth"))

@@ -6,27 +6,34 @@ the theme of the page, light or dark. Series differ in colour and in dashes or s
 computed here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
+from pages.parts.shared.language import _, current, told_values
 from pneumo import labels
+from pneumo.results import model_facts
 
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C", "#9A8700"]
 DASHES = [[1, 0], [7, 3], [2, 2], [9, 2, 2, 2], [12, 4], [4, 4], [6, 2, 2, 2, 2, 2], [3, 1]]
 SHAPES = ["circle", "square", "triangle-up", "diamond"]
 RULE = "#8C8C8C"
 # Blue, vermilion, orange and grey.
-KINDS = dict(zip(labels.KINDS.values(), (PALETTE[0], PALETTE[3], PALETTE[1], RULE), strict=True))
-CLASSES = dict(zip(labels.CLASSES.values(), (PALETTE[0], PALETTE[3]), strict=True))
-FILMS = {"Training": PALETTE[0], "Validation": PALETTE[1], "Validation, cropped and exposed anew": PALETTE[2]}
+KINDS: dict[str, str] = dict(zip(labels.KINDS.values(), (PALETTE[0], PALETTE[3], PALETTE[1], RULE), strict=True))
+CLASSES: dict[str, str] = dict(zip(labels.CLASSES.values(), (PALETTE[0], PALETTE[3]), strict=True))
+FILMS: dict[str, str] = dict(zip(model_facts.TRAINED_ON.values(), PALETTE, strict=False))
 # A telephone held upright leaves a chart about 330 pixels.
 NARROW = "width < 420"
 # Two of these stand beside each other on a desktop.
 HALF = "width < 640"
 # The height is that of the axes alone: legends and titles come on top of it.
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
+
+
+def words(names: Iterable[str]) -> list[str]:
+    """Tell names of a table's values, as `told_values` tells the table."""
+    return [current().word(name) for name in names]
 
 
 def tips(*columns: tuple[str, str] | tuple[str, str, str]) -> list[alt.Tooltip]:
@@ -42,20 +49,21 @@ def colour(
     """Return the colour of each value of a column, with its legend.
 
     Args:
-        column: of texts.
-        colours: in the order of the legend.
+        column: of texts that are told.
+        colours: by value in English, in the order of the legend.
         symbol: of the legend; None shows none.
-        among: a table; values that it does not have are left out of the legend.
+        among: a table that is told; values that it does not have are left out of the legend.
     """
-    known = colours if among is None else set(among[column])
-    shown = {name: each for name, each in colours.items() if name in known}
+    told = dict(zip(words(colours), colours.values(), strict=True))
+    known = told if among is None else set(among[column])
+    shown = {name: each for name, each in told.items() if name in known}
     scale = alt.Scale(domain=list(shown), range=list(shown.values()))
     return alt.Color(f"{column}:N", title=None, scale=scale, legend=legend_below(symbol) if symbol else None)
 
 
 def dash(column: str, names: Sequence[str], dashes: Sequence[list[int]], legend: bool = True) -> alt.StrokeDash:
     """Return the dashes of each value of a column, with the legend that the colour of the same lines has."""
-    scale = alt.Scale(domain=list(names), range=list(dashes[: len(names)]))
+    scale = alt.Scale(domain=words(names), range=list(dashes[: len(names)]))
     return alt.StrokeDash(f"{column}:N", title=None, scale=scale, legend=legend_below("stroke") if legend else None)
 
 
@@ -90,18 +98,19 @@ def rate_plot(rates: pd.DataFrame, title: str) -> alt.LayerChart:
 
     Args:
         rates: ``group, films, errors, share, low, high``, drawn from top to bottom.
-        title: what the films are grouped by.
+        title: what the films are grouped by, as it is told.
     """
+    rates = told_values(rates)
     base = alt.Chart(rates).encode(
         y=down("group", rates, 150),
         tooltip=tips(
-            ("group:N", "Group"),
-            ("films:Q", "Films", ","),
-            ("errors:Q", "Called wrong", ","),
-            ("share:Q", "Share", ".1%"),
+            ("group:N", _("Group")),
+            ("films:Q", _("Films"), ","),
+            ("errors:Q", _("Called wrong"), ","),
+            ("share:Q", _("Share"), ".1%"),
         ),
     )
-    axis = alt.X("low:Q", title="Share called wrong, 95 % interval", axis=alt.Axis(tickCount=5, format="%"))
+    axis = alt.X("low:Q", title=_("Share called wrong, 95 % interval"), axis=alt.Axis(tickCount=5, format="%"))
     return interval_plot(base, "share", axis).properties(autosize=FIT, height=alt.Step(32), title=title)
 
 
@@ -112,21 +121,21 @@ def confusion_plot(cells: pd.DataFrame, title: str) -> alt.LayerChart:
         cells: ``truth, call, films, share``, in the order of rows and columns.
         title: the model's.
     """
-    base = alt.Chart(cells).encode(
+    base = alt.Chart(told_values(cells)).encode(
         x=alt.X(
-            "call:N", title="Called", sort=None, axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)
+            "call:N", title=_("Called"), sort=None, axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)
         ),
         y=alt.Y(
             "truth:N",
-            title="Truth",
+            title=_("Truth"),
             sort=None,
             axis=alt.Axis(labelAngle=-90, labelAlign="center", domain=False, ticks=False),
         ),
         tooltip=tips(
-            ("truth:N", "Truth"),
-            ("call:N", "Called"),
-            ("films:Q", "Films", ","),
-            ("share:Q", "Share of the row", ".1%"),
+            ("truth:N", _("Truth")),
+            ("call:N", _("Called")),
+            ("films:Q", _("Films"), ","),
+            ("share:Q", _("Share of the row"), ".1%"),
         ),
     )
     shade = alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=["#DCE9F3", "#0B4F7D"]))
@@ -144,18 +153,19 @@ def training_plot(curves: pd.DataFrame, title: str, kept: int | None = None) -> 
 
     Args:
         curves: ``epoch, films, value``.
-        title: of the figure.
+        title: of the figure, as it is told.
         kept: the epoch whose weights were kept, marked by a rule.
     """
     known = set(curves["films"])
     names = [films for films in FILMS if films in known]
+    curves = told_values(curves)
     dashes = [DASHES[list(FILMS).index(films)] for films in names]
-    lines = epoch_lines(curves, title, ("films:N", "Films")).encode(
+    lines = epoch_lines(curves, title, ("films:N", _("Films"))).encode(
         colour("films", FILMS, "stroke", curves), dash("films", names, dashes)
     )
     marks = pd.DataFrame({"epoch": [] if kept is None else [kept]}, dtype=float)
     rule = alt.Chart(marks).mark_rule(color=RULE, strokeDash=[4, 4]).encode(x="epoch:Q")
-    return (rule + lines).properties(autosize=FIT, height=200, title=f"{title} by epoch")
+    return (rule + lines).properties(autosize=FIT, height=200, title=_("{figure} by epoch", figure=title))
 
 
 def epoch_lines(curves: pd.DataFrame, title: str, series: tuple[str, str]) -> alt.Chart:
@@ -164,9 +174,9 @@ def epoch_lines(curves: pd.DataFrame, title: str, series: tuple[str, str]) -> al
         alt.Chart(curves)
         .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2)
         .encode(
-            alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False)),
+            alt.X("epoch:Q", title=_("Epoch"), axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False)),
             alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
-            tooltip=tips(series, ("epoch:Q", "Epoch"), ("value:Q", title, ".4f")),
+            tooltip=tips(series, ("epoch:Q", _("Epoch")), ("value:Q", title, ".4f")),
         )
     )
 

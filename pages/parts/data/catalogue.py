@@ -66,7 +66,9 @@ def locate(folder: str) -> Path:
     try:
         return kaggle.find_root(Path(folder.strip()).expanduser())
     except (OSError, RuntimeError, ValueError) as error:
-        raise DatasetError(f"This folder cannot be opened ({error}). Check its name and its permissions.") from error
+        raise DatasetError(
+            "This folder cannot be opened ({error}). Check its name and its permissions.", error=error
+        ) from error
 
 
 def state(root: Path) -> str:
@@ -87,7 +89,7 @@ def of_data_set(root: Path) -> Catalogue:
     try:
         films = kaggle.scan(root)
     except OSError as error:
-        raise DatasetError(f"{root} cannot be read ({error}). Check its permissions.") from error
+        raise DatasetError("{root} cannot be read ({error}). Check its permissions.", root=root, error=error) from error
     return Catalogue(root, _described(films, root))
 
 
@@ -107,7 +109,9 @@ def summary(data: Catalogue, shipped: Summary | None = None) -> Summary:
     try:
         return summarise(data.root)
     except OSError as error:
-        raise DatasetError(f"{data.root} cannot be read ({error}). Check its permissions.") from error
+        raise DatasetError(
+            "{root} cannot be read ({error}). Check its permissions.", root=data.root, error=error
+        ) from error
 
 
 def of_samples(samples: Iterable[Sample], root: Path) -> Catalogue:

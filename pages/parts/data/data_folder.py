@@ -8,20 +8,21 @@ import streamlit as st
 from pages.parts.data import catalogue
 from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import public
-from pages.parts.shared.plain import plain
+from pages.parts.shared.language import _, told, warn_of
 from pneumo.datasets import kaggle, samples, summary
 from pneumo.datasets.summary import Summary
 from pneumo.errors import DatasetError, ImageError
+from pneumo.sentences import say
 
 
 # `cache_data` hands each session a copy of its own, so that none can change another's tables.
-@st.cache_data(show_spinner="Listing the films…", max_entries=4)
+@st.cache_data(show_spinner=False, max_entries=4)
 def _listed(root: Path, state: str) -> Catalogue:
     """Keep the list of a dataset until films are added or removed, which changes ``state``."""
     return catalogue.of_data_set(root)
 
 
-@st.cache_data(show_spinner="Reading every film once; full-size films take a minute or two…", max_entries=2)
+@st.cache_data(show_spinner=False, max_entries=2)
 def _summary(root: Path, state: str, _data: Catalogue, _shipped: Summary | None) -> Summary:
     """Keep the figures of a dataset for as long as its list."""
     return catalogue.summary(_data, _shipped)
@@ -34,10 +35,10 @@ def thumbnail_url(path: Path, changed: int) -> str:
 
 
 KEY = "shared.data_folder"
-HELP = "The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it."
+HELP = say("The folder that holds train, val and test. Its films stay on this machine. `PNEUMO_DATA` presets it.")
 
 
-def locate(words: str = "Dataset folder", help_text: str = HELP) -> Path | None:
+def locate(words: str = say("Dataset folder"), help_text: str = HELP) -> Path | None:
     """Ask for the folder of a dataset and return its root; None, with a sentence, where there is none.
 
     Visitors of a public server are not asked: they get the folder that ``PNEUMO_DATA`` names, if any.
@@ -48,7 +49,7 @@ def locate(words: str = "Dataset folder", help_text: str = HELP) -> Path | None:
     try:
         return catalogue.locate(folder)
     except DatasetError as error:
-        st.caption(f":material/warning: {plain(error)}")
+        warn_of(error)
         return None
 
 
@@ -79,13 +80,13 @@ def invitation(words: str) -> str:
 
 def _typed(words: str, help_text: str) -> str:
     return st.text_input(
-        words,
+        told(words),
         str(kaggle.default_folder() or ""),
         key=KEY,
         persist_state="session",
         max_chars=1000,
         placeholder="/path/to/chest_xray",
-        help=help_text,
+        help=told(help_text),
     )
 
 
@@ -93,9 +94,10 @@ def ask() -> Catalogue | None:
     """Ask for the folder of a dataset and list it; None, with a sentence, where there is none to be shown."""
     root = locate()
     try:
-        return _listed(root, catalogue.state(root)) if root else None
+        with st.spinner(_("Listing the films…")):
+            return _listed(root, catalogue.state(root)) if root else None
     except DatasetError as error:
-        st.caption(f":material/warning: {plain(error)}")
+        warn_of(error)
         return None
 
 
@@ -104,7 +106,7 @@ def shipped() -> Summary | None:
     try:
         return summary.load(samples.FOLDER)
     except DatasetError as error:
-        st.caption(f":material/warning: {plain(error)}")
+        warn_of(error)
         return None
 
 
@@ -114,9 +116,10 @@ def figures(data: Catalogue | None) -> Summary | None:
     if data is None:
         return with_pneumo
     try:
-        return _summary(data.root, catalogue.state(data.root), data, with_pneumo)
+        with st.spinner(_("Reading every film once; full-size films take a minute or two…")):
+            return _summary(data.root, catalogue.state(data.root), data, with_pneumo)
     except (DatasetError, ImageError) as error:
-        st.caption(f":material/warning: {plain(error)}")
+        warn_of(error)
         return None
 
 
@@ -125,5 +128,5 @@ def composites() -> Catalogue | None:
     try:
         return catalogue.of_samples(samples.load_samples(samples.FOLDER), samples.FOLDER)
     except DatasetError as error:
-        st.caption(f":material/warning: {plain(error)}")
+        warn_of(error)
         return None

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.shared import address
+from pages.parts.shared.language import _, told, told_table, warn_of
 from pages.parts.shared.plain import plain, plain_values
 from pneumo.errors import ModelError
 from pneumo.labels import split_of
@@ -23,15 +24,17 @@ def measured_cards() -> list[ModelCard]:
     """Return the cards of the classifiers, best first; stop the page where none of them was measured."""
     catalogue = store.catalogue()
     for problem in catalogue.problems.values():
-        st.caption(f":material/warning: {plain(problem)}")
+        warn_of(problem)
     if not catalogue.cards:
         st.write(
-            "There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`, "
-            "where DIR is a dataset in the Kaggle layout; it appears here when it is done."
+            _(
+                "There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`, "
+                "where DIR is a dataset in the Kaggle layout; it appears here when it is done."
+            )
         )
         st.stop()
     if not leaderboard.splits(catalogue.cards):
-        st.write("No model has been measured yet. Run `python -m pneumo evaluate NAME --data DIR`.")
+        st.write(_("No model has been measured yet. Run `python -m pneumo evaluate NAME --data DIR`."))
         st.stop()
     return catalogue.cards
 
@@ -48,17 +51,18 @@ def choose_films(cards: list[ModelCard]) -> str:
     state["shared.films"] = group = split_of(state["shared.split"]).group
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
-            "Films",
+            _("Films"),
             list(by_group),
+            format_func={each: told(each) for each in by_group}.__getitem__,
             required=True,
             key="shared.films",
             width="content",
             on_change=lambda: state.update({"shared.split": by_group[state["shared.films"]][0]}),
         )
         st.selectbox(
-            f"{group}: which films",
+            _("{group}: which films", group=group),
             by_group[group],
-            format_func=titles.__getitem__,
+            format_func={each: told(title) for each, title in titles.items()}.__getitem__,
             key="shared.split",
             label_visibility="collapsed",
             width=FILMS_WIDTH,
@@ -72,33 +76,36 @@ def measured_on(cards: list[ModelCard], split: str) -> list[ModelCard]:
     labels = model_facts.labels(cards)
     known = [card for card in cards if split in store.measured_splits(card.name)]
     if missing := [labels[card.name] for card in cards if card not in known]:
-        st.caption(f"Not measured on these films: {', '.join(missing)}.")
+        st.caption(_("Not measured on these films: {models}.", models=", ".join(missing)))
     return known
 
 
 def choose_model(cards: list[ModelCard]) -> ModelCard:
     """Let the reader choose one model; the address holds the choice."""
     by_name = {card.name: card for card in cards}
-    return by_name[address.choose_one(st.selectbox, "Model", model_facts.labels(cards), key="shared.model")]
+    return by_name[address.choose_one(st.selectbox, _("Model"), model_facts.labels(cards), key="shared.model")]
 
 
 def recommend(cards: list[ModelCard]) -> None:
     """Say which model to use, what it finds at its own hospital and at others, and whether another one is better."""
     try:
-        found = _recommended(store.models_folder(), tuple(map(_evidence, cards)), cards)
+        with st.spinner(_("Comparing the models…")):
+            found = _recommended(store.models_folder(), tuple(map(_evidence, cards)), cards)
     except ModelError as error:
-        st.caption(f":material/warning: {plain(error)}")
+        warn_of(error)
         return
     if found is None:
         return
-    st.markdown(f"#### Use {plain(found.title)}")
-    st.markdown(f"{found.at_home} {plain(found.against)}")
+    st.markdown(_("#### Use {title}", title=plain(found.title)))
+    st.markdown(f"{told(found.at_home)} {plain(told(found.against))}")
     if not warn(cards[0]):
-        st.markdown(plain(found.at_others))
-    folded = st.expander("Where this comes from", icon=":material/fact_check:", key="shared.sources", on_change="rerun")
+        st.markdown(plain(told(found.at_others)))
+    folded = st.expander(
+        _("Where this comes from"), icon=":material/fact_check:", key="shared.sources", on_change="rerun"
+    )
     if folded.open:
-        folded.table(recommendation.sources(found), border="horizontal", hide_index=True)
-        folded.caption(recommendation.HOW_IT_IS_CHOSEN)
+        folded.table(told_table(recommendation.sources(found)), border="horizontal", hide_index=True)
+        folded.caption(told(recommendation.HOW_IT_IS_CHOSEN))
 
 
 def warn(card: ModelCard) -> bool:
@@ -106,10 +113,10 @@ def warn(card: ModelCard) -> bool:
     try:
         warning = elsewhere.warning(card)
     except ModelError as error:
-        st.caption(f":material/warning: {plain(error)}")
+        warn_of(error)
         return False
     if warning:
-        st.warning(plain_values(warning), icon=":material/warning:")
+        st.warning(told(plain_values(warning)), icon=":material/warning:")
     return warning is not None
 
 
@@ -133,13 +140,14 @@ def measure(cards: list[ModelCard], split: str, labels: dict[str, str]) -> list[
     for card in cards:
         try:
             state = leaderboard.state(card, split, folder)
-            measurements.append(_measured(card.name, split, labels[card.name], folder, state, card))
+            with st.spinner(_("Measuring the models…")):
+                measurements.append(_measured(card.name, split, labels[card.name], folder, state, card))
         except ModelError as error:
-            st.caption(f":material/warning: {plain(error)}")
+            warn_of(error)
     return measurements
 
 
-@st.cache_data(show_spinner="Measuring the models…", max_entries=200)
+@st.cache_data(show_spinner=False, max_entries=200)
 def _measured(name: str, split: str, label: str, folder: Path, state: str, _card: ModelCard) -> Measurement:
     """Keep a measurement for as long as ``state``, the model, its thresholds and its predictions, is the same."""
     return leaderboard.measure(_card, split, label, folder)
@@ -157,7 +165,7 @@ def _elsewhere(name: str, folder: Path, state: str, _card: ModelCard) -> Calls |
     return elsewhere.at_others(_card, folder)
 
 
-@st.cache_data(show_spinner="Comparing the models…", max_entries=20)
+@st.cache_data(show_spinner=False, max_entries=20)
 def _recommended(folder: Path, states: tuple[str, ...], _cards: list[ModelCard]) -> Recommendation | None:
     """Keep the recommendation for as long as the models and their predictions are the same."""
     return recommendation.recommend(_cards, folder)

@@ -43,7 +43,6 @@ LOOKS: dict[Answer, Look] = {
 STYLE = """
 [data-testid='stMain'] h1 { font-size: clamp(1.2rem, 3.5vw, 1.75rem); padding: 0; }
 [class*='answer_'] h2 { font-size: 1.5rem; padding: 0; }
-[class*='predict-head'] { flex-wrap: nowrap; }
 [class*='predict-prevalence'] button { padding-inline: 0.5rem; }
 [class*='predict-uploader'] { flex-wrap: nowrap; }
 [class*='predict-uploader'] [data-testid='stFileUploader']:has([data-testid='stFileChips']) > label { display: none; }

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from pages.parts.shared import streamlit_internals
+from pages.parts.shared.language import told
 
 PAGE = "shared.page"
 READ = "shared.read"
@@ -31,20 +32,30 @@ def is_new(key: str) -> bool:
     return is_first
 
 
-def choose_one(draw: Callable[..., str], label: str, titles: Mapping[str, str], *, key: str, **options: Any) -> str:
-    """Let the reader choose one option; the first, unless the address or she herself named another.
+def choose_one(
+    draw: Callable[..., str],
+    label: str,
+    titles: Mapping[str, str],
+    default: str | None = None,
+    *,
+    key: str,
+    **options: Any,
+) -> str:
+    """Let the reader choose one option; the default, unless the address or she herself named another.
 
     Args:
         draw: the widget, such as `streamlit.selectbox`.
         label: of the widget.
-        titles: by option.
+        titles: by option, told here.
+        default: an option; the first where it is None.
         key: of the widget; what follows its dot is the name in the address.
         **options: of the widget.
     """
-    default = list(titles)[:1]
-    restore(key, titles, default, many=False)
-    chosen = draw(label, list(titles), format_func=titles.__getitem__, key=key, **options)
-    write(key, [chosen], default)
+    first = list(titles)[:1] if default is None else [default]
+    restore(key, titles, first, many=False)
+    words = {option: told(title) for option, title in titles.items()}
+    chosen = draw(label, list(titles), format_func=words.__getitem__, key=key, **options)
+    write(key, [chosen], first)
     return chosen
 
 
@@ -59,7 +70,8 @@ def choose_many(
 ) -> list[str]:
     """Let the reader choose several options; as `choose_one`."""
     restore(key, titles, default, many=True)
-    chosen = draw(label, list(titles), format_func=titles.__getitem__, key=key, **options)
+    words = {option: told(title) for option, title in titles.items()}
+    chosen = draw(label, list(titles), format_func=words.__getitem__, key=key, **options)
     write(key, chosen, default)
     return chosen
 
@@ -86,11 +98,12 @@ def restore(key: str, titles: Mapping[str, str], default: Sequence[str], *, many
     if key in read and state.get(key) is not None and not back:
         return
     read.add(key)
-    by_title = {title: option for option, title in titles.items()}
+    by_title = {name: option for option, title in titles.items() for name in (title, told(title))}
     named = [by_title.get(each, each) for each in st.query_params.get_all(_name(key))]
     chosen = [each for each in dict.fromkeys(named) if each in titles]
     if not chosen and not back:
-        chosen = [each for each in state.get(CHOICES, {}).get(key, ()) if each in titles]
+        held = [by_title.get(each, each) for each in state.get(CHOICES, {}).get(key, ())]
+        chosen = [each for each in held if each in titles]
     chosen = chosen or list(default)
     state[key] = chosen if many else next(iter(chosen), None)
 

@@ -7,12 +7,17 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts.shared import streamlit_internals
+from pages.parts.shared.language import current
 
 # Streamlit's grey of axes has a contrast of 3.7 to 1 on a light page; these have 6.4 and more.
 INK = alt.ExprRef("luminance(background) > 0.5 ? '#5a5f6d' : '#e6e6e6'")
 
-# A share reads as it does in sentences: 95 %, with a space that does not break.
-NUMBERS = alt.NumberLocale(decimal=".", thousands=",", grouping=[3], currency=["$", ""], percent="\u00a0%")
+
+def numbers() -> alt.NumberLocale:
+    """Return how a chart writes numbers: as sentences do, a share as 95 % with a space that does not break."""
+    decimal, thousands, percent = current().marks
+    percent = percent.replace(" ", "\u00a0")
+    return alt.NumberLocale(decimal=decimal, thousands=thousands, grouping=[3], currency=["$", ""], percent=percent)
 
 
 def draw(chart: alt.TopLevelMixin, place: DeltaGenerator | None = None, **options: Any) -> None:
@@ -25,6 +30,6 @@ def draw(chart: alt.TopLevelMixin, place: DeltaGenerator | None = None, **option
     """
     # A chart with a background of its own has its own ink.
     if getattr(chart, "config", alt.Undefined) is alt.Undefined:
-        chart = chart.configure(locale=alt.Locale(number=NUMBERS))
+        chart = chart.configure(locale=alt.Locale(number=numbers()))
         chart = chart.configure_axis(labelColor=INK, titleColor=INK).configure_legend(labelColor=INK)
     (place or st).altair_chart(streamlit_internals.checked(chart), **options)

@@ -84,7 +84,7 @@ def test_a_patient_in_train_and_val_is_none_because_those_are_one_pool(copy):
     ("folder", "severity", "said"),
     [
         ("train/PNEUMONIA", "error", "train/PNEUMONIA"),
-        ("test", "error", "test/NORMAL and test/PNEUMONIA"),
+        ("test", "error", "test/NORMAL, test/PNEUMONIA"),
         ("val", "warning", "official validation"),
     ],
 )

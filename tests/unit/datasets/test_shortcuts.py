@@ -306,7 +306,7 @@ def test_baselines_carry_their_interval_and_what_they_see(drawn):
     table = shortcuts.baselines(drawn)
 
     assert table["text"].to_list() == ["0.900 (0.880–0.920)", "0.925 (0.904–0.944)"]
-    assert table["sees"].to_list() == ["width (pixels)", "width (pixels)"]
+    assert table["sees"].to_list() == ["Width (pixels)", "Width (pixels)"]
     assert shortcuts.baseline_text(drawn) == "0.925 (0.904–0.944)"
     with pytest.raises(KeyError):
         shortcuts.baseline_text(drawn, "Taste")

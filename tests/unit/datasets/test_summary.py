@@ -107,7 +107,7 @@ def test_a_signed_picture_is_white_at_zero_and_coloured_at_its_ends():
 
 
 def test_a_difference_is_told_with_its_ends():
-    assert difference_text("pneumonia less normal", np.array([-37, 4], np.int16)) == (
+    assert difference_text("Pneumonia less normal", np.array([-37, 4], np.int16)) == (
         "Pneumonia less normal: from −37 to +4 grey values of 255."
     )
 
@@ -475,7 +475,7 @@ def test_a_group_in_two_splits_names_both():
 
     row = summary.readable_identical(both).iloc[0]
 
-    assert (row["Split"], row["Class"]) == ("Test and Training", "Normal and Pneumonia")
+    assert (row["Split"], row["Class"]) == ("Test, Training", "Normal, Pneumonia")
 
 
 def test_the_source_of_everything_that_is_known_is_told():

@@ -205,8 +205,8 @@ def test_without_the_model_what_no_doctor_reads_is_missed():
     [
         (Confusion(95, 5, 90, 10), Clinic(0.3, 1000, 50, 5, 0), []),
         (Confusion(95, 5, 90, 10), Clinic(0.01, 1000, 500, 1, 0), ["Of 100 alarms only 9 are"]),
-        (Confusion(50, 50, 90, 10), Clinic(0.5, 1000, 100, 1, 0), ["Treat all does better"]),
-        (Confusion(95, 5, 10, 90), Clinic(0.5, 1000, 1, 100, 0), ["Treat none does better"]),
+        (Confusion(50, 50, 90, 10), Clinic(0.5, 1000, 100, 1, 0), ["Treating all does better"]),
+        (Confusion(95, 5, 10, 90), Clinic(0.5, 1000, 1, 100, 0), ["Treating none does better"]),
     ],
 )
 def test_calls_that_do_harm_are_said_to(cells, place, said):

@@ -148,7 +148,7 @@ def test_an_unknown_model_is_answered_with_the_known_ones(folder):
 def test_an_empty_folder_has_no_default(tmp_path):
     with pytest.raises(ModelError, match="Train one"):
         store.default_name(tmp_path)
-    with pytest.raises(ModelError, match=r"\(none\)"):
+    with pytest.raises(ModelError, match="Choose one of: –"):
         store.read_card("any", tmp_path)
     assert store.catalogue(tmp_path / "nowhere").cards == []
 

@@ -104,7 +104,7 @@ def test_films_that_are_not_there_are_told_of(cards, tmp_path):
 
 
 def test_thirds_of_equal_values_are_one_group():
-    assert failures.thirds(pd.Series([2.0, 2.0, 2.0]), "{:.0f}").unique().tolist() == ["Up to 2"]
+    assert failures.thirds(pd.Series([2.0, 2.0, 2.0]), "{:.0f}".format)[0].unique().tolist() == ["Up to 2"]
 
 
 ROWS = [

@@ -78,7 +78,7 @@ def test_openings_are_counted_for_each_model():
         for name, count in [("b", 1), ("a", 1), ("c", 2), ("d", 3), ("e", 0)]
     ]
 
-    assert model_facts.openings(cards) == "It was opened never by E; once by A, B; twice by C; 3 times by D."
+    assert model_facts.openings(cards) == ("Opened never: E. Opened once: A, B. Opened twice: C. Opened 3 times: D.")
     assert model_facts.openings([]) == ""
 
 
