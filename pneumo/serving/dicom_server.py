@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+import textwrap
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from pydicom.dataset import Dataset
 from pneumo.errors import ArchiveError, AuditError, BusyError, ImageError, SpoolError
 from pneumo.radiograph import decoder_limits
 from pneumo.reports import dicom
+from pneumo.sentences import visible
 from pneumo.serving.dicom_answers import FILMS, NAME, is_own
 
 _VERIFICATION = "1.2.840.10008.1.1"
@@ -104,7 +106,7 @@ class DicomServer:
         self._server.shutdown()
 
     def _store(self, event: Any) -> Dataset:
-        request, sender = event.request, event.assoc.requestor.ae_title
+        request, sender = event.request, visible(event.assoc.requestor.ae_title)
         try:
             film = event.encoded_dataset()
             if is_own(film):
@@ -134,7 +136,7 @@ class DicomServer:
         self._received[key] = self._received.get(key, 0) + len(event.data)
         if self._received[key] > MOST_BYTES:
             del self._received[key]
-            sender = event.assoc.requestor.ae_title
+            sender = visible(event.assoc.requestor.ae_title)
             _log.error("a film of %s is not taken: it is larger than %d MiB", sender, MOST_BYTES // 1024**2)
             event.assoc.abort()
 
@@ -143,14 +145,16 @@ class DicomServer:
 
     def _tell_rejected(self, event: Any) -> None:
         requestor = event.assoc.requestor
-        _log.error("%s calls %s: rejected", requestor.ae_title, requestor.primitive.called_ae_title)
+        _log.error("%s calls %s: rejected", visible(requestor.ae_title), visible(requestor.primitive.called_ae_title))
 
 
 def _status(code: int, comment: str = "") -> Dataset:
     status = Dataset()
     status.Status = code
     if comment:
-        status.ErrorComment = comment[:_LONGEST_COMMENT]
+        # In the letters of every message, ASCII (PS3.7, 6.3.1).
+        plain = comment.encode("ascii", "replace").decode()
+        status.ErrorComment = textwrap.shorten(plain, _LONGEST_COMMENT, placeholder=" ...")
     return status
 
 

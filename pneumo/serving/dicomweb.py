@@ -119,7 +119,13 @@ class WebArchive:
         try:
             return call(**arguments)
         except HTTPError as error:
-            raise ArchiveError("The archive answers HTTP {status}.", status=_http_status(error)) from error
+            if (status := _http_status(error)) in (401, 403):
+                raise ArchiveError(
+                    "The archive does not let pneumo in (HTTP {status}): set PNEUMO_DICOMWEB_USER and "
+                    "PNEUMO_DICOMWEB_PASSWORD, or PNEUMO_DICOMWEB_TOKEN.",
+                    status=status,
+                ) from error
+            raise ArchiveError("The archive answers HTTP {status}.", status=status) from error
         except (RequestException, ValueError) as error:
             # What is said beside the kind of error may hold addresses, and these UIDs.
             raise ArchiveError("The archive is away ({kind}).", kind=type(error).__name__) from error

@@ -2,6 +2,7 @@ import io
 import shutil
 import ssl
 import subprocess
+from types import SimpleNamespace
 
 import pydicom
 import pytest
@@ -153,7 +154,7 @@ def test_a_film_that_no_report_can_join_is_refused_with_the_reason(server, taker
     [
         (ArchiveError("PACS@there:104 is away."), 0xA700, "PACS@there:104 is away."),
         (MemoryError(), 0xA700, "There is not memory enough"),
-        (UnsupportedImageError("x" * 100), 0xC000, "x" * 64),
+        (UnsupportedImageError("“one” " + "two " * 50), 0xC000, "?one? " + "two " * 14 + "..."),
         (KeyError("SECRET"), 0xC000, "The film cannot be understood"),
     ],
 )
@@ -166,17 +167,15 @@ def test_a_film_that_is_not_taken_stays_with_its_sender_and_the_comment_says_why
     assert "SECRET" not in caplog.text
 
 
-def test_a_film_that_is_another_than_the_message_says_is_refused(server):
-    instance = pydicom.dcmread(io.BytesIO(FILM))
-    association = associate(server)
-    request = pynetdicom.dimse_primitives.C_STORE()
-    request.MessageID, request.Priority = 1, 2
-    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = instance.SOPClassUID, "2.25.99"
-    request.DataSet = io.BytesIO(pynetdicom.dsutils.encode(instance, False, True))
-    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+def test_a_film_that_is_another_than_the_message_says_is_refused(server, taker):
+    # No sender that keeps to the standard can be made to do that.
+    request = SimpleNamespace(AffectedSOPClassUID=uid.ComputedRadiographyImageStorage, AffectedSOPInstanceUID="2.25.99")
+    association = SimpleNamespace(requestor=SimpleNamespace(ae_title="CR1"))
 
-    assert association.dimse.get_msg(block=True)[1].Status == 0xA900
-    association.release()
+    status = server._store(SimpleNamespace(request=request, assoc=association, encoded_dataset=lambda: FILM))
+
+    assert status.Status == 0xA900
+    assert taker.taken == []
 
 
 def test_a_message_larger_than_any_film_ends_the_association(server, taker, monkeypatch, caplog):

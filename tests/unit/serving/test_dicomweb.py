@@ -96,7 +96,7 @@ def test_what_is_not_taken_is_told(service, reply, problem):
     assert stored(service, REPORT) == [problem]
 
 
-@pytest.mark.parametrize("status", [401, 404, 500, 503])
+@pytest.mark.parametrize("status", [404, 500, 503])
 def test_a_service_that_fails_is_tried_again(service, status):
     service.replies.append((status, "text/plain", b"4711-SECRET"))
 
@@ -104,6 +104,13 @@ def test_a_service_that_fails_is_tried_again(service, status):
         stored(service, REPORT)
 
     assert str(error.value) == f"The archive answers HTTP {status}."
+
+
+def test_a_service_that_lets_nobody_in_says_what_to_set(service):
+    service.replies.append((401, "text/plain", b""))
+
+    with pytest.raises(ArchiveError, match=r"does not let pneumo in \(HTTP 401\): set PNEUMO_DICOMWEB_USER"):
+        stored(service, REPORT)
 
 
 def test_a_service_that_is_not_there_is_away():
