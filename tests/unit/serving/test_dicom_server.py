@@ -154,7 +154,7 @@ def test_a_film_that_no_report_can_join_is_refused_with_the_reason(server, taker
     [
         (ArchiveError("PACS@there:104 is away."), 0xA700, "PACS@there:104 is away."),
         (MemoryError(), 0xA700, "There is not memory enough"),
-        (UnsupportedImageError("“one” " + "two " * 50), 0xC000, "?one? " + "two " * 14 + "..."),
+        (UnsupportedImageError("“one” " + "two " * 50), 0xC000, "?one? " + "two " * 13 + "..."),
         (KeyError("SECRET"), 0xC000, "The film cannot be understood"),
     ],
 )
