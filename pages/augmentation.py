@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.parts.data import data_folder, lungs_on_request
+from pages.parts.models import measured_models
 from pages.parts.shared import address, source
 from pages.parts.shared.plain import plain
 from pneumo import radiograph
@@ -121,7 +122,7 @@ if not films:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     film = st.selectbox("Film", films, key="film", bind="query-params", width=380)
-    titles = model_facts.labels(card for card, _recipe in models.values())
+    titles = measured_models.titles(card for card, _recipe in models.values())
     name = address.choose_one(st.selectbox, "Model", titles, key="shared.model", width=260)
 card, recipe = models[name]
 # Another model brings its own ranges; the sliders would keep those of the one before.

@@ -8,6 +8,7 @@ import streamlit as st
 from pages.parts.data import called_now, catalogue, data_folder, film_tiles, film_view
 from pages.parts.data.catalogue import SPLITS, Catalogue, Choice
 from pages.parts.data.film_tiles import PICTURE_WIDTH
+from pages.parts.models import measured_models
 from pages.parts.shared import address, source
 from pages.parts.shared.language import _, many
 from pages.parts.shared.plain import plain
@@ -16,7 +17,7 @@ from pneumo.errors import ImageError, ModelError
 from pneumo.labels import CALLS, KINDS
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.results import failures, model_facts
+from pneumo.results import failures
 from pneumo.sentences import say
 
 DIFFERENCES = {
@@ -67,7 +68,7 @@ def choose(data: Catalogue) -> tuple[Choice, ModelCard | None]:
         chosen = place.slider("Width (pixels)", *limits, limits, key="width", bind="query-params", on_change=first_page)
         width = chosen if chosen != limits else None
     cards = {card.name: card for card in store.catalogue().cards}
-    models = {"": NO_MODEL} | model_facts.labels(cards.values())
+    models = {"": NO_MODEL} | measured_models.titles(cards.values())
     model = address.choose_one(place.selectbox, "Model", models, key="gallery.model", on_change=first_page, width=230)
     return Choice(None if split == ALL else split, tuple(kinds), patient, width), cards.get(model)
 

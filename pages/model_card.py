@@ -8,6 +8,7 @@ from pages.parts.charts.curves import ROC, band_plot
 from pages.parts.charts.studies import ablation_plot, trials_plot
 from pages.parts.models import measured_models
 from pages.parts.shared import chart, chart_with_table, source
+from pages.parts.shared.language import told
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
 from pneumo.labels import in_groups, split_of
@@ -67,6 +68,7 @@ def show_calls(card: ModelCard, measurements: dict[str, Measurement]) -> None:
     cells = measurements[split].metrics.confusion
     drawn = curves.draw(card, split, card.title)
     st.markdown(f"**{split_of(split).title}.** {model_card.matrix_text(cells)}")
+    st.caption(told(model_card.rates_text(cells)))
     places = st.container(horizontal=True)
     roc = places.container(width=CHART)
     plot = band_plot(curves.stacked([drawn], "roc"), curves.operating_points([drawn], "roc"), [card.title], ROC)

@@ -19,6 +19,7 @@ from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.results import elsewhere, leaderboard, markdown_tables, model_facts
 from pneumo.results.leaderboard import Measurement
+from pneumo.sentences import say
 
 _TASKS = {
     "classification": "tells pneumonia from normal films",
@@ -162,6 +163,16 @@ def matrix_text(cells: Confusion) -> str:
         f"Of {cells.sick:,} films with pneumonia it finds {cells.true_positive:,} and misses {cells.false_negative:,}; "
         f"of {cells.well:,} normal films it calls {cells.true_negative:,} normal and raises {cells.false_positive:,} "
         "false alarms."
+    )
+
+
+def rates_text(cells: Confusion) -> str:
+    """Say what sensitivity and specificity are, with those of a confusion matrix."""
+    return say(
+        "Sensitivity, {sensitivity}: the share of the films with pneumonia that it finds. Specificity, {specificity}: "
+        "the share of the normal films that it calls normal.",
+        sensitivity=cells.sensitivity.percent,
+        specificity=cells.specificity.percent,
     )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pneumo.errors import ModelError
 from pneumo.model_store import store
-from pneumo.model_store.card import ModelCard
+from pneumo.model_store.card import CLASSIFICATION, ModelCard
 
 TRIALS = "trials.csv"
 # A wheel has no documents.
@@ -62,7 +62,7 @@ def ablation(card: ModelCard, path: Path = ABLATION) -> pd.DataFrame:
         seed; empty where the recipe of this architecture was not taken apart, or the documents are not there.
     """
     columns = ["ingredient", "seed", "auroc", "difference"]
-    if card.architecture != ABLATED or not path.is_file():
+    if (card.task, card.architecture) != (CLASSIFICATION, ABLATED) or not path.is_file():
         return pd.DataFrame(columns=columns)
     table = pd.read_csv(path).rename(columns={"shifted_auroc": "auroc"})
     full = table[table["ingredient"] == FULL].set_index("seed")["auroc"]

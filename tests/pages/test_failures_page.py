@@ -162,3 +162,9 @@ def test_an_unmeasured_model_says_what_to_do(tmp_path, monkeypatch):
 
     assert not app.exception
     assert "python -m pneumo evaluate" in text(app)
+
+
+def test_the_recommended_model_is_marked_in_the_list(models):
+    app = run()
+
+    assert app.selectbox(key="shared.model").options == ["GOOD (recommended)", "MIDDLING"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.data.own_films import progress_bar
+from pages.parts.models import measured_models
 from pages.parts.shared.language import _, told, told_table
 from pages.parts.shared.plain import plain
 from pneumo.errors import DatasetError, ModelError
@@ -13,7 +14,6 @@ from pneumo.inference import site_films
 from pneumo.inference.site_films import LocalFilm
 from pneumo.model_store import store
 from pneumo.model_store.site import LONGEST_NAME, Site, checked_name
-from pneumo.results import model_facts
 
 MADE = "own_data.site_made"
 
@@ -36,7 +36,7 @@ def show() -> None:
     if not cards:
         st.caption(_("There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`."))
         return
-    labels = model_facts.labels(cards)
+    labels = measured_models.titles(cards)
     folder = st.text_input(
         _("Folder with the films of your hospital"),
         key="own_data.site_folder",

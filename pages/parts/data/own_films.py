@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.parts.models import measured_models
 from pages.parts.shared import spreadsheet
 from pages.parts.shared.language import _, told, told_table
 from pages.parts.shared.plain import plain
@@ -14,7 +15,7 @@ from pneumo.datasets.checks import Check
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation.metrics import Metrics
 from pneumo.model_store import store
-from pneumo.results import leaderboard, model_facts, own_films
+from pneumo.results import leaderboard, own_films
 from pneumo.results.own_films import OwnMeasurement
 
 MEASURED = "own_data.measured"
@@ -56,7 +57,7 @@ def measure(found: Check) -> None:
     if not cards:
         st.caption(_("There is no model yet. Train one with `python -m pneumo train mobilenetv2 --data DIR`."))
         return
-    by_name, labels = {card.name: card for card in cards}, model_facts.labels(cards)
+    by_name, labels = {card.name: card for card in cards}, measured_models.titles(cards)
     name = st.selectbox(_("Model"), list(by_name), format_func=labels.__getitem__, key="own_data.model", width=420)
     card = by_name[name]
     if st.button(_("Measure"), icon=":material/speed:", key="own_data.measure"):

@@ -1,5 +1,6 @@
 """What the pages about models share: the catalogue, the choice of films and of models, and the measurements."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import streamlit as st
@@ -80,10 +81,19 @@ def measured_on(cards: list[ModelCard], split: str) -> list[ModelCard]:
     return known
 
 
+def titles(cards: Iterable[ModelCard]) -> dict[str, str]:
+    """Return models' titles by name, for a list to choose from: the recommended one is marked."""
+    found = model_facts.labels(cards)
+    for best in store.catalogue().cards[:1]:
+        if best.name in found:
+            found[best.name] = _("{title} (recommended)", title=found[best.name])
+    return found
+
+
 def choose_model(cards: list[ModelCard]) -> ModelCard:
     """Let the reader choose one model; the address holds the choice."""
     by_name = {card.name: card for card in cards}
-    return by_name[address.choose_one(st.selectbox, _("Model"), model_facts.labels(cards), key="shared.model")]
+    return by_name[address.choose_one(st.selectbox, _("Model"), titles(cards), key="shared.model")]
 
 
 def recommend(cards: list[ModelCard]) -> None:

@@ -222,3 +222,4 @@ def test_a_confusion_matrix_in_words():
         "Of 390 films with pneumonia it finds 384 and misses 6; of 234 normal films it calls 209 normal and raises 25 "
         "false alarms."
     )
+    assert model_card.rates_text(Confusion(384, 6, 209, 25)).startswith("Sensitivity, 98.5 % (96.7–99.3): the share")

@@ -25,6 +25,8 @@ def test_a_model_of_no_search_and_no_ablation_has_none(tmp_path):
 
     assert studies.trials(card, tmp_path).empty
     assert studies.ablation(card).empty
+    # It is built like the network of the ablation, and learns another task.
+    assert studies.ablation(store.read_card("pathogen", SHIPPED)).empty
 
 
 def test_a_difference_is_that_from_the_recipe_with_the_same_seed(tmp_path):
