@@ -65,4 +65,7 @@ if __name__ == "__main__":
     language.mark_page(language.current())
     language.stay_in_address()
     address.arrive(page.url_path)
-    page.run()
+    try:
+        page.run()
+    finally:
+        streamlit_internals.keep_keras()

@@ -6,7 +6,7 @@ import pneumo
 from pages.parts.charts import leaderboard_table
 from pages.parts.charts.published import rebuilt_plot
 from pages.parts.models import measured_models
-from pages.parts.shared import address, chart_with_table, public, source, spreadsheet, streamlit_internals
+from pages.parts.shared import address, chart_with_table, public, source, spreadsheet
 from pages.parts.shared.language import _, head, told, warn_of
 from pages.parts.shared.plain import plain
 from pneumo.errors import PneumoError
@@ -27,8 +27,7 @@ def measure_latency(measurements: list[Measurement]) -> None:
     """Load each model and time it."""
     from pneumo.results import latency
 
-    streamlit_internals.import_keras()
-    bar = st.progress(0.0, _("Loading TensorFlow…"))
+    bar = st.progress(0.0, _("Loading the model …"))
     for place, each in enumerate(measurements):
         bar.progress(place / len(measurements), _("Timing {model}…", model=plain(each.label)))
         try:

@@ -111,7 +111,7 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
             st.image(shown, alt=_("The film"), clamp=True, output_format="JPEG")
             # Plain text: a file's name comes from a stranger.
             st.text(facts)
-            st.caption(plain(told(loaded_models.no_heat_map(reading))))
+            st.caption(plain(told(loaded_models.no_heat_map(reading, method))))
     with right:
         zone = found.inside.points_to if found and found.inside else None
         show_answer(assessment, zone=zone, refused=reading.forced)

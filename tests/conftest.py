@@ -32,6 +32,7 @@ KERAS = (
     "unit/inference/test_pathogen.py",
     "unit/inference/test_reading.py",
     "unit/inference/test_screening.py",
+    "unit/model_store/test_runtime.py",
     "unit/model_store/test_weights.py",
     "unit/networks",
     "unit/results/test_latency.py",

@@ -11,7 +11,7 @@ import typer
 
 from pneumo import DISCLAIMER
 from pneumo.cli import output
-from pneumo.cli.output import ModelsOption, complain, load_keras, reports_errors, say
+from pneumo.cli.output import ModelsOption, complain, load_keras, load_runtime, reports_errors, say
 from pneumo.errors import ExplanationError, GateError, PneumoError, out_of_memory
 from pneumo.model_store import store
 from pneumo.model_store.site import checked_name
@@ -78,7 +78,7 @@ def predict(
 ) -> None:
     """Assess films: a line for every input, those that are refused or cannot be read included."""
     files, empty = _films(paths)
-    load_keras()
+    load_runtime()
     from pneumo.explanation import explain
     from pneumo.explanation.explainer import MAPS, OPACITY, maps_of
     from pneumo.inference import open_models
@@ -94,7 +94,7 @@ def predict(
         raise GateError("{why} To assess films without the check, use --unchecked.", why=str(error)) from error
     method = method or next(iter(maps_of(opened)))
     draws_heat = bool(heatmap or reports) and (
-        method == OPACITY or _has_heat_maps(opened.classifier, needed=heatmap is not None)
+        method == OPACITY or _has_heat_maps(opened.classifier, method, needed=heatmap is not None)
     )
     records = []
     taken = {path.resolve() for path in files}
@@ -158,12 +158,13 @@ def _csv_file(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="")
 
 
-def _has_heat_maps(classifier: "Classifier", *, needed: bool) -> bool:
-    """Return whether a model draws heat maps; a report can do without, a folder of heat maps cannot."""
+def _has_heat_maps(classifier: "Classifier", method: str, *, needed: bool) -> bool:
+    """Return whether a model draws the heat maps; a report can do without, a folder of heat maps cannot."""
     from pneumo.explanation.explainer import explainer_of
 
     try:
-        explainer_of(classifier)
+        if explainer_of(classifier).needs_keras(method):
+            load_keras()
     except ExplanationError as error:
         if needed:
             raise
@@ -249,7 +250,7 @@ def write_report(
 def check(paths: PathsArgument, as_json: LinesOption = False, models: ModelsOption = None) -> None:
     """Say which films the models may judge, and what speaks against the others; nothing is assessed."""
     files, empty = _films(paths)
-    load_keras()
+    load_runtime()
     from pneumo import radiograph
     from pneumo.inference.gate import Gate
     from pneumo.reports.records import check_record, json_text, unreadable_record
@@ -279,7 +280,7 @@ def lungs(
 ) -> None:
     """Draw the lungs of films: a PNG each, 255 where there is lung, in the film's own size."""
     files, empty = _films(paths)
-    load_keras()
+    load_runtime()
     import cv2
     import numpy as np
 
@@ -336,7 +337,7 @@ def calibrate(
     name = checked_name(site or hospital or folder.resolve().name)
     if not out.resolve().parent.is_dir():
         raise ValueError(f"There is no folder {out.resolve().parent} to write {out.name} into. Make it first.")
-    load_keras()
+    load_runtime()
     from pneumo.inference import open_models, site_films
 
     opened = open_models(model, models, at_site=False)

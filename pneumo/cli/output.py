@@ -18,6 +18,7 @@ from rich.table import Table
 from pneumo.datasets import kaggle
 from pneumo.errors import PneumoError
 from pneumo.inference.findings import Correction
+from pneumo.model_store import runtime, weights
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import model_facts
 from pneumo.sentences import visible
@@ -205,9 +206,23 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def load_keras() -> None:
-    """Import Keras, without the notices that TensorFlow prints meanwhile."""
+    """Import Keras, without the notices that TensorFlow prints meanwhile.
+
+    Raises:
+        ModelError: if it is not installed.
+    """
     with silenced_stderr():
-        import keras  # noqa: F401
+        weights.import_keras()
+
+
+def load_runtime() -> None:
+    """Import what runs networks here.
+
+    Raises:
+        ModelError: if ``PNEUMO_RUNTIME`` asks for what is not there.
+    """
+    if runtime.chosen() == runtime.KERAS:
+        load_keras()
 
 
 def required(data: Path | None) -> Path:

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from pneumo.cli import output
-from pneumo.cli.output import JsonOption, ModelsOption, load_keras, reports_errors, say
+from pneumo.cli.output import JsonOption, ModelsOption, load_runtime, reports_errors, say
 from pneumo.model_store import store
 from pneumo.results import comparison as model_comparison
 from pneumo.results.comparison import Comparison
@@ -68,7 +68,7 @@ def latency(
     models: ModelsOption = None,
 ) -> None:
     """Measure how long each model takes for one film on this machine."""
-    load_keras()
+    load_runtime()
     from pneumo.results import latency as timing
 
     rows = []

@@ -11,6 +11,8 @@ import numpy as np
 from pneumo.errors import ExplanationError
 from pneumo.explanation.cam import INPUT, METHODS, Drawer, drawer
 from pneumo.inference.reading import Models, Reading
+from pneumo.model_store import weights
+from pneumo.model_store.runtime import Network
 from pneumo.preprocessing import crops, network_input
 from pneumo.sentences import say
 
@@ -74,7 +76,7 @@ class Explainer:
     """
 
     def __init__(self, classifier: "Classifier") -> None:
-        self._networks = _networks(classifier.card, classifier.model)
+        self._networks = _networks(classifier.card, classifier.network)
         self._references = classifier.card.heat_references
         self._drawers: dict[tuple[int, str], Drawer] = {}
         self._lock = threading.Lock()
@@ -82,7 +84,23 @@ class Explainer:
     def warm_up(self) -> None:
         """Build what the default method needs, so that the first film does not wait for it."""
         for index, network in enumerate(self._networks):
-            self._maps(index, np.zeros((1, *network.model.input_shape[1:]), np.float32), DEFAULT_METHOD)
+            self._maps(index, np.zeros((1, *network.network.input_shapes[0]), np.float32), DEFAULT_METHOD)
+
+    def needs_keras(self, method: str) -> bool:
+        """Return whether Keras draws the maps of a method, and not what runs the model.
+
+        Raises:
+            ExplanationError: if it would, and is not installed.
+        """
+        needed = not all(network.draws(method) for network in self._networks)
+        if needed and not weights.is_keras_installed():
+            raise ExplanationError(
+                "The heat map {method} needs TensorFlow, which is not installed here. {remedy} Or choose another heat "
+                "map.",
+                method=METHODS.get(method, method),
+                remedy=weights.INSTALL_TENSORFLOW,
+            )
+        return needed
 
     def feature_map(self, model_input: np.ndarray, method: str = DEFAULT_METHOD) -> np.ndarray:
         """Return the map of the first network as the method gives it, unscaled.
@@ -98,7 +116,7 @@ class Explainer:
         Raises:
             ValueError: if there is no such method.
         """
-        view, side = self._networks[0].view, self._networks[0].model.input_shape[1]
+        view, side = self._networks[0].view, self._networks[0].network.size
         return self._maps(0, network_input.model_input(model_input[..., view], side)[np.newaxis], method)[0]
 
     def heat_map(
@@ -123,27 +141,33 @@ class Explainer:
         sizes = [shape or (each.radiograph.height, each.radiograph.width) for each in assessments]
         densities = [np.zeros(size, np.float32) for size in sizes]
         for index, network in enumerate(self._networks):
-            side = network.model.input_shape[1]
+            drawn = [each.cam for each in assessments if each.cam is not None]
+            is_drawn = network.draws(method) and len(drawn) == len(assessments)
+            side = network.network.size
             pictures = np.stack(
                 [network_input.model_input(each.model_input[..., network.view], side) for each in assessments]
             )
             for mirrored in (False, True) if network.both_ways else (False,):
-                maps = self._maps(index, pictures[:, :, ::-1] if mirrored else pictures, method)
+                seen = pictures[:, :, ::-1] if mirrored else pictures
+                maps = drawn if is_drawn else self._maps(index, seen, method)
                 for number, (cam, assessment) in enumerate(zip(maps, assessments, strict=True)):
                     part = assessment.parts[network.view]
                     # The same share of the logit is hotter on a smaller part of the film.
                     scale = network.weight * cam.size / crops.share(part)
                     upright = cam[:, ::-1] if mirrored else cam
                     densities[number] += scale * crops.onto_film(upright, part, sizes[number])
+        self.needs_keras(method)
         layer = INPUT if method == "smoothgrad" else ", ".join(network.layer for network in self._networks)
         reference = self._references.get(method)
         return [_heat_map(density.clip(0), method, layer, reference) for density in densities]
 
     def _maps(self, index: int, pictures: np.ndarray, method: str) -> np.ndarray:
         network = self._networks[index]
+        if network.draws(method) and (maps := network.network.run(pictures).cam) is not None:
+            return maps
         with self._lock:
             if (index, method) not in self._drawers:
-                self._drawers[index, method] = drawer(network.model, network.layer, method)
+                self._drawers[index, method] = drawer(network.network.keras_model(), network.layer, method)
             return self._drawers[index, method](pictures)
 
 
@@ -204,18 +228,29 @@ def _heat_map(density: np.ndarray, method: str, layer: str, reference: float | N
 class _Network(NamedTuple):
     """A flat network that ends in one unit: the model itself, or a member of an ensemble."""
 
-    model: Any
+    network: Network
     layer: str
     view: int
     weight: float
     both_ways: bool
 
+    def draws(self, method: str) -> bool:
+        """Return whether what runs it draws the map along with the answer."""
+        return method == DEFAULT_METHOD and self.network.draws_cam
 
-def _networks(card: "ModelCard", model: Any) -> list[_Network]:
+
+# Of the classifier itself nothing is kept: `_explainers` forgets what belongs to it as soon as nobody else has it.
+def _networks(card: "ModelCard", network: Network) -> list[_Network]:
     if card.members:
         seen = card.input["views"]
         return [
-            _Network(model.get_layer(member["name"]), member["cam_layer"], seen.index(member["view"]), weight, True)
+            _Network(
+                network.member(member["name"], member["cam_layer"]),
+                member["cam_layer"],
+                seen.index(member["view"]),
+                weight,
+                True,
+            )
             for member in card.members
             if member["cam_layer"] and (weight := member["weight"]) > 0
         ]
@@ -224,4 +259,4 @@ def _networks(card: "ModelCard", model: Any) -> list[_Network]:
             "{title} has no feature maps, so it cannot show where it looked. Choose a convolutional model.",
             title=card.title,
         )
-    return [_Network(model, card.cam_layer, 0, 1.0, False)]
+    return [_Network(network, card.cam_layer, 0, 1.0, False)]

@@ -1,10 +1,9 @@
 """The whole path from a `Radiograph` to an `Assessment`."""
 
-import threading
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from pneumo.inference import foreign, gate
 from pneumo.inference.foreign import KnownHospitals
 from pneumo.inference.lungs import LungMask, Segmenter
 from pneumo.inference.similar_scores import SimilarFilms, ValidationScores, read_scores, similar_films
-from pneumo.model_store import store
+from pneumo.model_store import runtime, store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.site import Site
 from pneumo.preprocessing import crops, network_input
@@ -37,6 +36,9 @@ class Assessment:
         reasons: why this answer, in plain sentences.
         card: the model that gave it; with a site, its thresholds are those of the site.
         model_input: (size, size, views) float32, what the model saw; heat maps are drawn from it.
+        cam: (rows, columns) float32, its Grad-CAM where that was drawn along with the answer, see `Outputs.cam`.
+        embedding: (features,) float32, where the film lies in the classifier's embedding; None where the model joins
+            several networks, which have none in common.
         parts: of the film that each view shows.
         similar: the validation films that score like it; None where the model has none, or the gate refused the film.
         foreign: whether the film is unlike those of the hospitals that the model learned from; it then gets no answer.
@@ -53,6 +55,8 @@ class Assessment:
     similar: SimilarFilms | None = None
     foreign: bool = False
     site: Site | None = None
+    cam: np.ndarray | None = field(default=None, repr=False)
+    embedding: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def uncertain_because(self) -> Literal["foreign", "between_limits"] | None:
@@ -73,12 +77,28 @@ class Assessment:
         return replace(self, reasons=(why, *self.reasons[1:]), similar=None)
 
 
+class Seen(NamedTuple):
+    """What a classifier makes of some films, the films in the first axis of each.
+
+    Attributes:
+        raw: (films,) float32, its probabilities before calibration.
+        features: (films, features) float32, see `foreign.features`; None where it tells no foreign films.
+        embedding: (films, features) float32, what its last unit is given; None where it joins several networks.
+        cam: (films, rows, columns) float32, see `Outputs.cam`.
+    """
+
+    raw: np.ndarray
+    features: np.ndarray | None
+    embedding: np.ndarray | None
+    cam: np.ndarray | None
+
+
 class Classifier:
     """A loaded model; one object may serve many threads.
 
     Attributes:
         card: the model's card; with a site, its thresholds are those of the site.
-        model: the Keras model; shared, so never change it.
+        network: what runs it.
         site: the hospital that the model is calibrated for; None where it answers as it was trained.
 
     Raises:
@@ -89,22 +109,26 @@ class Classifier:
     def __init__(
         self,
         card: ModelCard,
-        model: "keras.Model",
+        model: "Path | keras.Model",
         segmenter: Segmenter | None = None,
         *,
         known: KnownHospitals | None = None,
         scores: ValidationScores | None = None,
         site: Site | None = None,
     ) -> None:
-        self.card, self.model, self._segmenter, self._known = card, model, segmenter, known
+        self.card, self._segmenter, self._known = card, segmenter, known
         # Validation films are of another hospital, and on another scale than that of a site.
         self._scores, self.site = None if site else scores, site
         if site:
             self.card = site.of_card(card)
-        self._network = foreign.compared(model, known) if known else model
+        # A model that joins several networks has neither an embedding of its own nor one layer to draw from.
+        self.network = runtime.open_network(
+            model, [known.layer] if known else [], embedding=not card.members, cam=card.cam_layer
+        )
+        if known and self.network.layer_channels != (known.means.shape[1] // 2,):
+            raise ModelError(f"The hospitals that {card.name} learned from are described by another layer than it has.")
         self._views: list[str] = card.input["views"]
         self._calibration, self._thresholds = card.as_calibration(), self.card.as_thresholds()
-        self._lock = threading.Lock()
 
     @classmethod
     def open(
@@ -127,7 +151,7 @@ class Classifier:
                 and there is no network that finds them; if the file that tells foreign films is damaged; or if the site
                 was calibrated for another model.
         """
-        card, model = store.load(name or store.default_name(folder), folder, CLASSIFICATION)
+        card, model = store.find(name or store.default_name(folder), folder, CLASSIFICATION)
         # Where a site showed both kinds of film, how often the model is wrong there is known, however unlike they are.
         known, scores = None if site and site.pneumonia_films else foreign.read(card, folder), None
         # An answer needs no validation films, only the count that explains it.
@@ -137,9 +161,18 @@ class Classifier:
             return cls(card, model, known=known, scores=scores, site=site)
         return cls(card, model, segmenter or gate.open_segmenter(folder), known=known, scores=scores, site=site)
 
+    @property
+    def model(self) -> "keras.Model":
+        """The model for Keras; shared, so never change it.
+
+        Raises:
+            ModelError: if Keras is not installed.
+        """
+        return self.network.keras_model()
+
     def warm_up(self) -> None:
         """Run the model once on a black picture, so that the first film does not wait for its graph."""
-        self._look(np.zeros(self.model.input_shape[1:], np.float32))
+        self.look(np.zeros((1, *self.network.input_shapes[0]), np.float32))
 
     def assess(
         self, radiograph: Radiograph, lungs: LungMask | None = None, square: np.ndarray | None = None
@@ -162,8 +195,9 @@ class Classifier:
         # Cut from 8 bits, as the films of a data set are.
         cropped = crops.cropped(np.rint(square * 255).astype(np.uint8), self._views, box) / np.float32(255)
         model_input = network_input.model_input(cropped, self.card.input["size"])
-        raw, is_foreign = self._look(model_input)
-        own = self._calibration.apply(raw)
+        seen = self.look(model_input[np.newaxis])
+        is_foreign = self._known is not None and seen.features is not None and self._known.is_foreign(seen.features[0])
+        own = self._calibration.apply(seen.raw[0])
         # On the model's own probability, rounded as it was where the site was calibrated.
         probability = float(self.site.found.calibration.apply(own) if self.site else own)
         answer: Answer = "uncertain" if is_foreign else self._thresholds.answer(probability)
@@ -182,17 +216,39 @@ class Classifier:
             similar,
             is_foreign,
             self.site,
+            None if seen.cam is None else seen.cam[0],
+            None if seen.embedding is None else seen.embedding[0],
         )
 
-    def _look(self, model_input: np.ndarray) -> tuple[np.ndarray, bool]:
-        """Return the raw score of a film, and whether it is foreign."""
-        # Keras builds the prediction function on the first call and does not guard that.
-        with self._lock:
-            given = self._network.predict_on_batch(model_input[np.newaxis])
-        if self._known is None:
-            return np.asarray(given[0, 0]), False
-        raw, features = given
-        return np.asarray(raw[0, 0]), self._known.is_foreign(features[0])
+    def look(self, pictures: np.ndarray) -> Seen:
+        """Run the model on some films.
+
+        Args:
+            pictures: (films, size, size, views) float32, each as `Assessment.model_input`.
+        """
+        given = self.network.run(pictures)
+        features = foreign.features(given.layers[0]) if given.layers else None
+        return Seen(given.results[0][:, 0], features, given.embedding, given.cam)
+
+    def embed(self, pictures: np.ndarray) -> np.ndarray:
+        """Return where some films lie in the model's embedding: what it hands to its last unit.
+
+        Args:
+            pictures: (films, size, size, views) float32, each as `Assessment.model_input`.
+
+        Returns:
+            (films, features) float32.
+
+        Raises:
+            ModelError: if the model joins several networks and so has no embedding.
+        """
+        embedding = self.look(pictures).embedding
+        if embedding is None:
+            raise ModelError(
+                f"{self.card.title} joins several models and has no embedding of its own, so similar films cannot be "
+                "looked up. Choose one of its members."
+            )
+        return embedding
 
     def _foreign_reasons(self) -> tuple[str, ...]:
         return (str(self._known), *([calibrated_for(self.site)] if self.site else []))

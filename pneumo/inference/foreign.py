@@ -8,7 +8,7 @@ for that: it was trained to forget where a film was taken. ``python -m research.
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.weights import sha256
 from pneumo.sentences import Sentence, say
-
-if TYPE_CHECKING:
-    import keras
 
 # The share of the validation films that must not be foreign, by which the limit is chosen.
 KEPT = 0.95
@@ -48,7 +45,7 @@ class KnownHospitals:
         """Return how far films lie from the films of the nearest hospital.
 
         Args:
-            features: (films, features) of `layer`, as `with_features` gives them.
+            features: (films, features) of `layer`, as `features` gives them.
 
         Returns:
             (films,) float32, root mean square over the features, in standard deviations: about 1 on a film of a
@@ -71,38 +68,16 @@ class KnownHospitals:
         )
 
 
-def with_features(model: "keras.Model", layer: str) -> "keras.Model":
-    """Return a classifier that gives, besides the probability, the features of a layer: means, standard deviations.
+def features(maps: np.ndarray) -> np.ndarray:
+    """Return the mean and the standard deviation of each of some feature maps.
 
-    The layers are shared, and the film passes them once.
+    Args:
+        maps: (films, rows, columns, channels) float32, of the layer of `KnownHospitals`.
 
-    Raises:
-        ModelError: if there is no such layer.
+    Returns:
+        (films, 2 x channels) float32, the means ahead.
     """
-    import keras
-
-    try:
-        maps = model.get_layer(layer).output
-    except ValueError as error:
-        raise ModelError(
-            "{name} has no layer {layer}, so films cannot be compared there.", name=model.name, layer=layer
-        ) from error
-    moments = [keras.ops.mean(maps, axis=(1, 2)), keras.ops.std(maps, axis=(1, 2))]
-    return keras.Model(model.inputs, [model.outputs[0], keras.ops.concatenate(moments, axis=1)])
-
-
-def compared(model: "keras.Model", known: KnownHospitals) -> "keras.Model":
-    """Return `with_features` of a classifier for the layer of the hospitals that it learned from.
-
-    Raises:
-        ModelError: if there is no such layer, or it has another number of feature maps.
-    """
-    network = with_features(model, known.layer)
-    if network.outputs[1].shape[1] != known.means.shape[1]:
-        raise ModelError(
-            "The hospitals that {name} learned from are described by another layer than it has.", name=model.name
-        )
-    return network
+    return np.concatenate([maps.mean(axis=(1, 2)), maps.std(axis=(1, 2))], axis=1)
 
 
 def path_of(name: str, folder: Path | None = None) -> Path:

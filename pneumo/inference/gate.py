@@ -6,7 +6,6 @@ it: a network is sure of itself on pictures that it has never seen the like of. 
 """
 
 import dataclasses
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from pneumo.inference.findings import (
     warn,
 )
 from pneumo.inference.lungs import LungMask, Segmenter
-from pneumo.model_store import store
+from pneumo.model_store import runtime, store
 from pneumo.model_store.card import SCREENING, SEGMENTATION, ModelCard
 from pneumo.preprocessing import network_input, outlines
 from pneumo.preprocessing.crops import LUNGS as LUNGS_CROP
@@ -147,9 +146,8 @@ class Limits:
 class GateNetwork:
     """A loaded gate network; one object may serve many threads."""
 
-    def __init__(self, model: "keras.Model") -> None:
-        self._model = model
-        self._lock = threading.Lock()
+    def __init__(self, model: "Path | keras.Model") -> None:
+        self._network = runtime.open_network(model)
 
     def read(self, square: np.ndarray, lungs: LungMask) -> GateOutput:
         """Look at one film's `network_input.film_square` and its lungs."""
@@ -158,14 +156,12 @@ class GateNetwork:
     def read_all(self, squares: np.ndarray, lungs: Sequence[LungMask]) -> list[GateOutput]:
         """Look at (films, side, side) squares and the lungs of each; without any, the whole film is taken for them."""
         boxes = [cropped(square, (LUNGS_CROP,), each.box) for square, each in zip(squares, lungs, strict=True)]
-        sizes = [shape[1] for shape in self._model.input_shape]
+        sizes = [shape[0] for shape in self._network.input_shapes]
         inputs = [
             np.stack([network_input.model_input(picture, size) for picture in pictures])
             for pictures, size in zip((list(squares), boxes), sizes, strict=True)
         ]
-        # Keras builds the prediction function on the first call and does not guard that.
-        with self._lock:
-            novelty, turned, mirrored, inverted = self._model.predict_on_batch(inputs)
+        novelty, turned, mirrored, inverted = self._network.run(*inputs).results
         return [
             GateOutput(float(novelty[film, 0]), turned[film], float(mirrored[film, 0]), float(inverted[film, 0]))
             for film in range(len(squares))
@@ -356,7 +352,7 @@ class Gate:
             ModelError: if a network is missing or damaged, or its card lacks a limit.
         """
         segmenter = open_segmenter(folder)
-        card, network = store.load(GATE, holder(GATE, folder), SCREENING)
+        card, network = store.find(GATE, holder(GATE, folder), SCREENING)
         try:
             limits = Limits.of(card.thresholds)
         except (KeyError, TypeError) as error:
@@ -479,7 +475,7 @@ def open_segmenter(folder: Path | None = None) -> Segmenter:
     Raises:
         ModelError: if it is missing or damaged.
     """
-    return Segmenter(store.load(LUNGS, holder(LUNGS, folder), SEGMENTATION)[1])
+    return Segmenter(store.find(LUNGS, holder(LUNGS, folder), SEGMENTATION)[1])
 
 
 def network_cards(folder: Path | None = None) -> tuple[ModelCard, ModelCard]:

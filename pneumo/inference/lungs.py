@@ -1,13 +1,14 @@
 """The lung mask of a radiograph: where the lungs lie, their box, and their six zones."""
 
-import threading
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from pneumo.model_store import runtime
 from pneumo.preprocessing import network_input
 from pneumo.preprocessing.network_input import SQUARE
 
@@ -161,9 +162,8 @@ def _without_holes(mask: np.ndarray) -> np.ndarray:
 class Segmenter:
     """A loaded lung network; one object may serve many threads."""
 
-    def __init__(self, model: "keras.Model") -> None:
-        self._model = model
-        self._lock = threading.Lock()
+    def __init__(self, model: "Path | keras.Model") -> None:
+        self._network = runtime.open_network(model)
 
     def segment(self, square: np.ndarray) -> LungMask:
         """Find the lungs of one film.
@@ -182,9 +182,6 @@ class Segmenter:
 
         It is the mean of the film's and its mirror image's, which came nearer to the human's outlines on validation.
         """
-        size = self._model.input_shape[1]
-        inputs = np.stack([network_input.model_input(square, size) for square in squares])
-        # Keras builds the prediction function on the first call and does not guard that.
-        with self._lock:
-            drawn = np.asarray(self._model.predict_on_batch(np.concatenate([inputs, inputs[:, :, ::-1]])))[..., 0]
-        return (drawn[: len(squares)] + drawn[len(squares) :, :, ::-1]) / 2
+        inputs = np.stack([network_input.model_input(square, self._network.size) for square in squares])
+        [drawn] = self._network.run(np.concatenate([inputs, inputs[:, :, ::-1]])).results
+        return (drawn[: len(squares), ..., 0] + drawn[len(squares) :, :, ::-1, 0]) / 2

@@ -3,7 +3,6 @@
 A second network, which knows nothing of what the classifier says of the film.
 """
 
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,8 +11,9 @@ import numpy as np
 
 from pneumo.evaluation.intervals import Estimate
 from pneumo.inference.lungs import LEVELS, SIDES, LungMask
-from pneumo.model_store import store
+from pneumo.model_store import runtime, store
 from pneumo.model_store.card import OPACITY, ModelCard
+from pneumo.model_store.runtime import Network
 from pneumo.preprocessing import crops, network_input
 from pneumo.preprocessing.crops import Box
 from pneumo.preprocessing.network_input import SQUARE
@@ -133,16 +133,16 @@ def error_of(card: ModelCard) -> Estimate | None:
     return Estimate(**measured) if measured else None
 
 
-def draw(model: "keras.Model", square: np.ndarray, box: Box) -> OpacityMap:
+def draw(network: Network, square: np.ndarray, box: Box) -> OpacityMap:
     """Return the mean of the maps of a film and of its mirror image.
 
     Args:
-        model: as `opacity_network.join` returns it.
+        network: as `opacity_network.join` returns it.
         square: the film's `network_input.film_square`.
         box: of the film that the network is to see.
     """
-    picture = network_input.model_input(crops.cut(square, box), model.input_shape[1])
-    return both_ways(np.asarray(model.predict_on_batch(np.stack([picture, picture[:, ::-1]])))[..., 0], box)
+    picture = network_input.model_input(crops.cut(square, box), network.size)
+    return both_ways(network.run(np.stack([picture, picture[:, ::-1]])).results[0][..., 0], box)
 
 
 def both_ways(maps: np.ndarray, box: Box) -> OpacityMap:
@@ -158,9 +158,8 @@ class OpacityNetwork:
         card: its card.
     """
 
-    def __init__(self, card: ModelCard, model: "keras.Model") -> None:
-        self.card, self._model = card, model
-        self._lock = threading.Lock()
+    def __init__(self, card: ModelCard, model: "Path | keras.Model") -> None:
+        self.card, self._network = card, runtime.open_network(model)
 
     @classmethod
     def open(cls, folder: Path | None = None) -> "OpacityNetwork":
@@ -169,7 +168,7 @@ class OpacityNetwork:
         Raises:
             ModelError: if it is missing or damaged.
         """
-        return cls(*store.load(NAME, folder, OPACITY))
+        return cls(*store.find(NAME, folder, OPACITY))
 
     @staticmethod
     def is_there(folder: Path | None = None) -> bool:
@@ -187,6 +186,4 @@ class OpacityNetwork:
             square: the film's `network_input.film_square`.
             lungs: of the film; the network sees their box, and all of the film where that is not known.
         """
-        # Keras builds the prediction function on the first call and does not guard that.
-        with self._lock:
-            return draw(self._model, square, crops.box(CROP, lungs.box if lungs else None))
+        return draw(self._network, square, crops.box(CROP, lungs.box if lungs else None))

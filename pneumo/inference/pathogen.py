@@ -3,7 +3,6 @@
 A second network, asked only where the first calls pneumonia likely.
 """
 
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pneumo.evaluation.calibration import as_percent
-from pneumo.model_store import store
+from pneumo.model_store import runtime, store
 from pneumo.model_store.card import PATHOGEN, ModelCard
 from pneumo.sentences import Sentence, say
 
@@ -70,10 +69,9 @@ class Differentiator:
         card: its card.
     """
 
-    def __init__(self, card: ModelCard, model: "keras.Model") -> None:
-        self.card, self._model = card, model
+    def __init__(self, card: ModelCard, model: "Path | keras.Model") -> None:
+        self.card, self._network = card, runtime.open_network(model)
         self._calibration = card.as_calibration()
-        self._lock = threading.Lock()
 
     @classmethod
     def open(cls, folder: Path | None = None) -> "Differentiator":
@@ -82,7 +80,7 @@ class Differentiator:
         Raises:
             ModelError: if it is missing or damaged.
         """
-        return cls(*store.load(NAME, folder, PATHOGEN))
+        return cls(*store.find(NAME, folder, PATHOGEN))
 
     def lean(self, assessment: "Assessment") -> Leaning | None:
         """Say which way a film leans; None where the classifier does not call pneumonia likely."""
@@ -92,6 +90,5 @@ class Differentiator:
             return None
         square = network_input.film_square(assessment.radiograph.pixels)
         picture = network_input.model_input(square, self.card.input["size"])
-        with self._lock:
-            raw = np.asarray(self._model.predict_on_batch(picture[np.newaxis])[0, 0])
+        raw = self._network.run(picture[np.newaxis]).results[0][0, 0]
         return leaning(self.card, float(self._calibration.apply(raw)))

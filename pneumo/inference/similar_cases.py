@@ -1,6 +1,4 @@
-"""Where a film lies in a classifier's embedding: what the network hands to its last unit.
-
-Where the validation films lie in a classifier's embedding: ``models/<name>/similar.npz``.
+"""Where the validation films lie in a classifier's embedding: ``models/<name>/similar.npz``.
 
 The embedding of a film is what the network hands to its last unit. No film that the network was trained on, and none
 of the test split, is in an index.
@@ -13,74 +11,21 @@ far the labels of near films can be relied on. Distances are cosine distances, 0
 How often the films nearest to a validation film are labelled as it is: what the likeness of cases is worth.
 """
 
-import threading
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from pneumo.errors import ModelError
-from pneumo.labels import KIND_WORDS, KINDS
-
-if TYPE_CHECKING:
-    from pneumo.inference.classifier import Classifier
-
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pneumo.datasets.kaggle import LABELS, PATHOGENS
+from pneumo.errors import ModelError
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import Estimate
+from pneumo.labels import KIND_WORDS, KINDS
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.sentences import Sentence, say
-
-
-class Embedder:
-    """Embeds the films that a classifier has seen; one object may serve many threads.
-
-    Attributes:
-        layer: whose output the embedding is; Dropout, which does nothing to a film that is assessed, is passed over.
-
-    Raises:
-        ModelError: if the classifier joins several networks and so has no embedding.
-    """
-
-    def __init__(self, classifier: "Classifier") -> None:
-        import keras
-
-        if classifier.card.members:
-            raise ModelError(
-                "{title} joins several models and has no embedding of its own, so similar films cannot "
-                "be looked up. Choose one of its members.",
-                title=classifier.card.title,
-            )
-        # The layers are shared and the classifier keeps its last unit: nothing of it is changed or copied.
-        model = classifier.model
-        before = [layer for layer in model.layers[:-1] if not isinstance(layer, keras.layers.Dropout)]
-        self.layer: str = before[-1].name
-        self._network = keras.Model(model.inputs, model.layers[-1].input)
-        self._lock = threading.Lock()
-
-    def embed(self, pictures: np.ndarray) -> np.ndarray:
-        """Embed films.
-
-        Args:
-            pictures: (films, size, size, views) float32, each as `Assessment.model_input`.
-
-        Returns:
-            (films, features) float32.
-        """
-        # As in `Classifier`: the first call builds a function, and Keras does not guard that.
-        with self._lock:
-            return np.asarray(self._network.predict_on_batch(pictures), np.float32)
-
-    def warm_up(self) -> None:
-        """Embed a black picture, so that the first film does not wait for its graph."""
-        self.embed(np.zeros((1, *self._network.input_shape[1:]), np.float32))
-
 
 # How many similar films are shown: on a desktop so many thumbnails stand beside each other.
 NEAREST = 6

@@ -1,6 +1,6 @@
 """``models/<name>/`` ↔ a loaded model: the card, the weights, the predictions that every figure comes from.
 
-Everything but `load` works without importing TensorFlow.
+Everything but `load` works without TensorFlow.
 """
 
 import dataclasses
@@ -313,17 +313,13 @@ def read_history(name: str, folder: Path | None = None) -> pd.DataFrame:
     return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
 
-def load(name: str, folder: str | Path | None = None, task: str | None = None) -> "tuple[ModelCard, keras.Model]":
-    """Load a model's card and network, whose file must be the one that the card describes.
+def find(name: str, folder: str | Path | None = None, task: str | None = None) -> tuple[ModelCard, Path]:
+    """Return a model's card and the path of its network, which `runtime.open_network` makes ready to run.
 
     Args:
         name: of the model folder.
         folder: the folder of model folders; `models_folder` where None.
         task: what the model must be for; any task where None.
-
-    Returns:
-        The card, and a Keras model. A classifier's takes (films, size, size, crops) float32 as
-        `network_input.model_input` makes it and gives (films, 1) float32 in 0…1, before calibration.
 
     Raises:
         ModelError: if the card or the file is missing, they do not belong together, or the model is for another task.
@@ -335,4 +331,23 @@ def load(name: str, folder: str | Path | None = None, task: str | None = None) -
         raise ModelError("{path} is missing. {remedy}", path=path, remedy=_remedy(path))
     if weights.sha256(path) != card.sha256:
         raise ModelError("{path} is not the file that its card describes. {remedy}", path=path, remedy=_remedy(path))
+    return card, path
+
+
+def load(name: str, folder: str | Path | None = None, task: str | None = None) -> "tuple[ModelCard, keras.Model]":
+    """Load a model's card and network, whose file must be the one that the card describes, with Keras.
+
+    Args:
+        name: of the model folder.
+        folder: the folder of model folders; `models_folder` where None.
+        task: what the model must be for; any task where None.
+
+    Returns:
+        The card, and a Keras model. A classifier's takes (films, size, size, crops) float32 as
+        `network_input.model_input` makes it and gives (films, 1) float32 in 0…1, before calibration.
+
+    Raises:
+        ModelError: as `find` does; if Keras is not installed, or cannot read the file.
+    """
+    card, path = find(name, folder, task)
     return card, weights.load(path)

@@ -1,18 +1,23 @@
 """The file ``model.keras``: a whole Keras model, stored small, loaded without running any code that it may carry."""
 
 import hashlib
+import importlib.util
 import io
 import tempfile
 import zipfile
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pneumo.errors import ModelError
+from pneumo.sentences import say
 
 if TYPE_CHECKING:
     import keras
+
+INSTALL_TENSORFLOW = say("Install it with `pip install -r requirements.txt`, or `pip install pneumo[train]`.")
 
 # Above this a file is written again with kernels of fewer digits.
 LARGEST = 8_000_000
@@ -28,14 +33,31 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_keras_installed() -> bool:
+    """Return whether what trains networks, and draws all kinds of heat maps, is installed."""
+    return all(importlib.util.find_spec(name) for name in ("keras", "tensorflow", "tf_keras_vis"))
+
+
+def import_keras() -> ModuleType:
+    """Import Keras.
+
+    Raises:
+        ModelError: if it, or TensorFlow, is not installed.
+    """
+    try:
+        import keras
+    except ImportError as error:
+        raise ModelError("TensorFlow is not installed here. {remedy}", remedy=INSTALL_TENSORFLOW) from error
+    return keras
+
+
 def load(path: Path) -> "keras.Model":
     """Load a ``.keras`` file without running any code that it may carry.
 
     Raises:
-        ModelError: if Keras cannot read it.
+        ModelError: if Keras is not installed, or cannot read it.
     """
-    import keras
-
+    keras = import_keras()
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError) as error:

@@ -91,8 +91,10 @@ def fit(plain: np.ndarray, shifted: np.ndarray, of: np.ndarray, layer: str) -> K
 
 
 def features_network(model: keras.Model, layer: str) -> keras.Model:
-    """Return what gives the features of films, see `KnownHospitals`."""
-    return keras.Model(model.inputs, foreign.with_features(model, layer).outputs[1])
+    """Return what gives the `foreign.features` of films."""
+    maps = model.get_layer(layer).output
+    moments = [keras.ops.mean(maps, axis=(1, 2)), keras.ops.std(maps, axis=(1, 2))]
+    return keras.Model(model.inputs, keras.ops.concatenate(moments, axis=1))
 
 
 def features_of(network: keras.Model, some: Films, shifted: bool, progress: Report = silent) -> np.ndarray:

@@ -27,7 +27,7 @@ from pneumo.inference import gate
 from pneumo.inference import opacity as inference
 from pneumo.inference.lungs import LungMask
 from pneumo.inference.opacity import BOXED_SPLIT, CROP, DRAWN_SPLIT, GRADES, NAME, OpacityMap, grade, severity
-from pneumo.model_store import card, weights
+from pneumo.model_store import card, runtime, weights
 from pneumo.model_store.card import OPACITY
 from pneumo.networks import opacity_network
 from pneumo.preprocessing import crops, network_input
@@ -498,12 +498,12 @@ def _measure_lungs(
     model: keras.Model, root: Path, table: pd.DataFrame, masks: Path, models: Path, progress: Report
 ) -> pd.DataFrame:
     films = lungs.load(root, masks, lungs.with_masks(table, masks), progress)
-    segmenter = gate.open_segmenter(models)
+    segmenter, network = gate.open_segmenter(models), runtime.open_network(model)
     rows = []
     for film, row in enumerate(films.table.to_dict("records")):
         square = films.squares[film] / np.float32(255)
         mask = segmenter.segment(square)
-        found = inference.draw(model, square, crops.box(CROP, mask.box))
+        found = inference.draw(network, square, crops.box(CROP, mask.box))
         known = {name: row[name] for name in ("file", "patient", "label")}
         rows.append({**known, "source": hospitals.HOME, **_figures(found, mask, films.masks[film] >= 128, None)})
         progress(Stage("mapping opacities", film + 1, len(films.table)))

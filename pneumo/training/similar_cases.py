@@ -10,7 +10,7 @@ from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError
 from pneumo.inference import similar_cases
 from pneumo.inference.classifier import Classifier
-from pneumo.inference.similar_cases import Agreement, Embedder, FilmIndex
+from pneumo.inference.similar_cases import Agreement, FilmIndex
 from pneumo.model_store import store
 from pneumo.model_store.card import tidy
 from pneumo.training import films, loop
@@ -51,7 +51,7 @@ def build(name: str, data: Path, folder: Path | None = None, progress: Report = 
     """
     out = folder or store.models_folder()
     classifier = Classifier.open(name, out)
-    embedder, card = Embedder(classifier), classifier.card
+    card = classifier.card
     root = kaggle.find_root(data)
     table = films.of_split(SPLIT, root, card.training.get("fold", 0))
     # In another data set the same rule may hold out films that the model was trained on.
@@ -69,11 +69,11 @@ def build(name: str, data: Path, folder: Path | None = None, progress: Report = 
     loaded = films.load_films(root, table, progress, crop_names, films.segmenter_for(crop_names, out))
     embeddings: list[np.ndarray] = []
     for pictures in loop.batched(loop.pictures(loaded, card.input["size"]), BATCH):
-        embeddings.append(embedder.embed(np.stack(pictures)))
+        embeddings.append(classifier.embed(np.stack(pictures)))
         progress(Stage("embedding the films", sum(map(len, embeddings)), len(table)))
     texts = {f"{key}s": table[key].to_numpy(np.str_) for key in ("file", "patient", "label", "pathogen")}
     directions = similar_cases.directions(np.concatenate(embeddings))
-    made = FilmIndex(card.sha256, embedder.layer, embedding=directions, **texts)
+    made = FilmIndex(card.sha256, classifier.network.embedding_layer, embedding=directions, **texts)
     path = similar_cases.write(made, name, out)
     index = similar_cases.read(card, out)
     return Indexed(path, index, similar_cases.agreement(index))

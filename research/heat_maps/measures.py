@@ -20,6 +20,7 @@ from pneumo.explanation.regions import HOT
 from pneumo.inference import gate
 from pneumo.inference.classifier import Assessment, Classifier
 from pneumo.inference.lungs import LungMask, Segmenter
+from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.preprocessing import crops, network_input
 from pneumo.preprocessing.network_input import SQUARE
@@ -172,8 +173,7 @@ class ExplainedModel:
                 for square in squares
             ]
         )
-        raw = np.asarray(self.classifier.model.predict_on_batch(inputs))[:, 0]
-        return np.asarray(self.card.as_calibration().apply(raw))
+        return np.asarray(self.card.as_calibration().apply(self.classifier.look(inputs).raw))
 
     def _assess(self, film: DrawnFilm) -> tuple[Assessment, LungMask]:
         read = radiograph.read(film.path)
@@ -374,9 +374,9 @@ def _sanity(
     model: ExplainedModel, films: list[DrawnFilm], maps: Mapping[tuple[str, int], np.ndarray], level: str, share: float
 ) -> Rows:
     # Loaded anew, because the network is changed.
-    classifier = Classifier.open(model.card.name, model.folder)
-    randomise(classifier.model, classifier.card, share)
-    randomised = dataclasses.replace(model, explainer=Explainer(classifier))
+    card, network = store.load(model.card.name, model.folder)
+    randomise(network, card, share)
+    randomised = dataclasses.replace(model, explainer=Explainer(Classifier(card, network)))
 
     def figures(explained: ExplainedFilm) -> dict[str, float]:
         correlation = agreement.rank_correlation(maps[explained.heat.method, explained.number], explained.heat.values)

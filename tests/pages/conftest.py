@@ -1,5 +1,4 @@
 import shutil
-import sys
 from functools import cache
 
 import numpy as np
@@ -34,8 +33,7 @@ def as_the_server(monkeypatch):
         streamlit_internals.keep_pages_folder()
 
     monkeypatch.setattr(PagesManager, "__init__", made)
-    if "keras" in sys.modules:
-        streamlit_internals.import_keras()
+    streamlit_internals.keep_keras()
 
 
 @pytest.fixture

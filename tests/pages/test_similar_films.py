@@ -10,7 +10,7 @@ from pneumo import radiograph
 from pneumo.datasets import samples
 from pneumo.inference import classifier
 from pneumo.inference import similar_cases as film_index
-from pneumo.inference.similar_cases import Cases, Embedder, agreement, find, usual_distances
+from pneumo.inference.similar_cases import Cases, agreement, find, usual_distances
 from pneumo.labels import KIND_WORDS
 from pneumo.model_store import store
 from pneumo.training.similar_cases import build
@@ -41,8 +41,7 @@ def expected(indexed_models, film) -> Cases:
     """What the library finds for the film."""
     reader = classifier.Classifier.open("cnn", indexed_models)
     index = film_index.read(reader.card, indexed_models)
-    seen = reader.assess(radiograph.read(film, "film.png")).model_input
-    return find(index, usual_distances(index), Embedder(reader).embed(seen[None])[0])
+    return find(index, usual_distances(index), reader.assess(radiograph.read(film, "film.png")).embedding)
 
 
 def opened(page: AppTest, film: bytes, model: str = "cnn") -> AppTest:

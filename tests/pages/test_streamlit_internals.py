@@ -2,7 +2,6 @@
 
 import sys
 import types
-from pathlib import Path
 
 import altair as alt
 import pandas as pd
@@ -63,14 +62,14 @@ def test_a_chart_is_drawn_as_it_is_and_not_checked(monkeypatch):
     assert asked == [{"validate": False}]
 
 
-def test_streamlit_clears_keras_after_each_run_unless_it_was_imported_for_the_app(monkeypatch):
+def test_streamlit_clears_keras_after_each_run_unless_it_is_kept(monkeypatch):
     cleared = []
     backend = types.SimpleNamespace(clear_session=lambda free_memory=True: cleared.append(True))
     monkeypatch.setitem(sys.modules, "keras", types.SimpleNamespace(backend=backend))
     script_runner._clean_problem_modules()
     assert cleared == [True]
 
-    assert streamlit_internals.import_keras().backend is backend
+    streamlit_internals.keep_keras()
     script_runner._clean_problem_modules()
 
     assert cleared == [True]
@@ -84,10 +83,3 @@ def test_streamlit_frees_an_upload_by_the_name_that_its_list_knows():
 
     assert manager.get_files("session", ["film"]) == []
     assert "uploaded_file_mgr" in ScriptRunContext.__dataclass_fields__
-
-
-@pytest.mark.parametrize("name", ["parts/data/lungs_on_request.py", "parts/predict/loaded_models.py", "leaderboard.py"])
-def test_every_page_that_brings_keras_imports_it_for_the_app(name):
-    source = (Path(__file__).parents[2] / "pages" / name).read_text("utf-8")
-
-    assert "import_keras()" in source

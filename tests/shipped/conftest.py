@@ -23,7 +23,4 @@ def classifier(card, segmenter):
     """A shipped classifier, loaded once for all tests of it."""
     from pneumo.inference.classifier import Classifier
 
-    loaded = Classifier.open(card.name, SHIPPED, segmenter)
-    # The graph of a large network takes longer to build than a few films layer by layer.
-    loaded.model.run_eagerly = True
-    return loaded
+    return Classifier.open(card.name, SHIPPED, segmenter)

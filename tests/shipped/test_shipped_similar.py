@@ -48,7 +48,10 @@ def test_the_index_is_of_these_weights_and_of_the_validation_films_alone(card, i
 
 
 def test_the_layer_is_one_of_the_model_and_as_wide(index, classifier):
-    assert classifier.model.get_layer(index.layer).output.shape[1:] == index.embedding.shape[1:]
+    size = classifier.network.input_shapes[0]
+
+    assert classifier.network.embedding_layer == index.layer
+    assert classifier.embed(np.zeros((1, *size), np.float32)).shape[1:] == index.embedding.shape[1:]
 
 
 def test_the_nearest_films_share_the_label_far_more_often_than_chance(index):
@@ -60,12 +63,9 @@ def test_the_nearest_films_share_the_label_far_more_often_than_chance(index):
 
 @pytest.mark.shared
 def test_a_validation_film_finds_itself(index, classifier, shared_data):
-    from pneumo.inference.similar_cases import Embedder
-
-    distances, embedder = similar_cases.usual_distances(index), Embedder(classifier)
-    embedder._network.run_eagerly = True
+    distances = similar_cases.usual_distances(index)
 
     for file in index.files[::500]:
         assessed = classifier.assess(radiograph.read(shared_data / "chest_xray" / str(file)))
-        found = similar_cases.find(index, distances, embedder.embed(assessed.model_input[np.newaxis])[0])
+        found = similar_cases.find(index, distances, assessed.embedding)
         assert found.cases[0].patient == index.patients[index.files == file][0]

@@ -1,10 +1,9 @@
-"""The lungs of a film, drawn only when the reader asks: the network behind them brings TensorFlow with it."""
+"""The lungs of a film, drawn only when the reader asks."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.shared import streamlit_internals
 from pages.parts.shared.plain import plain
 from pneumo import radiograph
 from pneumo.errors import ModelError
@@ -17,7 +16,6 @@ from pneumo.preprocessing import network_input
 @st.cache_resource(show_spinner="Loading the lung network…", max_entries=2)
 def _segmenter(key: str) -> Segmenter:
     """Load the network once for all sessions; ``key`` makes one with another card a new one."""
-    streamlit_internals.import_keras()
     return gate.open_segmenter()
 
 

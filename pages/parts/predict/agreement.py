@@ -8,6 +8,7 @@ import streamlit as st
 from pages.parts.predict import loaded_models
 from pages.parts.predict.film_list import Film
 from pages.parts.shared.language import _, told
+from pages.parts.shared.plain import plain
 from pneumo.explanation import agreement, drawing
 from pneumo.explanation.cam import METHODS
 from pneumo.explanation.explainer import DEFAULT_METHOD
@@ -37,7 +38,7 @@ def show_agreement(session_film: Film, reading: Reading, shown: np.ndarray, meth
         shown: (height, width) float32 in 0…1, the film as it is shown.
         method: key of `MAPS`, that of the map above; where that is not of the model, the default one is compared.
     """
-    if loaded_models.no_heat_map(reading):
+    if loaded_models.no_heat_map(reading, DEFAULT_METHOD):
         return
     folded = st.expander(
         _("Do the methods agree?"), icon=":material/join_inner:", key="predict.agreement", on_change="rerun"
@@ -45,6 +46,9 @@ def show_agreement(session_film: Film, reading: Reading, shown: np.ndarray, meth
     if not folded.open:
         return
     with folded:
+        if missing := next(filter(None, (loaded_models.no_heat_map(reading, each) for each in METHODS)), ""):
+            st.caption(plain(told(missing)))
+            return
         film = network_input.fit_within(shown, SIDE)
         with st.spinner(_("Drawing the heat map by every method …")):
             heats = heats_of(session_film, reading, film.shape)

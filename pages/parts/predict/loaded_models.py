@@ -10,7 +10,6 @@ from pages.parts.predict.film_list import Film
 from pages.parts.predict.turns import in_turn
 from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain
-from pages.parts.shared.streamlit_internals import import_keras
 from pneumo.errors import ExplanationError, ModelError
 from pneumo.explanation.cam import METHODS
 from pneumo.explanation.explainer import MAPS, HeatMap, explain, explainer_of
@@ -58,7 +57,6 @@ def load_models(name: str, checks: Gate | None, *, at_site: bool = True) -> Mode
 def _load_classifier(
     name: str, key: str, gate_keys: Keys, site_key: str, _gate: Gate | None, _site: Site | None
 ) -> "Classifier":
-    import_keras()
     from pneumo.inference.classifier import Classifier
 
     # The lung network of the gate serves the classifier, too.
@@ -80,7 +78,6 @@ def load_opacity() -> OpacityNetwork | None:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _load_opacity(key: str) -> OpacityNetwork:
-    import_keras()
     opened = OpacityNetwork.open()
     opened.warm_up()
     return opened
@@ -102,7 +99,6 @@ def _gate_keys() -> Keys:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _load_gate(keys: Keys) -> Gate:
-    import_keras()
     opened = Gate.open()
     opened.warm_up()
     return opened
@@ -206,10 +202,12 @@ def heat_of(film: Film, reading: Reading, method: str, shape: tuple[int, int]) -
     return film.drawn[asked]
 
 
-def no_heat_map(reading: Reading) -> str:
-    """Say why a model can draw no heat map; empty where it can."""
+def no_heat_map(reading: Reading, method: str) -> str:
+    """Say why a model can draw no heat map by a method of `METHODS`; empty where it can."""
     try:
-        explainer_of(reading.models.classifier)
+        explainer = explainer_of(reading.models.classifier)
+        if method in METHODS:
+            explainer.needs_keras(method)
     except ExplanationError as error:
         return str(error)
     return ""

@@ -105,7 +105,7 @@ def show_heat(film: Film, reading: Reading, shown: np.ndarray, method: str) -> N
     title, method = reading.models.card.title, method if method in METHODS else DEFAULT_METHOD
     heat = loaded_models.heat_of(film, reading, method, (shown.shape[0], shown.shape[1]))
     if heat is None:
-        st.caption(plain(told(loaded_models.no_heat_map(reading))))
+        st.caption(plain(told(loaded_models.no_heat_map(reading, method))))
         return
     st.image(
         drawing.overlay(shown, heat.values, OPACITY),

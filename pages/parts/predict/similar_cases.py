@@ -1,52 +1,46 @@
 """Cases like this one: the validation films that the model takes for the most similar, looked up when it is opened."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
 from pages.parts.data import data_folder
-from pages.parts.predict.turns import in_turn
 from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain, plain_values
 from pneumo.datasets import samples
 from pneumo.errors import DatasetError, ImageError, ModelError
 from pneumo.inference import similar_cases
 from pneumo.inference.reading import Reading
-from pneumo.inference.similar_cases import Agreement, Case, Cases, Distances, Embedder, FilmIndex
+from pneumo.inference.similar_cases import Agreement, Case, Cases, Distances, FilmIndex
 from pneumo.labels import KIND_WORDS, KINDS
 from pneumo.model_store import store
 from pneumo.sentences import say
-
-if TYPE_CHECKING:
-    from pneumo.inference.classifier import Classifier
 
 # In pixels; six films fit beside each other on a desktop, two on a telephone.
 PICTURE_WIDTH = 150
 
 
 class Catalogue(NamedTuple):
-    """The validation films of a model, and what finds those like a film."""
+    """The validation films of a model, and what their likeness is worth."""
 
-    embedder: Embedder
     films: FilmIndex
     distances: Distances
     agreement: Agreement
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _load_catalogue(name: str, key: str, _classifier: "Classifier") -> Catalogue:
+def _load_catalogue(name: str, key: str) -> Catalogue:
     """Read the index of a model once for all sessions; `key` is that of its card."""
-    index = similar_cases.read(_classifier.card)
-    embedder = Embedder(_classifier)
-    embedder.warm_up()
-    return Catalogue(embedder, index, similar_cases.usual_distances(index), similar_cases.agreement(index))
+    index = similar_cases.read(store.read_card(name))
+    return Catalogue(index, similar_cases.usual_distances(index), similar_cases.agreement(index))
 
 
 def show_similar(reading: Reading) -> None:
     """Offer the validation films most like a film that was assessed and not refused, where they are indexed."""
     indexed = similar_cases.path_of(reading.models.card.name).is_file()
-    if reading.assessment is None or reading.forced or not indexed:
+    embedding = reading.assessment.embedding if reading.assessment else None
+    if embedding is None or reading.forced or not indexed:
         return
     folded = st.expander(
         _("Cases like this one"), icon=":material/image_search:", key="predict.similar", on_change="rerun"
@@ -57,13 +51,11 @@ def show_similar(reading: Reading) -> None:
         try:
             with st.spinner(_("Laying out the validation films …")):
                 name = reading.models.card.name
-                catalogue = _load_catalogue(name, store.card_key(name), reading.models.classifier)
+                catalogue = _load_catalogue(name, store.card_key(name))
         except ModelError as error:
             st.caption(f":material/warning: {plain(error)}")
             return
-        with in_turn(admitted=True):
-            features = catalogue.embedder.embed(reading.assessment.model_input[None])[0]
-        cases = similar_cases.find(catalogue.films, catalogue.distances, features)
+        cases = similar_cases.find(catalogue.films, catalogue.distances, embedding)
         st.markdown(f"**{told(str(cases))}**")
         if cases.is_foreign:
             st.warning(told(cases.nearness), icon=":material/travel_explore:")

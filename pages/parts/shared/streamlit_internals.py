@@ -5,7 +5,7 @@ Streamlit does it in another way. `st.App` is no such thing, but a surprise: the
 the app, and each visit runs it again as its main script.
 """
 
-from types import ModuleType
+import sys
 from typing import Any, cast
 
 import altair as alt
@@ -43,16 +43,14 @@ def checked(chart: alt.TopLevelMixin) -> alt.Chart:
     return cast(alt.Chart, _Checked(chart))
 
 
-def import_keras() -> ModuleType:
-    """Import Keras so that its models stay fast from one run of a page to the next.
+def keep_keras() -> None:
+    """Let the models of Keras, where a page has imported it, stay fast from one run of a page to the next.
 
     Streamlit calls ``keras.backend.clear_session()`` after each run of each page. It would throw away the compiled
-    kernels of the models that all sessions share, and the next film would wait half a second for them.
+    kernels of the models that all sessions share, and the next heat map would wait half a second for them.
     """
-    import keras
-
-    keras.backend.clear_session = lambda free_memory=True: None
-    return keras
+    if "keras" in sys.modules:
+        sys.modules["keras"].backend.clear_session = lambda free_memory=True: None
 
 
 def session_id() -> str:

@@ -8,7 +8,6 @@ from toy import synthetic
 
 from pneumo.errors import ModelError
 from pneumo.inference.classifier import Classifier
-from pneumo.inference.similar_cases import Embedder
 
 
 @pytest.fixture
@@ -22,9 +21,9 @@ def pictures():
 
 
 def test_the_embedding_is_what_the_last_unit_is_given(model, pictures):
-    embedder = Embedder(Classifier(synthetic.card(), model))
+    classifier = Classifier(synthetic.card(), model)
 
-    features = embedder.embed(pictures)
+    features = classifier.embed(pictures)
 
     kernel, bias = model.layers[-1].get_weights()
     by_hand = 1 / (1 + np.exp(-(features @ kernel + bias)))
@@ -39,20 +38,20 @@ def test_the_layer_is_named_and_dropout_is_passed_over(pictures):
     unit = keras.layers.Dense(1, "sigmoid")(keras.layers.Dropout(0.5)(pooled))
     model = keras.Model(picture, unit)
 
-    embedder = Embedder(Classifier(synthetic.card(), model))
+    classifier = Classifier(synthetic.card(), model)
 
-    assert embedder.layer == "pool"
+    assert classifier.network.embedding_layer == "pool"
     pool = keras.Model(model.inputs, model.get_layer("pool").output)
-    np.testing.assert_allclose(embedder.embed(pictures), pool.predict_on_batch(pictures), atol=1e-6)
+    np.testing.assert_allclose(classifier.embed(pictures), pool.predict_on_batch(pictures), atol=1e-6)
 
 
 def test_the_classifier_is_left_as_it_was(model, pictures):
     before = model.predict_on_batch(pictures)
     config, weights = model.get_config(), model.get_weights()
 
-    embedder = Embedder(Classifier(synthetic.card(), model))
-    embedder.warm_up()
-    embedder.embed(pictures)
+    classifier = Classifier(synthetic.card(), model)
+    classifier.warm_up()
+    classifier.embed(pictures)
 
     np.testing.assert_array_equal(model.predict_on_batch(pictures), before)
     assert model.get_config() == config
@@ -61,8 +60,8 @@ def test_the_classifier_is_left_as_it_was(model, pictures):
 
 
 def test_four_threads_get_the_features_that_one_gets(model, pictures):
-    alone = Embedder(Classifier(synthetic.card(), model)).embed(pictures)
-    shared = Embedder(Classifier(synthetic.card(), model))
+    alone = Classifier(synthetic.card(), model).embed(pictures)
+    shared = Classifier(synthetic.card(), model)
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: shared.embed(pictures), range(12)))
@@ -71,8 +70,8 @@ def test_four_threads_get_the_features_that_one_gets(model, pictures):
         np.testing.assert_array_equal(each, alone)
 
 
-def test_an_ensemble_is_refused(model):
+def test_an_ensemble_is_refused(model, pictures):
     card = dataclasses.replace(synthetic.card(), members=[{"name": "cnn"}, {"name": "dense"}])
 
     with pytest.raises(ModelError, match=r"no embedding of its own.*Choose one of its members"):
-        Embedder(Classifier(card, model))
+        Classifier(card, model).embed(pictures)

@@ -140,11 +140,11 @@ def test_a_classifier_that_is_not_there_is_told_first(toy_models):
 
 
 def test_one_lung_network_serves_the_gate_and_the_classifier(toy_models, monkeypatch):
-    loaded, load = [], store.load
-    monkeypatch.setattr(store, "load", lambda name, *rest: loaded.append(name) or load(name, *rest))
+    loaded, find = [], store.find
+    monkeypatch.setattr(store, "find", lambda name, *rest: loaded.append(name) or find(name, *rest))
     card = store.read_card("cnn", toy_models)
     lungs_alone = synthetic.card(**{**vars(card), "input": {**card.input, "views": ["lungs"]}})
-    monkeypatch.setattr(store, "load", lambda name, *rest: loaded.append(name) or _with(load(name, *rest), lungs_alone))
+    monkeypatch.setattr(store, "find", lambda name, *rest: loaded.append(name) or _with(find(name, *rest), lungs_alone))
 
     models = open_models("cnn", toy_models)
 

@@ -1,7 +1,6 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 from toy import synthetic
 from typer.testing import CliRunner
@@ -11,7 +10,7 @@ from pneumo.cli import app
 from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError, ModelError
 from pneumo.inference.classifier import Classifier
-from pneumo.inference.similar_cases import Embedder, agreement, find, path_of, read, usual_distances
+from pneumo.inference.similar_cases import agreement, find, path_of, read, usual_distances
 from pneumo.model_store import store
 from pneumo.training.similar_cases import build
 
@@ -35,17 +34,17 @@ def test_the_index_holds_the_validation_films_and_no_other(indexed, toy_data, mo
     for key in ("file", "patient", "label", "pathogen"):
         assert getattr(index, f"{key}s").tolist() == parts.validation[key].tolist()
     assert not set(index.patients) & set(parts.train["patient"])
-    assert index.layer == Embedder(Classifier.open("cnn", models)).layer
+    assert index.layer == Classifier.open("cnn", models).network.embedding_layer
     assert indexed.agreement == agreement(index)
 
 
 def test_a_validation_film_that_is_assessed_finds_itself(indexed, toy_data, models):
     classifier = Classifier.open("cnn", models)
-    embedder, distances = Embedder(classifier), usual_distances(indexed.index)
+    distances = usual_distances(indexed.index)
 
     for file in indexed.index.files[::5]:
         assessed = classifier.assess(radiograph.read(toy_data / str(file)))
-        found = find(indexed.index, distances, embedder.embed(assessed.model_input[np.newaxis])[0])
+        found = find(indexed.index, distances, assessed.embedding)
         # The index holds what a film of 8 bits gives, in half precision.
         assert found.cases[0].distance < 1e-3
         twins = indexed.index.patients[indexed.index.files == file]

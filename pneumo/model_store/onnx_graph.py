@@ -1,0 +1,571 @@
+"""A stored Keras network as an ONNX graph, translated layer by layer from its ``.keras`` file, without Keras.
+
+The file holds how the layers are joined (``config.json``) and their weights (``model.weights.h5``), so that one file
+serves both runtimes. In the graph feature maps are (films, channels, rows, columns), as ONNX has them; inputs and
+outputs are those of the Keras model.
+"""
+
+import io
+import json
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# With it came the dilations of `AveragePool`.
+OPSET, IR_VERSION = 19, 10
+_TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+# What a layer gives: its name, the number of the call, and which of its outputs.
+_History = tuple[str, int, int]
+
+
+class TranslationError(ValueError):
+    """A network cannot be translated."""
+
+
+class Translated(NamedTuple):
+    """A translated network.
+
+    Attributes:
+        graph: an ONNX model, serialised.
+        input_shapes: of the Keras model, without the number of films.
+        outputs: how many the Keras model has. Those of other layers, the embedding and the heat map follow them.
+        embedding_layer: whose output the embedding is. Dropout, which does nothing here, is passed over.
+        draws_cam: whether the heat map that was asked for is given.
+    """
+
+    graph: bytes
+    input_shapes: tuple[tuple[int, ...], ...]
+    outputs: int
+    embedding_layer: str
+    draws_cam: bool
+
+
+def translate(
+    path: Path,
+    layers: Sequence[str] = (),
+    *,
+    within: str | None = None,
+    embedding: bool = False,
+    cam: str | None = None,
+) -> Translated:
+    """Translate a ``.keras`` file of a functional model in float32.
+
+    Args:
+        path: of the file.
+        layers: whose outputs are to be given after those of the network.
+        within: the network that is one layer of the file's, to be translated in its place.
+        embedding: whether what the last unit is given is to be given after them.
+        cam: the layer that Grad-CAM is to be drawn from (Selvaraju et al. 2017). It is given last, (films, rows,
+            columns), where only pooling and dense layers follow that layer: the gradient is a product of kernels there.
+
+    Raises:
+        TranslationError: if the file is damaged, the network has a layer that is not translated, or lacks one of
+            `layers`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+            weights = io.BytesIO(archive.read("model.weights.h5"))
+        with h5py.File(weights) as stored:
+            group: Any = stored
+            if within:
+                config, group = _Joined(config).layers[within], _stored_by_name(group)[within]
+            return _translated(_Joined(config), group, layers, embedding, cam)
+    except TranslationError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise TranslationError(f"The file is damaged ({type(error).__name__}: {error}).") from error
+
+
+def _translated(joined: "_Joined", stored: Any, layers: Sequence[str], embedding: bool, cam: str | None) -> Translated:
+    graph = _Graph()
+    shapes = [joined.layers[name]["config"]["batch_shape"] for name, _, _ in joined.inputs]
+    inputs = [graph.declared_input(f"input_{number}", shape) for number, shape in enumerate(shapes)]
+    values = _joined_values(graph, joined, stored, inputs)
+    given = [values[history] for history in joined.outputs]
+    for layer in layers:
+        if (layer, 0, 0) not in values:
+            raise TranslationError(f"The network has no layer {layer}.")
+        given.append(values[layer, 0, 0])
+    last = joined.before(joined.outputs[0])[0]
+    if embedding:
+        given.append(values[last])
+    heat = _grad_cam(graph, joined, stored, values, (cam, 0, 0)) if cam else None
+    if heat:
+        given.append(heat)
+    while joined.layers[last[0]]["class_name"] == "Dropout":
+        last = joined.before(last)[0]
+    input_shapes = tuple(tuple(shape[1:]) for shape in shapes)
+    return Translated(graph.serialised(given), input_shapes, len(joined.outputs), last[0], heat is not None)
+
+
+class Tensor(NamedTuple):
+    """A value in the graph: its name, and whether it is a feature map, with channels ahead of rows and columns."""
+
+    name: str
+    is_map: bool
+
+
+class _Graph:
+    """An ONNX graph that is being built."""
+
+    def __init__(self) -> None:
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    def declared_input(self, name: str, shape: Sequence[int | None]) -> Tensor:
+        """Declare an input of the network, whose channels are last, and return it with the channels first."""
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["films", *shape[1:]]))
+        return self.add("Transpose", [name], perm=_TO_CHANNELS_FIRST)
+
+    def add(self, kind: str, inputs: Sequence[str], *, is_map: bool = True, **attributes: Any) -> Tensor:
+        """Add a node, and return its output."""
+        name = f"{kind}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], name, **attributes))
+        return Tensor(name, is_map)
+
+    def constant(self, values: Any, name: str = "", dtype: Any = np.float32) -> str:
+        """Keep numbers, those of a name once, and return what they are called."""
+        name = name or f"constant_{len(self.constants)}"
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(values, dtype), name)
+        return name
+
+    def channels_last(self, value: Tensor) -> Tensor:
+        """Return a value as Keras has it."""
+        return self.add("Transpose", [value.name], is_map=False, perm=_TO_CHANNELS_LAST) if value.is_map else value
+
+    def serialised(self, outputs: Sequence[Tensor]) -> bytes:
+        """Return the model with some outputs, in their order."""
+        named = []
+        for number, output in enumerate(outputs):
+            name = f"output_{number}"
+            self.nodes.append(helper.make_node("Identity", [self.channels_last(output).name], [name]))
+            named.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+        graph = helper.make_graph(self.nodes, "network", self.inputs, named, list(self.constants.values()))
+        opset = helper.make_opsetid("", OPSET)
+        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION).SerializeToString()
+
+
+class _Joined:
+    """How the layers of a network are joined, as ``config.json`` says.
+
+    Attributes:
+        layers: by name.
+        inputs: of the network.
+        outputs: of the network.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        if config["class_name"] != "Functional":
+            raise TranslationError(f"A model of the kind {config['class_name']} is not translated.")
+        self.layers: dict[str, dict[str, Any]] = {layer["name"]: layer for layer in config["config"]["layers"]}
+        self.inputs, self.outputs = (_histories(config["config"][key]) for key in ("input_layers", "output_layers"))
+
+    def calls(self) -> Iterator[tuple[str, int]]:
+        """Yield the name of each layer, and the number of each time that it is called."""
+        for name, layer in self.layers.items():
+            for number in range(len(layer["inbound_nodes"])):
+                yield name, number
+
+    def before(self, history: Sequence[Any]) -> list[_History]:
+        """Return what a layer was called with, in order."""
+        return [tuple(each["keras_history"]) for each in self._given(history)]
+
+    def map_before(self, history: Sequence[Any]) -> tuple[int, int]:
+        """Return the numbers of places and of channels of the feature maps that a layer was called with."""
+        _, rows, columns, channels = next(self._given(history))["shape"]
+        return rows * columns, channels
+
+    def after(self, history: _History) -> list[_History]:
+        """Return what is made of what a layer gives."""
+        return [(name, number, 0) for name, number in self.calls() if history in self.before((name, number))]
+
+    def _given(self, history: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        name, number = history[:2]
+        return _tensors(self.layers[name]["inbound_nodes"][number]["args"])
+
+
+def _histories(layers: Any) -> list[_History]:
+    """Return the inputs or outputs of a network, of which the file holds one as it is and several in a list."""
+    return [tuple(each) for each in ([layers] if isinstance(layers[0], str) else layers)]
+
+
+def _tensors(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield all tensors in what a layer is called with, in order."""
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        yield value["config"]
+    elif isinstance(value, list):
+        for each in value:
+            yield from _tensors(each)
+
+
+def _stored_by_name(group: Any) -> dict[str, Any]:
+    """Return the stored weights of the layers of a network by the layers' names."""
+    return {str(each["vars"].attrs["name"]): each for each in group["layers"].values()}
+
+
+def _joined_values(graph: _Graph, joined: _Joined, stored: Any, inputs: Sequence[Tensor]) -> dict[_History, Tensor]:
+    """Translate the layers of a network, and return what each gives."""
+    groups = _stored_by_name(stored)
+    values = dict(zip(joined.inputs, inputs, strict=True))
+    waiting = deque(joined.calls())
+    put_back = 0
+    while waiting:
+        name, number = waiting.popleft()
+        needed = joined.before((name, number))
+        if not all(history in values for history in needed):
+            waiting.append((name, number))
+            put_back += 1
+            if put_back > len(waiting):
+                raise TranslationError("The layers of the network are joined in a circle.")
+            continue
+        put_back = 0
+        layer = joined.layers[name]
+        given = [values[history] for history in needed]
+        if layer["class_name"] == "Functional":
+            inside = _Joined(layer)
+            within = _joined_values(graph, inside, groups[name], given)
+            outputs = [within[history] for history in inside.outputs]
+        else:
+            outputs = [_layer_output(_layer_at(graph, layer, groups.get(name), number), given)]
+        values |= {(name, number, place): output for place, output in enumerate(outputs)}
+    return values
+
+
+class _Layer(NamedTuple):
+    """A layer at one place of a network.
+
+    Attributes:
+        graph: that it is translated into.
+        kind: the name of its class.
+        config: of it.
+        arguments: that it is called with, as the file has them.
+        name: by which its weights are known in the graph.
+        weights: in the order in which Keras stores them.
+    """
+
+    graph: _Graph
+    kind: str
+    config: dict[str, Any]
+    arguments: list[Any]
+    name: str
+    weights: list[np.ndarray]
+
+    def add(self, kind: str, inputs: Sequence[str], *, is_map: bool = True, **attributes: Any) -> Tensor:
+        """Add a node, and return its output."""
+        return self.graph.add(kind, inputs, is_map=is_map, **attributes)
+
+    def constant(self, values: Any, dtype: Any = np.float32) -> str:
+        """Keep numbers, and return what they are called."""
+        return self.graph.constant(values, dtype=dtype)
+
+    def weight(self, values: np.ndarray, name: str) -> str:
+        """Keep weights, which all places of the layer share, and return what they are called."""
+        return self.graph.constant(values, f"{self.name}/{name}")
+
+    def refused(self, what: str) -> TranslationError:
+        """Return the error that says what of the layer is not translated."""
+        return TranslationError(f"{what} of the layer {self.config['name']} ({self.kind}) is not translated.")
+
+
+def _layer_at(graph: _Graph, layer: dict[str, Any], group: Any, number: int) -> _Layer:
+    # An operation, such as a slice, has no weights.
+    name, variables = (layer["name"], {}) if group is None else (str(group.name), group["vars"])
+    weights = [np.asarray(variables[key]) for key in sorted(variables, key=int)]
+    arguments = layer["inbound_nodes"][number]["args"]
+    return _Layer(graph, layer["class_name"], layer["config"], arguments, name, weights)
+
+
+def _layer_output(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    policy = layer.config.get("dtype", "float32")
+    if layer.kind not in _LAYERS:
+        raise layer.refused("The kind")
+    if (policy if isinstance(policy, str) else policy["config"]["name"]) != "float32":
+        raise layer.refused("The precision")
+    if layer.config.get("data_format") == "channels_first":
+        raise layer.refused("The order of the axes")
+    return _activated(layer, _LAYERS[layer.kind](layer, inputs), layer.config.get("activation"))
+
+
+def _activated(layer: _Layer, value: Tensor, activation: Any) -> Tensor:
+    if activation in (None, "linear"):
+        return value
+    if activation == "softmax" and not value.is_map:
+        return layer.add("Softmax", [value.name], is_map=False, axis=-1)
+    if activation not in ("relu", "sigmoid"):
+        raise layer.refused("The activation")
+    return layer.add({"relu": "Relu", "sigmoid": "Sigmoid"}[activation], [value.name], is_map=value.is_map)
+
+
+def _same(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    return inputs[0]
+
+
+def _relu(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    if layer.config["negative_slope"] or layer.config["threshold"]:
+        raise layer.refused("The slope or threshold")
+    [value] = inputs
+    if layer.config["max_value"] is None:
+        return layer.add("Relu", [value.name], is_map=value.is_map)
+    limits = [layer.constant(limit) for limit in (0.0, layer.config["max_value"])]
+    return layer.add("Clip", [value.name, *limits], is_map=value.is_map)
+
+
+def _windows(layer: _Layer, size: Sequence[int]) -> dict[str, Any]:
+    """Return how windows of a size move over a feature map."""
+    strides, dilations = layer.config["strides"], layer.config.get("dilation_rate", [1, 1])
+    pads = [0, 0, 0, 0]
+    if layer.config["padding"] == "same":
+        _, *lengths, _ = next(_tensors(layer.arguments))["shape"]
+        for axis, (length, side, stride, dilation) in enumerate(zip(lengths, size, strides, dilations, strict=True)):
+            missing = max((-(-length // stride) - 1) * stride + (side - 1) * dilation + 1 - length, 0)
+            pads[axis], pads[axis + 2] = missing // 2, missing - missing // 2
+    return {"kernel_shape": size, "strides": strides, "pads": pads, "dilations": dilations}
+
+
+def _bias(layer: _Layer) -> list[str]:
+    return [layer.weight(layer.weights[-1], "bias")] if layer.config["use_bias"] else []
+
+
+def _convolution(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    kernel = layer.weight(layer.weights[0].transpose(3, 2, 0, 1), "kernel")
+    windows = _windows(layer, layer.config["kernel_size"])
+    return layer.add("Conv", [inputs[0].name, kernel, *_bias(layer)], **windows, group=layer.config["groups"])
+
+
+def _depthwise(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    return _each_channel(layer, inputs[0], _bias(layer))
+
+
+def _each_channel(layer: _Layer, value: Tensor, bias: Sequence[str] = ()) -> Tensor:
+    """Convolve each channel by itself, with the first of the layer's weights."""
+    rows, columns, channels, multiplier = layer.weights[0].shape
+    kernel = layer.weights[0].transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, rows, columns)
+    windows = _windows(layer, layer.config["kernel_size"])
+    return layer.add("Conv", [value.name, layer.weight(kernel, "kernel"), *bias], **windows, group=channels)
+
+
+def _separable(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    mixed = layer.weight(layer.weights[1].transpose(3, 2, 0, 1), "pointwise_kernel")
+    return layer.add("Conv", [_each_channel(layer, inputs[0]).name, mixed, *_bias(layer)])
+
+
+def _dense(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    [value] = inputs
+    if value.is_map:
+        kernel = layer.weight(layer.weights[0].T[..., np.newaxis, np.newaxis], "kernel")
+        return layer.add("Conv", [value.name, kernel, *_bias(layer)])
+    return layer.add("Gemm", [value.name, layer.weight(layer.weights[0], "kernel"), *_bias(layer)], is_map=False)
+
+
+def _normalisation(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    stored = iter(layer.weights)
+    count = len(layer.weights[-1])
+    scale = next(stored) if layer.config["scale"] else np.ones(count)
+    offset = next(stored) if layer.config["center"] else np.zeros(count)
+    parts = {"scale": scale, "offset": offset, "mean": next(stored), "variance": next(stored)}
+    constants = [layer.weight(values, name) for name, values in parts.items()]
+    return layer.add(
+        "BatchNormalization", [inputs[0].name, *constants], is_map=inputs[0].is_map, epsilon=layer.config["epsilon"]
+    )
+
+
+def _layer_normalisation(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    if layer.weights or list(layer.config["axis"]) != [1, 2, 3]:
+        raise layer.refused("The axis or scale")
+    axes = layer.constant((1, 2, 3), dtype=np.int64)
+    mean = layer.add("ReduceMean", [inputs[0].name, axes])
+    centred = layer.add("Sub", [inputs[0].name, mean.name])
+    squared = layer.add("Mul", [centred.name, centred.name])
+    variance = layer.add("ReduceMean", [squared.name, axes])
+    deviation = layer.add("Sqrt", [layer.add("Add", [variance.name, layer.constant(layer.config["epsilon"])]).name])
+    return layer.add("Div", [centred.name, deviation.name])
+
+
+def _rescaling(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    scale, offset = (layer.constant(np.reshape(layer.config[key], (-1, 1, 1))) for key in ("scale", "offset"))
+    return layer.add("Add", [layer.add("Mul", [inputs[0].name, scale]).name, offset])
+
+
+def _pooled(kind: str) -> Callable[[_Layer, list[Tensor]], Tensor]:
+    return lambda layer, inputs: layer.add(kind, [inputs[0].name], **_windows(layer, layer.config["pool_size"]))
+
+
+def _mean_over_places(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    mean = layer.add("GlobalAveragePool", [inputs[0].name])
+    return mean if layer.config["keepdims"] else layer.add("Flatten", [mean.name], is_map=False)
+
+
+def _flat(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    return layer.add("Flatten", [layer.graph.channels_last(inputs[0]).name], is_map=False)
+
+
+def _padded(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    (top, bottom), (left, right) = layer.config["padding"]
+    widths = layer.constant((0, 0, top, left, 0, 0, bottom, right), dtype=np.int64)
+    return layer.add("Pad", [inputs[0].name, widths])
+
+
+def _cropped(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    (top, bottom), (left, right) = layer.config["cropping"]
+    last = np.iinfo(np.int64).max
+    return _sliced(layer, inputs[0], (top, left), (-bottom or last, -right or last), (2, 3))
+
+
+def _sliced(
+    layer: _Layer, value: Tensor, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int], step: int = 1
+) -> Tensor:
+    given = (starts, ends, axes, [step] * len(axes))
+    return layer.add("Slice", [value.name, *(layer.constant(each, dtype=np.int64) for each in given)])
+
+
+def _flipped(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    axis = {1: 2, 2: 3}[layer.config["axis"]]
+    return _sliced(layer, inputs[0], (-1,), (np.iinfo(np.int64).min,), (axis,), -1)
+
+
+def _channels(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    """Some channels of a feature map, as ``film[..., first:last]``."""
+    _, places = layer.arguments
+    if not inputs[0].is_map or [each["class_name"] for each in places] != ["__ellipsis__", "__slice__"]:
+        raise layer.refused("The slice")
+    wanted = places[1]["config"]
+    if wanted["step"] is not None or wanted["stop"] is None:
+        raise layer.refused("The slice")
+    return _sliced(layer, inputs[0], (wanted["start"] or 0,), (wanted["stop"],), (1,))
+
+
+def _together(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    if layer.config["axis"] not in (-1, 3):
+        raise layer.refused("The axis")
+    is_map = inputs[0].is_map
+    return layer.add("Concat", [each.name for each in inputs], is_map=is_map, axis=1)
+
+
+def _elementwise(kind: str) -> Callable[[_Layer, list[Tensor]], Tensor]:
+    return lambda layer, inputs: layer.add(kind, [each.name for each in inputs], is_map=inputs[0].is_map)
+
+
+def _dot(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    if layer.config["axes"] != 1 or layer.config["normalize"] or inputs[0].is_map:
+        raise layer.refused("The axis")
+    product = layer.add("Mul", [each.name for each in inputs], is_map=False)
+    return layer.add("ReduceSum", [product.name, layer.constant((1,), dtype=np.int64)], is_map=False)
+
+
+def _enlarged(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    if layer.config["interpolation"] != "bilinear":
+        raise layer.refused("The interpolation")
+    scales = layer.constant((1, 1, *layer.config["size"]))
+    return layer.add("Resize", [inputs[0].name, "", scales], mode="linear")
+
+
+def _resized(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    """Resizing, as the product with one matrix for the rows and one for the columns: ONNX antialiases otherwise."""
+    config = layer.config
+    if config["interpolation"] != "bilinear" or config["crop_to_aspect_ratio"] or config["pad_to_aspect_ratio"]:
+        raise layer.refused("The interpolation")
+    _, height, width, _ = next(_tensors(layer.arguments))["shape"]
+    rows = layer.constant(_interpolation(height, config["height"], config["antialias"]))
+    columns = layer.constant(_interpolation(width, config["width"], config["antialias"]).T)
+    return layer.add("MatMul", [layer.add("MatMul", [rows, inputs[0].name]).name, columns])
+
+
+def _interpolation(length: int, resized: int, antialias: bool) -> np.ndarray:
+    """Return the share that each place has in each resized one, (resized, length), by the triangle kernel."""
+    scale = length / resized
+    centres, places = (np.arange(resized) + 0.5) * scale, np.arange(length) + 0.5
+    away = np.abs(places - centres[:, np.newaxis]) / (max(scale, 1.0) if antialias else 1.0)
+    shares = np.maximum(1 - away, 0)
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+_LAYERS: dict[str, Callable[[_Layer, list[Tensor]], Tensor]] = {
+    "Activation": _same,
+    "Dropout": _same,
+    "SpatialDropout2D": _same,
+    "ReLU": _relu,
+    "Conv2D": _convolution,
+    "DepthwiseConv2D": _depthwise,
+    "SeparableConv2D": _separable,
+    "Dense": _dense,
+    "BatchNormalization": _normalisation,
+    "LayerNormalization": _layer_normalisation,
+    "Rescaling": _rescaling,
+    "MaxPooling2D": _pooled("MaxPool"),
+    "AveragePooling2D": _pooled("AveragePool"),
+    "GlobalAveragePooling2D": _mean_over_places,
+    "Flatten": _flat,
+    "ZeroPadding2D": _padded,
+    "Cropping2D": _cropped,
+    "Flip": _flipped,
+    "GetItem": _channels,
+    "Concatenate": _together,
+    "Add": _elementwise("Sum"),
+    "Average": _elementwise("Mean"),
+    "Subtract": _elementwise("Sub"),
+    "Sqrt": _elementwise("Sqrt"),
+    "Dot": _dot,
+    "UpSampling2D": _enlarged,
+    "Resizing": _resized,
+}
+
+
+# What may stand between feature maps and the unit without changing which share of the gradient each map gets in all.
+_KEEP_GRADIENT = ("Dropout", "SpatialDropout2D", "MaxPooling2D")
+_FLATTEN = ("GlobalAveragePooling2D", "Flatten")
+
+
+def _grad_cam(
+    graph: _Graph, joined: _Joined, stored: Any, values: Mapping[_History, Tensor], maps: _History
+) -> Tensor | None:
+    """Draw Grad-CAM of the logit of the network's one unit; None where other layers follow the feature maps.
+
+    Pooling hands each gradient on to one place, or shares it out, so that the sum over the places of a map, which
+    weighs it, stays the same.
+    """
+    way: list[_History] = []
+    while (way or [maps])[-1] != joined.outputs[0]:
+        following = joined.after((way or [maps])[-1])
+        if len(following) != 1:
+            return None
+        way += following
+    kinds = [joined.layers[name]["class_name"] for name, _, _ in way]
+    flattened = next((place for place, kind in enumerate(kinds) if kind not in _KEEP_GRADIENT), len(kinds))
+    after = kinds[flattened + 1 :]
+    if flattened == len(kinds) or kinds[flattened] not in _FLATTEN or set(after) - {"Dense", "Dropout"}:
+        return None
+    groups = _stored_by_name(stored)
+    dense = [
+        (history, _layer_at(graph, joined.layers[history[0]], groups[history[0]], history[1]))
+        for history, kind in zip(way[flattened + 1 :], after, strict=True)
+        if kind == "Dense"
+    ]
+    *hidden, (_, unit) = dense
+    if unit.config["units"] != 1 or any(layer.config["activation"] != "relu" for _, layer in hidden):
+        return None
+
+    gradient = Tensor(unit.constant(unit.weights[0].T), False)
+    for history, layer in reversed(hidden):
+        passes = layer.add("Sign", [values[history].name], is_map=False)
+        passed = layer.add("Mul", [gradient.name, passes.name], is_map=False)
+        gradient = layer.add("MatMul", [passed.name, layer.constant(layer.weights[0].T)], is_map=False)
+    places, channels = joined.map_before(way[0])
+    if kinds[flattened] == "Flatten":
+        shape = graph.constant((-1, *joined.map_before(way[flattened])), dtype=np.int64)
+        cells = graph.add("Reshape", [gradient.name, shape])
+        gradient = graph.add("ReduceSum", [cells.name, graph.constant((1,), dtype=np.int64)], keepdims=0)
+    shape = graph.constant((-1, channels, 1, 1), dtype=np.int64)
+    weighed = graph.add("Mul", [values[maps].name, graph.add("Reshape", [gradient.name, shape]).name])
+    heat = graph.add("ReduceSum", [weighed.name, graph.constant((1,), dtype=np.int64)], keepdims=0)
+    scaled = graph.add("Div", [heat.name, graph.constant(places)])
+    return graph.add("Relu", [scaled.name], is_map=False)
