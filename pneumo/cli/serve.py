@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pneumo.cli.output import ModelsOption, load_keras, reports_errors, say
+from pneumo.cli.output import ModelsOption, load_runtime, reports_errors, say
 from pneumo.sentences import visible
 
 audit_app = typer.Typer(help="The audit log of PNEUMO_AUDIT.", no_args_is_help=True)
@@ -34,7 +34,7 @@ def serve_api(
         raise ValueError(
             f"The HTTP API needs a package that is missing ({error.name}). Install it with pip install 'pneumo[api]'."
         ) from error
-    load_keras()
+    load_runtime()
     token = api.token_of_environment()
     if token is None and host not in LOCAL:
         say(f"Whoever reaches this machine may ask: set {api.TOKEN}, and put a proxy with TLS in front.")

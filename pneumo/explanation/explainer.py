@@ -95,10 +95,10 @@ class Explainer:
         needed = not all(network.draws(method) for network in self._networks)
         if needed and not weights.is_keras_installed():
             raise ExplanationError(
-                "The heat map {method} needs TensorFlow, which is not installed here. {remedy} Or choose another heat "
-                "map.",
+                "The heat map {method} needs TensorFlow, which is not installed here. Install it with {command}, or "
+                "choose another heat map.",
                 method=METHODS.get(method, method),
-                remedy=weights.INSTALL_TENSORFLOW,
+                command=weights.INSTALL_TENSORFLOW,
             )
         return needed
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumo.errors import ModelError
-from pneumo.sentences import say
 
 if TYPE_CHECKING:
     import keras
 
-INSTALL_TENSORFLOW = say("Install it with `pip install -r requirements.txt`, or `pip install pneumo[train]`.")
+INSTALL_TENSORFLOW = "pip install 'pneumo[train]'"
 
 # Above this a file is written again with kernels of fewer digits.
 LARGEST = 8_000_000
@@ -47,7 +46,9 @@ def import_keras() -> ModuleType:
     try:
         import keras
     except ImportError as error:
-        raise ModelError("TensorFlow is not installed here. {remedy}", remedy=INSTALL_TENSORFLOW) from error
+        raise ModelError(
+            "TensorFlow is not installed here. Install it with {command}.", command=INSTALL_TENSORFLOW
+        ) from error
     return keras
 
 
