@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import erfc, sqrt
 
 import numpy as np
-from scipy import optimize, stats
 
 from pneumo.evaluation.intervals import LEVEL, Estimate, Z
 from pneumo.sentences import Sentence, say
@@ -157,6 +156,8 @@ def tango(only_first: float, only_second: float, trials: float) -> Estimate:
         only_second: pairs where only the second does.
         trials: all pairs, more than 0.
     """
+    from scipy import optimize
+
     value = (only_first - only_second) / trials
 
     def excess(difference: float) -> float:
@@ -205,6 +206,8 @@ def _clusters(labels: np.ndarray, first: np.ndarray, second: np.ndarray, patient
 
 def _placements(sick: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Return the share of the other class's films that each film is in order with, a tie counting half."""
+    from scipy import stats
+
     overall, placement = stats.rankdata(score), np.empty(len(score))
     placement[sick] = (overall[sick] - stats.rankdata(score[sick])) / np.sum(~sick)
     placement[~sick] = 1 - (overall[~sick] - stats.rankdata(score[~sick])) / np.sum(sick)

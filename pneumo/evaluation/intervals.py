@@ -9,7 +9,6 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
-from scipy import special
 
 from pneumo.sentences import say
 
@@ -91,6 +90,8 @@ def order_statistic(rank: int, films: int) -> Estimate:
         rank: of the value in the sample, 1…films.
         films: independent values in the sample.
     """
+    from scipy import special
+
     low, high = special.betaincinv(rank, films + 1 - rank, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(rank / (films + 1), float(low), float(high))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage, stats
 
 from pneumo.evaluation import intervals
 from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate, bootstrap, percentile_interval, wilson
@@ -269,6 +268,8 @@ def boundary_distance(drawn: np.ndarray, truth: np.ndarray) -> float:
     The mean over all pixels of both outlines of the distance to the nearest pixel of the other (Heimann et al. 2009).
     NaN where one of the masks has no outline: it is empty or fills the picture.
     """
+    from scipy import ndimage
+
     outlines = [outline(drawn), outline(truth)]
     if not all(line.any() for line in outlines):
         return np.nan
@@ -278,11 +279,15 @@ def boundary_distance(drawn: np.ndarray, truth: np.ndarray) -> float:
 
 def outline(mask: np.ndarray) -> np.ndarray:
     """Return the pixels of a mask that touch what lies outside it, (height, width) bool; the frame counts as inside."""
+    from scipy import ndimage
+
     return mask & ~ndimage.binary_erosion(mask, border_value=1)
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Return the rank correlation of two figures over films, −1…1; NaN where one is the same for all."""
+    from scipy import stats
+
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return np.nan
     return float(stats.spearmanr(first, second).statistic)

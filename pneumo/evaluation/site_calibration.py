@@ -13,7 +13,6 @@ films, two models and the ensemble, two hospitals); shifting all scores by the d
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
 
 from pneumo.evaluation.calibration import (
     PREVALENCE,
@@ -119,6 +118,8 @@ def calibrate(labels: np.ndarray, own: np.ndarray, own_low: float, prevalence: f
         own_low: as there.
         prevalence: as there.
     """
+    from scipy import special
+
     labels, own = np.asarray(labels), np.asarray(own, np.float64)
     calibration, thresholds = recalibrate(labels, own, own_low, prevalence)
     normal, sick = np.sort(own[labels == 0]), np.sort(own[labels == 1])
@@ -199,6 +200,8 @@ def _rank(films: int, share: float) -> int:
 
 def _quantile(ordered: np.ndarray, rank: int) -> Estimate:
     """Return a film's probability with the 95 % interval of the quantile that it stands for, without a distribution."""
+    from scipy import stats
+
     films, share = len(ordered), rank / (len(ordered) + 1)
     low, high = (int(stats.binom.ppf(end, films, share)) for end in (0.025, 0.975))
     return Estimate(
@@ -229,6 +232,8 @@ def _logistic(labels: np.ndarray, places: np.ndarray, weights: np.ndarray, preva
 
     Both classes weigh as `prevalence` has them, and all films together as many as they are.
     """
+    from scipy import special
+
     sick = labels == 1
     middle, spread = _moments(places[~sick], weights[:, ~sick])
     shown = (places - middle[:, None]) / spread[:, None]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from pneumo.errors import ModelError
 from pneumo.evaluation import metrics
@@ -71,6 +70,8 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
         first: (height, width) float.
         second: (height, width) float, not necessarily of the same shape.
     """
+    from scipy import stats
+
     grids = [cells(first), cells(second)]
     if any(np.ptp(grid) == 0 for grid in grids):
         return None
