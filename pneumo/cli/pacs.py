@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumo import DISCLAIMER
-from pneumo.cli.output import ModelsOption, load_keras, reports_errors, say
+from pneumo.cli.output import ModelsOption, load_runtime, reports_errors, say
 
 if TYPE_CHECKING:
     import ssl
@@ -118,7 +118,7 @@ def serve_dicom(
     elif tls_cert or tls_key or tls_ca:
         raise ValueError("TLS needs both --tls-cert and --tls-key.")
 
-    load_keras()
+    load_runtime()
     from pneumo.inference import open_models
     from pneumo.serving.dicom_answers import AtOnce, Spooled
     from pneumo.serving.dicomweb import Poll, WebArchive
