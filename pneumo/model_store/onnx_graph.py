@@ -7,8 +7,9 @@ outputs are those of the Keras model.
 
 import io
 import json
+import re
 import zipfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,7 +77,8 @@ def translate(
         with h5py.File(weights) as stored:
             group: Any = stored
             if within:
-                config, group = _Joined(config).layers[within], _stored_by_name(group)[within]
+                outer = _Joined(config)
+                config, group = outer.layers[within], group[outer.places[within]]
             return _translated(_Joined(config), group, layers, embedding, cam)
     except TranslationError:
         raise
@@ -160,6 +162,7 @@ class _Joined:
 
     Attributes:
         layers: by name.
+        places: by name, where the weights file holds each layer.
         inputs: of the network.
         outputs: of the network.
     """
@@ -168,6 +171,8 @@ class _Joined:
         if config["class_name"] != "Functional":
             raise TranslationError(f"A model of the kind {config['class_name']} is not translated.")
         self.layers: dict[str, dict[str, Any]] = {layer["name"]: layer for layer in config["config"]["layers"]}
+        counts: Counter[str] = Counter()
+        self.places = {name: _place(layer["class_name"], counts) for name, layer in self.layers.items()}
         self.inputs, self.outputs = (_histories(config["config"][key]) for key in ("input_layers", "output_layers"))
 
     def calls(self) -> Iterator[tuple[str, int]]:
@@ -208,14 +213,16 @@ def _tensors(value: Any) -> Iterator[dict[str, Any]]:
             yield from _tensors(each)
 
 
-def _stored_by_name(group: Any) -> dict[str, Any]:
-    """Return the stored weights of the layers of a network by the layers' names."""
-    return {str(each["vars"].attrs["name"]): each for each in group["layers"].values()}
+def _place(kind: str, counts: Counter[str]) -> str:
+    """Return where Keras stores the next layer of a kind: by its class, as in ``layers/conv2d_3`` of the fourth."""
+    words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", kind)
+    name = re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
+    number, counts[name] = counts[name], counts[name] + 1
+    return f"layers/{name}_{number}" if number else f"layers/{name}"
 
 
 def _joined_values(graph: _Graph, joined: _Joined, stored: Any, inputs: Sequence[Tensor]) -> dict[_History, Tensor]:
     """Translate the layers of a network, and return what each gives."""
-    groups = _stored_by_name(stored)
     values = dict(zip(joined.inputs, inputs, strict=True))
     waiting = deque(joined.calls())
     put_back = 0
@@ -233,10 +240,10 @@ def _joined_values(graph: _Graph, joined: _Joined, stored: Any, inputs: Sequence
         given = [values[history] for history in needed]
         if layer["class_name"] == "Functional":
             inside = _Joined(layer)
-            within = _joined_values(graph, inside, groups[name], given)
+            within = _joined_values(graph, inside, stored[joined.places[name]], given)
             outputs = [within[history] for history in inside.outputs]
         else:
-            outputs = [_layer_output(_layer_at(graph, layer, groups.get(name), number), given)]
+            outputs = [_layer_output(_layer_at(graph, joined, stored, (name, number)), given)]
         values |= {(name, number, place): output for place, output in enumerate(outputs)}
     return values
 
@@ -277,12 +284,14 @@ class _Layer(NamedTuple):
         return TranslationError(f"{what} of the layer {self.config['name']} ({self.kind}) is not translated.")
 
 
-def _layer_at(graph: _Graph, layer: dict[str, Any], group: Any, number: int) -> _Layer:
-    # An operation, such as a slice, has no weights.
-    name, variables = (layer["name"], {}) if group is None else (str(group.name), group["vars"])
-    weights = [np.asarray(variables[key]) for key in sorted(variables, key=int)]
+def _layer_at(graph: _Graph, joined: _Joined, stored: Any, history: Sequence[Any]) -> _Layer:
+    name, number = history[:2]
+    layer, weights = joined.layers[name], []
+    if layer["class_name"] in _WITH_WEIGHTS:
+        variables = stored[joined.places[name]]["vars"]
+        weights = [variables[str(number)][()] for number in range(len(variables))]
     arguments = layer["inbound_nodes"][number]["args"]
-    return _Layer(graph, layer["class_name"], layer["config"], arguments, name, weights)
+    return _Layer(graph, layer["class_name"], layer["config"], arguments, f"{stored.name}/{name}", weights)
 
 
 def _layer_output(layer: _Layer, inputs: list[Tensor]) -> Tensor:
@@ -489,6 +498,7 @@ def _interpolation(length: int, resized: int, antialias: bool) -> np.ndarray:
     return shares / shares.sum(axis=1, keepdims=True)
 
 
+_WITH_WEIGHTS = ["Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense", "BatchNormalization", "LayerNormalization"]
 _LAYERS: dict[str, Callable[[_Layer, list[Tensor]], Tensor]] = {
     "Activation": _same,
     "Dropout": _same,
@@ -544,9 +554,8 @@ def _grad_cam(
     after = kinds[flattened + 1 :]
     if flattened == len(kinds) or kinds[flattened] not in _FLATTEN or set(after) - {"Dense", "Dropout"}:
         return None
-    groups = _stored_by_name(stored)
     dense = [
-        (history, _layer_at(graph, joined.layers[history[0]], groups[history[0]], history[1]))
+        (history, _layer_at(graph, joined, stored, history))
         for history, kind in zip(way[flattened + 1 :], after, strict=True)
         if kind == "Dense"
     ]

@@ -84,7 +84,7 @@ def test_the_wheel_carries_all_of_the_package_and_the_models_that_a_reading_need
     for folder in SHIPPED:
         assert {f"pneumo/{folder}/card.json", f"pneumo/{folder}/model.keras"} <= names
     assert {path.split("/")[0] for path in names} == {"pneumo", f"pneumo-{pneumo.__version__}.dist-info"}
-    assert wheel.stat().st_size < 16 * MIB
+    assert wheel.stat().st_size < 17 * MIB
 
 
 def test_the_source_archive_is_small_and_makes_the_same_wheel(wheel, tmp_path):
@@ -94,7 +94,7 @@ def test_the_source_archive_is_small_and_makes_the_same_wheel(wheel, tmp_path):
 
     again = build(tmp_path / f"pneumo-{pneumo.__version__}", "wheel", tmp_path / "wheel")
 
-    assert archive.stat().st_size < 16 * MIB
+    assert archive.stat().st_size < 17 * MIB
     files, of_clone = ({f.filename: f.CRC for f in zipfile.ZipFile(each).infolist()} for each in (again, wheel))
     assert files == of_clone
 

@@ -1,3 +1,5 @@
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +37,27 @@ def test_what_need_not_predict_does_not_import_tensorflow():
 
 def test_the_package_says_what_it_is():
     assert "not a medical device" in pneumo.DISCLAIMER
+
+
+def test_a_film_is_read_without_tensorflow_and_what_else_takes_long_to_import():
+    film = FOLDER.parent / "data_samples" / "bacterial_1.png"
+    script = (
+        "import sys\n"
+        "from pneumo.cli.app import app\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "heavy = {'tensorflow', 'keras', 'tf_keras_vis', 'matplotlib', 'sklearn', 'scipy', 'fpdf', 'highdicom'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PNEUMO_")}
+
+    run = subprocess.run(
+        [sys.executable, "-c", script, "predict", str(film), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=FOLDER.parent,
+        env=environment,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["status"] == "ok"
