@@ -126,7 +126,9 @@ class Classifier:
             model, [known.layer] if known else [], embedding=not card.members, cam=card.cam_layer
         )
         if known and self.network.layer_channels != (known.means.shape[1] // 2,):
-            raise ModelError(f"The hospitals that {card.name} learned from are described by another layer than it has.")
+            raise ModelError(
+                "The hospitals that {name} learned from are described by another layer than it has.", name=card.name
+            )
         self._views: list[str] = card.input["views"]
         self._calibration, self._thresholds = card.as_calibration(), self.card.as_thresholds()
 
@@ -245,8 +247,9 @@ class Classifier:
         embedding = self.look(pictures).embedding
         if embedding is None:
             raise ModelError(
-                f"{self.card.title} joins several models and has no embedding of its own, so similar films cannot be "
-                "looked up. Choose one of its members."
+                "{title} joins several models and has no embedding of its own, so similar films cannot "
+                "be looked up. Choose one of its members.",
+                title=self.card.title,
             )
         return embedding
 
