@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,13 @@ import pytest
 from highdicom.sr import ComprehensiveSR
 from pacs.orthanc import wait_until
 from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
-from toy import reported, synthetic
+from toy import reported, sites, synthetic
 
 from pneumo.inference import read_film
+from pneumo.inference.classifier import Classifier
 from pneumo.reports.dicom import NOT_ASSESSED, report_uids
 from pneumo.serving import dicom_answers
-from pneumo.serving.dicom_answers import AtOnce, Spooled
+from pneumo.serving.dicom_answers import AtOnce, Spooled, answer
 from pneumo.serving.dicom_archive import DicomArchive, Node
 from pneumo.serving.dicom_server import DicomServer
 from pneumo.serving.dicomweb import Poll, WebArchive
@@ -113,6 +115,22 @@ def test_a_study_comes_back_with_heat_map_and_report(orthanc, cnn, tmp_path):
     assert str(report.PatientName) == reported.PATIENT["PatientName"]
     for instance in (picture, report):
         assert_valid(instance, tmp_path)
+
+
+def test_a_model_that_is_calibrated_for_a_hospital_makes_a_report_of_its_own_that_names_it(cnn):
+    site = sites.site(cnn.card)
+    at_site = replace(cnn, classifier=Classifier(cnn.card, cnn.classifier.model, site=site))
+    sent = film()
+
+    plain, named = (answer(sent, models).objects["report"] for models in (cnn, at_site))
+
+    assert uid_of(named) == report_uids(uid_of(sent), at_site)[0] != uid_of(plain)
+    assert b"Calibrated for St Mary" in named
+    assert b"Calibrated for" not in plain
+
+
+def uid_of(file):
+    return pydicom.dcmread(io.BytesIO(file)).SOPInstanceUID
 
 
 def test_a_refused_film_comes_back_with_a_report_of_the_reasons(orthanc, cnn, tmp_path):
