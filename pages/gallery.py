@@ -10,9 +10,9 @@ from pages.parts.data.catalogue import SPLITS, Catalogue, Choice
 from pages.parts.data.film_tiles import PICTURE_WIDTH
 from pages.parts.models import measured_models
 from pages.parts.shared import address, source
-from pages.parts.shared.language import _, many
+from pages.parts.shared.language import _, head, many, told
 from pages.parts.shared.plain import plain
-from pneumo.datasets.summary import PICTURES, Summary, class_difference, difference_text, full_contrast, signed_picture
+from pneumo.datasets.summary import Summary, class_difference, difference_text, full_contrast, signed_picture
 from pneumo.errors import ImageError, ModelError
 from pneumo.labels import CALLS, KINDS
 from pneumo.model_store import store
@@ -24,7 +24,14 @@ DIFFERENCES = {
     say("Pneumonia less normal"): ("pneumonia", "normal"),
     say("Bacterial less viral"): ("bacterial", "viral"),
 }
-ALL, NO_MODEL = "All", "No model"
+# The kinds whose training films have a mean.
+KINDS_OF_MEANS = {
+    "normal": say("Normal"),
+    "bacterial": say("Bacterial"),
+    "viral": say("Viral"),
+    "pneumonia": say("Pneumonia"),
+}
+ALL = "All"
 # Streamlit keeps no history of what it binds to the address: Back from Predict would lead to the first page.
 PAGE = "gallery.page"
 PATIENT = "gallery.patient"
@@ -44,32 +51,36 @@ def choose(data: Catalogue) -> tuple[Choice, ModelCard | None]:
     """Ask which films to show; returns the choice and the model, if one is to say what it calls them."""
     place = st.container(horizontal=True, vertical_alignment="bottom")
     present = [split for split in SPLITS if split in set(data.films["split"])]
-    titles = {ALL: ALL} | {split: SPLITS[split] for split in present}
+    titles = {ALL: say("All")} | {split: SPLITS[split] for split in present}
     split = address.choose_one(
-        place.segmented_control, "Split", titles, required=True, key="gallery.split", on_change=first_page
+        place.segmented_control, _("Split"), titles, required=True, key="gallery.split", on_change=first_page
     )
     known = [kind for kind in KINDS.values() if kind in set(data.films["kind"])]
     kinds = address.choose_many(
         place.multiselect,
-        "Kind",
+        _("Kind"),
         dict(zip(known, known, strict=True)),
         key="gallery.kind",
         on_change=first_page,
-        placeholder="All kinds",
+        placeholder=_("All kinds"),
         width=300,
     )
     address.restore_one(PATIENT, "")
     patient = place.text_input(
-        "Patient", key=PATIENT, on_change=first_page, placeholder="person109 or IM-0115", max_chars=60, width=210
+        _("Patient"), key=PATIENT, on_change=first_page, placeholder="person109, IM-0115", max_chars=60, width=210
     )
     address.write(PATIENT, [patient], [""])
     width = None
     if limits := catalogue.width_range(data.films):
-        chosen = place.slider("Width (pixels)", *limits, limits, key="width", bind="query-params", on_change=first_page)
+        chosen = place.slider(
+            _("Width (pixels)"), *limits, limits, key="width", bind="query-params", on_change=first_page
+        )
         width = chosen if chosen != limits else None
     cards = {card.name: card for card in store.catalogue().cards}
-    models = {"": NO_MODEL} | measured_models.titles(cards.values())
-    model = address.choose_one(place.selectbox, "Model", models, key="gallery.model", on_change=first_page, width=230)
+    models = {"": say("No model")} | measured_models.titles(cards.values())
+    model = address.choose_one(
+        place.selectbox, _("Model"), models, key="gallery.model", on_change=first_page, width=230
+    )
     return Choice(None if split == ALL else split, tuple(kinds), patient, width), cards.get(model)
 
 
@@ -77,11 +88,11 @@ def choose_calls() -> tuple[str, ...]:
     """Ask which of a model's calls to show."""
     chosen = address.choose_many(
         st.multiselect,
-        "What the model got wrong or right",
+        _("What the model got wrong or right"),
         dict(zip(CALLS, CALLS, strict=True)),
         key="gallery.call",
         on_change=first_page,
-        placeholder="All its films",
+        placeholder=_("All its films"),
         width=330,
     )
     return tuple(chosen or CALLS)
@@ -109,13 +120,13 @@ def show_films(data: Catalogue) -> None:
             choice = replace(choice, calls=choose_calls())
         found = catalogue.matching(films, choice)
         if found.empty:
-            st.write("There is no such film. Choose another split or kind, or clear the patient.")
+            st.write(_("There is no such film. Choose another split or kind, or clear the patient."))
             return
         shown = catalogue.page(found, choose_page(catalogue.page_count(len(found))))
         if card and not is_measured:
             shown = called_now.called(shown.drop(columns=["call", "error", "probability"]), data.root, card)
     except (ModelError, ImageError, OSError) as error:
-        st.write(plain(error))
+        st.write(plain(told(str(error))))
         return
     st.caption(caption(len(found), card, is_measured, given is None))
     with st.container(horizontal=True):
@@ -153,20 +164,22 @@ def picture_row(title: str, pictures: dict[str, np.ndarray]) -> None:
     st.caption(title)
     with st.container(horizontal=True):
         for name, pixels in pictures.items():
-            st.image(pixels, name.capitalize(), width=PICTURE_WIDTH, alt=f"{title}: {name}")
+            st.image(pixels, told(name), width=PICTURE_WIDTH, alt=f"{title}: {told(name)}")
 
 
 def show_shared(summary: Summary) -> None:
     """Show what the training films of each kind share, and where the classes differ."""
-    st.subheader("Mean, spread and class difference")
+    st.subheader(_("Mean, spread and class difference"))
     if not summary.pictures:
-        st.caption("There are too few training films for pictures that show no single child.")
+        st.caption(_("There are too few training films for pictures that show no single child."))
         return
-    present = [kind for kind in PICTURES if f"mean_{kind}" in summary.pictures]
-    picture_row("Mean of the training films", {kind: summary.pictures[f"mean_{kind}"] for kind in present})
+    present = {kind: name for kind, name in KINDS_OF_MEANS.items() if f"mean_{kind}" in summary.pictures}
     picture_row(
-        "Standard deviation, full contrast",
-        {kind: full_contrast(summary.pictures[f"std_{kind}"]) for kind in present},
+        _("Mean of the training films"), {name: summary.pictures[f"mean_{kind}"] for kind, name in present.items()}
+    )
+    picture_row(
+        _("Standard deviation, full contrast"),
+        {name: full_contrast(summary.pictures[f"std_{kind}"]) for kind, name in present.items()},
     )
     differences = {
         name: found
@@ -175,26 +188,28 @@ def show_shared(summary: Summary) -> None:
     }
     if differences:
         picture_row(
-            "Difference of the means: orange is brighter in the first kind, blue in the second",
+            _("Difference of the means: orange is brighter in the first kind, blue in the second"),
             {name: signed_picture(found) for name, found in differences.items()},
         )
         for name, found in differences.items():
-            st.caption(difference_text(name, found))
-        st.caption("Much of it lies outside the lungs: children lie differently on the films of the two classes.")
+            st.caption(told(difference_text(name, found)))
+        st.caption(_("Much of it lies outside the lungs: children lie differently on the films of the two classes."))
     st.caption(
-        "Bright areas of the standard deviation differ most from film to film: the outlines of lungs and diaphragm, "
-        "which lie elsewhere in each child, and the edges of the film."
+        _(
+            "Bright areas of the standard deviation differ most from film to film: the outlines of "
+            "lungs and diaphragm, which lie elsewhere in each child, and the edges of the film."
+        )
     )
 
 
-st.title("Gallery")
+head(_("Gallery"))
 film_tiles.style()
 given = data_folder.ask()
 data = given or data_folder.composites()
 if given is None:
     st.caption(
-        "These composites come with pneumo: each shows what twelve films of a kind share and no single child."
-        + data_folder.invitation(" Name the folder of the dataset to see its films.")
+        f"{_('These composites come with pneumo: each shows what twelve films of a kind share and no single child.')} "
+        f"{data_folder.invitation(_('Name the folder of the dataset to see its films.'))}"
     )
 file = st.query_params.get("film")
 if data and file:

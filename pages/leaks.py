@@ -8,9 +8,11 @@ from pages.parts.charts import dataset
 from pages.parts.charts.shortcuts import baseline_plot, embedding_plot, shift_plot, trait_plot
 from pages.parts.data import catalogue, data_folder
 from pages.parts.data.catalogue import Catalogue
-from pages.parts.shared import chart_with_table, sections, source
+from pages.parts.data.own_films import progress_bar
+from pages.parts.shared import address, chart_with_table, sections, source
+from pages.parts.shared.language import _, head, told, warn_of
 from pages.parts.shared.plain import plain
-from pneumo.datasets import checks, kaggle, samples, shortcuts
+from pneumo.datasets import kaggle, samples, shortcuts
 from pneumo.datasets import summary as data_summary
 from pneumo.datasets.shortcuts import PARTS, Shortcuts
 from pneumo.datasets.summary import SIZES, Summary
@@ -20,8 +22,10 @@ from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import KINDS, OFFICIAL_SPLITS
 from pneumo.model_store import store
 from pneumo.results import leaderboard
+from pneumo.sentences import say
 
-READING = "Measuring the films…"
+# What the map of the films is coloured by.
+COLOURS = {"split": say("Split"), "kind": say("Kind")}
 
 
 @st.cache_data(show_spinner=False, max_entries=20)
@@ -49,16 +53,12 @@ def measured_here(data: Catalogue | None) -> Shortcuts | None:
 
 def measure(data: Catalogue) -> None:
     """Measure every film of a dataset, and keep the figures for this session."""
-    bar = st.progress(0.0, READING)
-
-    def tell(done: int, total: int) -> None:
-        bar.progress(checks.share_read(done, total), READING)
-
+    bar, tell = progress_bar(_("Measuring the films…"))
     try:
         found = shortcuts.measure(data.root, progress=tell)
         st.session_state["leaks.of_folder"] = (data.root, catalogue.state(data.root)), found
     except (DatasetError, ImageError, OSError, ValueError) as error:
-        st.error(f"These films cannot be measured: {plain(error)}", icon=":material/error:")
+        st.error(_("These films cannot be measured: {error}", error=plain(told(str(error)))), icon=":material/error:")
     bar.empty()
 
 
@@ -68,27 +68,32 @@ def choose(data: Catalogue | None) -> tuple[Shortcuts, bool]:
     try:
         shipped = shortcuts.load(samples.FOLDER)
     except DatasetError as error:
-        st.caption(f":material/warning: {plain(error)}")
+        warn_of(error)
     if data is None:
-        own = data_folder.invitation(" Name a folder to measure your own.")
-        st.caption(f"The figures come with pneumo, computed from the whole dataset.{own}")
+        own = data_folder.invitation(_("Name a folder to measure your own."))
+        st.caption(f"{_('The figures come with pneumo, computed from the whole dataset.')} {own}")
     elif shipped and shipped.fingerprint == kaggle.fingerprint(data.films):
         st.caption(
-            f"The figures come with pneumo, and were computed from the {len(data.films):,} films in this folder."
+            _(
+                "The figures come with pneumo, and were computed from the {films:,} films in this folder.",
+                films=len(data.films),
+            )
         )
     else:
-        name, films = plain(data.root.name), f"{len(data.films):,} films"
+        name, films = plain(data.root.name), len(data.films)
         if measured_here(data) is None and st.button(
-            f"Measure the {films} in {name}", icon=":material/straighten:", type="primary", key="leaks.measure"
+            _("Measure the {films:,} films in {name}", films=films, name=name),
+            icon=":material/straighten:",
+            type="primary",
+            key="leaks.measure",
         ):
             measure(data)
         if leaks := measured_here(data):
-            st.caption(f"All figures are of the {films} in {plain(data.root)}.")
+            st.caption(_("All figures are of the {films:,} films in {root}.", films=films, root=plain(data.root)))
             return leaks, True
-        st.caption(
-            "Every film is read once: about a minute for 6,000 small ones, longer where they are large."
-            + (" Until then the figures are those that come with pneumo, and not of this folder." if shipped else "")
-        )
+        st.caption(_("Every film is read once: about a minute for 6,000 small ones, longer where they are large."))
+        if shipped:
+            st.caption(_("Until then the figures are those that come with pneumo, and not of this folder."))
     if shipped is None:
         st.stop()
     return shipped, False
@@ -96,65 +101,65 @@ def choose(data: Catalogue | None) -> tuple[Shortcuts, bool]:
 
 def show_floors(leaks: Shortcuts, model: tuple[str, Estimate] | None) -> None:
     """Show what a regression without the lungs reaches, beside a model that sees the same films."""
-    st.subheader("What any model must beat by far")
-    st.write(shortcuts.baselines_text(leaks))
+    st.subheader(_("What any model must beat by far"))
+    st.write(told(shortcuts.baselines_text(leaks)))
     floors = shortcuts.baselines(leaks, model)
     chart_with_table.show(
         baseline_plot(floors),
         floors,
         key="leaks.baselines",
-        alt_text="AUROC of each set of traits with its 95 % interval.",
+        alt_text=_("AUROC of each set of traits with its 95 % interval."),
     )
-    st.caption(shortcuts.measured_on(leaks))
+    st.caption(told(shortcuts.measured_on(leaks)))
     st.caption(
-        "An AUROC near 1 on this validation therefore does not prove that a model reads lungs. Films on which these "
-        "traits are broken prove more: those cropped and exposed anew, those with the lungs hidden, those of another "
-        "hospital; the Leaderboard has them."
+        _(
+            "An AUROC near 1 on this validation therefore does not prove that a model reads lungs. "
+            "Films on which these traits are broken prove more: those cropped and exposed anew, "
+            "those with the lungs hidden, those of another hospital; the Leaderboard has them."
+        )
     )
 
 
 def show_traits(leaks: Shortcuts) -> None:
     """Show the trait that the reader chooses, by class and part of the dataset."""
     titles = shortcuts.trait_titles(leaks)
-    trait = st.selectbox(
-        "Trait", list(titles), format_func=lambda key: titles[key], key="trait", bind="query-params", width=320
-    )
+    trait = address.choose_one(st.selectbox, _("Trait"), titles, key="leaks.trait", width=320)
     rows = shortcuts.trait_rows(leaks, trait)
     chart_with_table.show(
-        trait_plot(rows, titles[trait]),
+        trait_plot(rows, told(titles[trait])),
         rows,
         key="leaks.traits",
-        alt_text=f"{titles[trait]} of each class and part.",
+        alt_text=_("{trait} of each class and part.", trait=titles[trait]),
     )
     st.caption(
-        f"{shortcuts.trait_text(leaks, trait)}. The bar spans the middle half of the films, the mark is the mean."
+        _(
+            "{trait}. The bar spans the middle half of the films, the mark is the mean.",
+            trait=shortcuts.trait_text(leaks, trait),
+        )
     )
 
 
 def show_embedding(leaks: Shortcuts) -> None:
     """Show where the films of each part or kind lie among the others."""
-    by = st.segmented_control(
-        "Colour by",
-        ["split", "kind"],
-        default="split",
-        required=True,
-        format_func=str.capitalize,
-        key="by",
-        bind="query-params",
-    )
+    by = address.choose_one(st.segmented_control, _("Colour by"), COLOURS, required=True, key="leaks.by")
     column, groups = ("part", PARTS) if by == "split" else ("kind", tuple(KINDS.values()))
     chart_with_table.show(
         embedding_plot(leaks.points, column, groups),
         leaks.points,
         key="leaks.embedding",
-        alt_text="Films as points on two principal components, coloured by split or kind.",
+        alt_text=_("Films as points on two principal components, coloured by split or kind."),
     )
     first, second = leaks.variance
     st.caption(
-        "Each point is a film, made small and laid on the two directions in which the training films differ most "
-        f"({100 * first:.0f} % and {100 * second:.0f} % of what differs). Click a name in the legend to see it alone; "
-        "scroll to zoom. "
-        f"At most {shortcuts.POINTS} films of each split and kind are drawn; no point tells its patient."
+        _(
+            "Each point is a film, made small and laid on the two directions in which the training "
+            "films differ most ({first:.0f} % and {second:.0f} % of what differs). Click a name in "
+            "the legend to see it alone; scroll to zoom. At most {films} films of each split and "
+            "kind are drawn; no point tells its patient.",
+            first=100 * first,
+            second=100 * second,
+            films=shortcuts.POINTS,
+        )
     )
 
 
@@ -165,21 +170,21 @@ def show_sizes(summary: Summary | None) -> None:
     for place, (quantity, title) in zip(st.columns(len(SIZES)), SIZES.items(), strict=True):
         shares = data_summary.size_shares(summary.sizes, quantity)
         chart_with_table.show(
-            dataset.size_histogram(shares, title),
+            dataset.size_histogram(shares, told(title)),
             shares,
             key=f"leaks.size_{quantity}",
-            alt_text=f"{title} by class.",
+            alt_text=_("{title} by class.", title=title),
             place=place,
         )
-    st.caption(data_summary.size_leak(summary.size_quartiles, summary.sizes_from))
+    st.caption(told(data_summary.size_leak(summary.size_quartiles, summary.sizes_from)))
     shares = data_summary.intensity_shares(summary.intensity)
     chart_with_table.show(
         dataset.intensity_lines(shares, list(OFFICIAL_SPLITS.values())),
         shares,
         key="leaks.intensity",
-        alt_text="Grey values by class.",
+        alt_text=_("Grey values by class."),
     )
-    st.caption("Where the lines of a class differ between splits, films were exposed or exported differently.")
+    st.caption(_("Where the lines of a class differ between splits, films were exposed or exported differently."))
 
 
 def show_shifts(leaks: Shortcuts) -> None:
@@ -190,18 +195,24 @@ def show_shifts(leaks: Shortcuts) -> None:
             shift_plot(shifts),
             shifts,
             key="leaks.shifts",
-            alt_text="How far each trait of the test films lies from the training films.",
+            alt_text=_("How far each trait of the test films lies from the training films."),
         )
     st.caption(
-        f"{shortcuts.shift_text(leaks)} A model that learned a trait by heart fails where the trait moves, and a "
-        "random validation split does not see it. The test films are described here; nothing was fitted to them."
+        _(
+            "{shift} A model that learned a trait by heart fails where the trait moves, and a "
+            "random validation split does not see it. The test films are described here; nothing was "
+            "fitted to them.",
+            shift=shortcuts.shift_text(leaks),
+        )
     )
 
 
-st.title("Shortcuts in the data")
+head(_("Shortcuts in the data"))
 st.write(
-    "A model can be right for the wrong reason. Here is what tells the label of a film without its lungs, and how the "
-    "test films differ from those that models learn from."
+    _(
+        "A model can be right for the wrong reason. Here is what tells the label of a film "
+        "without its lungs, and how the test films differ from those that models learn from."
+    )
 )
 data = data_folder.ask()
 leaks, own = choose(data)
@@ -211,10 +222,10 @@ show_floors(leaks, None if own else best_model())
 summary = data_folder.figures(data) if own else data_folder.shipped()
 sections.show(
     {
-        "Traits by class": lambda: show_traits(leaks),
-        "Sizes and grey values": lambda: show_sizes(summary),
-        "From training to test": lambda: show_shifts(leaks),
-        "Map of the films": lambda: show_embedding(leaks),
+        say("Traits by class"): lambda: show_traits(leaks),
+        say("Sizes and grey values"): lambda: show_sizes(summary),
+        say("From training to test"): lambda: show_shifts(leaks),
+        say("Map of the films"): lambda: show_embedding(leaks),
     },
     key="leaks.section",
 )

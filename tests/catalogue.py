@@ -25,10 +25,10 @@ def _files(*patterns: str) -> tuple[str, ...]:
 # What the pages are made of: here no text is left in English.
 PAGE = _files(
     "streamlit_app.py",
-    *(f"pages/{name}.py" for name in ("predict", "leaderboard", "compare", "clinic", "failures", "own_data")),
+    *(f"pages/{name}.py" for name in ("predict", "leaderboard", "compare", "clinic", "failures")),
     *("pages/parts/predict/*.py", "pages/parts/shared/*.py", "pages/parts/models/*.py"),
-    *("pages/parts/charts/[!d]*.py", "pages/parts/charts/dataset.py"),
-    *("pages/parts/data/own_films.py", "pages/parts/data/calibrate.py", "pages/parts/data/data_folder.py"),
+    *(f"pages/{name}.py" for name in ("dataset", "leaks", "gallery", "own_data", "drift")),
+    *("pages/parts/charts/*.py", "pages/parts/data/*.py"),
 )
 # The modules whose sentences the pages or the PDF tell.
 LIBRARY = _files(
@@ -39,8 +39,8 @@ LIBRARY = _files(
     *(f"pneumo/model_store/{name}.py" for name in ("site", "store", "weights")),
     "pneumo/results/[!m]*.py",
     *("pneumo/radiograph/*.py", "pneumo/inference/*.py", "pneumo/explanation/*.py", "pneumo/reports/[!d]*.py"),
-    *("pages/parts/data/catalogue.py", "pneumo/results/model_facts.py"),
-    *("pneumo/serving/queue.py", "pneumo/serving/audit.py"),
+    "pneumo/results/model_facts.py",
+    *("pneumo/serving/queue.py", "pneumo/serving/audit.py", "pneumo/serving/drift.py"),
 )
 ERRORS = (
     *("UnreadableImageError", "UnsupportedImageError", "ImageSizeError", "ExplanationError"),

@@ -294,10 +294,9 @@ def rows(
     board["machine"] = _cells(known[sha].machine if sha in known else None for sha in board["sha256"])
     models = board.assign(kind=MODEL, source="").to_dict("records")
     shown = [column for key, each in COLUMNS.items() for column in _columns(key, each)]
-    return pd.DataFrame(
-        [*models, *(_published(each) for each in results)],
-        columns=["system", "kind", "source", *shown, *_BESIDE],
-    )
+    every: list[dict[Any, Any]] = [*models, *(_published(each) for each in results)]
+    told = {key: _cells(row.get(key) for row in every) for key in ("elsewhere_calls", "machine")}
+    return pd.DataFrame(every, columns=["system", "kind", "source", *shown, *_BESIDE]).assign(**told)
 
 
 def in_order(board: pd.DataFrame, key: str, *, higher_is_better: bool) -> pd.DataFrame:

@@ -21,20 +21,21 @@ from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 from pneumo.model_store import site as sites
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
+from pneumo.sentences import say
 
 # Films are compared so many at a time, and anew after every `STEP`. By `python -m research.drift` this finds an altered
 # machine within 50 films, with no false alarm in 1,000 films.
 WINDOW, STEP, FEWEST = 100, 10, 50
 BASELINE = 200
 P_VALUE = 1e-5
-MEASURES = {"brightness": "Brightness", "contrast": "Contrast", "sharpness": "Sharpness"}
+MEASURES = {"brightness": say("Brightness"), "contrast": say("Contrast"), "sharpness": say("Sharpness")}
 # Shares of films, and which films they are of: all that were checked, or those with an answer.
 SHARES = {
-    "refused": "Refused films",
-    "found": "Films with a finding of the check",
-    "foreign": "Films unlike those that the model learned from",
+    "refused": say("Refused films"),
+    "found": say("Films with a finding of the check"),
+    "foreign": say("Films unlike those that the model learned from"),
 }
-PSI, KS = "PSI of the scores", "KS of the scores"
+PSI, KS = say("PSI of the scores"), say("KS of the scores")
 # What is read of a line of the log.
 _LOGGED = (
     *("number", "time", "via", "image_sha256", "status", "answer", "probability", "foreign", "findings", "quality"),
@@ -135,7 +136,8 @@ def checks(reference: Reference, films: pd.DataFrame) -> pd.DataFrame:
         alarm. Of a share the value is minus the logarithm to base ten of the p value.
     """
     rows = [*_share_rows(reference, films), *_score_rows(reference, films), *_measure_rows(reference, films)]
-    table = pd.DataFrame(rows, columns=["figure", "reference", "films", "value", "limit"])
+    columns = ["figure", "reference", "films", "value", "limit"]
+    table = pd.DataFrame(rows, columns=columns, dtype=object).astype({"value": float, "limit": float})
     return table.assign(alarm=table["value"] > table["limit"])
 
 
@@ -206,18 +208,18 @@ def _score_rows(reference: Reference, films: pd.DataFrame) -> Iterator[_Row]:
     expected, found = reference.scores, films["probability"].dropna().to_numpy()
     if not len(expected) or not len(found):
         return
-    words = f"median {np.median(expected):.3f}", f"median {np.median(found):.3f}"
+    before, now = (say("median {score:.3f}", score=np.median(each)) for each in (expected, found))
     limit = drift.stability_limit(len(expected), len(found), P_VALUE)
-    yield PSI, *words, drift.population_stability(expected, found), limit
-    yield KS, *words, *_distance(expected, found)
+    yield PSI, before, now, drift.population_stability(expected, found), limit
+    yield KS, before, now, *_distance(expected, found)
 
 
 def _measure_rows(reference: Reference, films: pd.DataFrame) -> Iterator[_Row]:
     for measure, expected in reference.measures.items():
         found = films[measure].dropna().to_numpy()
         if len(expected) and len(found):
-            words = f"mean {expected.mean():.2f}", f"mean {found.mean():.2f}"
-            yield MEASURES[measure], *words, *_distance(expected, found)
+            before, now = (say("mean {value:.2f}", value=each.mean()) for each in (expected, found))
+            yield MEASURES[measure], before, now, *_distance(expected, found)
 
 
 def _counted(films: pd.DataFrame, share: str) -> tuple[int, int]:
@@ -232,4 +234,4 @@ def _distance(reference: np.ndarray, films: np.ndarray) -> tuple[float, float]:
 
 
 def _percent(share: tuple[int, int]) -> str:
-    return f"{share[0] / share[1]:.1%}" if share[1] else "–"
+    return say("{share:.1f} %", share=100 * share[0] / share[1]) if share[1] else "–"

@@ -53,7 +53,7 @@ def test_the_counts_are_those_of_the_summary(shipped):
 def test_films_or_patients_are_drawn_with_a_table_and_a_file(shipped):
     app = run("counts", "films_per_patient")
     films = app.get("vega_lite_chart")[0].proto.spec
-    app.segmented_control(key="count").set_value("patients").run()
+    app.segmented_control(key="dataset.count").set_value("patients").run()
 
     assert not app.exception
     assert app.get("vega_lite_chart")[0].proto.spec != films

@@ -12,6 +12,9 @@ TITLES = {
     "clinic": "Dans votre établissement",
     "failures": "Erreurs",
     "own_data": "Vérifier vos données",
+    "dataset": "Les données",
+    "leaks": "Raccourcis dans les données",
+    "gallery": "Galerie",
 }
 # What a page shows at first is not all that it shows.
 VIEWS = [
@@ -29,6 +32,13 @@ VIEWS = [
     ("failures", {"section": "Groups of films"}),
     ("failures", {"section": "Three answers"}),
     ("own_data", {}),
+    ("dataset", {}),
+    ("leaks", {"trait": "dark_sides"}),
+    ("leaks", {"section": "Sizes and grey values"}),
+    ("leaks", {"section": "From training to test"}),
+    ("leaks", {"section": "Map of the films", "by": "kind"}),
+    ("gallery", {}),
+    ("gallery", {"film": "normal_1.png"}),
 ]
 
 

@@ -52,7 +52,7 @@ def test_every_section_draws_its_charts_and_gives_their_figures(no_data_set, sec
 @pytest.mark.parametrize("trait", ["brightness", "lung_height", "marks_above"])
 def test_a_trait_is_chosen_by_hand_or_in_the_address(no_data_set, trait):
     app = run(TRAITS)
-    app.selectbox(key="trait").set_value(trait).run()
+    app.selectbox(key="leaks.trait").set_value(trait).run()
     by_hand = table(app, "q1")
 
     assert not app.exception
@@ -63,7 +63,7 @@ def test_a_trait_is_chosen_by_hand_or_in_the_address(no_data_set, trait):
 
 def test_the_map_is_coloured_by_split_or_by_kind(no_data_set):
     app = run(EMBEDDING, section="Map of the films")
-    app.segmented_control(key="by").set_value("kind").run()
+    app.segmented_control(key="leaks.by").set_value("kind").run()
 
     assert not app.exception
     assert len(table(app, "x")) == len(shortcuts.load(samples.FOLDER).points)

@@ -32,7 +32,7 @@ KEYWORDS_ONLY = {"show", "draw", "X", "Y", "Tooltip"}
 TEXT_KEYWORDS = {"help", "caption", "alt", "label", "placeholder", "title", "text", "show_spinner", "body", "alt_text"}
 # Streamlit's own signs, keys, columns of tables, and what is the same in all languages.
 SIGNS = re.compile(
-    r":material/\w+:|:(red|blue|grey)\[|\bJSON\b|\bpages/\w+\.py|\bshared\.\w+|\w+:[NQO]$|/path/to/[\w./]+"
+    r":material/\w+:|:(red|blue|grey)\[|\bJSON\b|\bpages/\w+\.py|\bshared\.\w+|\w+:[NQO]$|/path/to/[\w./]+|person109|IM-0115"
 )
 
 

@@ -9,11 +9,9 @@ from pages.parts.charts.style import CLASSES, DASHES, FIT, KINDS, SHAPES, colour
 from pages.parts.shared.language import _, told, told_values
 from pneumo.sentences import say
 
-# What the films of each split are counted by: the axis and the title of the chart.
-QUANTITIES = {
-    "films": (say("Films"), say("Films by split and kind")),
-    "patients": (say("Patients"), say("Patients by split and kind")),
-}
+# What the films of each split are counted by, and the titles of the chart.
+QUANTITIES = {"films": say("Films"), "patients": say("Patients")}
+COUNTED = {"films": say("Films by split and kind"), "patients": say("Patients by split and kind")}
 
 
 def class_bars(counts: pd.DataFrame, splits: list[str], quantity: str = "films") -> alt.Chart:
@@ -25,7 +23,7 @@ def class_bars(counts: pd.DataFrame, splits: list[str], quantity: str = "films")
         quantity: ``films`` or ``patients``.
     """
     chosen = alt.selection_point(fields=["kind"], bind="legend")
-    counts, (axis, title) = told_values(counts), map(told, QUANTITIES[quantity])
+    counts, axis, title = told_values(counts), told(QUANTITIES[quantity]), told(COUNTED[quantity])
     return (
         alt.Chart(counts)
         .mark_bar()

@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 
 from pages.parts.charts.style import DASHES, FIT, PALETTE, RULE, colour, dash, tips
+from pages.parts.shared.language import _, told_values
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 
 OUTCOMES = dict(
@@ -21,23 +22,26 @@ def answers_plot(answers: pd.DataFrame) -> alt.Chart:
     Args:
         answers: ``from, to, outcome, films, share``.
     """
+    answers = told_values(answers)
     return (
         alt.Chart(answers)
         .mark_bar()
         .encode(
-            alt.X("from:O", title="Number in the log, in blocks", axis=alt.Axis(labelAngle=0, labelOverlap="greedy")),
-            alt.Y("share:Q", title="Share of films", axis=alt.Axis(format="%", tickCount=5), stack="normalize"),
+            alt.X(
+                "from:O", title=_("Number in the log, in blocks"), axis=alt.Axis(labelAngle=0, labelOverlap="greedy")
+            ),
+            alt.Y("share:Q", title=_("Share of films"), axis=alt.Axis(format="%", tickCount=5), stack="normalize"),
             colour("outcome", OUTCOMES, among=answers),
             order=alt.Order("outcome:N"),
             tooltip=tips(
-                ("from:Q", "From number", "d"),
-                ("to:Q", "To number", "d"),
-                ("outcome:N", "Answer"),
-                ("films:Q", "Films", ","),
-                ("share:Q", "Share", ".0%"),
+                ("from:Q", _("From number"), "d"),
+                ("to:Q", _("To number"), "d"),
+                ("outcome:N", _("Answer")),
+                ("films:Q", _("Films"), ","),
+                ("share:Q", _("Share"), ".0%"),
             ),
         )
-        .properties(autosize=FIT, height=220, title="Answers and refusals")
+        .properties(autosize=FIT, height=220, title=_("Answers and refusals"))
     )
 
 
@@ -49,28 +53,28 @@ def course_plot(course: pd.DataFrame) -> alt.LayerChart:
     """
     names = list(dict.fromkeys(course["figure"]))
     lines = (
-        alt.Chart(course)
+        alt.Chart(told_values(course))
         .mark_line(strokeWidth=2)
         .encode(
             alt.X(
                 "number:Q",
-                title="Number in the log",
+                title=_("Number in the log"),
                 axis=alt.Axis(tickCount=6, format="d"),
                 scale=alt.Scale(nice=False, zero=False),
             ),
-            alt.Y("of_limit:Q", title="Of its limit (1: alarm)"),
+            alt.Y("of_limit:Q", title=_("Of its limit (1: alarm)")),
             colour("figure", dict(zip(names, PALETTE, strict=False)), "stroke"),
             dash("figure", names, DASHES),
             tooltip=tips(
-                ("number:Q", "Number", "d"),
-                ("figure:N", "Figure"),
-                ("value:Q", "Value", ".3f"),
-                ("limit:Q", "Limit", ".3f"),
+                ("number:Q", _("Number"), "d"),
+                ("figure:N", _("Figure")),
+                ("value:Q", _("Value"), ".3f"),
+                ("limit:Q", _("Limit"), ".3f"),
             ),
         )
     )
     one = alt.Chart(pd.DataFrame({"of_limit": [1.0]})).mark_rule(color=RULE, strokeDash=[4, 4]).encode(y="of_limit:Q")
-    return (one + lines).properties(autosize=FIT, height=260, title="Distance from the reference")
+    return (one + lines).properties(autosize=FIT, height=260, title=_("Distance from the reference"))
 
 
 def tenths_plot(tenths: pd.DataFrame) -> alt.LayerChart:
@@ -80,11 +84,13 @@ def tenths_plot(tenths: pd.DataFrame) -> alt.LayerChart:
         tenths: ``tenth, share, expected``.
     """
     base = alt.Chart(tenths).encode(
-        alt.X("tenth:O", title="Tenth of the reference's scores, lowest first", axis=alt.Axis(labelAngle=0)),
-        tooltip=tips(("tenth:O", "Tenth"), ("share:Q", "Share of films", ".1%"), ("expected:Q", "Reference", ".1%")),
+        alt.X("tenth:O", title=_("Tenth of the reference's scores, lowest first"), axis=alt.Axis(labelAngle=0)),
+        tooltip=tips(
+            ("tenth:O", _("Tenth")), ("share:Q", _("Share of films"), ".1%"), ("expected:Q", _("Reference"), ".1%")
+        ),
     )
     bars = base.mark_bar(color=PALETTE[0]).encode(
-        alt.Y("share:Q", title="Share of films", axis=alt.Axis(format="%", tickCount=5))
+        alt.Y("share:Q", title=_("Share of films"), axis=alt.Axis(format="%", tickCount=5))
     )
     ticks = base.mark_tick(color=PALETTE[1], thickness=3).encode(y="expected:Q")
-    return (bars + ticks).properties(autosize=FIT, height=220, title="Scores of the last films")
+    return (bars + ticks).properties(autosize=FIT, height=220, title=_("Scores of the last films"))

@@ -17,11 +17,12 @@ from pneumo.errors import DatasetError, ImageError
 from pneumo.explanation import drawing
 from pneumo.labels import OFFICIAL_SPLITS
 from pneumo.radiograph import Radiograph
+from pneumo.sentences import say, say_all
 
 SIDE = 220
 PER_PAGE = 24
 COMPOSITES = "composites"
-SPLITS = {**OFFICIAL_SPLITS, COMPOSITES: "Composites"}
+SPLITS = {**OFFICIAL_SPLITS, COMPOSITES: say("Composites")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,17 +187,22 @@ def facts(film: Radiograph, size_bytes: int) -> dict[str, str]:
     """Return what a film's file and header say, name → text; what they do not say is left out."""
     age = film.age_years
     said = {
-        "File": film.name,
-        "Format": f"{film.format}, {film.bits} bits a pixel",
-        "Size": f"{film.width:,} × {film.height:,} pixels, {size_bytes / 1000:,.0f} kB",
-        "Width : height": f"{film.width / film.height:.2f}",
-        "Mean grey value": f"{255 * float(film.pixels.mean()):.0f} of 255",
-        "Modality": film.modality,
-        "Body part": film.body_part,
-        "View": film.view_position,
-        "Age": None if age is None else f"{age:.1f} years",
-        "Reader's notes": " ".join(film.notes),
-        "SHA-256 begins": film.sha256[:16],
+        say("File"): film.name,
+        say("Format"): say("{format}, {bits} bits a pixel", format=film.format, bits=film.bits),
+        say("Size"): say(
+            "{width:,} × {height:,} pixels, {size:,.0f} kB",
+            width=film.width,
+            height=film.height,
+            size=size_bytes / 1000,
+        ),
+        say("Width : height"): say("{ratio:.2f}", ratio=film.width / film.height),
+        say("Mean grey value"): say("{grey:.0f} of 255", grey=255 * float(film.pixels.mean())),
+        say("Modality"): film.modality,
+        say("Body part"): film.body_part,
+        say("View"): film.view_position,
+        say("Age"): None if age is None else say("{age:.1f} years", age=age),
+        say("Reader's notes"): say_all(film.notes),
+        say("SHA-256 begins"): film.sha256[:16],
     }
     return {name: text for name, text in said.items() if text}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.data import data_folder
-from pages.parts.shared.language import _
+from pages.parts.shared.language import _, told, word
 from pages.parts.shared.plain import plain
 from pneumo.errors import ImageError
 from pneumo.labels import RIGHT
@@ -55,13 +55,14 @@ def show(path: Path, file: str, *, call: str = "", probability: float = 0, model
     try:
         url = data_folder.thumbnail_url(path, path.stat().st_mtime_ns)
     except (ImageError, OSError) as error:
-        st.caption(plain(error))
+        st.caption(plain(told(str(error))))
         return
     with st.container(key=f"shared.picture_{frame}_{file}"):
         st.image(url, width=PICTURE_WIDTH, alt=_("The film {name}, small", name=name))
         link_to_predict(file, _("Open {name} in Predict", name=plain(name)), model)
     if call:
-        st.caption(f"{'✓' if call == RIGHT else '✗'} {call}, {probability:.3f}")
+        sign = "✓" if call == RIGHT else "✗"
+        st.caption(_("{sign} {call}, {probability:.3f}", sign=sign, call=word(call), probability=probability))
 
 
 def link_to_predict(file: str, words: str, model: str = "", icon: str | None = None) -> None:
