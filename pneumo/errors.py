@@ -64,7 +64,7 @@ class SpoolError(PneumoError):
 
 
 class ArchiveError(PneumoError):
-    """An archive cannot be reached, or does not take what is sent to it."""
+    """An archive is damaged or cannot be reached, does not take what is sent to it, or is not that of some results."""
 
 
 def out_of_memory(name: str) -> ImageSizeError:

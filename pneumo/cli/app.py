@@ -13,7 +13,7 @@ import typer
 
 from pneumo import DISCLAIMER, __version__
 from pneumo.cli import data as cli_data
-from pneumo.cli import films, output, pacs, results, serve, train
+from pneumo.cli import films, output, pacs, results, score, serve, train
 from pneumo.cli.output import JsonOption, ModelsOption, reports_errors
 from pneumo.model_store import store
 from pneumo.results import model_facts
@@ -43,6 +43,7 @@ app.command()(films.predict)
 app.command()(films.check)
 app.command()(films.lungs)
 app.command()(films.calibrate)
+app.command()(score.score)
 app.command()(train.train)
 app.command()(train.evaluate)
 app.command()(train.search)

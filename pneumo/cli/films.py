@@ -15,6 +15,7 @@ from pneumo.cli.output import ModelsOption, complain, load_keras, load_runtime, 
 from pneumo.errors import ExplanationError, GateError, PneumoError, out_of_memory
 from pneumo.model_store import store
 from pneumo.model_store.site import checked_name
+from pneumo.serving.archive import films_below
 
 if TYPE_CHECKING:
     from pneumo.explanation.explainer import HeatMap
@@ -362,12 +363,6 @@ def calibrate(
         raise typer.Exit(SOME_FAILED)
 
 
-# What systems and archives put beside films, and the directory of a DICOM medium, which holds no picture.
-_BESIDE_FILMS = frozenset(
-    ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "autorun.inf", "dicomdir", "@eadir", "$recycle.bin")
-)
-
-
 def _films(paths: list[Path]) -> tuple[list[Path], list[Path]]:
     """Return the films of folders and the named ones, and the folders that hold none.
 
@@ -376,7 +371,7 @@ def _films(paths: list[Path]) -> tuple[list[Path], list[Path]]:
     """
     films, empty = [], []
     for path in paths:
-        inside = list(_inside(path, frozenset((path.resolve(),)))) if path.is_dir() else [path]
+        inside = sorted(films_below(path)) if path.is_dir() else [path]
         films += inside
         if not inside:
             empty.append(path)
@@ -385,24 +380,3 @@ def _films(paths: list[Path]) -> tuple[list[Path], list[Path]]:
     for folder in empty:
         complain(f"There is no film in {folder}.")
     return films, empty
-
-
-def _inside(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Go through a folder in order, leaving out what is hidden; links lead into folders, but not in a circle.
-
-    Args:
-        folder: to go through.
-        above: it, and the folders on the way to it, resolved.
-    """
-    try:
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(".") or path.name.lower() in _BESIDE_FILMS:
-                continue
-            if path.is_dir():
-                if (real := path.resolve()) not in above:
-                    yield from _inside(path, above | {real})
-            elif path.is_file() or not path.exists():
-                yield path
-    except OSError:
-        # The line of the folder says that it cannot be opened.
-        yield folder
