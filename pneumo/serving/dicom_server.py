@@ -34,6 +34,8 @@ SYNTAXES = (
 )
 # A film that `radiograph` finds too large gets a report that says so, up to this size.
 MOST_BYTES = 2 * decoder_limits.MAX_BYTES
+# pneumo asks for pieces (PDUs) of 16 KiB; what is said before a film is not much longer.
+MOST_PIECE_BYTES = 1024**2
 # With a film of that size in each they take a gigabyte.
 MOST_ASSOCIATIONS = 10
 # Seconds that a sender may be silent.
@@ -90,6 +92,7 @@ class DicomServer:
         for kind in (*FILMS, uid.ComprehensiveSRStorage):
             entity.add_supported_context(kind, list(SYNTAXES))
         handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, _bound_pieces),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_DATA_RECV, self._count),
             (evt.EVT_DIMSE_RECV, self._count_anew),
@@ -146,6 +149,19 @@ class DicomServer:
     def _tell_rejected(self, event: Any) -> None:
         requestor = event.assoc.requestor
         _log.error("%s calls %s: rejected", visible(requestor.ae_title), visible(requestor.primitive.called_ae_title))
+
+
+def _bound_pieces(event: Any) -> None:
+    """Have a connection end at a piece that announces more than `MOST_PIECE_BYTES`: pynetdicom would take it all in."""
+    connection = event.assoc.dul.socket
+    receive = connection.recv
+
+    def bounded(length: int) -> bytearray:
+        if length > MOST_PIECE_BYTES:
+            raise OSError(f"a PDU of {length} bytes")
+        return receive(length)
+
+    connection.recv = bounded
 
 
 def _status(code: int, comment: str = "") -> Dataset:

@@ -1,6 +1,8 @@
 import io
 import shutil
+import socket
 import ssl
+import struct
 import subprocess
 from types import SimpleNamespace
 
@@ -188,6 +190,14 @@ def test_a_message_larger_than_any_film_ends_the_association(server, taker, monk
     assert "Status" not in status
     assert taker.taken == []
     assert "larger than" in caplog.text
+
+
+def test_a_piece_that_announces_gigabytes_ends_the_connection(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(struct.pack(">BBL", 1, 0, 2**31) + bytes(10))
+
+        # An abort, if anything, and the end.
+        assert len(connection.recv(100)) in (0, 10)
 
 
 def test_films_one_after_the_other_count_each_for_itself(server, taker, monkeypatch):
