@@ -77,7 +77,7 @@ def show_state(course: pd.DataFrame) -> None:
             "**The films have changed since number {number}** ({time}): {figure}. "
             "Ask whether a machine, its settings, the export or the patients are others, and let a "
             "radiologist check some answers before you trust new ones.",
-            number=int(since["number"]),
+            number=int(since["line"]),
             time=current().moment(since["time"]),
             figure=word(since["figure"]),
         ),

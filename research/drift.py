@@ -69,11 +69,11 @@ def noticed(reference: Reference, films: pd.DataFrame, after: int) -> tuple[int,
         after: how many came before the change.
     """
     found = drift.course(reference, films.assign(number=np.arange(1, len(films) + 1)))
-    alarms = found[found["alarm"] & (found["number"] > after)]
+    alarms = found[found["alarm"] & (found["line"] > after)]
     if alarms.empty:
         return None
-    first = alarms.sort_values(["number", "of_limit"], ascending=[True, False]).iloc[0]
-    return int(first["number"]) - after, str(first["figure"])
+    first = alarms.sort_values(["line", "of_limit"], ascending=[True, False]).iloc[0]
+    return int(first["line"]) - after, str(first["figure"])
 
 
 def _streams(plain: pd.DataFrame, altered: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:

@@ -23,8 +23,8 @@ from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.sentences import say
 
-# Films are compared so many at a time, and anew after every `STEP`. By `python -m research.drift` this finds an altered
-# machine within 50 films, with no false alarm in 1,000 films.
+# Films are compared so many at a time, and anew after every `STEP`. By `python -m research.drift` each of eleven
+# alterations is noticed within 60 films of it, and 20 streams of 838 films as they are raise no alarm.
 WINDOW, STEP, FEWEST = 100, 10, 50
 BASELINE = 200
 P_VALUE = 1e-5
@@ -145,15 +145,15 @@ def course(reference: Reference, films: pd.DataFrame) -> pd.DataFrame:
     """Compare the last `WINDOW` films with a reference after every `STEP` films, from `FEWEST` films on.
 
     Returns:
-        ``number, time, figure, value, limit, alarm`` and ``of_limit``, the value over its limit; `number` and `time`
+        ``line, time, figure, value, limit, alarm`` and ``of_limit``, the value over its limit; `line` and `time`
         are those of the last film.
     """
     parts = []
     for end in range(FEWEST, len(films) + 1, STEP):
         found = checks(reference, films.iloc[max(0, end - WINDOW) : end])
         last = films.iloc[end - 1]
-        parts.append(found.assign(number=last["number"], time=last["time"]))
-    columns = ["number", "time", "figure", "value", "limit", "alarm"]
+        parts.append(found.assign(line=last["number"], time=last["time"]))
+    columns = ["line", "time", "figure", "value", "limit", "alarm"]
     table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     return table.assign(of_limit=table["value"] / table["limit"])
 
@@ -163,12 +163,12 @@ def first_alarm(found: pd.DataFrame) -> pd.Series | None:
 
     An alarm that is over is seen in the course, and asks for nothing any more.
     """
-    alarms = found.groupby("number", sort=True)["alarm"].any()
+    alarms = found.groupby("line", sort=True)["alarm"].any()
     if alarms.empty or not alarms.iloc[-1]:
         return None
     quiet = alarms.index[~alarms.to_numpy()]
     since = alarms.index[alarms.index > quiet[-1]][0] if len(quiet) else alarms.index[0]
-    rows = found[(found["number"] == since) & found["alarm"]]
+    rows = found[(found["line"] == since) & found["alarm"]]
     return rows.sort_values("of_limit", ascending=False).iloc[0]
 
 

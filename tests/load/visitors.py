@@ -94,8 +94,7 @@ class Outcome:
 
     def __str__(self) -> str:
         p50, p95, longest = np.percentile(self.seconds or [np.nan], (50, 95, 100))
-        at_minute = next((mib for at, mib in self.memory if at >= SETTLED), self.memory[-1][1])
-        memory = self.memory[0][1], at_minute, self.memory[-1][1], max(mib for _, mib in self.memory)
+        memory = ", ".join(f"{mib:.0f}" for _, mib in self.memory[:: SETTLED // 2])
         rows = [
             ("films answered", len(self.seconds)),
             ("errors", len(self.errors)),
@@ -103,7 +102,7 @@ class Outcome:
             ("told their place in the queue", self.waits),
             ("told that pneumo is busy", self.busy),
             ("upload to answer, s: p50, p95, longest", f"{p50:.2f}, {p95:.2f}, {longest:.2f}"),
-            ("memory, MiB: at the start, after a minute, at the end, most", ", ".join(f"{mib:.0f}" for mib in memory)),
+            ("memory, MiB, every half minute", memory),
             ("growth after the first minute", f"{self.growth:.1%}"),
         ]
         return "\n".join(["| | |", "|---|---|", *(f"| {words} | {value} |" for words, value in rows)])

@@ -49,7 +49,7 @@ def course_plot(course: pd.DataFrame) -> alt.LayerChart:
     """Draw how far films are from the reference, as a multiple of each figure's limit.
 
     Args:
-        course: ``number, figure, value, limit, of_limit``.
+        course: ``line, figure, value, limit, of_limit``.
     """
     names = list(dict.fromkeys(course["figure"]))
     lines = (
@@ -57,7 +57,7 @@ def course_plot(course: pd.DataFrame) -> alt.LayerChart:
         .mark_line(strokeWidth=2)
         .encode(
             alt.X(
-                "number:Q",
+                "line:Q",
                 title=_("Number in the log"),
                 axis=alt.Axis(tickCount=6, format="d"),
                 scale=alt.Scale(nice=False, zero=False),
@@ -66,7 +66,7 @@ def course_plot(course: pd.DataFrame) -> alt.LayerChart:
             colour("figure", dict(zip(names, PALETTE, strict=False)), "stroke"),
             dash("figure", names, DASHES),
             tooltip=tips(
-                ("number:Q", _("Number"), "d"),
+                ("line:Q", _("Number"), "d"),
                 ("figure:N", _("Figure")),
                 ("value:Q", _("Value"), ".3f"),
                 ("limit:Q", _("Limit"), ".3f"),

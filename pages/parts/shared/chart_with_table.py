@@ -58,6 +58,9 @@ HEADINGS = {
     "class": say("Class"),
     "width": say("Width (pixels)"),
     "height": say("Height (pixels)"),
+    "figure": say("Figure"),
+    "reference": say("Reference"),
+    "line": say("Number in the log"),
 }
 
 

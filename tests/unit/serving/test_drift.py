@@ -35,7 +35,7 @@ def test_a_thousand_films_like_the_first_raise_no_alarm(seed):
 )
 def test_a_change_is_noticed_within_200_films(change, figure):
     found = alarms(log(entries(400), entries(200, start=400, **change)))
-    assert found["number"].min() > 400
+    assert found["line"].min() > 400
     assert figure in set(found["figure"])
     assert drift.first_alarm(drift.course(drift.first_films(log(entries(400))), log(entries(60, start=400)))) is None
 
@@ -43,7 +43,7 @@ def test_a_change_is_noticed_within_200_films(change, figure):
 def test_the_first_alarm_is_that_since_when_there_was_one():
     films = log(entries(400), entries(200, start=400, brightness=0.7))
     since = drift.first_alarm(drift.course(drift.first_films(films), films.iloc[drift.BASELINE :]))
-    assert 400 < since["number"] <= 450 and since["figure"] == "Brightness"
+    assert 400 < since["line"] <= 450 and since["figure"] == "Brightness"
     over = log(entries(400), entries(100, start=400, brightness=0.7), entries(200, start=500))
     assert drift.first_alarm(drift.course(drift.first_films(over), over.iloc[drift.BASELINE :])) is None
 
