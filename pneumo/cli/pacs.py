@@ -1,12 +1,11 @@
 """The command that answers a PACS: ``serve-dicom``."""
 
-import base64
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from pneumo.serving.dicom_answers import Archive
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_USER, _PASSWORD, _TOKEN = "PNEUMO_DICOMWEB_USER", "PNEUMO_DICOMWEB_PASSWORD", "PNEUMO_DICOMWEB_TOKEN"
 
 HELP = "\n\n".join(
     (
@@ -121,11 +119,11 @@ def serve_dicom(
     load_runtime()
     from pneumo.inference import open_models
     from pneumo.serving.dicom_answers import AtOnce, Spooled
-    from pneumo.serving.dicomweb import Poll, WebArchive
+    from pneumo.serving.dicomweb import Poll, WebArchive, authorization
     from pneumo.serving.spool import Spool
 
     _log_quietly()
-    web = WebArchive(dicomweb, _authorization(os.environ)) if dicomweb else None
+    web = WebArchive(dicomweb, authorization(os.environ)) if dicomweb else None
     archive: Archive = web or DicomArchive(title, Node.parse(str(answer_to)), goes_out)
     opened = open_models(model, models)
     # The first sender does not wait for graphs, and who gets an echo can send.
@@ -155,16 +153,6 @@ def _require_packages() -> None:
         raise ValueError(
             f"serve-dicom needs a package that is missing ({error.name}). Install it with pip install 'pneumo[pacs]'."
         ) from error
-
-
-def _authorization(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the header by which a DICOMweb service knows pneumo; none where the environment names nothing."""
-    if token := environment.get(_TOKEN):
-        return {"Authorization": f"Bearer {token}"}
-    if user := environment.get(_USER):
-        pair = f"{user}:{environment.get(_PASSWORD, '')}"
-        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-    return {}
 
 
 def _log_quietly() -> None:

@@ -206,7 +206,9 @@ def _session(graph: bytes) -> Any:
 
     _share_memory()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(MOST_THREADS, _processors())
+    # Who has a process for each processor gives each one thread, as to other libraries.
+    most = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = min(MOST_THREADS, int(most) if most.isdecimal() and int(most) else _processors())
     # Threads that wait busily take the processor from the next network, and from the page.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")

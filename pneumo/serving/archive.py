@@ -3,18 +3,26 @@
 Neither the list nor the films are held in memory: an archive may have ten million.
 """
 
+import functools
 import hashlib
 import os
 import struct
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pneumo.errors import ArchiveError, UnreadableImageError
 from pneumo.radiograph import decoder_limits, silent_decoders
+
+if TYPE_CHECKING:
+    from pneumo.serving.dicomweb import WebArchive
+
+_T = TypeVar("_T")
 
 # What systems and archives put beside films, and the directory of a DICOM medium, which holds no picture.
 _BESIDE_FILMS = frozenset(
@@ -22,6 +30,10 @@ _BESIDE_FILMS = frozenset(
 )
 # DICOM PS3.10, 8.6: the SOP class of a DICOMDIR.
 _MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+# What a DICOMweb service answers (RFC 9110) where it has a film no more, and where it may have it later.
+_GONE, _OVERLOADED = (404, 406, 410), (408, 429, 500, 502, 503, 504)
+# Seconds between the times that a DICOMweb service is asked again before it is held to be away.
+_PATIENCE = (1, 5, 30)
 
 # A film's name in its archive, with "/" between folders, and where it lies in it if the name does not say that.
 Entry = tuple[str, str]
@@ -54,11 +66,17 @@ def find(address: str) -> Archive:
     """Return the archive at an address.
 
     Args:
-        address: path of a folder, of a zip file or of a DICOMDIR.
+        address: path of a folder, of a zip file or of a DICOMDIR, or the address of a DICOMweb service.
 
     Raises:
         ArchiveError: if there is nothing, or something else.
     """
+    if address.lower().startswith(("http://", "https://")):
+        if "@" in urlsplit(address).netloc:
+            raise ArchiveError(
+                "Give user and password as PNEUMO_DICOMWEB_USER and PNEUMO_DICOMWEB_PASSWORD, not in the address."
+            )
+        return DicomWeb(address)
     path = Path(address)
     if path.is_dir():
         return Folder(path.resolve())
@@ -237,3 +255,70 @@ def _is_dicomdir(path: Path) -> bool:
     except Exception:
         return False
     return meta.get("MediaStorageSOPClassUID") == _MEDIA_STORAGE_DIRECTORY
+
+
+@dataclass(frozen=True)
+class DicomWeb:
+    """The films of a DICOMweb service (DICOM PS3.18): computed and digital radiographs, and secondary captures.
+
+    Attributes:
+        address: of the service; a query narrows the search for studies, as in ``?StudyDate=20240101-20241231``.
+    """
+
+    address: str
+
+    @property
+    def identity(self) -> str:
+        """The address."""
+        return f"DICOMweb service {self.address}"
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the UIDs of study, series and instance of each film, with "/" between them."""
+        archive = self._service()
+        for study in archive.all_studies(dict(parse_qsl(urlsplit(self.address).query))):
+            for place in _patiently(functools.partial(archive.films, study))[0]:
+                yield f"{place.study}/{place.series}/{place.film}", ""
+
+    def film(self, entry: Entry) -> bytes:
+        """Return the bytes of an instance."""
+        from pneumo.serving.dicom_answers import is_own
+        from pneumo.serving.dicomweb import Place, http_status
+
+        place = Place(*entry[0].split("/"))
+        try:
+            film = _patiently(functools.partial(self._service().fetch, place))
+        except ArchiveError as error:
+            if http_status(error.__cause__) in _GONE:
+                raise UnreadableImageError("{name} is not in the archive any more.", name=entry[0]) from error
+            raise
+        if is_own(film):
+            raise UnreadableImageError("{name} is a picture that pneumo made.", name=entry[0])
+        return film
+
+    def _service(self) -> "WebArchive":
+        return _service(urlunsplit(urlsplit(self.address)._replace(query="")))
+
+
+@functools.cache
+def _service(url: str) -> "WebArchive":
+    try:
+        from pneumo.serving.dicomweb import WebArchive, authorization
+
+        return WebArchive(url, authorization(os.environ))
+    except ImportError as error:
+        raise ArchiveError("A DICOMweb archive needs more packages: pip install 'pneumo[archive]'.") from error
+
+
+def _patiently(ask: Callable[[], _T]) -> _T:
+    """Ask a service again while it is away or overloaded."""
+    from pneumo.serving.dicomweb import http_status
+
+    for seconds in _PATIENCE:
+        try:
+            return ask()
+        except ArchiveError as error:
+            status = http_status(error.__cause__)
+            if status is not None and status not in _OVERLOADED:
+                raise
+            time.sleep(seconds)
+    return ask()

@@ -1,5 +1,6 @@
 """An archive that is reached by DICOMweb (DICOM PS3.18): it is searched by QIDO-RS, read by WADO-RS, fed by STOW-RS."""
 
+import base64
 import io
 import logging
 import threading
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from requests import Session
 
 _SECONDS = 60
+_USER, _PASSWORD, _TOKEN = "PNEUMO_DICOMWEB_USER", "PNEUMO_DICOMWEB_PASSWORD", "PNEUMO_DICOMWEB_TOKEN"
+# Studies in one answer to a search.
+_PAGE = 500
 # Answers of a server that is there and will not take what it was sent (RFC 9110): at all others it is away.
 _NOT_TAKEN = (400, 409, 413, 415, 422)
 # Films in a row that cannot be fetched or answered before the archive is left alone until the next look.
@@ -64,7 +68,7 @@ class WebArchive:
         try:
             reply = self._asked(self._client.store_instances, datasets=[dcmread(io.BytesIO(data))])
         except ArchiveError as error:
-            if (status := _http_status(error.__cause__)) in _NOT_TAKEN:
+            if (status := http_status(error.__cause__)) in _NOT_TAKEN:
                 return f"HTTP {status}"
             raise
         failed = reply.get("FailedSOPSequence")
@@ -82,6 +86,26 @@ class WebArchive:
             fields=["NumberOfStudyRelatedInstances"],
         )
         return {_value(study, "0020000D"): int(_value(study, "00201208") or 0) for study in found}
+
+    def all_studies(self, filters: Mapping[str, str]) -> Iterator[str]:
+        """Yield the studies that match, page by page.
+
+        Args:
+            filters: matching keys (DICOM PS3.18, 8.3.4.1) by their keywords, such as ``{"StudyDate": "20260101-"}``.
+
+        Raises:
+            ArchiveError: if the archive cannot be reached.
+        """
+        offset, first = 0, ""
+        while page := self._asked(
+            self._client.search_for_studies, search_filters=dict(filters), limit=_PAGE, offset=offset
+        ):
+            studies = [_value(study, "0020000D") for study in page]
+            if studies[0] == first:
+                # A service that knows no pages gives all studies each time.
+                return
+            yield from studies
+            offset, first = offset + len(page), studies[0]
 
     def films(self, study: str) -> tuple[list[Place], set[str]]:
         """Return the films of a study, and the UIDs of all that is in it.
@@ -119,7 +143,7 @@ class WebArchive:
         try:
             return call(**arguments)
         except HTTPError as error:
-            if (status := _http_status(error)) in (401, 403):
+            if (status := http_status(error)) in (401, 403):
                 raise ArchiveError(
                     "The archive does not let pneumo in (HTTP {status}): set PNEUMO_DICOMWEB_USER and "
                     "PNEUMO_DICOMWEB_PASSWORD, or PNEUMO_DICOMWEB_TOKEN.",
@@ -131,7 +155,18 @@ class WebArchive:
             raise ArchiveError("The archive is away ({kind}).", kind=type(error).__name__) from error
 
 
-def _http_status(error: BaseException | None) -> int | None:
+def authorization(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the header by which a DICOMweb service knows pneumo; none where the environment names nothing."""
+    if token := environment.get(_TOKEN):
+        return {"Authorization": f"Bearer {token}"}
+    if user := environment.get(_USER):
+        pair = f"{user}:{environment.get(_PASSWORD, '')}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {}
+
+
+def http_status(error: BaseException | None) -> int | None:
+    """Return the status of an answer that an error was raised for; None where there was none."""
     response = getattr(error, "response", None)
     return None if response is None else response.status_code
 

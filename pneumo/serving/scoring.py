@@ -60,10 +60,10 @@ class ModelReader:
 
     @property
     def identity(self) -> dict[str, str]:
-        """The hashes of all networks, and the site that the classifier is calibrated for."""
+        """The hashes of all networks, what runs them, and the site that the classifier is calibrated for."""
         from pneumo.inference import gate, opacity
+        from pneumo.model_store import runtime, store
         from pneumo.model_store import site as sites
-        from pneumo.model_store import store
         from pneumo.model_store.card import CLASSIFICATION
 
         site = sites.configured()
@@ -75,7 +75,7 @@ class ModelReader:
         ]
         return {
             "model": f"{card.name} {card.sha256}",
-            "networks": ", ".join(hashes),
+            "networks": ", ".join((*hashes, f"run by {runtime.chosen()}")),
             "site": f"{site.name} {hashlib.sha256(site.as_json().encode()).hexdigest()}" if site else "none",
         }
 

@@ -16,15 +16,18 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import requests
 from highdicom.sr import ComprehensiveSR
 from pacs.orthanc import wait_until
 from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
 from toy import reported, sites, synthetic
 
+from pneumo import radiograph
+from pneumo.errors import ArchiveError, UnreadableImageError
 from pneumo.inference import read_film
 from pneumo.inference.classifier import Classifier
 from pneumo.reports.dicom import NOT_ASSESSED, report_uids
-from pneumo.serving import dicom_answers
+from pneumo.serving import archive, dicom_answers
 from pneumo.serving.dicom_answers import AtOnce, Spooled, answer
 from pneumo.serving.dicom_archive import DicomArchive, Node
 from pneumo.serving.dicom_server import DicomServer
@@ -269,3 +272,26 @@ def test_nothing_is_lost_when_pneumo_is_killed_half_way(orthanc, toy_models, tmp
     said = "".join(lines)
     assert re.search(r"spool: \d films and \d answers are waiting", said)
     assert not [value for value in (*reported.PATIENT.values(), "1.2.826") if len(value) > 2 and value in said]
+
+
+def test_the_films_of_the_archive_can_be_scored(orthanc, monkeypatch):
+    monkeypatch.setattr(archive, "_PATIENCE", (0,))
+    patient = generate_uid()
+    studies = [orthanc.store(film(PatientID=patient)) for _ in range(2)]
+    orthanc.store(film())
+
+    found = archive.find(f"{orthanc.web}?PatientID={patient}")
+
+    films = list(found.entries())
+    assert len(films) == 2
+    read = [radiograph.read(found.film(entry)) for entry in films]
+    assert {each.format for each in read} == {"DICOM"}
+    requests.delete(f"{orthanc.rest}/studies/{studies[0]}", timeout=30)
+    left = [entry[0].split("/")[0] for entry in archive.find(found.address).entries()]
+    [gone] = [entry for entry in films if entry[0].split("/")[0] not in left]
+    with pytest.raises(UnreadableImageError, match="is not in the archive any more"):
+        found.film(gone)
+    orthanc.stop()
+    with pytest.raises(ArchiveError, match="is away"):
+        found.film(films[0])
+    orthanc.start()

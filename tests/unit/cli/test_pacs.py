@@ -3,7 +3,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from pneumo.cli import app, pacs
+from pneumo.cli import app
 
 
 @pytest.mark.parametrize("package", ["pynetdicom", "dicomweb_client"])
@@ -15,15 +15,3 @@ def test_a_package_that_is_missing_is_named_with_what_installs_it(package, monke
     assert result.exit_code == 2
     assert f"({package})" in result.stderr
     assert "pip install 'pneumo[pacs]'" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("environment", "header"),
-    [
-        ({}, {}),
-        ({"PNEUMO_DICOMWEB_TOKEN": "abc"}, {"Authorization": "Bearer abc"}),
-        ({"PNEUMO_DICOMWEB_USER": "u", "PNEUMO_DICOMWEB_PASSWORD": "p"}, {"Authorization": "Basic dTpw"}),
-    ],
-)
-def test_the_environment_opens_a_dicomweb_service(environment, header):
-    assert pacs._authorization(environment) == header

@@ -156,3 +156,8 @@ def test_names_of_files_need_not_be_text(tmp_path):
     (tmp_path / odd).write_bytes(b"film")
 
     assert names(archive.find(str(tmp_path))) == [odd]
+
+
+def test_a_password_stands_in_no_address():
+    with pytest.raises(ArchiveError, match="PNEUMO_DICOMWEB_USER"):
+        archive.find("https://user:secret@pacs.example/dicom-web")

@@ -134,6 +134,21 @@ def test_studies_of_some_days_are_found_with_the_number_of_their_instances(servi
     assert "StudyDate=20261127-20261128" in service.asked[0][1]
 
 
+def test_all_studies_are_found_page_by_page(service):
+    pages = [dicom_json(*({"0020000D": element("UI", uid)} for uid in uids)) for uids in (("1.2", "1.3"), ("1.4",), ())]
+    service.replies += pages
+
+    assert list(WebArchive(service.url).all_studies({"StudyDate": "2026"})) == ["1.2", "1.3", "1.4"]
+    assert [path.partition("&offset=")[2][:1] for _, path, *_ in service.asked] == ["0", "2", "3"]
+    assert all("StudyDate=2026" in path for _, path, *_ in service.asked)
+
+
+def test_a_service_that_knows_no_pages_is_asked_twice(service):
+    service.replies += [dicom_json({"0020000D": element("UI", "1.2")})] * 2
+
+    assert list(WebArchive(service.url).all_studies({})) == ["1.2"]
+
+
 def test_the_films_of_a_study_are_found_among_all_that_is_in_it(service):
     service.replies.append(
         dicom_json(
@@ -292,3 +307,15 @@ def test_an_archive_that_is_away_is_told_and_looked_at_again(caplog):
 
     assert looks._answers.taken == [SOURCE]
     assert "The archive is away (ConnectionError). Next look in 0 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("environment", "header"),
+    [
+        ({}, {}),
+        ({"PNEUMO_DICOMWEB_TOKEN": "abc"}, {"Authorization": "Bearer abc"}),
+        ({"PNEUMO_DICOMWEB_USER": "u", "PNEUMO_DICOMWEB_PASSWORD": "p"}, {"Authorization": "Basic dTpw"}),
+    ],
+)
+def test_the_environment_opens_a_dicomweb_service(environment, header):
+    assert dicomweb.authorization(environment) == header
