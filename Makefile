@@ -14,7 +14,10 @@ PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
 TEST_WORKERS ?= $(shell expr $(PROCESSORS) + 1)
 PYTEST := $(BIN)/python -m pytest --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: help app train check test test-all test-light test-rest fuzz bench load lint format clean
+# What builds the image: docker, podman or buildah.
+BUILD ?= $(firstword $(foreach each,docker podman buildah,$(if $(shell command -v $(each)),$(each))))
+
+.PHONY: help app train check test test-all test-light test-rest fuzz bench load lint lock audit sbom image format clean
 
 help:  ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +59,20 @@ lint: $(VENV)/dev-installed  ## Check format, style, types and imports
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+lock: $(VENV)/tools-installed  ## Write requirements.lock anew from pyproject.toml
+	$(VENV)/tools/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --quiet --custom-compile-command "make lock" --output-file requirements.lock
+
+audit: $(VENV)/tools-installed  ## Look up known holes in the packages of requirements.lock; needs the internet
+	$(VENV)/tools/bin/pip-audit --requirement requirements.lock --disable-pip --require-hashes --strict
+
+sbom: $(VENV)/tools-installed  ## Write sbom.json, the list of packages in CycloneDX; works offline
+	grep -v -- --hash= requirements.lock | sed 's/ \\$$//' | \
+	  $(VENV)/tools/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json -
+
+image:  ## Build the container image `pneumo`; BUILD_ARGS="--build-arg BASE=…" for another base
+	$(BUILD) build -f deploy/Dockerfile -t pneumo $(BUILD_ARGS) .
+
 format: $(VENV)/dev-installed  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -75,4 +92,9 @@ $(VENV)/app-installed: requirements.txt | $(BIN)/python
 
 $(VENV)/dev-installed: requirements-dev.txt $(VENV)/app-installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/tools-installed: requirements-tools.txt | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/tools
+	$(VENV)/tools/bin/pip install --quiet --disable-pip-version-check --requirement requirements-tools.txt
 	@touch $@

@@ -1,5 +1,6 @@
 """The app: ``streamlit run streamlit_app.py``."""
 
+import asyncio
 import importlib
 import threading
 from collections.abc import AsyncIterator
@@ -7,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from pages.parts.shared import address, language, streamlit_internals, style
+from pages.parts.predict import readiness
+from pages.parts.shared import address, faults, language, sign_in, streamlit_internals, style
 from pages.parts.shared.language import _
 from pneumo.serving import audit
 
@@ -23,13 +25,18 @@ def load_libraries() -> None:
 
 @asynccontextmanager
 async def start(_app: st.App) -> AsyncIterator[None]:
-    """Load libraries while the first browser fetches Streamlit's programs."""
+    """Load libraries while the first browser fetches Streamlit's programs, and free what visitors leave behind."""
     threading.Thread(target=load_libraries, daemon=True).start()
+    freeing = asyncio.create_task(streamlit_internals.free_closed_sessions())
     yield
+    freeing.cancel()
 
 
 streamlit_internals.keep_pages_folder()
-app = st.App(__file__, lifespan=start)
+streamlit_internals.keep_errors_out_of_the_log()
+streamlit_internals.keep_uploads_in_memory()
+streamlit_internals.keep_server_to_itself()
+app = st.App(__file__, lifespan=start, routes=[readiness.route], on_script_error=faults.tell)
 
 # The server imports this file to find the app; each visit runs it as its main script.
 if __name__ == "__main__":
@@ -64,6 +71,7 @@ if __name__ == "__main__":
     style.style_app(_("Menu"))
     language.mark_page(language.current())
     language.stay_in_address()
+    sign_in.require()
     address.arrive(page.url_path)
     try:
         page.run()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # TensorFlow reads this once, when it is first imported; without it every command prints a page of notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# ONNX Runtime keeps a database of what it is used for, and sends it to Microsoft unless told not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 

@@ -60,7 +60,7 @@ SLOW = (
 # Where lines of the library are counted: what guards a line of it lies here, and counting doubles the time of a test.
 COUNTED = ("unit", "corpus")
 # What takes longest to start or to run comes first, so that no worker is left alone with it in the end.
-ORDER = ("load", "browser", "pacs", "shipped", "pages", "corpus", "unit", "research")
+ORDER = ("load", "browser", "pacs", "shipped", "pages", "corpus", "unit", "deploy", "research")
 # One server and one Chromium serve all tests in the browser, and a shipped model is loaded once.
 TOGETHER = ("tests/browser/", "tests/shipped/test_shipped")
 # In seconds of a processor.

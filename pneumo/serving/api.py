@@ -39,7 +39,7 @@ from pneumo.reports.records import record, to_json
 from pneumo.serving import api_page, audit, queue, upload
 from pneumo.serving.queue import Queue, Ticket
 
-TOKEN = "PNEUMO_API_TOKEN"
+TOKEN = "PNEUMO_API_TOKEN"  # noqa: S105  # the name of the variable
 MOST_MODELS = 4
 # What a client is told to wait where pneumo is busy, in seconds.
 RETRY_AFTER = 60

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,16 +33,36 @@ def chromium_path() -> str | None:
     return os.environ.get("PNEUMO_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
-@contextmanager
-def serve(folder: Path, script: str = "streamlit_app.py") -> Iterator[str]:
-    """Serve the app as `make app` does, with the models that the repository ships; or another script in its place."""
+def free_port() -> int:
+    """A port that nothing listens at."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+@contextmanager
+def serve(
+    folder: Path,
+    script: str = "streamlit_app.py",
+    *,
+    port: int = 0,
+    options: Sequence[str] = (),
+    before: Sequence[str] = (),
+) -> Iterator[str]:
+    """Serve the app as `make app` does, with the models that the repository ships; or another script in its place.
+
+    Args:
+        folder: for the log, ``log.txt``.
+        script: of the app.
+        port: to listen at; a free one where 0.
+        options: of Streamlit.
+        before: the command that runs the server, with its options.
+    """
+    port = port or free_port()
     log = (folder / "log.txt").open("w+")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PNEUMO_")}
     server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
+        [*before, sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), *options],
         cwd=ROOT,
         env=environment,
         stdout=log,

@@ -1,19 +1,33 @@
 """Each test fails once Streamlit no longer does what `streamlit_internals` leans on, or needs no such help any more."""
 
+import asyncio
+import importlib
+import logging
 import sys
+import tomllib
 import types
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import altair as alt
 import pandas as pd
 import pytest
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartParser
+from streamlit import error_util, net_util
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
+from streamlit.runtime.session_manager import SessionInfo
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
+from streamlit.web.server import server_util
 
 from pages.parts.shared import streamlit_internals
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -83,3 +97,81 @@ def test_streamlit_frees_an_upload_by_the_name_that_its_list_knows():
 
     assert manager.get_files("session", ["film"]) == []
     assert "uploaded_file_mgr" in ScriptRunContext.__dataclass_fields__
+
+
+def test_streamlit_logs_what_an_error_said_unless_it_is_kept_from_it(caplog, monkeypatch):
+    log = logging.getLogger("streamlit.error_util")
+    monkeypatch.setattr(log, "filters", [])
+    monkeypatch.setattr(log, "propagate", True)
+    monkeypatch.setattr(error_util.config, "get_option", lambda name: False)
+    error_util.handle_user_script_exception(ValueError("Planted^Name"), lambda error: True)
+    assert "Planted^Name" in caplog.text
+    caplog.clear()
+
+    streamlit_internals.keep_errors_out_of_the_log()
+    error_util.handle_user_script_exception(ValueError("Planted^Name"), lambda error: True)
+
+    assert caplog.text == ""
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+    assert settings["logger"]["enableRich"] is False
+
+
+def test_starlette_spools_a_large_upload_to_disk_unless_it_is_kept_from_it(monkeypatch):
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", 2**20)
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.dcm"\r\n\r\n'
+        + bytes(2**21)
+        + b"\r\n--x--\r\n"
+    )
+    headers = Headers({"content-type": "multipart/form-data; boundary=x"})
+
+    async def parse() -> bool:
+        async def sent():
+            yield body
+
+        form = await MultiPartParser(headers, sent()).parse()
+        return form["file"].file._rolled
+
+    def is_on_disk() -> bool:
+        # Playwright may run a loop in the thread of the tests.
+        with ThreadPoolExecutor() as threads:
+            return threads.submit(asyncio.run, parse()).result()
+
+    assert is_on_disk()
+
+    streamlit_internals.keep_uploads_in_memory()
+
+    assert not is_on_disk()
+
+
+def test_streamlit_asks_the_internet_for_its_address_unless_it_is_kept_from_it(monkeypatch):
+    asked = []
+    monkeypatch.setattr(net_util, "_external_ip", None)
+    monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)
+    monkeypatch.setattr(net_util, "get_internal_ip", net_util.get_internal_ip)
+    # Another test may have run the app in this process.
+    importlib.reload(net_util)
+    monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda url, timeout: asked.append(url))
+    assert not server_util.is_url_from_allowed_origins("https://elsewhere.example")
+    assert asked
+    asked.clear()
+
+    streamlit_internals.keep_server_to_itself()
+
+    assert not server_util.is_url_from_allowed_origins("https://elsewhere.example")
+    assert asked == []
+
+
+def test_streamlit_keeps_a_closed_session_until_the_next_one_closes_unless_it_is_told_to_let_go(monkeypatch):
+    now, shut = [0.0], []
+    storage = MemorySessionStorage(ttl_seconds=120)
+    monkeypatch.setattr(storage._cache, "_timer", lambda: now[0])
+    info = SessionInfo(client=None, session=types.SimpleNamespace(id="a", shutdown=lambda: shut.append("a")))
+    storage.save(info)
+
+    now[0] = 119.0
+    assert (streamlit_internals.shut_down_expired(storage), shut) == (0, [])
+
+    now[0] = 121.0
+    assert storage.get("a") is None and shut == []
+    assert (streamlit_internals.shut_down_expired(storage), shut) == (1, ["a"])

@@ -22,6 +22,8 @@ DOCUMENTS = [
     "README.md",
     "MODEL_CARD.md",
     "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/hospital.md",
     "docs/figures.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "research").rglob("README.md")),
 ]

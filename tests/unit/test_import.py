@@ -61,3 +61,11 @@ def test_a_film_is_read_without_tensorflow_and_what_else_takes_long_to_import():
 
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["status"] == "ok"
+
+
+def test_onnx_runtime_is_told_to_send_nothing_to_its_maker_before_anything_can_import_it():
+    source = "import os, pneumo; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    said = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, env=environment, check=True)
+
+    assert said.stdout == "1\n"

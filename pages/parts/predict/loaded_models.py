@@ -46,11 +46,35 @@ def load_models(name: str, checks: Gate | None, *, at_site: bool = True) -> Mode
     """
     site = sites.configured() if at_site else None
     with st.spinner(_("Loading the model …")):
-        key = store.card_key(name)
-        loaded = _load_classifier(
-            name, key, _gate_keys() if checks else (), site.as_json() if site else "", checks, site
-        )
-        return Models(loaded, checks, load_opacity())
+        return _load_models(name, checks, site)
+
+
+def load_default() -> Models:
+    """Load what Predict answers with unless its user chooses another model, outside of any session.
+
+    Raises:
+        ModelError: as of `load_models` and `load_gate`.
+    """
+    site = sites.configured()
+    return _load_models(site.model if site else store.default_name(), _load_gate(_gate_keys()), site)
+
+
+def default_keys() -> Keys:
+    """Return what changes when `load_default` would load anything else.
+
+    Raises:
+        ModelError: if a model or the site's file is missing or damaged.
+    """
+    site = sites.configured()
+    name = site.model if site else store.default_name()
+    return name, store.card_key(name), *_gate_keys(), site.as_json() if site else ""
+
+
+def _load_models(name: str, checks: Gate | None, site: Site | None) -> Models:
+    gate_keys, site_key = _gate_keys() if checks else (), site.as_json() if site else ""
+    return Models(
+        _load_classifier(name, store.card_key(name), gate_keys, site_key, checks, site), checks, load_opacity()
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

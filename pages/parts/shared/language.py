@@ -13,6 +13,8 @@ from pneumo.sentences import say, say_many
 # In the address, so that a link opens in the language that it was sent in.
 PARAMETER = "lang"
 HELD = "shared.language"
+# deploy/nginx/pneumo.conf lets it run by its hash.
+SCRIPT = "document.documentElement.lang = '{code}'"
 
 
 def current() -> Language:
@@ -53,7 +55,7 @@ def head(title: str) -> None:
 
 def mark_page(language: Language) -> None:
     """Tell browsers and screen readers the language of the page, for which Streamlit has no function."""
-    st.html(f"<script>document.documentElement.lang = '{language.code}'</script>", unsafe_allow_javascript=True)
+    st.html(f"<script>{SCRIPT.format(code=language.code)}</script>", unsafe_allow_javascript=True)
 
 
 def _chosen() -> None:

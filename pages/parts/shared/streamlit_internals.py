@@ -5,13 +5,22 @@ Streamlit does it in another way. `st.App` is no such thing, but a surprise: the
 the app, and each visit runs it again as its main script.
 """
 
+import asyncio
+import gc
+import logging
 import sys
 from typing import Any, cast
 
 import altair as alt
+from starlette.formparsers import MultiPartParser
+from streamlit import net_util, runtime
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+# Of time in which nobody visits; what a visit holds is freed so much later at most.
+SECONDS_BETWEEN_LOOKS = 5
 
 
 def keep_pages_folder() -> None:
@@ -21,6 +30,61 @@ def keep_pages_folder() -> None:
     streamlit_app.py. The server imports streamlit_app.py before the first visit.
     """
     PagesManager.uses_pages_directory = False
+
+
+def keep_errors_out_of_the_log() -> None:
+    """Keep Streamlit from logging what an error on a page said, which may name a film; `faults.tell` logs the rest.
+
+    Streamlit logs an uncaught error as a whole before it asks the ``on_script_error`` of `st.App`.
+    """
+    logging.getLogger("streamlit.error_util").addFilter(_is_no_error_of_a_page)
+
+
+def _is_no_error_of_a_page(record: logging.LogRecord) -> bool:
+    return record.getMessage() != "Uncaught app execution"
+
+
+def keep_uploads_in_memory() -> None:
+    """Keep Streamlit from putting uploads of more than a mebibyte into temporary files while they arrive.
+
+    Streamlit bounds the body of an upload by ``server.maxUploadSize``, and leaves it to Starlette to take it apart.
+    """
+    MultiPartParser.spool_max_size = sys.maxsize
+
+
+def keep_server_to_itself() -> None:
+    """Keep Streamlit from asking the internet for the address of its server.
+
+    It does so when a page of another origin connects, for that could be the server under another name.
+    """
+    net_util.get_external_ip = net_util.get_internal_ip = lambda: None
+
+
+async def free_closed_sessions() -> None:
+    """Free what a closed session held once Streamlit no longer keeps it for a reader who comes back.
+
+    Streamlit drops such a session when the next one closes, and not before: the films of the last visitor of a day
+    would stay in memory all night.
+    """
+    was_freed = False
+    while True:
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        server = runtime.get_instance()
+        if was_freed:
+            # What could be downloaded is only marked at the first time, and goes at the second.
+            server.media_file_mgr.remove_orphaned_files()
+        was_freed = bool(shut_down_expired(server._session_mgr._session_storage))  # type: ignore[attr-defined]
+        if was_freed:
+            # A session and its films hold each other in circles, and the app collects none after a run of a page.
+            gc.collect()
+
+
+def shut_down_expired(storage: MemorySessionStorage) -> int:
+    """Shut down the sessions that are kept no longer, and return how many there were."""
+    expired = storage._cache.expire()  # type: ignore[attr-defined]
+    for _, info in expired:
+        info.session.shutdown()
+    return len(expired)
 
 
 def went_back() -> bool:
