@@ -8,6 +8,7 @@ them with the catalogues in ``pneumo/locale``.
 """
 
 import re
+import string
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -51,7 +52,7 @@ def say(template: str, **values: Any) -> Sentence:
     if isinstance(template, Sentence) and not values:
         return template
     values = {name: _shown(value) for name, value in values.items()}
-    return _made(template, template.format(**values) if values else template, values)
+    return _made(template, _filled(template, values) if values else template, values)
 
 
 def say_many(one: str, other: str, number: int, **values: Any) -> Sentence:
@@ -64,7 +65,19 @@ def say_many(one: str, other: str, number: int, **values: Any) -> Sentence:
         values: of further fields.
     """
     values = {"number": number, **{name: _shown(value) for name, value in values.items()}}
-    return _made(one, (one if number == 1 else other).format(**values), values, other, number)
+    return _made(one, _filled(one if number == 1 else other, values), values, other, number)
+
+
+class _Formatter(string.Formatter):
+    """Writes a share with a space before the sign, as in ``95 %``."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = str(super().format_field(value, format_spec))
+        return f"{text[:-1]} %" if format_spec.endswith("%") else text
+
+
+def _filled(template: str, values: Mapping[str, Any]) -> str:
+    return _Formatter().vformat(template, (), values)
 
 
 def say_list(texts: Iterable[str]) -> Sentence:

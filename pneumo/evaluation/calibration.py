@@ -194,8 +194,19 @@ def at_prevalence(probability: float, held_at: float, prevalence: float) -> floa
     return sick / (sick + healthy)
 
 
-def as_percent(probability: float) -> Sentence:
-    """Write a probability for people, as in ``97.3 %``; nothing is impossible or certain."""
+def as_percent(probability: float, provable: tuple[float, float] | None = None) -> Sentence:
+    """Write a probability for people, as in ``97.3 %``; nothing is impossible or certain.
+
+    Args:
+        probability: 0…1.
+        provable: the lowest and the highest share that is proved (`SimilarFilms.provable`): nothing beyond is told.
+    """
+    lowest, highest = provable or (0.0, 1.0)
+    # A handful of films proves nothing at all, and its limits cross.
+    if probability < lowest < highest:
+        return say("under {percent:.1f} %", percent=100 * lowest)
+    if lowest < highest < probability:
+        return say("over {percent:.1f} %", percent=100 * highest)
     if probability < 0.001:
         return say("under {percent:.1f} %", percent=0.1)
     if probability > 0.999:

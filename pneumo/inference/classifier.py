@@ -43,6 +43,7 @@ class Assessment:
         similar: the validation films that score like it; None where the model has none, or the gate refused the film.
         foreign: whether the film is unlike those of the hospitals that the model learned from; it then gets no answer.
         site: the hospital that the model is calibrated for; None where it answers as it was trained.
+        provable: the lowest and the highest probability that validation films can prove; None where there are none.
     """
 
     radiograph: Radiograph
@@ -57,6 +58,7 @@ class Assessment:
     site: Site | None = None
     cam: np.ndarray | None = field(default=None, repr=False)
     embedding: np.ndarray | None = field(default=None, repr=False)
+    provable: tuple[float, float] | None = None
 
     @property
     def uncertain_because(self) -> Literal["foreign", "between_limits"] | None:
@@ -65,6 +67,11 @@ class Assessment:
             return "foreign"
         return "between_limits" if self.answer == "uncertain" else None
 
+    @property
+    def percent(self) -> Sentence:
+        """The probability for people, as far as the validation films prove it, as the count of children is."""
+        return as_percent(self.probability, self.provable)
+
     def of_refused_film(self) -> "Assessment":
         """Return the same without the count of validation films, which says nothing of a film that the gate refused."""
         if self.foreign:
@@ -72,7 +79,11 @@ class Assessment:
         limits = self.card.as_thresholds()
         why = say(
             "{found}; its limits are {low} for “unlikely” and {high} for “likely”.",
-            **{"found": _found(self.probability), "low": as_percent(limits.low), "high": as_percent(limits.high)},
+            **{
+                "found": _found(self.percent),
+                "low": as_percent(limits.low),
+                "high": as_percent(limits.high),
+            },
         )
         return replace(self, reasons=(why, *self.reasons[1:]), similar=None)
 
@@ -203,10 +214,10 @@ class Classifier:
         # On the model's own probability, rounded as it was where the site was calibrated.
         probability = float(self.site.found.calibration.apply(own) if self.site else own)
         answer: Answer = "uncertain" if is_foreign else self._thresholds.answer(probability)
-        why = self._foreign_reasons() if is_foreign else self._reasons(answer, probability)
         parts = tuple(crops.box(view, box) for view in self._views)
         held_at = self.card.calibration["prevalence"]
         similar = similar_films(self._scores, probability, held_at) if self._scores and not is_foreign else None
+        why = self._foreign_reasons() if is_foreign else self._reasons(answer, probability, similar)
         return Assessment(
             radiograph,
             answer,
@@ -220,6 +231,7 @@ class Classifier:
             self.site,
             None if seen.cam is None else seen.cam[0],
             None if seen.embedding is None else seen.embedding[0],
+            similar.provable if similar else None,
         )
 
     def look(self, pictures: np.ndarray) -> Seen:
@@ -256,9 +268,12 @@ class Classifier:
     def _foreign_reasons(self) -> tuple[str, ...]:
         return (str(self._known), *([calibrated_for(self.site)] if self.site else []))
 
-    def _reasons(self, answer: Answer, probability: float) -> tuple[str, ...]:
+    def _reasons(self, answer: Answer, probability: float, similar: SimilarFilms | None) -> tuple[str, ...]:
         low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)
-        found = _found(probability)
+        told = as_percent(probability, similar.provable if similar else None)
+        found = _found(told)
+        if told != as_percent(probability):
+            found = say("{found} (its validation films can prove no more)", found=found)
         seen = self.card.thresholds["evidence"]
         if self.site:
             return _reasons_at(self.site, answer, {"found": found, "low": low, "high": high})
@@ -323,5 +338,5 @@ def calibrated_for(site: Site) -> Sentence:
     )
 
 
-def _found(probability: float) -> Sentence:
-    return say("The model's probability of pneumonia is {probability}", probability=as_percent(probability))
+def _found(percent: Sentence) -> Sentence:
+    return say("The model's probability of pneumonia is {probability}", probability=percent)

@@ -12,7 +12,6 @@ import numpy as np
 
 from pneumo import DISCLAIMER, radiograph
 from pneumo.errors import GateError, ModelError, PneumoError, out_of_memory
-from pneumo.evaluation.calibration import as_percent
 from pneumo.inference.classifier import Assessment, Classifier
 from pneumo.inference.findings import Correction, Finding
 from pneumo.inference.gate import Gate, GateResult, corrected
@@ -164,7 +163,7 @@ class Reading:
         """Say the answer and the probability of pneumonia, as in ``Pneumonia likely, 97.3 %``, or why there is none."""
         if self.assessment is None:
             return STATUS_WORDS[self.status]
-        return f"{ANSWER_WORDS[self.assessment.answer]}, {as_percent(self.assessment.probability)}"
+        return f"{ANSWER_WORDS[self.assessment.answer]}, {self.assessment.percent}"
 
     def __repr__(self) -> str:
         """Return the name of the film and the answer, as in ``Reading('film.png': Pneumonia likely, 97.3 %)``."""

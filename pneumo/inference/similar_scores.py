@@ -91,7 +91,7 @@ class SimilarFilms:
         low, high = round(100 * self.share.low), round(100 * self.share.high)
         return say(
             "Of 100 films that score like this, {of_100} show pneumonia (95 % interval {low} to {high}).",
-            **{"of_100": _of_100(self.share.value), "low": low, "high": high},
+            **{"of_100": _of_100(self.of_100 / 100), "low": low, "high": high},
         )
 
 

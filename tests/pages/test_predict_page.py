@@ -951,7 +951,7 @@ def test_research_figures_are_shown_unless_pneumonia_is_unlikely(page, film, mon
 
     assert not page.exception
     assert "The film looks more like bacterial pneumonia (90.0 %" in texts(page)
-    assert "55% of the lungs is opaque (right 80%, left not on the film): severe." in texts(page)
+    assert "55 % of the lungs is opaque (right 80 %, left not on the film): severe." in texts(page)
     assert "off by 11 percentage points on average (9–13)" in texts(page)
     monkeypatch.setattr(calibration.Thresholds, "answer", lambda *_: "unlikely")
     upload(page, "other.png", png(cv2.imdecode(np.frombuffer(film, np.uint8), 0)[:, :-8]))

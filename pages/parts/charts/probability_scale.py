@@ -25,6 +25,7 @@ NARROWEST_NAMED = 2.0
 
 def probability_scale(
     probability: float,
+    percent: Sentence,
     thresholds: Thresholds,
     scores: ValidationScores,
     *,
@@ -37,6 +38,7 @@ def probability_scale(
 
     Args:
         probability: calibrated, 0…1.
+        percent: the same for people.
         thresholds: of the model that gave it.
         scores: of that model.
         dark: whether the page is, so that its text is light.
@@ -49,7 +51,7 @@ def probability_scale(
     low, high, *ticks = (float(place) for place in place_on_scale(np.array([thresholds.low, thresholds.high, *TICKS])))
     ends = [float(end) for end in place_on_scale(np.array(SCALE_ENDS))]
     scale = alt.Scale(domain=ends, nice=False)
-    percent = alt.Axis(
+    marks = alt.Axis(
         values=ticks,
         labelExpr=_labels([(_tick(value, language), place) for value, place in zip(TICKS, ticks, strict=True)]),
         grid=False,
@@ -59,7 +61,7 @@ def probability_scale(
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("low:Q", scale=scale, axis=percent, title=tell(say("Probability of pneumonia"))),
+            x=alt.X("low:Q", scale=scale, axis=marks, title=tell(say("Probability of pneumonia"))),
             x2="high:Q",
             # By the root, or the many films at the ends would leave nothing to be seen of those between.
             y=alt.Y("side:Q", axis=None, title=None, scale=alt.Scale(type="sqrt")),
@@ -95,7 +97,7 @@ def probability_scale(
     ink = INK["dark" if dark else "light"]
     film = alt.Chart(pd.DataFrame({"film": place_on_scale(np.array([probability]))}))
     tip = alt.Tooltip("text:N", title=tell(say("This film")))
-    at = film.transform_calculate(text=alt.expr.toString(tell(as_percent(probability)))).encode(
+    at = film.transform_calculate(text=alt.expr.toString(tell(percent))).encode(
         x=alt.X("film:Q", scale=scale, axis=None), tooltip=tip
     )
     mark = at.mark_rule(color=FILM, strokeWidth=3)
@@ -110,13 +112,13 @@ def probability_scale(
     )
 
 
-def scale_in_words(probability: float, thresholds: Thresholds) -> Sentence:
+def scale_in_words(percent: Sentence, thresholds: Thresholds) -> Sentence:
     """Say what `probability_scale` shows, for those who cannot see it."""
     return say(
         "This film at {probability} on a scale of the probability of pneumonia, with the validation films with "
         "pneumonia above the line and the normal ones below it. Under {low} the answer is unlikely, from {high} on it "
         "is likely, and between them the model cannot say.",
-        probability=as_percent(probability),
+        probability=percent,
         low=as_percent(thresholds.low),
         high=as_percent(thresholds.high),
     )

@@ -142,9 +142,14 @@ def show_counting(assessment: "Assessment") -> None:
     limits = assessment.card.as_thresholds()
     chart.draw(
         probability_scale(
-            assessment.probability, limits, scores, dark=st.context.theme.type == "dark", language=current()
+            assessment.probability,
+            assessment.percent,
+            limits,
+            scores,
+            dark=st.context.theme.type == "dark",
+            language=current(),
         ),
-        alt=told(scale_in_words(assessment.probability, limits)),
+        alt=told(scale_in_words(assessment.percent, limits)),
     )
     st.caption(_("The upright line is this film; the bars are validation films (height by the root of the share)."))
 

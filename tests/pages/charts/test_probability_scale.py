@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pages.parts.charts.probability_scale import probability_scale, scale_in_words
-from pneumo.evaluation.calibration import Thresholds
+from pneumo.evaluation.calibration import Thresholds, as_percent
 from pneumo.inference.similar_scores import ValidationScores
 
 LIMITS = Thresholds(decision=0.5, low=0.1, high=0.9)
@@ -17,7 +17,7 @@ def scores():
 
 def layers(probability, limits=LIMITS):
     """Return the drawn layers, each with its rows."""
-    drawn = probability_scale(probability, limits, scores()).to_dict()
+    drawn = probability_scale(probability, as_percent(probability), limits, scores()).to_dict()
     return [(layer, drawn["datasets"][layer["data"]["name"]]) for layer in drawn["layer"]]
 
 
@@ -55,7 +55,7 @@ def test_an_answer_without_room_is_not_named():
 
 
 def test_the_scale_is_described_in_words():
-    said = scale_in_words(0.973, LIMITS)
+    said = scale_in_words(as_percent(0.973), LIMITS)
 
     assert "This film at 97.3 %" in said
     assert "Under 10.0 % the answer is unlikely, from 90.0 % on it is likely" in said

@@ -196,6 +196,13 @@ def test_nothing_is_told_as_impossible_or_certain(probability, told):
 
 
 @pytest.mark.parametrize(
+    ("probability", "told"), [(0.999, "over 96.3 %"), (0.963, "96.3 %"), (0.5, "50.0 %"), (0.01, "under 3.7 %")]
+)
+def test_no_more_is_told_than_is_proved(probability, told):
+    assert as_percent(probability, (0.037, 0.963)) == told
+
+
+@pytest.mark.parametrize(
     ("probability", "held_at", "prevalence", "restated"),
     [
         # Of 1000 children at 50 %, 450 sick and 50 healthy ones are at 0.9; at 10 % those are 90 and 90.

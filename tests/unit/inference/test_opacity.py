@@ -50,7 +50,7 @@ def test_a_lung_that_the_film_does_not_show_has_no_share():
     found = severity(of_right_half(), right)
 
     assert found.sides[1] is None
-    assert found.sentence == "100% of the lungs is opaque (right 100%, left not on the film): severe."
+    assert found.sentence == "100 % of the lungs is opaque (right 100 %, left not on the film): severe."
     assert (found.error, found.worth) == (None, None)
 
 

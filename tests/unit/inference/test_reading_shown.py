@@ -19,7 +19,7 @@ REFUSED = GateResult((Finding("no_chest", "refuse", "This is no chest."),), None
 
 
 def answered(name: str = "film.png", gate: GateResult | None = None) -> Reading:
-    assessment = SimpleNamespace(answer="likely", probability=0.9731, reasons=("It is over 80 %.",))
+    assessment = SimpleNamespace(answer="likely", probability=0.9731, percent="97.3 %", reasons=("It is over 80 %.",))
     return Reading(name, b"", MODELS, FILM, gate, assessment, forced=gate is not None)
 
 

@@ -103,7 +103,7 @@ def test_a_score_beyond_all_others_is_compared_with_the_outermost():
     assert found.pneumonia == found.films == NEIGHBOURS
     assert found.share.value == 1
     assert 0.9 < found.share.low < 0.97
-    assert str(found).startswith("Of 100 films that score like this, over 99 show pneumonia (95 % interval 96 to 100)")
+    assert str(found).startswith("Of 100 films that score like this, 96 show pneumonia (95 % interval 96 to 100)")
 
 
 def test_no_more_is_told_than_the_films_prove():
