@@ -47,6 +47,10 @@ class GateError(ModelError):
     """The networks that check films are missing or damaged, so no film is assessed unless the user waives the check."""
 
 
+class WorkerError(PneumoError):
+    """Another worker of a training on several of them is gone."""
+
+
 class ExplanationError(PneumoError):
     """No heat map can be computed for this model."""
 

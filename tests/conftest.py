@@ -56,6 +56,7 @@ SLOW = (
     "unit/training/test_search.py",
     "unit/training/test_search_experiment.py",
     "unit/training/test_search_space.py",
+    "unit/training/test_workers.py",
 )
 # Where lines of the library are counted: what guards a line of it lies here, and counting doubles the time of a test.
 COUNTED = ("unit", "corpus")

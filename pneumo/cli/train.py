@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from pneumo.cli import output
+from pneumo.cli import workers as processes
 from pneumo.cli.output import DataOption, JsonOption, ModelsOption, load_keras, reports_errors, required, say
 from pneumo.datasets import kaggle
 from pneumo.labels import hospital_split
@@ -61,13 +62,34 @@ def train(
             show_default=False,
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes on this machine that train together. A step takes as many films from each as the recipe "
+            "says. For several machines set TF_CONFIG on each, see README.",
+            show_default="1, or those of TF_CONFIG",
+        ),
+    ] = None,
 ) -> None:
     """Train a model and write its folder; the test split stays closed."""
     data = required(data)
+    known = processes.count()
+    if known == 1 and workers and workers > 1:
+        raise typer.Exit(processes.train(workers, Path("runs") / name))
+    if workers not in (None, known):
+        raise ValueError(f"TF_CONFIG names {known} workers, and --workers {workers}. Leave one of them out.")
     load_keras()
-    from pneumo.training import task
+    with processes.silent_where_started_by_train(workers), output.progress_bar() as show:
+        team = None
+        if known > 1:
+            from pneumo.training.workers import Team
 
-    with output.progress_bar() as show:
+            # It has to be the first that calls TensorFlow.
+            team = Team()
+        from pneumo.training import films, task
+
+        leads = team is None or team.is_chief
         card = task.train(
             name,
             data,
@@ -77,10 +99,13 @@ def train(
             fold=fold,
             masks=masks,
             resume=resume,
-            progress=partial(output.show_stage, show),
+            progress=partial(output.show_stage, show) if leads else films.silent,
             hospitals=hospitals or (),
             leave_out=leave_out or (),
+            team=team,
         )
+    if not leads:
+        return
     output.print_metrics(card, "val")
     for hospital in leave_out or ():
         output.print_metrics(card, hospital_split(hospital))

@@ -15,6 +15,9 @@ from pneumo.model_store import store
 if TYPE_CHECKING:
     import keras
 
+# What a folder of checkpoints says of its run.
+STATE = "state.json"
+
 
 def run(
     model: "keras.Model",
@@ -47,7 +50,7 @@ def run(
         ValueError: if the checkpoint belongs to another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    best, state_file = folder / "best.weights.h5", folder / "state.json"
+    best, state_file = folder / "best.weights.h5", folder / STATE
     state: dict[str, Any] = {"run": fingerprint, "history": [], "best_epoch": 0}
     if resume and state_file.is_file():
         state = json.loads(state_file.read_text())

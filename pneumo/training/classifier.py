@@ -54,9 +54,11 @@ def fit(run: Run) -> Trained:
         if recipe.mix and not run.hospitals:
             raise ValueError(f"{run.name} learns from several hospitals. Name their folders with --hospitals.")
         mix = (recipe.mix or Mix()) if run.hospitals else None
-        recipe = dataclasses.replace(recipe, epochs=run.epochs or recipe.epochs, mix=mix)
+        recipe = dataclasses.replace(run.recipe(recipe), mix=mix)
     elif run.hospitals:
         raise ValueError(f"{run.name} is not trained in epochs, and cannot learn from several hospitals.")
+    elif run.team:
+        raise ValueError(f"{run.name} is not trained in epochs, and not by several workers.")
     keras.utils.set_random_seed(recipe.seed)
     model = classifiers.build(run.name, run.weights)
 
@@ -99,6 +101,7 @@ def fit(run: Run) -> Trained:
             run.checkpoints,
             resume=run.resume,
             progress=run.progress,
+            team=run.team,
         )
     return Trained(
         model,
@@ -243,4 +246,5 @@ TASK = Task(
     summarise=summarise,
     elsewhere={EXTERNAL_SPLIT: external.scan},
     hospitals=True,
+    workers=True,
 )

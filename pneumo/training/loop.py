@@ -11,15 +11,13 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -29,12 +27,15 @@ from pneumo.preprocessing import augmentation, network_input
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import checkpoints, views
 from pneumo.training.films import Films, Report, Stage, silent
-from pneumo.training.views import Batch, Draw, Mix, RandomView, ViewWorkers
+from pneumo.training.views import Batch, Draw, Mix, RandomView
 
+if TYPE_CHECKING:
+    from pneumo.training.workers import Team
+
+# (truth, what the network says) → a figure of each view of a batch, (views,).
+Measure = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 # The figure of an epoch that decides which one is kept.
 MONITOR = "shifted_auroc"
-# So many batches are drawn ahead of the network.
-AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Recipe:
             is drawn between them, evenly on a logarithmic scale, so that it tells nothing of the label; None leaves it
             as it is.
         mix: how batches are mixed of several hospitals; None where there is but one.
+        workers: how many batches make a step. Each worker of a `workers.Team` draws one of them; a process that trains
+            alone draws them all, and takes the same steps.
     """
 
     epochs: int = 12
@@ -71,52 +74,59 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     aspect_ratio: tuple[float, float] | None = None
     mix: Mix | None = None
+    workers: int = 1
 
     def facts(self) -> dict[str, Any]:
         """Return the recipe as cards and checkpoints tell it; they call its aspect ratio ``frames``."""
         facts = dataclasses.asdict(self)
-        mix = facts.pop("mix")
-        return facts | {"frames": facts.pop("aspect_ratio")} | ({"mix": mix} if mix else {})
+        mix, workers = facts.pop("mix"), facts.pop("workers")
+        facts["frames"] = facts.pop("aspect_ratio")
+        return facts | ({"mix": mix} if mix else {}) | ({"workers": workers} if workers > 1 else {})
 
 
 class Epoch(keras.utils.PyDataset):
-    """The random views of one epoch, in batches; a function of the seed and the epoch alone.
+    """The random views of one epoch, a step's at a time; a function of the seed and the epoch alone.
 
     Args:
         order: (views,) which film each view shows.
-        batch: views a step.
+        batch: views in a batch.
         seed: of the run, and the number of the epoch.
         draw: given a film and a generator, returns a view and what the network is to say of it.
-        workers: draw the batches ahead of the network; None where they are drawn when they are needed.
+        workers: batches in a step.
     """
 
-    def __init__(
-        self, order: np.ndarray, batch: int, seed: tuple[int, int], draw: Draw, workers: ViewWorkers | None = None
-    ) -> None:
+    def __init__(self, order: np.ndarray, batch: int, seed: tuple[int, int], draw: Draw, workers: int = 1) -> None:
         super().__init__()
-        self._order, self._batch, self._seed, self._draw, self._ahead = order, batch, seed, draw, workers
-        self._asked: dict[int, Future[Batch]] = {}
+        self._order, self._batch, self._seed, self._draw, self._workers = order, batch, seed, draw, workers
 
     def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._batch)
+        steps, rest = divmod(len(self._order), self._batch * self._workers)
+        # No worker can take a step without a view; so many are left out that not each has one.
+        return steps + (rest >= self._workers)
 
-    def __getitem__(self, index: int) -> Batch:
-        if self._ahead is None:
-            return views.batch(self._draw, *self._films(index))
-        for coming in range(index, min(index + AHEAD, len(self))):
-            if coming not in self._asked:
-                self._asked[coming] = self._ahead.submit(*self._films(coming))
-        return self._asked.pop(index).result()
+    def __getitem__(self, step: int) -> Batch:
+        pictures, truths = zip(*(self.part(step, worker) for worker in range(self._workers)), strict=True)
+        return np.concatenate(pictures), np.concatenate(truths)
 
-    def _films(self, index: int) -> tuple[np.ndarray, tuple[int, ...]]:
-        return self._order[index * self._batch : (index + 1) * self._batch], (*self._seed, index)
+    def part(self, step: int, worker: int) -> Batch:
+        """Return the batch of a step that one worker draws."""
+        films = np.array_split(self._films(step), self._workers)[worker]
+        return views.batch(self._draw, films, (*self._seed, step * self._workers + worker))
+
+    def count(self, step: int) -> int:
+        """Count the views of a step."""
+        return len(self._films(step))
+
+    def _films(self, step: int) -> np.ndarray:
+        whole = self._batch * self._workers
+        return self._order[step * whole : (step + 1) * whole]
 
 
-def balanced_epoch(films: Films, size: int, recipe: Recipe, epoch: int, workers: ViewWorkers | None = None) -> Epoch:
+def balanced_epoch(films: Films, size: int, recipe: Recipe, epoch: int) -> Epoch:
     """Return the views of one epoch of a classifier, (size, size, 1), see `views.balanced_order`."""
     seed = (recipe.seed, epoch)
     order = views.balanced_order(films, recipe.mix, np.random.default_rng(seed))
-    return Epoch(order, recipe.batch, seed, partial(random_view(size, recipe), films), workers)
+    return Epoch(order, recipe.batch, seed, partial(random_view(size, recipe), films), recipe.workers)
 
 
 def random_view(size: int, recipe: Recipe) -> RandomView:
@@ -156,6 +166,7 @@ def fit(
     *,
     resume: bool = False,
     progress: Report = silent,
+    team: "Team | None" = None,
 ) -> list[dict[str, float]]:
     """Train a classifier; it ends with the weights of its best epoch.
 
@@ -169,6 +180,7 @@ def fit(
         folder: where checkpoints go; created where it is missing.
         resume: go on from the checkpoint in ``folder`` if there is one.
         progress: called after each step and each epoch.
+        team: see `run_epochs`.
 
     Returns:
         One row an epoch: ``epoch, loss, accuracy, val_loss, val_accuracy, val_auroc, shifted_loss,
@@ -180,21 +192,20 @@ def fit(
     keras.utils.set_random_seed(recipe.seed)
     twin = _in_precision(model, recipe.precision)
     size = model.input_shape[1]
-    many = views.worthwhile(recipe.epochs * len(train.files))
     try:
-        with ViewWorkers(train, random_view(size, recipe)) if many else nullcontext() as workers:
-            return run_epochs(
-                twin,
-                recipe,
-                folder,
-                [train.files, validation.files],
-                lambda epoch: balanced_epoch(train, size, recipe, epoch, workers),
-                lambda: validate(twin, validation),
-                loss=keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
-                metrics=["accuracy"],
-                resume=resume,
-                progress=progress,
-            )
+        return run_epochs(
+            twin,
+            recipe,
+            folder,
+            [train.files, validation.files],
+            lambda epoch: balanced_epoch(train, size, recipe, epoch),
+            lambda: validate(twin, validation),
+            loss=keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
+            metrics={"accuracy": keras.metrics.binary_accuracy},
+            resume=resume,
+            progress=progress,
+            team=team,
+        )
     finally:
         model.set_weights(twin.get_weights())
 
@@ -207,11 +218,12 @@ def run_epochs(
     views: Callable[[int], Epoch],
     validation: Callable[[], dict[str, float]],
     *,
-    loss: Any,
-    metrics: Sequence[str] = (),
+    loss: keras.losses.Loss | Measure,
+    metrics: Mapping[str, Measure] = MappingProxyType({}),
     monitor: str = MONITOR,
     resume: bool = False,
     progress: Report = silent,
+    team: "Team | None" = None,
 ) -> list[dict[str, float]]:
     """Train any network epoch by epoch, see `fit` and `checkpoints.run`.
 
@@ -224,16 +236,21 @@ def run_epochs(
         views: returns those of an epoch.
         validation: measures the model as it stands.
         loss: as Keras takes it.
-        metrics: what Keras measures while it trains.
+        metrics: what is measured besides while the model trains, by name.
         monitor: the figure of a row that is to be high.
         resume: go on from the checkpoint in ``folder`` if there is one.
         progress: called after each step and each epoch.
+        team: the workers to train with, as many as `recipe` says; only the chief uses `folder` and `validation`, and
+            the other workers' models are not to be used. None where this process trains alone.
 
     Raises:
         ValueError: if the checkpoint belongs to another recipe or other films.
+        WorkerError: if another worker is gone.
     """
     steps = len(views(0))
-    model.compile(optimizer=optimizer(recipe, steps), loss=loss, metrics=list(metrics))
+    watched = [keras.metrics.MeanMetricWrapper(measure, name) for name, measure in metrics.items()]
+    model.compile(optimizer=optimizer(recipe, steps), loss=loss, metrics=watched)
+    train_epoch = team.train_epoch if team else _train_epoch
 
     def one_epoch(epoch: int) -> tuple[list[np.ndarray], dict[str, float]]:
         """Train one epoch; return the trained weights and leave the averaged ones in the model."""
@@ -244,22 +261,40 @@ def run_epochs(
 
         started = time.perf_counter()
         _reseed_dropout(model, recipe.seed + epoch)
-        trained: list[np.ndarray] = []
-        callback = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda step, logs: report(step + 1),
-            # `fit` puts the moving average into the model when it ends.
-            on_epoch_end=lambda _, logs: trained.extend(model.get_weights()),
-        )
-        logs = model.fit(views(epoch), epochs=1, shuffle=False, verbose=0, callbacks=[callback]).history
-        row = {"epoch": epoch, **{name: logs[name][0] for name in ("loss", *metrics)}, **validation()}
+        trained, means = train_epoch(model, views(epoch), {"loss": loss, **metrics}, report)
+        row = {"epoch": epoch, **means, **(validation() if team is None or team.is_chief else {})}
         row["seconds"] = round(time.perf_counter() - started, 1)
         report(steps, row)
         return trained, row
 
     run = hashlib.sha256(json.dumps([recipe.facts(), *map(list, files)]).encode()).hexdigest()
-    return checkpoints.run(
-        model, folder, run, one_epoch, monitor=monitor, epochs=recipe.epochs, patience=recipe.patience, resume=resume
+    lead = partial(
+        checkpoints.run,
+        model,
+        folder,
+        run,
+        monitor=monitor,
+        epochs=recipe.epochs,
+        patience=recipe.patience,
+        resume=resume,
     )
+    return team.run(lead, one_epoch) if team else lead(one_epoch)
+
+
+def _train_epoch(
+    model: keras.Model, views: Epoch, measures: Iterable[str], report: Callable[[int], None]
+) -> tuple[list[np.ndarray], dict[str, float]]:
+    """Train a compiled model for one epoch, see `workers.Team.train_epoch`."""
+    trained: list[np.ndarray] = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda step, logs: report(step + 1),
+        # `fit` puts the moving average into the model when it ends.
+        on_epoch_end=lambda _, logs: trained.extend(model.get_weights()),
+    )
+    logs = model.fit(views, epochs=1, shuffle=False, verbose=0, callbacks=[callback]).history
+    # On JAX the averaged weights are the optimizer's own arrays now, which a prediction would let go of.
+    model.set_weights(model.get_weights())
+    return trained, {name: logs[name][0] for name in measures}
 
 
 def _in_precision(model: keras.Model, precision: str) -> keras.Model:

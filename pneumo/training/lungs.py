@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import keras
@@ -28,6 +28,9 @@ from pneumo.training import loop
 from pneumo.training.films import Report, load_squares, silent
 from pneumo.training.loop import Epoch, Recipe
 from pneumo.training.task import Finish, Measurement, Run, Task, Trained
+
+if TYPE_CHECKING:
+    from pneumo.training.workers import Team
 
 RECIPE = Recipe(epochs=10, batch=16, learning_rate=1e-3, average=0.99, patience=4)
 # How far a view may stray. Turns, shifts (shares of the side) and brightness are drawn from ± this, the contrast from a
@@ -114,7 +117,7 @@ def fit(run: Run) -> Trained:
         DatasetError: if the films or their masks are not complete enough to train on.
         ValueError: for weights that are not there.
     """
-    recipe = RECIPE if run.epochs is None else dataclasses.replace(RECIPE, epochs=run.epochs)
+    recipe = run.recipe(RECIPE)
     started_from = card.initial_weights(run.weights)
     keras.utils.set_random_seed(recipe.seed)
     model = lung_unet.build(run.weights)
@@ -122,7 +125,16 @@ def fit(run: Run) -> Trained:
     masks = run.masks or _beside(run.root)
     parts = kaggle.Development(*(with_masks(part, masks) for part in run.parts))
     films, validation = (load(run.root, masks, part, run.progress) for part in parts)
-    history = fit_network(model, films, validation, recipe, run.checkpoints, resume=run.resume, progress=run.progress)
+    history = fit_network(
+        model,
+        films,
+        validation,
+        recipe,
+        run.checkpoints,
+        resume=run.resume,
+        progress=run.progress,
+        team=run.team,
+    )
     return Trained(
         model,
         lambda shipped: Finish(
@@ -142,7 +154,7 @@ def fit(run: Run) -> Trained:
             **card.training_facts(
                 parts,
                 run.fold,
-                {**dataclasses.asdict(recipe), "augmentation": AUGMENTATION},
+                {**recipe.facts(), "augmentation": AUGMENTATION},
                 history,
                 "val_dice",
                 "mean Dice on val",
@@ -161,6 +173,7 @@ def fit_network(
     *,
     resume: bool = False,
     progress: Report = silent,
+    team: "Team | None" = None,
 ) -> list[dict[str, float]]:
     """Train a network and leave the weights with the best validation Dice in it.
 
@@ -172,6 +185,7 @@ def fit_network(
         folder: where checkpoints go.
         resume: go on from the checkpoint in ``folder`` if there is one.
         progress: called after each step and each epoch.
+        team: see `loop.run_epochs`.
 
     Returns:
         One row an epoch: ``epoch, loss, val_dice, seconds``.
@@ -191,6 +205,7 @@ def fit_network(
         monitor="val_dice",
         resume=resume,
         progress=progress,
+        team=team,
     )
 
 
@@ -201,7 +216,8 @@ def random_pairs(films: DrawnFilms, size: int, recipe: Recipe, epoch: int) -> Ep
         return augmented_pair(films.squares[film] / np.float32(255), films.masks[film] / np.float32(255), size, rng)
 
     seed = (recipe.seed, epoch)
-    return Epoch(np.random.default_rng(seed).permutation(len(films.table)), recipe.batch, seed, draw)
+    order = np.random.default_rng(seed).permutation(len(films.table))
+    return Epoch(order, recipe.batch, seed, draw, recipe.workers)
 
 
 def overlap_loss(truth: keras.KerasTensor, drawn: keras.KerasTensor) -> keras.KerasTensor:
@@ -333,4 +349,5 @@ TASK = Task(
     summarise=lambda measured, _: summarise(_in_numbers(measured)),
     elsewhere={ADULT_SPLIT: external.with_lungs},
     pretrained=True,
+    workers=True,
 )

@@ -141,7 +141,7 @@ def fit(run: Run) -> Trained:
         ModelError: if the lung network is missing, or the classifier that training starts from.
         ValueError: for weights that are not there, or of a network without the feature maps.
     """
-    recipe = RECIPE if run.epochs is None else dataclasses.replace(RECIPE, epochs=run.epochs)
+    recipe = run.recipe(RECIPE)
     started = time.perf_counter()
     start = Path(run.weights) if run.weights else gate.holder(START, run.out) / START / "model.keras"
     started_from = card.initial_weights(start)

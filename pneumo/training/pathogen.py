@@ -38,7 +38,7 @@ def fit(run: Run) -> Trained:
         DatasetError: if the data set is not complete enough to train on.
         ModelError: if the start is missing, or was trained on other patients.
     """
-    recipe = RECIPE if run.epochs is None else dataclasses.replace(RECIPE, epochs=run.epochs)
+    recipe = run.recipe(RECIPE)
     start, model = store.load(PATHOGEN_START, gate.holder(PATHOGEN_START, run.out), CLASSIFICATION)
     require_same_split(start, run.parts, run.fold)
     keras.utils.set_random_seed(recipe.seed)
@@ -46,7 +46,16 @@ def fit(run: Run) -> Trained:
 
     parts = kaggle.Development(*(part[part["pathogen"] != ""].reset_index(drop=True) for part in run.parts))
     films, validation = (_load(run.root, part, run.progress) for part in parts)
-    history = loop.fit(network, films, validation, recipe, run.checkpoints, resume=run.resume, progress=run.progress)
+    history = loop.fit(
+        network,
+        films,
+        validation,
+        recipe,
+        run.checkpoints,
+        resume=run.resume,
+        progress=run.progress,
+        team=run.team,
+    )
 
     def finish(shipped: keras.Model) -> Finish:
         raw = classifier.predicted(shipped, validation)
@@ -130,4 +139,5 @@ TASK = Task(
     fit=fit,
     measure=measure,
     summarise=summarise,
+    workers=True,
 )

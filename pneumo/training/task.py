@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import pandas as pd
@@ -26,6 +26,10 @@ from pneumo.networks import classifiers
 from pneumo.preprocessing import crops, network_input
 from pneumo.training import films, foreign
 from pneumo.training.films import Report, silent
+from pneumo.training.loop import Recipe
+
+if TYPE_CHECKING:
+    from pneumo.training.workers import Team
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Run:
         progress: called as the work goes on.
         hospitals: folders of other hospitals to learn from besides, see `hospitals.read`.
         leave_out: hospitals in them that are not learned from; the network is measured there.
+        team: the workers that train with this process; None where it trains alone.
     """
 
     name: str
@@ -59,6 +64,12 @@ class Run:
     progress: Report
     hospitals: Sequence[Path] = ()
     leave_out: Sequence[str] = ()
+    team: "Team | None" = None
+
+    def recipe(self, usual: Recipe) -> Recipe:
+        """Return a recipe with the epochs that were asked for and the workers that there are."""
+        workers = self.team.size if self.team else 1
+        return dataclasses.replace(usual, epochs=self.epochs or usual.epochs, workers=workers)
 
     @cached_property
     def root(self) -> Path:
@@ -177,6 +188,7 @@ class Task:
         elsewhere: what lists the films of a split that is a folder of its own and no data set in the Kaggle layout.
         pretrained: whether training starts from ImageNet weights where none are named.
         hospitals: whether it can learn from other hospitals besides.
+        workers: whether several workers can train it.
     """
 
     kind: str
@@ -188,6 +200,7 @@ class Task:
     elsewhere: Mapping[str, Callable[[Path], pd.DataFrame]] = field(default_factory=dict)
     pretrained: bool = False
     hospitals: bool = False
+    workers: bool = False
 
 
 def special() -> dict[str, Task]:
@@ -222,6 +235,7 @@ def train(
     progress: Report = silent,
     hospitals: Sequence[Path] = (),
     leave_out: Sequence[str] = (),
+    team: "Team | None" = None,
 ) -> ModelCard:
     """Train a network by its recipe and write ``<out>/<name>/``.
 
@@ -240,12 +254,14 @@ def train(
         progress: called as the work goes on.
         hospitals: see `Run`; for classifiers.
         leave_out: see `Run`.
+        team: see `Run`; the chief writes the folder.
 
     Raises:
         DatasetError: if the data set is not complete enough to train on, or a table of hospitals is at fault.
         ImageError: if a film cannot be read.
         ModelError: if a network that this one is built on is missing, or was trained on other patients.
         ValueError: for an unknown name or weights that are not there.
+        WorkerError: if another worker is gone.
     """
     data, out = Path(data), Path(out)
     known = [*classifiers.REGISTRY, *special()]
@@ -257,9 +273,12 @@ def train(
         raise ValueError("To leave a hospital out, name the folders of hospitals with --hospitals.")
     if hospitals and not task.hospitals:
         raise ValueError(f"{name} cannot learn from several hospitals; only classifiers and opacity can.")
+    if team and not task.workers:
+        raise ValueError(f"{name} cannot be trained by several workers; only classifiers, lungs and pathogen can.")
     folder = checkpoints or Path("runs") / name
-    run = Run(name, data, out, start, epochs, fold, masks, folder, resume, progress, hospitals, leave_out)
-    return ship(name, task, task.fit(run), out)
+    run = Run(name, data, out, start, epochs, fold, masks, folder, resume, progress, hospitals, leave_out, team)
+    trained = task.fit(run)
+    return team.from_chief(lambda: ship(name, task, trained, out)) if team else ship(name, task, trained, out)
 
 
 def evaluate(

@@ -1,24 +1,8 @@
-"""Random views of films for training: which films an epoch shows, each view, and worker processes that draw them ahead.
+"""Random views of films for training: which films an epoch shows, and each view."""
 
-The workers are processes of their own, so that the network need not wait for a view; the films lie in memory that all
-of them share. Nothing here imports Keras, which a worker would have to start.
-"""
-
-import dataclasses
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context, parent_process
-from multiprocessing.shared_memory import SharedMemory
-from types import ModuleType
-from typing import Any, Self
 
-import cv2
 import numpy as np
 
 from pneumo.datasets.hospitals import HOME
@@ -26,9 +10,6 @@ from pneumo.preprocessing import augmentation
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training.films import Films
 
-# Below so many views a run, workers take longer to start than they save.
-_WORTHWHILE = 20_000
-_NONE = np.empty((0, 0, 0), np.uint8)
 Batch = tuple[np.ndarray, np.ndarray]
 Draw = Callable[[int, np.random.Generator], Batch]
 
@@ -117,96 +98,3 @@ def batch(draw: Draw, order: np.ndarray, seed: tuple[int, ...]) -> Batch:
     rng = np.random.default_rng(seed)
     views, truths = zip(*(draw(film, rng) for film in order), strict=True)
     return np.stack(views), np.stack(truths)
-
-
-class ViewWorkers:
-    """Processes that draw batches; to be used in a ``with``.
-
-    Args:
-        films: whose views they draw.
-        view: draws one.
-        count: how many processes; half of the processor's cores where None.
-    """
-
-    def __init__(self, films: Films, view: RandomView, count: int | None = None) -> None:
-        self._blocks: list[SharedMemory] = []
-        squares, masks = self._shared(films.squares), None if films.masks is None else self._shared(films.masks)
-        self._pool = ProcessPoolExecutor(
-            count or max(1, (os.cpu_count() or 1) // 2),
-            mp_context=get_context("spawn"),
-            initializer=_start,
-            initargs=(dataclasses.replace(films, squares=_NONE, masks=None, shifted=None), squares, masks, view),
-        )
-
-    def _shared(self, array: np.ndarray) -> "_Shared":
-        block = SharedMemory(create=True, size=array.nbytes)
-        np.ndarray(array.shape, array.dtype, block.buf)[:] = array
-        self._blocks.append(block)
-        return _Shared(block.name, array.shape, array.dtype.str)
-
-    def submit(self, order: np.ndarray, seed: tuple[int, ...]) -> "Future[Batch]":
-        """Ask for a `batch`."""
-        with _without_main():
-            return self._pool.submit(_batch, order, seed)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-        for block in self._blocks:
-            block.close()
-            block.unlink()
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Hide the main program from a process that is started: it would run the program, and needs nothing of it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def worthwhile(views: int) -> bool:
-    """Tell whether so many views are worth starting workers for."""
-    return views >= _WORTHWHILE
-
-
-@dataclass(frozen=True)
-class _Shared:
-    """An array in shared memory, as a worker finds it."""
-
-    block: str
-    shape: tuple[int, ...]
-    dtype: str
-
-    def attach(self) -> np.ndarray:
-        block = SharedMemory(self.block)
-        # The array needs the block for as long as the process lives.
-        _worker.setdefault("blocks", []).append(block)
-        return np.ndarray(self.shape, self.dtype, block.buf)
-
-
-# What a worker process works with.
-_worker: dict[str, Any] = {}
-
-
-def _start(films: Films, squares: _Shared, masks: _Shared | None, view: RandomView) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    cv2.setNumThreads(1)
-    films = dataclasses.replace(films, squares=squares.attach(), masks=None if masks is None else masks.attach())
-    _worker["draw"] = partial(view, films)
-
-
-def _end_with_parent() -> None:
-    """End the worker when training ends, also where that was killed and could not tell its workers."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(0)
-
-
-def _batch(order: np.ndarray, seed: tuple[int, ...]) -> Batch:
-    return batch(_worker["draw"], order, seed)

@@ -5,10 +5,11 @@ import keras
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
+from toy.training import toy_films
 
 from pneumo.preprocessing import augmentation, network_input
 from pneumo.preprocessing.augmentation import Augmentation
-from pneumo.training import loop, views
+from pneumo.training import loop
 from pneumo.training.films import Films
 from pneumo.training.loop import Recipe, fit, predict
 
@@ -26,16 +27,6 @@ COLUMNS = [
     "shifted_auroc",
     "seconds",
 ]
-
-
-def toy_films(count, seed, share=0.5, noise=30.0):
-    """Films that are bright above where the child is well, and bright below where it is sick."""
-    rng = np.random.default_rng(seed)
-    labels = (np.arange(count) < round(share * count)).astype(np.float32)
-    squares = rng.normal(100, noise, (count, 24, 24))
-    for square, label in zip(squares, labels, strict=True):
-        square[slice(12, 24) if label else slice(0, 12)] += 60
-    return Films(squares.clip(0, 255).astype(np.uint8), labels, tuple(f"{seed}-{n}.jpeg" for n in range(count)))
 
 
 def toy_model(seed=0, dropout=0.4):
@@ -171,12 +162,31 @@ def test_the_seed_decides_the_run_and_an_old_checkpoint_does_not(films, tmp_path
     assert runs[0][0]["loss"] != runs[2][0]["loss"]
 
 
-def test_views_that_workers_draw_train_the_same_network(films, tmp_path, monkeypatch):
-    recipe = dataclasses.replace(RECIPE, epochs=1)
-    alone = fit(toy_model(), *films, recipe, tmp_path)
-    monkeypatch.setattr(views, "worthwhile", lambda count: True)
+def test_a_step_of_several_workers_is_made_of_their_parts_and_each_part_of_its_own_views():
+    train, recipe = toy_films(51, seed=3), dataclasses.replace(RECIPE, workers=2)
+    alone, together = (loop.balanced_epoch(train, 12, each, epoch=1) for each in (RECIPE, recipe))
 
-    assert without_time(fit(toy_model(), *films, recipe, tmp_path)) == without_time(alone)
+    assert [together.count(step) for step in range(len(together))] == [16, 16, 16, 4]
+    for step in range(3):
+        for part, number in ((together.part(step, 0), 2 * step), (together.part(step, 1), 2 * step + 1)):
+            np.testing.assert_array_equal(part[0], alone[number][0])
+    for which in (0, 1):
+        parts = [together.part(3, worker)[which] for worker in (0, 1)]
+        np.testing.assert_array_equal(together[3][which], np.concatenate(parts))
+    assert [len(together.part(3, worker)[0]) for worker in (0, 1)] == [2, 2]
+
+
+def test_a_last_step_with_fewer_films_than_workers_is_left_out():
+    train = toy_films(50, seed=3)
+
+    epoch = loop.balanced_epoch(train, 12, dataclasses.replace(RECIPE, workers=3), epoch=1)
+
+    assert [epoch.count(step) for step in range(len(epoch))] == [24, 24]
+
+
+def test_a_run_of_several_workers_is_told_from_one_of_another_number_of_them():
+    assert "workers" not in RECIPE.facts()
+    assert dataclasses.replace(RECIPE, workers=2).facts() == {**RECIPE.facts(), "workers": 2}
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

@@ -1,9 +1,4 @@
 import dataclasses
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +6,7 @@ import pytest
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training import views
 from pneumo.training.films import Films
-from pneumo.training.views import Mix, RandomView, ViewWorkers
+from pneumo.training.views import Mix, RandomView
 
 STILL = Augmentation(min_area=1, max_stretch=1, brightness=0, contrast=0, gamma=0, flip=0)
 SIDE = 72
@@ -79,42 +74,3 @@ def test_without_swapping_a_view_is_of_the_film_itself(films, change):
     picture, _ = view(films, 3, np.random.default_rng(0))
 
     np.testing.assert_allclose(picture[..., 0] * 255, films.squares[3], atol=1e-3)
-
-
-def test_workers_draw_what_the_process_itself_would(films):
-    view = RandomView(16, Augmentation(), mix=Mix())
-    order, seed = np.array([0, 50, 3, 70]), (1, 2, 3)
-
-    with ViewWorkers(films, view, count=1) as workers:
-        drawn, truths = workers.submit(order, seed).result()
-
-    pictures, labels = views.batch(lambda film, rng: view(films, film, rng), order, seed)
-    np.testing.assert_array_equal(drawn, pictures)
-    np.testing.assert_array_equal(truths, labels)
-
-
-def test_a_worker_runs_no_program_and_ends_with_a_training_that_is_killed(tmp_path):
-    program = tmp_path / "train.py"
-    program.write_text(
-        "import numpy as np, os, signal\n"
-        "from pneumo.training.films import Films\n"
-        "from pneumo.training.views import RandomView, ViewWorkers\n"
-        "from pneumo.preprocessing.augmentation import Augmentation\n"
-        "films = Films(np.zeros((2, 8, 8), np.uint8), np.zeros(2, np.float32), ('a', 'b'))\n"
-        "workers = ViewWorkers(films, RandomView(4, Augmentation()), count=1)\n"
-        "workers.submit(np.array([0]), (0,)).result()\n"
-        "print(*workers._pool._processes, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-
-    root = {"PYTHONPATH": str(Path(__file__).parents[3])}
-    run = subprocess.run([sys.executable, program], env=os.environ | root, capture_output=True, text=True, check=False)
-
-    assert run.stdout.strip().isdigit(), run.stderr
-    worker = Path("/proc", run.stdout.strip(), "stat")
-    for _ in range(100):
-        # Where nobody asks how it ended, an ended process stays in the list as a zombie.
-        if not worker.exists() or worker.read_text().split()[2] == "Z":
-            return
-        time.sleep(0.1)
-    pytest.fail("the worker lives on")
