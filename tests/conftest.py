@@ -47,6 +47,7 @@ SLOW = (
     "load",
     "research",
     "unit/networks",
+    "unit/serving/test_ray_cluster.py",
     "unit/training/test_ensemble.py",
     "unit/training/test_gate_training.py",
     "unit/training/test_loop.py",

@@ -6,6 +6,7 @@ memory, costs a second try of its part; a film that ends it twice gets a row tha
 
 import functools
 import json
+import logging
 import os
 import queue
 import signal
@@ -255,13 +256,17 @@ def ray(
         import ray.data as ray_data
     except ImportError as error:
         raise ArchiveError('Ray is not installed: `pip install "pneumo[ray]"`.') from error
-    library.init(ignore_reinit_error=True, log_to_driver=False)
+    library.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray_data.DataContext.get_current().enable_progress_bars = False
     workers = workers or int(library.cluster_resources()["CPU"])
     # Ray's types know functions alone here.
     scorer: Any = RayWorker
     scored = ray_data.from_items([{"part": part} for part in parts], override_num_blocks=len(parts)).map(
-        scorer, fn_constructor_args=(job,), num_cpus=1, concurrency=(1, workers)
+        scorer,
+        fn_constructor_args=(job,),
+        num_cpus=1,
+        compute=ray_data.ActorPoolStrategy(min_size=1, max_size=workers),
     )
     for row in scored.iter_rows():
         if row["problem"]:

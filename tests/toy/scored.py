@@ -1,6 +1,6 @@
 """An archive that is scored without networks: a film is a text file of its answer, or of what befalls who reads it.
 
-``python -m toy.scored ARCHIVE RESULTS SECONDS`` scores a folder, with so many seconds for each film.
+``python -m toy.scored ENGINE ARCHIVE RESULTS SECONDS`` scores a folder, with so many seconds for each film.
 """
 
 import os
@@ -67,6 +67,10 @@ def write_films(folder: Path, answers: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    films, results, seconds = sys.argv[1:]
-    with scoring.opened(archive.find(films), ToyReader(seconds=float(seconds)), Path(results), FILMS_PER_PART) as whole:
-        scoring.score(whole, workers.local, 2)
+    # By the name under which other processes know it.
+    from toy import scored  # noqa: PLW0406
+
+    engine, films, results, seconds = sys.argv[1:]
+    reader = scored.ToyReader(seconds=float(seconds))
+    with scoring.opened(archive.find(films), reader, Path(results), FILMS_PER_PART) as whole:
+        scoring.score(whole, {"local": workers.local, "ray": workers.ray}[engine], 2)

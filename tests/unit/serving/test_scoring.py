@@ -83,7 +83,8 @@ def test_goes_on_where_it_was_stopped(films, tmp_path):
 def test_a_run_that_is_killed_in_a_part_loses_no_film_and_has_none_twice(films, tmp_path):
     results = tmp_path / "results"
     run = subprocess.Popen(
-        [sys.executable, "-m", "toy.scored", films, results, "0.3"], env=os.environ | {"PYTHONPATH": f"{ROOT}:{TESTS}"}
+        [sys.executable, "-m", "toy.scored", "local", films, results, "0.3"],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{TESTS}"},
     )
     while len(list(results.glob("parts/*.parquet"))) < 2:
         assert run.poll() is None
