@@ -12,6 +12,7 @@ from toy import sites
 from toy.opened import page, text
 from toy.synthetic import arrays
 
+from pages.parts.data import fetch_films
 from pneumo.datasets import download, kaggle
 from pneumo.inference.classifier import Classifier
 from pneumo.model_store import store
@@ -179,6 +180,25 @@ def test_a_file_is_fetched_at_a_click_and_can_be_checked(server, tmp_path, monke
     app.button(key="own_data.check").click().run()
 
     assert app.dataframe[0].value["Films"].sum() == 14
+
+
+def test_without_a_dataset_real_films_are_fetched_at_a_click_and_shown(server, tmp_path, monkeypatch):
+    url, md5 = server
+    monkeypatch.setattr(download, "MEDMNIST_URL", url)
+    monkeypatch.setitem(download.MEDMNIST, 64, ("pneumoniamnist_64.npz", md5))
+    monkeypatch.delenv("PNEUMO_DATA", raising=False)
+    monkeypatch.setattr(fetch_films, "FOLDER", tmp_path)
+    app = page("gallery")
+    assert not list(tmp_path.iterdir())
+
+    app.selectbox(key="shared.fetch_side").set_value(64).run()
+    app.button(key="shared.fetch").click().run()
+
+    assert not app.exception
+    assert app.text_input(key="shared.data_folder").value == str(tmp_path / "pneumoniamnist_64")
+    assert "14 films" in text(app)
+    # They are here; the offer is gone.
+    assert not [button for button in app.button if button.key == "shared.fetch"]
 
 
 def test_a_file_with_another_hash_is_refused(server, tmp_path, monkeypatch):

@@ -14,6 +14,10 @@ PREFIXES = {path.stem for path in PAGES.glob("*.py")} - {"__init__"}
 SHARED = {
     "shared.choices": "the choices of the models' pages, by key",
     "shared.data_folder": "the data set that the reader named",
+    "shared.fetch": "the button that fetches real films",
+    "shared.fetch_films": "the place to fetch them",
+    "shared.fetch_side": "how large they are",
+    "shared.fetched": "the folder of films that came just now",
     "shared.films": "the group of films that models were measured on",
     "shared.head": "the title of a page and the choice of the language",
     "shared.language": "of the pages and the menu",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.data import catalogue
+from pages.parts.data import catalogue, fetch_films
 from pages.parts.data.catalogue import Catalogue
 from pages.parts.shared import public
 from pages.parts.shared.language import _, told, warn_of
@@ -79,6 +79,8 @@ def invitation(words: str) -> str:
 
 
 def _typed(words: str, help_text: str) -> str:
+    if folder := fetch_films.taken():
+        st.session_state[KEY] = folder
     return st.text_input(
         told(words),
         str(kaggle.default_folder() or ""),
@@ -93,6 +95,8 @@ def _typed(words: str, help_text: str) -> str:
 def ask() -> Catalogue | None:
     """Ask for the folder of a dataset and list it; None, with a sentence, where there is none to be shown."""
     root = locate()
+    if root is None and not public.is_public():
+        fetch_films.offer()
     try:
         with st.spinner(_("Listing the films…")):
             return _listed(root, catalogue.state(root)) if root else None
