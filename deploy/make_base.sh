@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make a base for deploy/Dockerfile from Debian's packages, where no registry of images is in reach: root, debootstrap, buildah.
-# Usage: deploy/make_base.sh, then make image BUILD="buildah --storage-driver vfs" BUILD_ARGS="--isolation chroot --build-arg BASE=localhost/pneumo-base"
+# Usage: deploy/make_base.sh, then make image BUILD="buildah --storage-driver vfs" BUILD_ARGS="--isolation chroot --format docker --build-arg BASE=localhost/pneumo-base"
 set -euo pipefail
 store=(buildah --storage-driver "${STORAGE_DRIVER:-vfs}")
 folder=$(mktemp -d)

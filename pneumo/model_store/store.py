@@ -3,15 +3,20 @@
 Everything but `load` works without TensorFlow.
 """
 
+import ctypes
 import dataclasses
 import hashlib
 import json
 import os
 import secrets
 import shlex
+import shutil
+import sys
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +50,8 @@ EXPLANATION = "explanation.csv"
 SIMILAR = "similar.npz"
 # Where the films of the hospitals that it learned from lie (`pneumo.inference.foreign`), in its folder.
 HOSPITALS = "hospitals.npz"
+# What belongs to the weights of a model, in its folder.
+MEASURED = ("model.keras", "predictions", EXPLANATION, SIMILAR, HOSPITALS)
 # What reading a damaged file of arrays raises: NumPy takes one that is no archive for an array or a pickle.
 DAMAGED_ARRAYS = (
     OSError,
@@ -286,15 +293,44 @@ def write_predictions(
     write_atomically(path, ordered.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
 
 
-def start_anew(name: str, folder: Path | None = None) -> list[dict[str, str]]:
-    """Make room for new weights: drop what was measured of the old ones, and return how often test was opened.
+@contextmanager
+def rewritten(name: str, folder: Path | None = None) -> Iterator[Path]:
+    """Yield a folder of model folders in which a model is written anew; then it takes the place of the old one at once.
 
-    A retrained model must not stand on the leaderboard with its predecessor's predictions, nor with a test split that
-    looks unopened.
+    It begins as the old model without its weights and what was measured of them: a retrained model must not stand on
+    the leaderboard with its predecessor's predictions. Whoever reads meanwhile, or after a crash, meets the old model
+    or the new one. (Where the system cannot exchange two folders, there is a moment with neither.)
+
+    Args:
+        name: of the model folder.
+        folder: the folder of model folders.
     """
-    path = (folder or models_folder()) / name
-    for measured in (*(path / "predictions").glob("*.csv"), path / EXPLANATION, path / SIMILAR, path / HOSPITALS):
-        measured.unlink(missing_ok=True)
+    root = folder or models_folder()
+    root.mkdir(parents=True, exist_ok=True)
+    old = root / name
+    # Hidden, for a crash leaves it behind, and no model is looked for there.
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=root) as scratch:
+        new = Path(scratch) / name
+        if old.is_dir():
+            shutil.copytree(old, new, ignore=shutil.ignore_patterns(*MEASURED))
+        new.mkdir(exist_ok=True)
+        yield Path(scratch)
+        _exchange(new, old)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    if not old.exists():
+        new.rename(old)
+        return
+    exchange = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of renameat2(2)
+    if exchange is None or exchange(here, os.fsencode(new), here, os.fsencode(old), swap):
+        old.rename(new.with_name(f"{old.name}.old"))
+        new.rename(old)
+
+
+def openings_of_test(name: str, folder: Path | None = None) -> list[dict[str, str]]:
+    """Return how often the official test split was opened with a model, whose card may be missing or damaged."""
     try:
         return read_card(name, folder).test_openings
     except ModelError:

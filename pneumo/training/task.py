@@ -386,12 +386,16 @@ def _recipes(card: ModelCard) -> list[tuple[str, Any]]:
 
 
 def ship(name: str, task: Task, trained: Trained, out: Path) -> ModelCard:
-    """Write ``<out>/<name>/``: everything but the test split's predictions.
+    """Write ``<out>/<name>/``: everything but the test split's predictions; a model there is replaced once it is whole.
 
-    The weights are stored first, and what is calibrated and measured is what a user will load; what older weights
-    predicted is dropped.
+    The weights are stored first, and what is calibrated and measured is what a user will load.
     """
-    openings = store.start_anew(name, out)
+    openings = store.openings_of_test(name, out)
+    with store.rewritten(name, out) as scratch:
+        return _write(name, task, trained, openings, scratch)
+
+
+def _write(name: str, task: Task, trained: Trained, openings: list[dict[str, str]], out: Path) -> ModelCard:
     file = out / name / "model.keras"
     weights.save(trained.model, file)
     shipped = weights.load(file)

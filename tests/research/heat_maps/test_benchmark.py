@@ -260,7 +260,8 @@ def test_what_is_written_is_read_again_and_goes_with_the_weights(benchmark, plac
     assert path == tmp_path / "models/toy/explanation.csv"
     pd.testing.assert_frame_equal(written, benchmark.table, atol=1e-6)
     assert Explainer(Classifier.open("toy", tmp_path / "models"))._references == benchmark.card.heat["references"]
-    store.start_anew("toy", tmp_path / "models")
+    with store.rewritten("toy", tmp_path / "models"):
+        pass
     assert not path.exists()
 
 

@@ -105,6 +105,7 @@ def test_new_weights_drop_the_index_of_the_old(folder):
     store.write_card(synthetic.card(), folder)
     path = similar_cases.write(synthetic.index_of_films(), "toy", folder)
 
-    store.start_anew("toy", folder)
+    with store.rewritten("toy", folder):
+        assert path.exists()
 
     assert not path.exists()

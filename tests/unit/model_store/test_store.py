@@ -405,3 +405,73 @@ def test_a_file_behind_a_link_is_written_and_keeps_what_others_may_do_with_it(tm
     assert link.is_symlink()
     assert target.read_text("utf-8") == "“new”\n"
     assert target.stat().st_mode == plain.stat().st_mode
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def shipped(folder):
+    """A model with a card, weights, predictions and a note of its owner."""
+    store.write_card(synthetic.card(title="old"), folder)
+    store.write_predictions(predictions(), "toy", "test", folder)
+    (folder / "toy" / "model.keras").write_bytes(b"old weights")
+    (folder / "toy" / "note.txt").write_text("mine")
+    return folder
+
+
+def test_a_model_that_is_written_anew_takes_the_place_of_the_old_one_with_nothing_that_was_measured_of_it(shipped):
+    with store.rewritten("toy", shipped) as scratch:
+        store.write_card(synthetic.card(title="new"), scratch)
+        (scratch / "toy" / "model.keras").write_bytes(b"new weights")
+        assert store.read_card("toy", shipped).title == "old"
+        assert store.measured_splits("toy", shipped) == ["test"]
+
+    assert store.read_card("toy", shipped).title == "new"
+    assert contents(shipped).keys() == {Path("toy") / name for name in ("card.json", "model.keras", "note.txt")}
+
+
+def test_a_model_is_written_where_there_was_none(tmp_path):
+    with store.rewritten("toy", tmp_path / "models") as scratch:
+        store.write_card(synthetic.card(), scratch)
+
+    assert store.names(tmp_path / "models") == ["toy"]
+
+
+@pytest.mark.parametrize("kernel", [True, False], ids=["exchanges folders", "cannot"])
+def test_a_folder_is_exchanged_whatever_the_system_can(shipped, monkeypatch, kernel):
+    if not kernel:
+        monkeypatch.setattr(sys, "platform", "plan9")
+    with store.rewritten("toy", shipped) as scratch:
+        store.write_card(synthetic.card(title="new"), scratch)
+
+    assert store.read_card("toy", shipped).title == "new"
+    assert [path.name for path in shipped.iterdir()] == ["toy"]
+
+
+def test_a_full_disk_leaves_the_old_model(shipped):
+    before = contents(shipped)
+
+    with pytest.raises(OSError, match="No space left"), store.rewritten("toy", shipped) as scratch:
+        (scratch / "toy" / "model.keras").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    assert contents(shipped) == before
+
+
+def test_whoever_is_killed_while_a_model_is_written_leaves_the_old_one(shipped):
+    before = contents(shipped / "toy")
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom pneumo.model_store import store\n"
+        "with store.rewritten('toy', Path(sys.argv[1])) as scratch:\n"
+        "    (scratch / 'toy' / 'model.keras').write_bytes(b'half')\n"
+        "    print('half', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, shipped], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline() == b"half\n"
+        writer.kill()
+
+    assert contents(shipped / "toy") == before
+    assert store.names(shipped) == ["toy"]
+    assert store.catalogue(shipped).problems == {}
