@@ -8,6 +8,7 @@ import streamlit as st
 from pages.parts.data import data_folder, lungs_on_request
 from pages.parts.models import measured_models
 from pages.parts.shared import address, source
+from pages.parts.shared.language import _, head, told, warn_of
 from pages.parts.shared.plain import plain
 from pneumo import radiograph
 from pneumo.errors import ImageError, ModelError
@@ -38,7 +39,7 @@ def recipes() -> dict[str, tuple[ModelCard, Augmentation]]:
             if recipe := model_facts.augmentation(card):
                 found[card.name] = card, recipe
         except ModelError as error:
-            st.caption(f":material/warning: {plain(error)}")
+            warn_of(error)
     return found
 
 
@@ -55,27 +56,31 @@ def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
     with settings:
         chosen = {
             name: st.slider(
-                limits.title,
+                told(limits.title),
                 limits.low,
                 limits.high,
                 start[name],
                 0.01,
                 key=name,
-                help=limits.meaning,
+                help=told(limits.meaning),
                 bind="query-params",
             )
             for name, limits in RANGES.items()
         }
-        seed = st.number_input("Seed", 0, 999_999, 0, key="seed", bind="query-params", help="One seed, one draw.")
+        seed = st.number_input(_("Seed"), 0, 999_999, 0, key="seed", bind="query-params", help=_("One seed, one draw."))
         st.button(
-            "Back to the recipe", icon=":material/undo:", key="augmentation.reset", on_click=start_from, args=(start,)
+            _("Back to the recipe"),
+            icon=":material/undo:",
+            key="augmentation.reset",
+            on_click=start_from,
+            args=(start,),
         )
     with shown:
         square = training_square(path, path.stat().st_mtime_ns)
         if list(card.input["views"]) == [crops.LUNGS] and st.toggle(
-            "Cut the film to its lungs first, as this model does",
+            _("Cut the film to its lungs first, as this model does"),
             key="augmentation.cut",
-            help="Takes a few seconds at first.",
+            help=_("Takes a few seconds at first."),
         ):
             mask = lungs_on_request.lungs(path)
             square = augmentation.training_square(radiograph.read(path).pixels, mask.box if mask else None)
@@ -83,13 +88,17 @@ def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
         drawn = Augmentation(**chosen)
         pictures = augmentation.draws(square, size, drawn, VIEWS, int(seed))
         with st.container(horizontal=True):
-            show_picture(model_input(square, size)[..., 0], "As it is predicted")
+            show_picture(model_input(square, size)[..., 0], _("As it is predicted"))
             for number, picture in enumerate(pictures, start=1):
-                show_picture(picture, f"Draw {number}")
+                show_picture(picture, _("Draw {number}", number=number))
         changed = augmentation.differences(drawn, recipe)
         st.caption(
-            f"{size} × {size} pixels, as the network sees them, drawn by the code that training uses. "
-            + (f"Changed from the recipe: {changed}." if changed else f"These are the ranges of {card.title}.")
+            _("{size} × {size} pixels, as the network sees them, drawn by the code that training uses.", size=size)
+        )
+        st.caption(
+            _("Changed from the recipe: {changed}.", changed=changed)
+            if changed
+            else _("These are the ranges of {title}.", title=plain(card.title))
         )
 
 
@@ -99,31 +108,34 @@ def show_picture(picture: np.ndarray, caption: str) -> None:
         drawing.data_url(drawing.film_picture(picture)),
         caption,
         width=PICTURE_WIDTH,
-        alt=f"The film: {caption.lower()}",
+        alt=caption,
     )
 
 
-st.title("Augmentation")
+head(_("Augmentation"))
 st.write(
-    "In training a model never sees the same picture twice: each film is cropped, stretched and exposed at random, so "
-    "that framing and exposure, which differ between hospitals, tell it nothing."
+    _(
+        "In training a model never sees the same picture twice: each film is cropped, stretched "
+        "and exposed at random, so that framing and exposure, which differ between hospitals, "
+        "tell it nothing."
+    )
 )
 data = data_folder.ask() or data_folder.composites()
 models = recipes()
 if not models:
-    st.write("No model here tells how its films were augmented. Train one with `python -m pneumo train`.")
+    st.write(_("No model here tells how its films were augmented. Train one with `python -m pneumo train`."))
     st.stop()
 if data is None:
     st.stop()
 films = data.films.loc[data.films["split"] != "test", "file"].to_list()
 if not films:
-    st.write("This dataset has test films only, and training never sees those. Name a folder with training films.")
+    st.write(_("This dataset has test films only, and training never sees those. Name a folder with training films."))
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    film = st.selectbox("Film", films, key="film", bind="query-params", width=380)
+    film = st.selectbox(_("Film"), films, key="film", bind="query-params", width=380)
     titles = measured_models.titles(card for card, _recipe in models.values())
-    name = address.choose_one(st.selectbox, "Model", titles, key="shared.model", width=260)
+    name = address.choose_one(st.selectbox, _("Model"), titles, key="shared.model", width=260)
 card, recipe = models[name]
 # Another model brings its own ranges; the sliders would keep those of the one before.
 if st.session_state.get("augmentation.recipe_of", name) != name:
@@ -132,5 +144,5 @@ st.session_state["augmentation.recipe_of"] = name
 try:
     show_views(data.root / film, card, recipe)
 except (ImageError, OSError) as error:
-    st.write(plain(error))
+    st.write(plain(told(str(error))))
 source.show("augmentation")

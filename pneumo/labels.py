@@ -251,11 +251,9 @@ def split_of(name: str) -> Split:
 
 
 def in_sentence(name: str) -> str:
-    """Return a split's title as it stands within a sentence, where names and initials keep their capitals."""
+    """Return a split's title as it stands within a sentence, with its group where that must be told."""
     split = split_of(name)
-    begins_with_name = split.title[:2].isupper() or name.startswith(_HOSPITAL)
-    words = split.title if begins_with_name else split.title[0].lower() + split.title[1:]
-    return f"validation films ({words})" if split.group == ALTERED else words
+    return say("validation films ({films})", films=split.title) if split.group == ALTERED else split.title
 
 
 FIGURES = {

@@ -19,7 +19,7 @@ from typing import Any
 from babel import Locale, dates, numbers
 from babel.messages import mofile, pofile
 
-from pneumo.sentences import Sentence, say
+from pneumo.sentences import Sentence, of_table, say
 
 FOLDER = Path(__file__).with_name("locale")
 
@@ -42,7 +42,8 @@ class Language:
         """Tell a sentence in this language; a text that is no sentence, such as a file's name, stays as it is."""
         if not isinstance(text, Sentence):
             return text
-        if self.code == "en":
+        # The empty text of a catalogue is its head.
+        if self.code == "en" or not text:
             return "".join(text)
         known = catalogue(self.code)
         if text.plural is None:
@@ -53,9 +54,7 @@ class Language:
 
     def word(self, text: str) -> str:
         """Tell a text of a table, which keeps the English of a sentence and no more; one of no catalogue stays."""
-        if isinstance(text, Sentence):
-            return self.tell(text)
-        return text if self.code == "en" or not text else catalogue(self.code).gettext(text)
+        return self.tell(of_table(text))
 
     @property
     def marks(self) -> tuple[str, str, str]:

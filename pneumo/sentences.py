@@ -9,7 +9,7 @@ them with the catalogues in ``pneumo/locale``.
 
 import re
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -82,14 +82,35 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
 
 def say_list(texts: Iterable[str]) -> Sentence:
     """Make a sentence that lists texts, as in ``A, B``; empty where there are none."""
-    first, *rest = list(texts) or [""]
-    return say("{first}, {rest}", first=first, rest=say_list(rest)) if rest else say("{text}", text=first)
+    return _joined(list(texts), lambda first, rest: say("{first}, {rest}", first=first, rest=rest))
 
 
 def say_all(sentences: Iterable[str]) -> Sentence:
     """Make one sentence of several, one after the other; empty where there are none."""
-    first, *rest = list(sentences) or [""]
-    return say("{first} {rest}", first=first, rest=say_all(rest)) if rest else say("{text}", text=first)
+    return _joined(list(sentences), lambda first, rest: say("{first} {rest}", first=first, rest=rest))
+
+
+def say_lines(lines: Iterable[str]) -> Sentence:
+    """Make one sentence of several, each on a line of its own; empty where there are none."""
+    return _joined(list(lines), lambda first, rest: say("{first}\n{rest}", first=first, rest=rest))
+
+
+def say_together(parts: Iterable[str]) -> Sentence:
+    """Make one sentence of its parts, one right behind the other; empty where there are none."""
+    return _joined(list(parts), lambda first, rest: say("{first}{rest}", first=first, rest=rest))
+
+
+def of_table(text: str) -> Sentence:
+    """Make a sentence of a text of a table, which keeps the English of a sentence and no more."""
+    return text if isinstance(text, Sentence) else _made(text, text, {})
+
+
+def _joined(texts: Sequence[str], join: Callable[[str, str], Sentence]) -> Sentence:
+    if len(texts) < 2:
+        return of_table(texts[0] if texts else "")
+    # By halves, so that a long list is nested no deeper than a short one.
+    half = len(texts) // 2
+    return join(_joined(texts[:half], join), _joined(texts[half:], join))
 
 
 def _shown(value: Any) -> Any:

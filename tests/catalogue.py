@@ -6,6 +6,7 @@ their English text and without the files that hold them, so that what moves in t
 """
 
 import ast
+import csv
 import io
 import re
 from collections.abc import Collection
@@ -16,6 +17,7 @@ from babel.messages import Catalog, pofile
 ROOT = Path(__file__).parents[1]
 LOCALE = ROOT / "pneumo" / "locale"
 CODES = ("zh", "es", "fr")
+CHECKLIST = ROOT / "pneumo" / "results" / "checklist.csv"
 
 
 def _files(*patterns: str) -> tuple[str, ...]:
@@ -25,21 +27,20 @@ def _files(*patterns: str) -> tuple[str, ...]:
 # What the pages are made of: here no text is left in English.
 PAGE = _files(
     "streamlit_app.py",
-    *(f"pages/{name}.py" for name in ("predict", "leaderboard", "compare", "clinic", "failures")),
+    *(f"pages/{name}.py" for name in ("predict", "leaderboard", "compare", "clinic", "failures", "model_card")),
     *("pages/parts/predict/*.py", "pages/parts/shared/*.py", "pages/parts/models/*.py"),
-    *(f"pages/{name}.py" for name in ("dataset", "leaks", "gallery", "own_data", "drift")),
+    *(f"pages/{name}.py" for name in ("dataset", "leaks", "gallery", "augmentation", "own_data", "drift")),
     *("pages/parts/charts/*.py", "pages/parts/data/*.py"),
 )
 # The modules whose sentences the pages or the PDF tell.
 LIBRARY = _files(
-    *("pneumo/__init__.py", "pneumo/errors.py", "pneumo/labels.py"),
+    *("pneumo/__init__.py", "pneumo/errors.py", "pneumo/sentences.py", "pneumo/labels.py"),
     *(f"pneumo/evaluation/{name}.py" for name in ("calibration", "clinic", "comparison", "intervals")),
     *(f"pneumo/datasets/{name}.py" for name in ("checks", "download", "hospitals", "kaggle", "medmnist", "samples")),
     *("pneumo/datasets/shortcuts.py", "pneumo/datasets/summary.py"),
     *(f"pneumo/model_store/{name}.py" for name in ("site", "store", "weights")),
-    "pneumo/results/[!m]*.py",
+    *("pneumo/results/*.py", "pneumo/preprocessing/augmentation.py"),
     *("pneumo/radiograph/*.py", "pneumo/inference/*.py", "pneumo/explanation/*.py", "pneumo/reports/[!d]*.py"),
-    "pneumo/results/model_facts.py",
     *("pneumo/serving/queue.py", "pneumo/serving/audit.py", "pneumo/serving/drift.py"),
 )
 ERRORS = (
@@ -52,12 +53,12 @@ WORDS = ("say", "_", *PLURAL_WORDS, *ERRORS)
 
 Message = str | tuple[str, str]
 # What is the same in all languages: figures and the signs around them.
-WORDLESS = re.compile(r"(\{\w*(:[^}]*)?\}|[\s\d():–−·.])*")
+WORDLESS = re.compile(r"(\{\w*(:[^}]*)?\}|[\s\d():–−·.|\-])*")
 
 
 def said(files: tuple[str, ...] = PAGE + LIBRARY) -> set[Message]:
     """Return every template in the code; a pair is one of singular and plural."""
-    found: set[Message] = set()
+    found: set[Message] = listed() if "pneumo/results/model_card.py" in files else set()
     for file in files:
         for call in calls(file, WORDS):
             texts = tuple(each.value for each in call.args if isinstance(each, ast.Constant))
@@ -65,6 +66,12 @@ def said(files: tuple[str, ...] = PAGE + LIBRARY) -> set[Message]:
             if texts and isinstance(texts[0], str) and not WORDLESS.fullmatch(texts[0]):
                 found.add(texts[:2] if plural else texts[0])
     return found
+
+
+def listed() -> set[Message]:
+    """Return the sentences of the reporting guidelines, which stand in a table."""
+    with CHECKLIST.open(encoding="utf-8", newline="") as file:
+        return {row[column] for row in csv.DictReader(file) for column in ("asks", "reason")}
 
 
 def calls(file: str, names: Collection[str]) -> list[ast.Call]:

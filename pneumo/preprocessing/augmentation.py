@@ -19,6 +19,7 @@ import numpy as np
 
 from pneumo.preprocessing import crops
 from pneumo.preprocessing.network_input import film_square, model_input
+from pneumo.sentences import Sentence, say, say_list
 
 
 @dataclass(frozen=True)
@@ -181,17 +182,21 @@ class Range:
 
 # What training uses lies well within; far beyond, a film is no film any more.
 RANGES = {
-    "min_area": Range("Smallest crop", 0.05, 1.0, "The smallest share of the film that a crop keeps; 1 crops nothing."),
-    "max_stretch": Range("Greatest stretch", 1.0, 2.0, "The largest width : height, or height : width, of a crop."),
-    "brightness": Range("Brightness ±", 0.0, 0.6, "Added to the grey values, of 0 to 1."),
-    "contrast": Range("Contrast ±", 0.0, 0.9, "Grey values are scaled about their mean by 1 ± this."),
-    "gamma": Range("Gamma ±", 0.0, 0.9, "Grey values are raised to the power of 1 ± this."),
-    "flip": Range("Share mirrored", 0.0, 1.0, "How often a view is flipped left to right."),
+    "min_area": Range(
+        say("Smallest crop"), 0.05, 1.0, say("The smallest share of the film that a crop keeps; 1 crops nothing.")
+    ),
+    "max_stretch": Range(
+        say("Greatest stretch"), 1.0, 2.0, say("The largest width : height, or height : width, of a crop.")
+    ),
+    "brightness": Range(say("Brightness ±"), 0.0, 0.6, say("Added to the grey values, of 0 to 1.")),
+    "contrast": Range(say("Contrast ±"), 0.0, 0.9, say("Grey values are scaled about their mean by 1 ± this.")),
+    "gamma": Range(say("Gamma ±"), 0.0, 0.9, say("Grey values are raised to the power of 1 ± this.")),
+    "flip": Range(say("Share mirrored"), 0.0, 1.0, say("How often a view is flipped left to right.")),
     "detail": Range(
-        "Least detail",
+        say("Least detail"),
         0.1,
         1.0,
-        "The smallest share of a crop's rows, and of its columns, that it is shrunk to first; 1 keeps all detail.",
+        say("The smallest share of a crop's rows, and of its columns, that it is shrunk to first; 1 keeps all detail."),
     ),
 }
 
@@ -239,15 +244,19 @@ def draws(square: np.ndarray, size: int, augmentation: Augmentation, count: int,
     return np.stack([augmented_input(square, size, augmentation, rng)[..., 0] for _ in range(count)])
 
 
-def differences(chosen: Augmentation, recipe: Augmentation) -> str:
+def differences(chosen: Augmentation, recipe: Augmentation) -> Sentence:
     """Return which fields differ from a recipe and how, as a sentence without its full stop; empty where none does."""
-    changed = [
-        f"{limits.title.lower()} {getattr(recipe, name):.2f} → {getattr(chosen, name):.2f}"
+    return say_list(
+        say(
+            "{range} {before:.2f} → {now:.2f}",
+            range=limits.title,
+            before=getattr(recipe, name),
+            now=getattr(chosen, name),
+        )
         for name, limits in RANGES.items()
         # Sliders move in hundredths.
         if abs(getattr(chosen, name) - getattr(recipe, name)) > 0.005
-    ]
-    return ", ".join(changed)
+    )
 
 
 def on_sliders(augmentation: Augmentation) -> dict[str, float]:

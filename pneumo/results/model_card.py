@@ -19,14 +19,14 @@ from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.results import elsewhere, leaderboard, markdown_tables, model_facts
 from pneumo.results.leaderboard import Measurement
-from pneumo.sentences import say
+from pneumo.sentences import Sentence, of_table, say, say_lines
 
 _TASKS = {
-    "classification": "tells pneumonia from normal films",
-    "segmentation": "outlines the lungs on a film",
-    "screening": "decides whether a picture is one that the models may assess",
-    "pathogen": "says whether a film with pneumonia looks more like bacterial or viral pneumonia",
-    "opacity": "maps where a film is opaque, and tells how much of each lung is",
+    "classification": say("tells pneumonia from normal films"),
+    "segmentation": say("outlines the lungs on a film"),
+    "screening": say("decides whether a picture is one that the models may assess"),
+    "pathogen": say("says whether a film with pneumonia looks more like bacterial or viral pneumonia"),
+    "opacity": say("maps where a film is opaque, and tells how much of each lung is"),
 }
 # What runs a network that is no classifier.
 _COMMANDS = {
@@ -36,18 +36,18 @@ _COMMANDS = {
     "opacity": "predict films/ --json --heatmap maps/",
 }
 _TRAINING = (
-    "Preparation of a film",
-    "Recipe",
-    "Augmentation",
-    "Epochs",
-    "Films",
-    "Split rule",
-    "Rule",
-    "Members",
-    "Calibration",
-    "Decision threshold",
-    "Unlikely below",
-    "Likely from",
+    say("Preparation of a film"),
+    say("Recipe"),
+    say("Augmentation"),
+    say("Epochs"),
+    say("Films"),
+    say("Split rule"),
+    say("Rule"),
+    say("Members"),
+    say("Calibration"),
+    say("Decision threshold"),
+    say("Unlikely below"),
+    say("Likely from"),
 )
 
 
@@ -56,7 +56,12 @@ _HASH = " (sha256 "
 CHECKLIST = Path(__file__).with_name("checklist.csv")
 COLUMNS = ["guideline", "item", "asks", "status", "needs", "reason"]
 MET, IN_PART, NOT_MET, NOT_APPLICABLE = "met", "in part", "not met", "does not apply"
-STATUSES = {MET: "✓ met", IN_PART: "◐ in part", NOT_MET: "✗ not met", NOT_APPLICABLE: "– does not apply"}
+STATUSES = {
+    MET: say("✓ met"),
+    IN_PART: say("◐ in part"),
+    NOT_MET: say("✗ not met"),
+    NOT_APPLICABLE: say("– does not apply"),
+}
 Splits = set[str]
 
 
@@ -76,18 +81,22 @@ class Need:
 
 
 NEEDS = {
-    "test": Need(lambda _, splits: "test" in splits, NOT_MET, "the model was not measured on the official test split"),
+    "test": Need(
+        lambda _, splits: "test" in splits, NOT_MET, say("the model was not measured on the official test split")
+    ),
     "external": Need(
         lambda _, splits: any(map(labels.hospital_of, splits)),
         NOT_MET,
-        "the model was not measured at another hospital",
+        say("the model was not measured at another hospital"),
     ),
     "shifted": Need(
-        lambda _, splits: SELECTION_SPLIT in splits, NOT_MET, "the model was not measured on altered films"
+        lambda _, splits: SELECTION_SPLIT in splits, NOT_MET, say("the model was not measured on altered films")
     ),
-    "members": Need(lambda card, _: bool(card.members), NOT_APPLICABLE, "the model is a single network"),
+    "members": Need(lambda card, _: bool(card.members), NOT_APPLICABLE, say("the model is a single network")),
     "heat_map": Need(
-        lambda card, _: bool(card.cam_layer or card.members), NOT_MET, "there is no heat map for this kind of network"
+        lambda card, _: bool(card.cam_layer or card.members),
+        NOT_MET,
+        say("there is no heat map for this kind of network"),
     ),
 }
 
@@ -116,25 +125,27 @@ def sections(card: ModelCard, measurements: Mapping[str, Measurement], folder: P
     """
     facts = model_facts.card_facts(card)
     return {
-        "At a glance": _glance(card, folder),
-        "Model details": _details(card, facts),
-        "Uses": _uses(),
-        "Bias, risks and limits": _limits(card, measurements),
-        "How to start": _start(card, folder),
-        "Training": markdown_tables.named({name: facts[name] for name in _TRAINING if name in facts}),
-        "Evaluation": _evaluation(card, measurements),
-        "Environmental impact": _environment(facts),
-        "Citation": (
-            "For the films, Kermany et al., *Cell* 2018, "
-            "[doi:10.17632/rscbjbr9sj](https://doi.org/10.17632/rscbjbr9sj), CC BY 4.0. For the model, pneumo "
-            f"{pneumo.__version__}, `{card.name}`, with the first digits of its "
-            f"SHA-256: {card.sha256[:12]}."
+        say("At a glance"): _glance(card, folder),
+        say("Model details"): _details(card, facts),
+        say("Uses"): _uses(),
+        say("Bias, risks and limits"): _limits(card, measurements),
+        say("How to start"): _start(card, folder),
+        say("Training"): markdown_tables.named({name: facts[name] for name in _TRAINING if name in facts}),
+        say("Evaluation"): _evaluation(card, measurements),
+        say("Environmental impact"): _environment(facts),
+        say("Citation"): say(
+            "For the films, Kermany et al., *Cell* 2018, [doi:10.17632/rscbjbr9sj]({link}), CC BY 4.0. For the model, "
+            "pneumo {version}, `{name}`, with the first digits of its SHA-256: {digits}.",
+            link="https://doi.org/10.17632/rscbjbr9sj",
+            version=pneumo.__version__,
+            name=card.name,
+            digits=card.sha256[:12],
         ),
-        "Hashes": markdown_tables.named(
+        say("Hashes"): markdown_tables.named(
             {
-                "model.keras (SHA-256)": card.sha256,
-                "Films (fingerprint)": card.training.get("data_fingerprint", ""),
-                "Started from": card.initial_weights if _HASH in card.initial_weights else "",
+                say("model.keras (SHA-256)"): card.sha256,
+                say("Films (fingerprint)"): card.training.get("data_fingerprint", ""),
+                say("Started from"): card.initial_weights if _HASH in card.initial_weights else "",
             }
         ),
     }
@@ -150,23 +161,32 @@ def commands(card: ModelCard, folder: Path | None = None) -> dict[str, str]:
         made += " --weights imagenet"
     if "hospitals" in card.training:
         made += " --hospitals data/hospitals"
-    found = {"Use": used, "Make": made, "Measure": f"evaluate {card.name} --data data/chest_xray --split test"}
+    found = {
+        say("Use"): used,
+        say("Make"): made,
+        say("Measure"): f"evaluate {card.name} --data data/chest_xray --split test",
+    }
     others = [each.name for each in store.catalogue(folder).cards if each.name != card.name]
     if card.task == CLASSIFICATION and others:
-        found["Compare"] = f"compare {card.name} {others[0]}"
+        found[say("Compare")] = f"compare {card.name} {others[0]}"
     return {title: f"python -m pneumo {command}" for title, command in found.items()}
 
 
-def matrix_text(cells: Confusion) -> str:
+def matrix_text(cells: Confusion) -> Sentence:
     """Say in words what a confusion matrix counts."""
-    return (
-        f"Of {cells.sick:,} films with pneumonia it finds {cells.true_positive:,} and misses {cells.false_negative:,}; "
-        f"of {cells.well:,} normal films it calls {cells.true_negative:,} normal and raises {cells.false_positive:,} "
-        "false alarms."
+    return say(
+        "Of {sick:,} films with pneumonia it finds {found:,} and misses {missed:,}; of {well:,} normal films it calls "
+        "{cleared:,} normal and raises {alarms:,} false alarms.",
+        sick=cells.sick,
+        found=cells.true_positive,
+        missed=cells.false_negative,
+        well=cells.well,
+        cleared=cells.true_negative,
+        alarms=cells.false_positive,
     )
 
 
-def rates_text(cells: Confusion) -> str:
+def rates_text(cells: Confusion) -> Sentence:
     """Say what sensitivity and specificity are, with those of a confusion matrix."""
     return say(
         "Sensitivity, {sensitivity}: the share of the films with pneumonia that it finds. Specificity, {specificity}: "
@@ -207,9 +227,15 @@ def checklist(card: ModelCard, folder: Path | None = None, path: Path = CHECKLIS
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise PneumoError(f"{path} cannot be read ({error}). Restore it from the repository.") from error
+        raise PneumoError(
+            "{path} cannot be read ({error}). Restore it from the repository.", path=path, error=error
+        ) from error
     if list(table.columns) != COLUMNS:
-        raise PneumoError(f"{path.name} has other columns than {', '.join(COLUMNS)}. Restore it from the repository.")
+        raise PneumoError(
+            "{name} has other columns than {columns}. Restore it from the repository.",
+            name=path.name,
+            columns=", ".join(COLUMNS),
+        )
     splits = set(store.measured_splits(card.name, folder))
     return [_item(row, card, splits, path) for row in table.to_dict("records")]
 
@@ -218,20 +244,24 @@ def readable_checklist(listed: list[Item]) -> pd.DataFrame:
     """Return items for reading: ``Item, Asks, Status, Where, or why not``."""
     return pd.DataFrame(
         {
-            "Item": [each.number for each in listed],
-            "Asks": [each.asks for each in listed],
-            "Status": [STATUSES[each.status] for each in listed],
-            "Where, or why not": [each.reason for each in listed],
+            say("Item"): [each.number for each in listed],
+            say("Asks"): [each.asks for each in listed],
+            say("Status"): [STATUSES[each.status] for each in listed],
+            say("Where, or why not"): [each.reason for each in listed],
         }
     )
 
 
-def checklist_summary(listed: list[Item]) -> str:
+def checklist_summary(listed: list[Item]) -> Sentence:
     """Return how many items have which status, as in ``30 of 44 met, 8 in part, 4 not met, 2 do not apply``."""
     counts = {status: sum(each.status == status for each in listed) for status in STATUSES}
-    return (
-        f"{counts[MET]} of {len(listed)} met, {counts[IN_PART]} in part, {counts[NOT_MET]} not met, "
-        f"{counts[NOT_APPLICABLE]} not applicable"
+    return say(
+        "{met} of {all} met, {in_part} in part, {not_met} not met, {beside} not applicable",
+        met=counts[MET],
+        all=len(listed),
+        in_part=counts[IN_PART],
+        not_met=counts[NOT_MET],
+        beside=counts[NOT_APPLICABLE],
     )
 
 
@@ -243,107 +273,152 @@ def evaluation_table(measurements: Mapping[str, Measurement]) -> pd.DataFrame:
     numbers = pd.concat([leaderboard.table([measurements[split]]) for split in splits], ignore_index=True)
     shown = leaderboard.readable(numbers).drop(columns=["Model", "Parameters", "Size", "Test opened", "Stands for"])
     shown.insert(
-        0, "Films", [f"{labels.split_of(split).title} ({measurements[split].metrics.films:,})" for split in splits]
+        0,
+        say("Films"),
+        pd.Series(
+            [
+                say(
+                    "{splits} ({films:,})",
+                    splits=labels.split_of(split).title,
+                    films=measurements[split].metrics.films,
+                )
+                for split in splits
+            ],
+            dtype=object,
+        ),
     )
     return shown
 
 
-def _glance(card: ModelCard, folder: Path | None) -> str:
-    points = {"What for": f"It {_TASKS[card.task]}, frontal films of children of one to five years. For study alone."}
+def _glance(card: ModelCard, folder: Path | None) -> Sentence:
+    points: dict[str, str] = {
+        say("What for"): say(
+            "It {task}, frontal films of children of one to five years. For study alone.", task=_TASKS[card.task]
+        )
+    }
     if card.task == CLASSIFICATION:
         own, others = elsewhere.at_home(card, folder), elsewhere.at_others(card, folder)
         if own:
-            split = labels.in_sentence(own.splits[0])
             given = leaderboard.decided(card, own.splits[0], folder)
-            points["How good"] = (
-                f"At its own hospital ({split}, {own.films:,} films) it finds {own.cells.sensitivity.of_100} of 100 "
-                f"pneumonias and raises {own.cells.alarms.of_100} false alarms per 100 normal films. With three "
-                f"answers it says “cannot say” of {100 - given.coverage.of_100} films in 100."
+            points[say("How good")] = say(
+                "At its own hospital ({split}, {films:,} films) it finds {found} of 100 pneumonias and raises {alarms} "
+                "false alarms per 100 normal films. With three answers it says “cannot say” of {unsure} films in 100.",
+                split=labels.in_sentence(own.splits[0]),
+                films=own.films,
+                found=own.cells.sensitivity.of_100,
+                alarms=own.cells.alarms.of_100,
+                unsure=100 - given.coverage.of_100,
             )
-        points["Elsewhere"] = (
-            f"At other hospitals ({others.hospitals}, {others.films:,} films) it finds "
-            f"{others.cells.sensitivity.of_100} of 100, with {others.cells.alarms.of_100} false alarms per 100."
-            if others
-            else "Not measured at another hospital."
-        )
-    points["Not for"] = (
+        points[say("Elsewhere")] = say("Not measured at another hospital.")
+        if others:
+            points[say("Elsewhere")] = say(
+                "At other hospitals ({hospitals}, {films:,} films) it finds {found} of 100, with {alarms} false alarms "
+                "per 100.",
+                hospitals=others.hospitals,
+                films=others.films,
+                found=others.cells.sensitivity.of_100,
+                alarms=others.cells.alarms.of_100,
+            )
+    points[say("Not for")] = say(
         "The care of a patient; adults; side views; any disease but pneumonia; another hospital's films before it was "
         "measured on them."
     )
     return markdown_tables.named(points)
 
 
-def _details(card: ModelCard, facts: Mapping[str, str]) -> str:
+def _details(card: ModelCard, facts: Mapping[str, str]) -> Sentence:
     return markdown_tables.named(
         {
-            "What it does": _TASKS[card.task],
-            "Kind": card.family,
-            "Architecture": facts.get("Architecture", ""),
-            "Weights": f"{card.parameters:,}; {card.size_bytes / 1e6:.1f} MB",
-            "Started from": card.initial_weights.split(_HASH)[0],
-            "Stands for the published system": card.seed_system or "none",
-            "Official test split opened": model_facts.times(len(card.test_openings)),
-            "Made by": f"pneumo {pneumo.__version__}, MIT licence",
+            say("What it does"): _TASKS[card.task],
+            say("Kind"): card.family,
+            say("Architecture"): facts.get("Architecture", ""),
+            say("Weights"): say(
+                "{parameters:,}; {size:.1f} MB", parameters=card.parameters, size=card.size_bytes / 1e6
+            ),
+            say("Started from"): card.initial_weights.split(_HASH)[0],
+            say("Stands for the published system"): card.seed_system or "–",
+            say("Official test split opened"): model_facts.times(len(card.test_openings)),
+            say("Made by"): say("pneumo {version}, MIT licence", version=pneumo.__version__),
         }
     )
 
 
-def _uses() -> str:
-    return (
-        "**Direct**: to study how such models behave, to compare them, and to learn how one is made and measured.\n\n"
-        "**Out of scope**: the care of a patient; films of adults; side views; any disease but pneumonia; a decision "
-        "without a clinician who reads the film."
+def _uses() -> Sentence:
+    return markdown_tables.named(
+        {
+            say("Direct"): say(
+                "to study how such models behave, to compare them, and to learn how one is made and measured."
+            ),
+            say("Out of scope"): say(
+                "the care of a patient; films of adults; side views; any disease but pneumonia; a decision without a "
+                "clinician who reads the film."
+            ),
+        }
     )
 
 
-def _limits(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:
+def _limits(card: ModelCard, measurements: Mapping[str, Measurement]) -> Sentence:
     points = [
-        "The films are of children of one to five years at one hospital. Machine, framing and film size differ between "
-        "the classes there, and part of what the model knows may be that.",
-        "Age, sex and ethnicity of the children are not in the dataset, so nothing can be said of fairness.",
+        say(
+            "The films are of children of one to five years at one hospital. Machine, framing and film size differ "
+            "between the classes there, and part of what the model knows may be that."
+        ),
+        say("Age, sex and ethnicity of the children are not in the dataset, so nothing can be said of fairness."),
     ]
     if card.task == CLASSIFICATION:
-        prevalence = card.as_calibration().prevalence
         points.append(
-            f"Its probability holds where {100 * prevalence:.0f} % of the films show pneumonia, and has to be "
-            "corrected elsewhere; the page At your clinic does."
+            say(
+                "Its probability holds where {share:.0f} % of the films show pneumonia, and has to be corrected "
+                "elsewhere; the page At your clinic does.",
+                share=100 * card.as_calibration().prevalence,
+            )
         )
     if EXTERNAL_SPLIT in measurements:
-        auroc = measurements[EXTERNAL_SPLIT].metrics.auroc
-        points.append(f"At another hospital, on films mostly of adults, its AUROC is {auroc}; 0.5 is chance.")
+        points.append(
+            say(
+                "At another hospital, on films mostly of adults, its AUROC is {auroc}; 0.5 is chance.",
+                auroc=str(measurements[EXTERNAL_SPLIT].metrics.auroc),
+            )
+        )
     return markdown_tables.bullets(points)
 
 
-def _start(card: ModelCard, folder: Path | None) -> str:
+def _start(card: ModelCard, folder: Path | None) -> Sentence:
     # A page loads a highlighter for every language there is when it meets a block of code.
     return markdown_tables.named({title: f"`{command}`" for title, command in commands(card, folder).items()})
 
 
-def _evaluation(card: ModelCard, measurements: Mapping[str, Measurement]) -> str:
+def _evaluation(card: ModelCard, measurements: Mapping[str, Measurement]) -> Sentence:
     if card.task != CLASSIFICATION:
         return model_facts.table(card)
     table = evaluation_table(measurements)
     if table.empty:
-        return f"Not measured yet. Run `python -m pneumo evaluate {card.name} --data DIR`."
-    notes = markdown_tables.bullets(
-        f"**{split.title}**: {split.description}" for split in map(labels.split_of, labels.in_groups(measurements))
+        return say("Not measured yet. Run `python -m pneumo evaluate {name} --data DIR`.", name=card.name)
+    intervals = say(
+        "In brackets the 95 % interval: Wilson's for shares of films, a bootstrap over patients for the rest."
     )
-    return (
-        f"{markdown_tables.table(table)}\n\nIn brackets the 95 % interval: Wilson's for shares of films, a "
-        f"bootstrap over patients for the rest.\n\n{notes}"
-    )
+    splits = [labels.split_of(split) for split in labels.in_groups(measurements)]
+    notes = markdown_tables.named({split.title: split.description for split in splits})
+    return say_lines([markdown_tables.table(table), "", intervals, "", notes])
 
 
-def _environment(facts: Mapping[str, str]) -> str:
+def _environment(facts: Mapping[str, str]) -> Sentence:
     known = {name: facts[name] for name in ("Training time", "Hardware", "Software") if name in facts}
-    return markdown_tables.named({**known, "Energy and carbon": "not measured"})
+    return markdown_tables.named(
+        {**{of_table(name): text for name, text in known.items()}, say("Energy and carbon"): say("not measured")}
+    )
 
 
 def _item(row: dict, card: ModelCard, splits: Splits, path: Path) -> Item:
     status, reason, needs = row["status"], row["reason"], row["needs"]
     if status not in STATUSES or (needs and needs not in NEEDS) or not reason:
         raise PneumoError(
-            f"{path.name}, {row['guideline']} {row['item']}: no such status {status!r} or need {needs!r}, or no reason."
+            "{name}, {guideline} {item}: no such status '{status}' or need '{needs}', or no reason.",
+            name=path.name,
+            guideline=row["guideline"],
+            item=row["item"],
+            status=status,
+            needs=needs,
         )
     if needs and not NEEDS[needs].holds(card, splits):
         status, reason = NEEDS[needs].otherwise, NEEDS[needs].reason

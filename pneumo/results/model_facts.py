@@ -18,7 +18,7 @@ from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, SCREENING, ModelCard
 from pneumo.preprocessing.augmentation import Augmentation, of_values
 from pneumo.results import markdown_tables
-from pneumo.sentences import Sentence, say, say_all, say_list
+from pneumo.sentences import Sentence, say, say_all, say_list, say_together
 
 CURVES = {"loss": say("Loss"), "accuracy": say("Accuracy"), "auroc": say("AUROC")}
 TRAINED_ON = {"": say("Training"), "val_": say("Validation"), "shifted_": say("Validation, cropped and exposed anew")}
@@ -139,9 +139,9 @@ def card_facts(card: ModelCard) -> dict[str, str]:
     try:
         facts = {**_making(card), **_thresholds(card)}
         facts |= {
-            "Stands for": card.seed_system or "",
-            "Test split opened": ", ".join(opening["date"] for opening in card.test_openings) or "never",
-            "SHA-256 of model.keras": card.sha256,
+            say("Stands for"): card.seed_system or "",
+            say("Test split opened"): ", ".join(opening["date"] for opening in card.test_openings) or say("never"),
+            say("SHA-256 of model.keras"): card.sha256,
         }
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(
@@ -192,7 +192,7 @@ def figures(metrics: dict[str, Any], named: str = "") -> Iterator[tuple[str, dic
         named: what the group is called that they belong to.
     """
     for key, figure in metrics.items():
-        name = ", ".join(filter(None, (named, WORDS.get(key, key.replace("_", " ")))))
+        name = say_list(filter(None, (named, WORDS.get(key, key.replace("_", " ")))))
         if isinstance(figure, dict) and "low" in figure:
             yield name, figure
         elif isinstance(figure, dict):
@@ -220,14 +220,20 @@ def markdown(name: str, folder: Path | None = None) -> str:
     return table(store.read_card(name, folder))
 
 
-def table(card: ModelCard) -> str:
+def table(card: ModelCard) -> Sentence:
     """Return all figures of a card as a Markdown table."""
     rows = [
-        (f"{split_of(split).title} ({card.metrics[split]['films']})", figure, cell(values))
+        (
+            say("{splits} ({films})", splits=split_of(split).title, films=card.metrics[split]["films"]),
+            figure,
+            cell(values),
+        )
         for split in in_order(card.metrics)
         for figure, values in figures(card.metrics[split])
     ]
-    return markdown_tables.table(pd.DataFrame(rows, columns=["Films", "Figure", "Value (95 % interval)"]))
+    return markdown_tables.table(
+        pd.DataFrame(rows, columns=[say("Films"), say("Figure"), say("Value (95 % interval)")], dtype=object)
+    )
 
 
 def in_order(splits: Collection[str]) -> list[str]:
@@ -241,40 +247,47 @@ def _making(card: ModelCard) -> dict[str, str]:
     recipe, films = training.get("recipe") or {}, training.get("films")
     numbers = {key: value for key, value in recipe.items() if isinstance(value, int | float) and key != "epochs"}
     return {
-        "Architecture": f"{card.architecture}, input {size} × {size} pixels",
-        "Preparation of a film": ", ".join(filter(None, [card.input.get("crop"), card.input.get("scaling")])),
-        "Initial weights": card.initial_weights,
-        "Members": ", ".join(f"{member['title']} (weight {member['weight']:.2f})" for member in card.members),
-        "Rule": training.get("rule", ""),
-        "Recipe": _listed(numbers),
-        "Augmentation": _listed(recipe.get("augmentation") or {}),
-        "Epochs": _epochs(training),
-        "Films": f"{films['train']:,} for training, {films['validation']:,} for validation" if films else "",
-        "Split rule": training.get("split_rule", ""),
-        "Training time": _duration(training["seconds"]) if "seconds" in training else "",
-        "Hardware": training.get("hardware", ""),
-        "Data fingerprint": training.get("data_fingerprint", "")[:12],
-        "Software": ", ".join(f"{name} {version}" for name, version in training.get("software", {}).items()),
+        say("Architecture"): say(
+            "{architecture}, input {size} × {size} pixels", architecture=card.architecture, size=size
+        ),
+        say("Preparation of a film"): say_list(filter(None, [card.input.get("crop"), card.input.get("scaling")])),
+        say("Initial weights"): card.initial_weights,
+        say("Members"): say_list(
+            say("{title} (weight {weight:.2f})", title=member["title"], weight=member["weight"])
+            for member in card.members
+        ),
+        say("Rule"): training.get("rule", ""),
+        say("Recipe"): _listed(numbers),
+        say("Augmentation"): _listed(recipe.get("augmentation") or {}),
+        say("Epochs"): _epochs(training),
+        say("Films"): say("{train:,} for training, {validation:,} for validation", **films) if films else "",
+        say("Split rule"): training.get("split_rule", ""),
+        say("Training time"): _duration(training["seconds"]) if "seconds" in training else "",
+        say("Hardware"): training.get("hardware", ""),
+        say("Data fingerprint"): training.get("data_fingerprint", "")[:12],
+        say("Software"): ", ".join(f"{name} {version}" for name, version in training.get("software", {}).items()),
     }
 
 
 def _thresholds(card: ModelCard) -> dict[str, str]:
-    chosen, facts = card.thresholds.get("chosen_on", {}), {}
+    chosen = card.thresholds.get("chosen_on", {})
+    facts: dict[str, str] = {}
     if card.calibration.get("fitted_on"):
-        facts["Calibration"] = _in_words(f"fitted on {card.calibration['fitted_on']}")
+        facts[say("Calibration")] = say("fitted on {films}", films=_in_words(card.calibration["fitted_on"]))
     # The gate has a limit for each of its findings; MODEL_CARD.md says what they are.
-    titles = {} if card.task == SCREENING else {"decision": "Decision threshold"}
+    titles = {} if card.task == SCREENING else {"decision": say("Decision threshold")}
     if card.task == CLASSIFICATION:
-        titles |= {"low": "Unlikely below", "high": "Likely from"}
+        titles |= {"low": say("Unlikely below"), "high": say("Likely from")}
     for key, title in titles.items():
-        facts[title] = f"{card.thresholds[key]:.3f}" + (f": {_in_words(chosen[key])}" if key in chosen else "")
+        facts[title] = say("{threshold:.3f}", threshold=card.thresholds[key])
+        if key in chosen:
+            facts[title] = say("{threshold}: {how}", threshold=facts[title], how=_in_words(chosen[key]))
     return facts
 
 
-def _in_words(text: str) -> str:
+def _in_words(text: str) -> Sentence:
     """Name the splits in a card's text as they are named elsewhere."""
-    known = {split for split in re.findall(r"\bval\w*", text) if split in SPLITS}
-    return re.sub(r"\w+", lambda found: in_sentence(found[0]) if found[0] in known else found[0], text)
+    return say_together(in_sentence(part) if part in SPLITS else part for part in re.split(r"\b(val\w*)", text))
 
 
 def _listed(numbers: dict[str, float]) -> str:
@@ -284,9 +297,12 @@ def _listed(numbers: dict[str, float]) -> str:
 def _epochs(training: dict[str, Any]) -> str:
     if "epochs_run" not in training:
         return ""
-    kept = f"; epoch {training['epoch_kept']} kept" if "epoch_kept" in training else ""
-    by = f" by {_in_words(training['kept_by'])}" if kept and "kept_by" in training else ""
-    return say("{epochs} run{kept}{by}", epochs=training["epochs_run"], kept=kept, by=by)
+    known = {"epochs": training["epochs_run"], "kept": training.get("epoch_kept")}
+    if known["kept"] is None:
+        return say("{epochs} run", epochs=known["epochs"])
+    if "kept_by" not in training:
+        return say("{epochs} run; epoch {kept} kept", **known)
+    return say("{epochs} run; epoch {kept} kept by {figure}", **known, figure=_in_words(training["kept_by"]))
 
 
 def _duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 from pneumo.errors import ModelError
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
+from pneumo.sentences import say
 
 TRIALS = "trials.csv"
 # A wheel has no documents.
@@ -16,17 +17,21 @@ ABLATED = "mobilenetv2"
 FULL = "full"
 # What each run of the ablation leaves out or puts in.
 INGREDIENTS = {
-    FULL: "The recipe as it is",
-    "no_crop": "Without random crops",
-    "no_exposure": "Without brightness, contrast and gamma",
-    "no_mirror": "Without mirroring",
-    "no_views": "Without any augmentation",
-    "no_average": "Without the moving average of the weights",
-    "no_imagenet": "From random weights, not ImageNet's",
-    "smoothing": "With label smoothing of 0.1",
-    "lungs": "On the box of the lungs, not the whole film",
+    FULL: say("The recipe as it is"),
+    "no_crop": say("Without random crops"),
+    "no_exposure": say("Without brightness, contrast and gamma"),
+    "no_mirror": say("Without mirroring"),
+    "no_views": say("Without any augmentation"),
+    "no_average": say("Without the moving average of the weights"),
+    "no_imagenet": say("From random weights, not ImageNet's"),
+    "smoothing": say("With label smoothing of 0.1"),
+    "lungs": say("On the box of the lungs, not the whole film"),
 }
-STATES = {"complete": "Trained in full", "pruned": "Stopped, behind the others", "failed": "Failed"}
+STATES: dict[str, str] = {
+    "complete": say("Trained in full"),
+    "pruned": say("Stopped, behind the others"),
+    "failed": say("Failed"),
+}
 
 
 def trials(card: ModelCard, folder: Path | None = None) -> pd.DataFrame:

@@ -15,6 +15,8 @@ TITLES = {
     "dataset": "Les données",
     "leaks": "Raccourcis dans les données",
     "gallery": "Galerie",
+    "augmentation": "Augmentation",
+    "model_card": "Fiche du modèle",
 }
 # What a page shows at first is not all that it shows.
 VIEWS = [
@@ -37,6 +39,8 @@ VIEWS = [
     ("leaks", {"section": "Sizes and grey values"}),
     ("leaks", {"section": "From training to test"}),
     ("leaks", {"section": "Map of the films", "by": "kind"}),
+    ("augmentation", {}),
+    ("model_card", {}),
     ("gallery", {}),
     ("gallery", {"film": "normal_1.png"}),
 ]

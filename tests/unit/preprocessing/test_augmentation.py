@@ -220,7 +220,7 @@ def test_changes_are_told():
     rounded = Augmentation(**augmentation.on_sliders(recipe))
     assert augmentation.differences(rounded, recipe) == ""
     changed = Augmentation(brightness=0.5, flip=0.0)
-    assert augmentation.differences(changed, recipe) == "brightness ± 0.30 → 0.50, share mirrored 0.50 → 0.00"
+    assert augmentation.differences(changed, recipe) == "Brightness ± 0.30 → 0.50, Share mirrored 0.50 → 0.00"
 
 
 def drawn_lungs(left, top, right, bottom, side=100):

@@ -189,7 +189,7 @@ def test_at_a_glance_tells_children_of_100_and_that_a_model_was_measured_nowhere
 
     glance = model_card.sections(card, measurements, tmp_path)["At a glance"]
 
-    assert "(official test split, 4 films) it finds 100 of 100 pneumonias and raises 50 false alarms" in glance
+    assert "(Official test split, 4 films) it finds 100 of 100 pneumonias and raises 50 false alarms" in glance
     assert "Not measured at another hospital." in glance
 
 
