@@ -103,6 +103,8 @@ def test_no_text_on_a_page_is_left_in_english(file):
     found = []
     for call in catalogue.calls(file, TEXT_CALLS | KEYWORDS_ONLY):
         name = catalogue.name_of(call)
+        if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "_log":
+            continue
         texts = [] if name in KEYWORDS_ONLY else call.args if name == "tips" else call.args[:1]
         shown = [*texts, *(word.value for word in call.keywords if word.arg in TEXT_KEYWORDS)]
         found += [f"{file}:{call.lineno}: {text}" for each in shown for text in bare_texts(each)]

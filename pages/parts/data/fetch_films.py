@@ -25,10 +25,11 @@ def offer() -> None:
             )
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
+            sizes = {side: size(side) for side in sorted(download.MEDMNIST, reverse=True)}
             side = st.selectbox(
                 _("Size of the films"),
-                sorted(download.MEDMNIST, reverse=True),
-                format_func=size,
+                list(sizes),
+                format_func=sizes.__getitem__,
                 key="shared.fetch_side",
                 width=340,
             )
