@@ -61,6 +61,8 @@ class ModelCard:
         foreign: what tells films unlike those of the hospitals that it learned from (`inference.foreign`): ``layer``,
             ``hospitals``, ``limit``, ``chosen_on``, and the ``sha256`` of the file; empty where every film gets an
             answer.
+        runtime: how nearly ONNX Runtime agrees with Keras on the network of the ``sha256``: ``largest_difference`` in
+            any output on ``films`` films of ``measured_on``, and the ``software``; empty where it was not compared.
     """
 
     name: str
@@ -85,6 +87,7 @@ class ModelCard:
     heat: dict[str, Any] = field(default_factory=dict)
     latency: dict[str, Any] = field(default_factory=dict)
     foreign: dict[str, Any] = field(default_factory=dict)
+    runtime: dict[str, Any] = field(default_factory=dict)
 
     @property
     def heat_references(self) -> dict[str, float]:

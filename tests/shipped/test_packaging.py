@@ -57,11 +57,26 @@ def python(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedPro
     )
 
 
-def test_the_requirements_are_the_dependencies_of_the_library_and_of_the_app():
-    listed = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+def requirements(name: str) -> list[str]:
+    """Return the packages that a file of requirements lists, those of the file that it names among them."""
+    listed = []
+    for line in (ROOT / name).read_text("utf-8").splitlines():
+        listed += requirements(line.removeprefix("-r ")) if line.startswith("-r ") else [line]
+    return listed
 
-    library, app = PROJECT["project"]["dependencies"], PROJECT["project"]["optional-dependencies"]["app"]
-    assert sorted(listed) == sorted(library + app)
+
+def test_the_requirements_are_the_dependencies_of_the_library_of_the_app_and_of_training():
+    library, extras = PROJECT["project"]["dependencies"], PROJECT["project"]["optional-dependencies"]
+
+    assert sorted(requirements("requirements-serve.txt")) == sorted(library + extras["app"])
+    assert sorted(requirements("requirements.txt")) == sorted(library + extras["app"] + extras["train"])
+    assert extras["serve"] == ["pneumo[app]"]
+
+
+def test_films_are_read_without_what_trains_networks():
+    served = " ".join(requirements("requirements-serve.txt"))
+
+    assert not [name for name in ("tensorflow", "keras", "optuna") if name in served]
 
 
 def test_the_library_does_not_need_what_only_the_app_draws_with():
