@@ -1,10 +1,13 @@
 """The app: ``streamlit run streamlit_app.py``."""
 
 import asyncio
+import ctypes
 import importlib
+import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import streamlit as st
 
@@ -13,19 +16,33 @@ from pages.parts.shared import address, faults, language, sign_in, streamlit_int
 from pages.parts.shared.language import _
 from pneumo.serving import audit
 
-# What most pages need and what takes long to load; TensorFlow takes seconds, and only the Predict page needs it.
-LIBRARIES = ("pandas", "pyarrow", "altair", "scipy.stats", "scipy.optimize", "pneumo.results.leaderboard")
+# What most pages need and what takes long to load, that of the first page ahead. SciPy, which few pages need, takes 60 MB.
+LIBRARIES = (
+    *("pandas", "pneumo.inference.reading", "pneumo.model_store.onnx_graph", "onnxruntime"),
+    *("altair", "pyarrow", "pneumo.results.leaderboard"),
+)
+# Of glibc's malloc.h.
+M_ARENA_MAX = -8
 
 
 def load_libraries() -> None:
-    """Load what the first visitor would wait for."""
+    """Load what the first visitor would wait for; what is not installed is not needed."""
     for name in LIBRARIES:
-        importlib.import_module(name)
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
+def share_memory() -> None:
+    """Let all threads take memory from two places: glibc keeps one for each, and Streamlit starts one a visit."""
+    libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_ARENA_MAX, 2)
 
 
 @asynccontextmanager
 async def start(_app: st.App) -> AsyncIterator[None]:
     """Load libraries while the first browser fetches Streamlit's programs, and free what visitors leave behind."""
+    share_memory()
     threading.Thread(target=load_libraries, daemon=True).start()
     freeing = asyncio.create_task(streamlit_internals.free_closed_sessions())
     yield

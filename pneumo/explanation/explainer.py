@@ -82,7 +82,12 @@ class Explainer:
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
-        """Build what the default method needs, so that the first film does not wait for it."""
+        """Build what the default method needs, so that the first film does not wait for it.
+
+        Raises:
+            ExplanationError: if that is TensorFlow, which is not installed.
+        """
+        self.needs_keras(DEFAULT_METHOD)
         for index, network in enumerate(self._networks):
             self._maps(index, np.zeros((1, *network.network.input_shapes[0]), np.float32), DEFAULT_METHOD)
 

@@ -25,8 +25,6 @@ VARIABLE = "PNEUMO_RUNTIME"
 AUTO, ONNX, KERAS = "auto", "onnx", "keras"
 # More threads than this do not make one film faster.
 MOST_THREADS = 4
-# Films that ONNX Runtime is given at once: more are not faster on a few cores, and its memory grows with them for good.
-AT_ONCE = 2
 
 
 class Outputs(NamedTuple):
@@ -172,12 +170,12 @@ class _OnnxNetwork(Network):
 
     def run(self, *inputs: np.ndarray) -> Outputs:
         """See `Network.run`."""
-        films = len(inputs[0])
+        # One film at a time: on a few cores more are not faster, and the memory that they take is kept for good.
         parts = [
             self._session.run(
-                None, {name: each[first : first + AT_ONCE] for name, each in zip(self._names, inputs, strict=True)}
+                None, {name: each[film : film + 1] for name, each in zip(self._names, inputs, strict=True)}
             )
-            for first in range(0, films, AT_ONCE)
+            for film in range(len(inputs[0]))
         ]
         given = iter(parts[0] if len(parts) == 1 else [np.concatenate(each) for each in zip(*parts, strict=True)])
         return Outputs(
