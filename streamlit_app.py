@@ -16,7 +16,7 @@ from pages.parts.shared import address, faults, language, sign_in, streamlit_int
 from pages.parts.shared.language import _
 from pneumo.serving import audit
 
-# What most pages need and what takes long to load, that of the first page ahead. SciPy, which few pages need, takes 60 MB.
+# What most pages need and what takes long to load, the first page's ahead. SciPy, which few pages need, takes 60 MB.
 LIBRARIES = (
     *("pandas", "pneumo.inference.reading", "pneumo.model_store.onnx_graph", "onnxruntime"),
     *("altair", "pyarrow", "pneumo.results.leaderboard"),
