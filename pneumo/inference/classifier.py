@@ -270,10 +270,12 @@ class Classifier:
 
     def _reasons(self, answer: Answer, probability: float, similar: SimilarFilms | None) -> tuple[str, ...]:
         low, high = as_percent(self._thresholds.low), as_percent(self._thresholds.high)
-        told = as_percent(probability, similar.provable if similar else None)
-        found = _found(told)
-        if told != as_percent(probability):
-            found = say("{found} (its validation films can prove no more)", found=found)
+        found = _found(as_percent(probability))
+        # Next to a limit, what is proved may be less than the limit.
+        if similar and probability > similar.provable[1] > similar.provable[0]:
+            found = say("The model is surer of pneumonia than its validation films can prove")
+        elif similar and probability < similar.provable[0] < similar.provable[1]:
+            found = say("The model is surer that there is no pneumonia than its validation films can prove")
         seen = self.card.thresholds["evidence"]
         if self.site:
             return _reasons_at(self.site, answer, {"found": found, "low": low, "high": high})
