@@ -154,7 +154,7 @@ def show_embedding(leaks: Shortcuts) -> None:
         _(
             "Each point is a film, made small and laid on the two directions in which the training "
             "films differ most ({first:.0f} % and {second:.0f} % of what differs). Click a name in "
-            "the legend to see it alone; scroll to zoom. At most {films} films of each split and "
+            "the legend to see it alone; hold Ctrl and scroll to zoom. At most {films} films of each split and "
             "kind are drawn; no point tells its patient.",
             first=100 * first,
             second=100 * second,

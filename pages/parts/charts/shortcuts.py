@@ -99,7 +99,7 @@ def shift_plot(rows: pd.DataFrame) -> alt.LayerChart:
 
 
 def embedding_plot(points: pd.DataFrame, by: str, groups: Sequence[str]) -> alt.Chart:
-    """Draw films as points; a click on the legend shows one group alone, the wheel zooms.
+    """Draw films as points; a click on the legend shows one group alone, the wheel zooms with the control key.
 
     Args:
         points: ``part, kind, x, y``.
@@ -125,6 +125,6 @@ def embedding_plot(points: pd.DataFrame, by: str, groups: Sequence[str]) -> alt.
             tooltip=tips(("part:N", _("Films of")), ("kind:N", _("Kind"))),
         )
         .add_params(chosen)
-        .interactive()
+        .add_params(alt.selection_interval(bind="scales", zoom="wheel![event.ctrlKey]"))
         .properties(autosize=FIT, height=430, title=_("Films that look alike lie near each other"))
     )
