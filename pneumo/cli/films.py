@@ -211,7 +211,7 @@ def write_heatmap(reading: "Reading", heat: "HeatMap", target: Path) -> None:
     assert reading.radiograph is not None
     target.parent.mkdir(parents=True, exist_ok=True)
     picture = drawing.overlay(reading.radiograph.pixels, heat.values, opacity=0.6)
-    target.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+    store.write_atomically(target, cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
 
 
 def write_report(
@@ -236,9 +236,9 @@ def write_report(
         made = files(reading, heat, made=datetime.now().astimezone(), prevalence=prevalence)
         target.parent.mkdir(parents=True, exist_ok=True)
         for ending, content in made.contents.items():
-            target.with_name(f"{target.name}{ending}").write_bytes(content)
+            store.write_atomically(target.with_name(f"{target.name}{ending}"), content)
     except OSError as error:
-        return None, f"The report could not be written: {error}."
+        return None, f"The report could not be written. {output.of_system(error)}"
     except Exception as error:
         return (
             None,
@@ -300,7 +300,7 @@ def lungs(
                 mask = segmenter.segment(network_input.film_square(film.pixels))
                 target = own_path(out, path.stem, taken)
                 picture = np.where(mask.at(film.height, film.width), 255, 0).astype(np.uint8)
-                target.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+                store.write_atomically(target, cv2.imencode(".png", picture)[1].tobytes())
                 print(output.cells(str(path), "drawn" if mask.count else "no lungs", str(target)), flush=True)
             except (PneumoError, MemoryError) as error:
                 error = out_of_memory(path.name) if isinstance(error, MemoryError) else error

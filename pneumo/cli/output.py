@@ -1,5 +1,6 @@
 """Output and options of the commands: results on stdout, progress and complaints on stderr, errors as sentences."""
 
+import errno
 import functools
 import json
 import os
@@ -199,10 +200,20 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except (PneumoError, ValueError, OSError) as error:
-            complain(str(error))
+            complain(of_system(error) if isinstance(error, OSError) else str(error))
             raise typer.Exit(USAGE) from error
 
     return run
+
+
+def of_system(error: OSError) -> str:
+    """Say what the system refused, and what to do where that is known."""
+    place = f": {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"The disk is full{place}. Free some space, then run the command again."
+    if error.errno in (errno.EROFS, errno.EACCES):
+        return f"The folder or file cannot be used, it is read-only or of another user{place}. Name another one."
+    return str(error)
 
 
 def load_keras() -> None:

@@ -230,8 +230,8 @@ def write_card(card: ModelCard, folder: Path | None = None) -> None:
     write_atomically(path, json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n")
 
 
-def write_atomically(path: Path, content: str) -> None:
-    """Write a text file, as UTF-8, that a reader finds whole at any moment: the old one or the new one.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8, that a reader finds whole at any moment: the old one or the new one.
 
     The content goes to a temporary file in the same folder, which then takes the place of the file.
 
@@ -241,7 +241,7 @@ def write_atomically(path: Path, content: str) -> None:
     path = path.resolve()
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        unfinished.write_text(content, "utf-8", newline="\n")
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

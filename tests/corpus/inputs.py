@@ -221,6 +221,18 @@ def _zip() -> bytes:
     return buffer.getvalue()
 
 
+def _nested_zip() -> bytes:
+    """Three layers of archives, whose hundred files unpack to 40 MiB each."""
+    name, content = "zeros.dcm", bytes(40 * MEBIBYTE)
+    for layer in (1, 10, 10):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for number in range(layer):
+                archive.writestr(f"{number}{name}", content)
+        name, content = "films.zip", buffer.getvalue()
+    return content
+
+
 def _tar() -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -247,6 +259,7 @@ def strangers() -> Named:
     yield "film.npy", b"\x93NUMPY\x01\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (9, 9)}" + bytes(400)
     yield "film.pkl", b"\x80\x04cos\nsystem\n(S'true'\ntR."
     yield "films.zip", _zip()
+    yield "zip of zips of zeros.zip", _nested_zip
     yield "films.tar", _tar()
     yield "film.dcm.gz", gzip.compress(seeds.sound()["explicit.dcm"], mtime=0)
     yield "films.7z", b"7z\xbc\xaf\x27\x1c" + bytes(500)

@@ -383,11 +383,12 @@ def test_what_is_written_is_whole_or_stays_as_it_was(folder, monkeypatch, writte
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     full_disc = OSError(28, "No space left on device")
 
-    def write_half(path, content, *args, **options):
-        path.write_bytes(content[: len(content) // 2].encode())
+    def write_half(path, content):
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
         raise full_disc
 
-    monkeypatch.setattr(Path, "write_text", write_half)
+    monkeypatch.setattr(Path, "write_bytes", write_half)
     with pytest.raises(OSError, match="No space left"):
         write()
 
