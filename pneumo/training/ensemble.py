@@ -86,4 +86,4 @@ def _hospitals(cards: Sequence[ModelCard]) -> dict[str, Any]:
     }
 
 
-TASK = dataclasses.replace(classifier.TASK, fit=fit)
+TASK = dataclasses.replace(classifier.TASK, fit=fit, workers=False)

@@ -1,6 +1,7 @@
 import dataclasses
 import datetime
 import shutil
+from types import SimpleNamespace
 
 import cv2
 import keras
@@ -462,3 +463,11 @@ def test_what_a_model_tells_from_the_surroundings_alone_is_measured(models, toy_
 def test_what_cannot_learn_from_hospitals_says_so(name, options, complaint, toy_data, tmp_path):
     with pytest.raises(ValueError, match=complaint):
         task.train(name, toy_data, tmp_path, weights="none", **options)
+
+
+@pytest.mark.parametrize(("name", "weights"), [("gate", None), ("ensemble", None), ("vgg19", "none")])
+def test_what_is_not_trained_in_epochs_is_not_trained_by_several_workers(toy_data, tmp_path, name, weights):
+    team = SimpleNamespace(size=2, is_chief=True)
+
+    with pytest.raises(ValueError, match="by several workers"):
+        task.train(name, toy_data, tmp_path, weights=weights, team=team)

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -65,3 +68,23 @@ def test_a_lost_worker_is_told_and_training_goes_on_from_the_checkpoint(undistur
         assert row == pytest.approx(expected, abs=1e-6)
     for one, other in zip(weights(folder), weights(undisturbed / "dropout"), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_command_trains_with_two_processes_and_the_chief_ships_the_model(toy_data, tmp_path):
+    command = [sys.executable, "-m", "pneumo", "train", "dense", "--data", str(toy_data), "--epochs", "1"]
+    root = {"PYTHONPATH": str(workers.CHECKOUT)}
+
+    run = subprocess.run(
+        [*command, "--out", "models", "--workers", "2"],
+        cwd=tmp_path,
+        env=os.environ | root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count("epoch 1: loss") == 1
+    card = json.loads((tmp_path / "models" / "dense" / "card.json").read_text())
+    assert card["training"]["recipe"]["workers"] == 2
+    assert (tmp_path / "runs" / "dense" / "worker-1.log").is_file()
