@@ -1,13 +1,10 @@
 """The app: ``streamlit run streamlit_app.py``."""
 
 import asyncio
-import ctypes
 import importlib
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import streamlit as st
 
@@ -15,14 +12,13 @@ from pages.parts.predict import readiness
 from pages.parts.shared import address, faults, language, sign_in, streamlit_internals, style
 from pages.parts.shared.language import _
 from pneumo.serving import audit
+from pneumo.serving.memory import give_back_freed
 
 # What most pages need and what takes long to load, the first page's ahead. SciPy, which few pages need, takes 60 MB.
 LIBRARIES = (
     *("pandas", "pneumo.inference.reading", "pneumo.model_store.onnx_graph", "onnxruntime"),
     *("altair", "pyarrow", "pneumo.results.leaderboard"),
 )
-# Of glibc's malloc.h.
-M_ARENA_MAX = -8
 
 
 def load_libraries() -> None:
@@ -32,17 +28,10 @@ def load_libraries() -> None:
             importlib.import_module(name)
 
 
-def share_memory() -> None:
-    """Let all threads take memory from two places: glibc keeps one for each, and Streamlit starts one a visit."""
-    libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(M_ARENA_MAX, 2)
-
-
 @asynccontextmanager
 async def start(_app: st.App) -> AsyncIterator[None]:
     """Load libraries while the first browser fetches Streamlit's programs, and free what visitors leave behind."""
-    share_memory()
+    give_back_freed()
     threading.Thread(target=load_libraries, daemon=True).start()
     freeing = asyncio.create_task(streamlit_internals.free_closed_sessions())
     yield

@@ -13,6 +13,7 @@ import typer
 
 from pneumo import DISCLAIMER
 from pneumo.cli.output import ModelsOption, load_runtime, reports_errors, say
+from pneumo.serving.memory import give_back_freed
 
 if TYPE_CHECKING:
     import ssl
@@ -116,6 +117,7 @@ def serve_dicom(
     elif tls_cert or tls_key or tls_ca:
         raise ValueError("TLS needs both --tls-cert and --tls-key.")
 
+    give_back_freed()
     load_runtime()
     from pneumo.inference import open_models
     from pneumo.serving.dicom_answers import AtOnce, Spooled

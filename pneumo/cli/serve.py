@@ -8,6 +8,7 @@ import typer
 
 from pneumo.cli.output import ModelsOption, load_runtime, reports_errors, say
 from pneumo.sentences import visible
+from pneumo.serving.memory import give_back_freed
 
 audit_app = typer.Typer(help="The audit log of PNEUMO_AUDIT.", no_args_is_help=True)
 
@@ -34,6 +35,7 @@ def serve_api(
         raise ValueError(
             f"The HTTP API needs a package that is missing ({error.name}). Install it with pip install 'pneumo[api]'."
         ) from error
+    give_back_freed()
     load_runtime()
     token = api.token_of_environment()
     if token is None and host not in LOCAL:

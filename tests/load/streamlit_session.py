@@ -80,7 +80,9 @@ class StreamlitSession:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._http = httpx2.AsyncClient(base_url=url, timeout=SECONDS)
+        # A connection that the server has just closed as idle would be an error, where browsers ask again themselves.
+        alone = httpx2.Limits(max_keepalive_connections=0)
+        self._http = httpx2.AsyncClient(base_url=url, timeout=SECONDS, limits=alone)
         self._uploader = self._session_id = self._page = ""
         self._before: str | None = None
 

@@ -94,6 +94,7 @@ def test_a_command_that_cannot_run_says_why_and_exits_with_2(arguments, complain
         "similar",
         "serve-api",
         "serve-dicom",
+        "score",
         "models",
         "data",
         "data summary",
@@ -119,6 +120,7 @@ def test_every_command_that_exists_is_among_the_explained():
         "similar",
         "serve-api",
         "serve-dicom",
+        "score",
     }
     assert {info.name or info.callback.__name__ for info in data.app.registered_commands} == {
         "summary",
