@@ -13,8 +13,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,9 +35,13 @@ CALLS = (
 HEADER, FILE, FIELD = "PLANTED^HEADER", "PLANTED-FILE", "PLANTED-FIELD"
 PLANT = re.compile(r"PLANTED.(HEADER|FILE|FIELD)")
 CALL = re.compile(r"^\d+ +(?:<\.\.\. )?(\w+)")
+# What strace could not see into.
+NOWHERE = ("memfd_create", "io_uring_setup")
 # What a server does with a name: it hears it from its client, and tells it to the same client or to its own process.
 HEARS = ("recvfrom", "recvmsg")
-TELLS = re.compile(r"(?:sendto|sendmsg|write|writev)\(\d+<(?:TCP(?:v6)?:\[[^\]]*?:{port}->|pipe:|UNIX)")
+TELLS = r"(?:sendto|sendmsg|write|writev)\(\d+<(?:TCP(?:v6)?:\[[^\]]*?:{port}->|pipe:|UNIX)"
+# strace names a socket by what it was when it was first seen.
+SOCKET = re.compile(r"\(\d+<(TCP[^>]*)>")
 OPENS_TO_WRITE = re.compile(r'(?:openat\(.*?|open\(|creat\()"([^"]*)", [^)]*(?:O_WRONLY|O_RDWR|O_CREAT|O_TMPFILE)')
 # What libraries make when they are imported, before any film: locks, caches of fonts, code that TensorFlow generated.
 WRITTEN = re.compile(
@@ -72,23 +77,27 @@ def film(tmp_path_factory) -> Path:
     return path
 
 
-def assert_kept_in_memory(trace: Path, port: int) -> None:
-    """Say that no system call took a planted name anywhere but to the client, that no file was written, and that
-    nobody was called."""
-    tells = re.compile(TELLS.pattern.replace("{port}", str(port)))
-    told, written, called, seen = [], set(), [], 0
+def assert_kept_in_memory(trace: Path, port: int, archive: int | None = None) -> None:
+    """Say that no system call took a planted name anywhere but to the client, or to the archive that the server was
+    told to answer to; that no file was written; and that nobody else was called."""
+    tells = re.compile(TELLS.replace("{port}", str(port)))
+    told, written, called, to_archive, seen = [], set(), [], set(), 0
     with trace.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             found = CALL.match(line)
             name = found[1] if found else ""
+            socket = SOCKET.search(line[:200])
+            if name == "connect" and f"htons({archive}), " in line:
+                to_archive.add(socket[1])
+            # A connection to port 0 is how getaddrinfo orders addresses; nothing is sent.
+            elif name in NOWHERE or (name == "connect" and "AF_INET" in line and "htons(0)" not in line):
+                called.append(line[:300])
             if PLANT.search(line):
                 seen += 1
-                if name not in HEARS and not tells.search(line):
+                if not (name in HEARS or tells.search(line) or (socket and socket[1] in to_archive)):
                     told.append(line[:300])
             if (opened := OPENS_TO_WRITE.search(line)) and not WRITTEN.fullmatch(opened[1]):
                 written.add(opened[1])
-            if name in ("memfd_create", "io_uring_setup") or (name == "connect" and "AF_INET" in line):
-                called.append(line[:300])
     assert seen, "the plants did not even reach the server"
     assert told == []
     assert written == set()
@@ -142,31 +151,33 @@ def test_the_pages_keep_names_in_memory_and_forget_them(chromium, film, strace, 
 
 
 @contextmanager
-def api(strace: str, folder: Path) -> Iterator[int]:
-    """Serve the HTTP API under strace."""
-    port = free_port()
-    command = [*traced(strace, folder / "trace.txt"), sys.executable, "-m", "pneumo", "serve-api", "--port", str(port)]
+def pneumo(strace: str, folder: Path, is_ready: Callable[[], bool], *arguments: str) -> Iterator[None]:
+    """Run a command that serves under strace."""
+    command = [*traced(strace, folder / "trace.txt"), sys.executable, "-m", "pneumo", *arguments]
     with (folder / "log.txt").open("w") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + 120
-            while status(port) != 200 and time.monotonic() < deadline:
+            while not is_ready():
+                assert server.poll() is None and time.monotonic() < deadline, (folder / "log.txt").read_text()
                 time.sleep(0.5)
-            yield port
+            yield
         finally:
             server.terminate()
             server.wait(30)
 
 
-def status(port: int) -> int:
+def answers(url: str) -> bool:
     try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/api/ready", timeout=2).status
+        return urllib.request.urlopen(url, timeout=2).status == 200
     except OSError:
-        return 0
+        return False
 
 
 def test_the_http_api_keeps_names_in_memory(film, strace, tmp_path):
-    with api(strace, tmp_path) as port:
+    port = free_port()
+    ready = partial(answers, f"http://127.0.0.1:{port}/api/ready")
+    with pneumo(strace, tmp_path, ready, "serve-api", "--port", str(port)):
         for path in (film, SAMPLE):
             form = [
                 f'--plant\r\nContent-Disposition: form-data; name="prevalence"\r\n\r\n{FIELD}\r\n'.encode(),
@@ -183,3 +194,41 @@ def test_the_http_api_keeps_names_in_memory(film, strace, tmp_path):
 
     assert not PLANT.search((tmp_path / "log.txt").read_text())
     assert_kept_in_memory(tmp_path / "trace.txt", port)
+
+
+def test_the_dicom_server_keeps_names_in_memory_and_tells_them_to_its_archive_alone(film, strace, tmp_path):
+    pynetdicom = pytest.importorskip("pynetdicom")
+    received = []
+
+    def keep(event):
+        received.append(event.dataset)
+        return 0
+
+    archive = pynetdicom.AE("ARCHIVE")
+    archive.supported_contexts = pynetdicom.AllStoragePresentationContexts
+    keeper = archive.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(pynetdicom.evt.EVT_C_STORE, keep)])
+    port, answer_to = free_port(), keeper.server_address[1]
+    sender = pynetdicom.AE("MODALITY")
+    sent = pydicom.dcmread(film)
+    sender.add_requested_context(sent.SOPClassUID, sent.file_meta.TransferSyntaxUID)
+    sender.add_requested_context("1.2.840.10008.1.1")
+
+    def is_there() -> bool:
+        association = sender.associate("127.0.0.1", port, ae_title="PNEUMO")
+        if is_heard := association.is_established:
+            association.release()
+        return is_heard
+
+    try:
+        to = ("--answer-to", f"ARCHIVE@127.0.0.1:{answer_to}", "--port", str(port))
+        with pneumo(strace, tmp_path, is_there, "serve-dicom", *to):
+            association = sender.associate("127.0.0.1", port, ae_title="PNEUMO")
+            assert association.send_c_store(sent).Status == 0
+            association.release()
+    finally:
+        keeper.shutdown()
+
+    assert {str(each.Modality) for each in received} == {"SR", "OT"}
+    assert {str(each.PatientName) for each in received} == {HEADER}
+    assert not PLANT.search((tmp_path / "log.txt").read_text())
+    assert_kept_in_memory(tmp_path / "trace.txt", port, answer_to)

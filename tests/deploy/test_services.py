@@ -10,7 +10,7 @@ import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVICES = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
-OURS = ("app", "api", "nginx")
+OURS = ("app", "api", "dicom", "nginx")
 # In tenths, less is better: `systemd-analyze security` calls up to 20 safe.
 EXPOSURE = 15
 
@@ -27,7 +27,7 @@ def test_a_container_writes_nowhere_and_may_do_nothing(name):
 
 def test_the_models_are_reached_through_nginx_alone_and_reach_nobody():
     assert SERVICES["networks"]["inside"]["internal"]
-    for name in ("app", "api"):
+    for name in ("app", "api", "dicom"):
         assert SERVICES["services"][name]["networks"] == ["inside"]
         assert "ports" not in SERVICES["services"][name]
     names = re.findall(r"server (\w+):\d+;", (DEPLOY / "nginx" / "pneumo.conf").read_text("utf-8"))
