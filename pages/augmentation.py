@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from pages.parts.data import data_folder, lungs_on_request
+from pages.parts.data import called_now, data_folder, lungs_on_request
 from pages.parts.models import measured_models
 from pages.parts.shared import address, source
 from pages.parts.shared.language import _, head, told, warn_of
@@ -77,20 +77,35 @@ def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
         )
     with shown:
         square = training_square(path, path.stat().st_mtime_ns)
-        if list(card.input["views"]) == [crops.LUNGS] and st.toggle(
+        sees_lungs = list(card.input["views"]) == [crops.LUNGS]
+        is_cut = sees_lungs and st.toggle(
             _("Cut the film to its lungs first, as this model does"),
             key="augmentation.cut",
             help=_("Takes a few seconds at first."),
-        ):
+        )
+        if is_cut:
             mask = lungs_on_request.lungs(path)
             square = augmentation.training_square(radiograph.read(path).pixels, mask.box if mask else None)
         size = card.input["size"]
         drawn = Augmentation(**chosen)
         pictures = augmentation.draws(square, size, drawn, VIEWS, int(seed))
+        seen = [model_input(square, size)[..., 0], *pictures]
+        # Of a film that is not cut, a model that sees the lungs alone says nothing that it would say in use.
+        said = probabilities(card, np.stack(seen)[..., np.newaxis]) if is_cut == sees_lungs else None
+        names = [_("As it is predicted"), *(_("Draw {number}", number=number) for number in range(1, VIEWS + 1))]
         with st.container(horizontal=True):
-            show_picture(model_input(square, size)[..., 0], _("As it is predicted"))
-            for number, picture in enumerate(pictures, start=1):
-                show_picture(picture, _("Draw {number}", number=number))
+            for place, (picture, name) in enumerate(zip(seen, names, strict=True)):
+                show_picture(picture, name if said is None else f"{name}: {said[place]:.3f}")
+        if said is not None:
+            st.caption(
+                _(
+                    "Below each picture stands the probability of pneumonia that the model gives it: over the draws "
+                    "from {lowest:.3f} to {highest:.3f}. It calls pneumonia from {threshold:.3f} on.",
+                    lowest=said[1:].min(),
+                    highest=said[1:].max(),
+                    threshold=card.as_thresholds().decision,
+                )
+            )
         changed = augmentation.differences(drawn, recipe)
         st.caption(
             _("{size} × {size} pixels, as the network sees them, drawn by the code that training uses.", size=size)
@@ -100,6 +115,15 @@ def show_views(path: Path, card: ModelCard, recipe: Augmentation) -> None:
             if changed
             else _("These are the ranges of {title}.", title=plain(card.title))
         )
+
+
+def probabilities(card: ModelCard, pictures: np.ndarray) -> np.ndarray | None:
+    """Return what the model gives each picture; None, with a sentence, where it cannot be loaded."""
+    try:
+        return called_now.load(card.name).probabilities(pictures)
+    except ModelError as error:
+        warn_of(error)
+        return None
 
 
 def show_picture(picture: np.ndarray, caption: str) -> None:
@@ -135,7 +159,7 @@ if not films:
 with st.container(horizontal=True, vertical_alignment="bottom"):
     film = st.selectbox(_("Film"), films, key="film", bind="query-params", width=380)
     titles = measured_models.titles(card for card, _recipe in models.values())
-    name = address.choose_one(st.selectbox, _("Model"), titles, key="shared.model", width=260)
+    name = address.choose_one(st.selectbox, _("Model"), titles, key="shared.model", width=380)
 card, recipe = models[name]
 # Another model brings its own ranges; the sliders would keep those of the one before.
 if st.session_state.get("augmentation.recipe_of", name) != name:

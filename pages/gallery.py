@@ -79,7 +79,7 @@ def choose(data: Catalogue) -> tuple[Choice, ModelCard | None]:
     cards = {card.name: card for card in store.catalogue().cards}
     models = {"": say("No model")} | measured_models.titles(cards.values())
     model = address.choose_one(
-        place.selectbox, _("Model"), models, key="gallery.model", on_change=first_page, width=230
+        place.selectbox, _("Model"), models, key="gallery.model", on_change=first_page, width=330
     )
     return Choice(None if split == ALL else split, tuple(kinds), patient, width), cards.get(model)
 

@@ -22,7 +22,7 @@ from pages.parts.predict.answer import prevalence, show_answer, style_page
 from pages.parts.predict.film_list import Film, FilmList
 from pages.parts.predict.keep import keep_answer
 from pages.parts.predict.pictures import Pictures, show_pictures
-from pages.parts.shared import address
+from pages.parts.shared import address, source
 from pages.parts.shared.language import _, head, told
 from pages.parts.shared.plain import plain
 from pneumo import DISCLAIMER
@@ -260,3 +260,4 @@ elif films and films.films:
 else:
     introduce(introduction, is_checked=checks is not None)
     offer_samples()
+source.show("predict")

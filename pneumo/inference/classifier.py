@@ -244,6 +244,10 @@ class Classifier:
         features = foreign.features(given.layers[0]) if given.layers else None
         return Seen(given.results[0][:, 0], features, given.embedding, given.cam)
 
+    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
+        """Return the calibrated probabilities of pneumonia, (films,) 0…1, of pictures as `look` takes them."""
+        return self._calibration.apply(self.look(pictures).raw)
+
     def embed(self, pictures: np.ndarray) -> np.ndarray:
         """Return where some films lie in the model's embedding: what it hands to its last unit.
 

@@ -1,10 +1,12 @@
 import shutil
 from functools import partial
 
+import numpy as np
 import pytest
 from toy import synthetic
 from toy.opened import page, text
 
+from pages.parts.data import called_now
 from pneumo.model_store import store
 
 run = partial(page, "augmentation")
@@ -37,6 +39,33 @@ def test_a_composite_is_drawn_with_the_recipe_of_the_model():
     assert sliders(app) == RECIPE
     assert len(pictures(app)) == 13
     assert "These are the ranges of Toy model." in text(app)
+
+
+class Stub:
+    """Gives each picture a probability of its own."""
+
+    def probabilities(self, pictures):
+        assert pictures.shape[0] == 13 and pictures.shape[3] == 1
+        return np.linspace(0.2, 0.8, len(pictures))
+
+
+def test_what_the_model_says_of_each_draw_stands_below_it(monkeypatch):
+    monkeypatch.setattr(called_now, "load", lambda name: Stub())
+
+    app = run()
+
+    assert not app.exception
+    captions = [image.proto.imgs[0].caption for image in app.get("image")]
+    assert captions[0] == "As it is predicted: 0.200"
+    assert captions[12] == "Draw 12: 0.800"
+    assert "over the draws from 0.250 to 0.800" in text(app)
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_draws_without_predictions():
+    app = run()
+
+    assert not app.exception
+    assert app.get("image")[0].proto.imgs[0].caption == "As it is predicted"
 
 
 @pytest.mark.parametrize("name", list(RECIPE))

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.parts.predict.answer import show_counting
-from pages.parts.shared.language import _, current, told
+from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain, plain_values
-from pneumo.language import ENGLISH
 from pneumo.model_store.card import ModelCard
 from pneumo.sentences import say
 
@@ -69,8 +68,6 @@ def show_privacy() -> None:
                 "own machine; it carries the film's file name."
             )
         )
-        if current() is not ENGLISH:
-            st.caption(_("This page was translated from English. No clinician who speaks the language has checked it."))
 
 
 def show_model(card: ModelCard) -> None:
