@@ -17,10 +17,10 @@ PYTEST := $(BIN)/python -m pytest --maxprocesses 4 --dist loadscope --no-loadsco
 # What builds the image: docker, podman or buildah.
 BUILD ?= $(firstword $(foreach each,docker podman buildah,$(if $(shell command -v $(each)),$(each))))
 
-.PHONY: help app train check test test-all test-light test-rest fuzz bench load lint lock audit sbom image format clean
+.PHONY: help app train check test test-all test-light test-rest fuzz bench bench-browser load lint lock audit sbom image format clean
 
 help:  ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 app: $(VENV)/app-installed  ## Install what the app needs and serve it at http://localhost:8501
 	$(BIN)/streamlit run streamlit_app.py
@@ -47,7 +47,10 @@ test-rest: $(VENV)/dev-installed  # What `test` leaves out.
 fuzz: $(VENV)/dev-installed  ## Look for inputs that break the reader, FUZZ_SECONDS=60 long (Linux on x86-64)
 	$(BIN)/python tests/corpus/fuzz_reader.py $(FUZZ_SECONDS)
 
-bench: $(VENV)/dev-installed  ## Measure how long a user waits in a real browser, BENCH_RUNS=30 times each
+bench: $(VENV)/dev-installed  ## Measure each step beside other ways to do it and the machine's limits, in one table
+	$(BIN)/python -m research.bench $(BENCH_ARGS)
+
+bench-browser: $(VENV)/dev-installed  ## Measure how long a user waits in a real browser, BENCH_RUNS=30 times each
 	$(BIN)/python tests/browser/bench.py $(BENCH_RUNS)
 
 load: $(VENV)/dev-installed  ## Put LOAD_SESSIONS=50 visitors with films on a server for LOAD_SECONDS=300, and check every answer
