@@ -206,7 +206,7 @@ def _session(graph: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     # Who has a process for each processor gives each one thread, as to other libraries.
     most = os.environ.get("OMP_NUM_THREADS", "")
-    options.intra_op_num_threads = min(MOST_THREADS, int(most) if most.isdecimal() and int(most) else _processors())
+    options.intra_op_num_threads = min(MOST_THREADS, int(most) if most.isdecimal() and int(most) else processors())
     # Threads that wait busily take the processor from the next network, and from the page.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
@@ -230,7 +230,7 @@ def _share_memory() -> None:
     onnxruntime.create_and_register_allocator(place, None)
 
 
-def _processors() -> int:
+def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from pneumo.errors import ArchiveError, AuditError, PneumoError, UnreadableImageError
+from pneumo.model_store import runtime
 from pneumo.serving import scoring
 from pneumo.serving.archive import Entry
 from pneumo.serving.scoring import Job, ReadFilm, Row
@@ -200,7 +201,7 @@ def local(
         except Exception as error:
             done.put(error)
 
-    crew = [Worker(job) for _ in range(min(workers or _processors(), len(parts)))]
+    crew = [Worker(job) for _ in range(min(workers or runtime.processors(), len(parts)))]
     threads = [threading.Thread(target=run, args=(worker,)) for worker in crew]
     try:
         for thread in threads:
@@ -215,10 +216,6 @@ def local(
             worker.close()
         for thread in threads:
             thread.join()
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class RayWorker:

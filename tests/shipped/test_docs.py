@@ -23,6 +23,7 @@ DOCUMENTS = [
     "MODEL_CARD.md",
     "CHANGELOG.md",
     "SECURITY.md",
+    "docs/archive.md",
     "docs/hospital.md",
     "docs/figures.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "research").rglob("README.md")),
