@@ -45,9 +45,8 @@ def test_the_document_says_the_language_of_its_page(chromium, app_url):
     expect(document).to_have_attribute("lang", "fr")
     expect(visit.page).to_have_title("Lire · pneumo")
     visit.page.goto(f"{app_url}/dataset?lang=fr")
-    expect(visit.page.get_by_role("heading", name="Dataset", level=1)).to_be_visible()
-    # What stands on this page is English.
-    expect(document).to_have_attribute("lang", "en")
+    expect(visit.page.get_by_role("heading", name="Les données", level=1)).to_be_visible()
+    expect(document).to_have_attribute("lang", "fr")
     visit.page.goto(f"{app_url}/?lang=zh")
     expect(document).to_have_attribute("lang", "zh")
 
