@@ -282,9 +282,9 @@ def _lines(edges: np.ndarray, square: np.ndarray) -> np.ndarray:
     rows, columns = np.nonzero(edges)
     leans = np.linspace(-_LEAN * side, _LEAN * side, 2 * int(_LEAN * side / 3) + 1)
     middle = np.arange(side)
-    votes = np.zeros((len(leans), side), np.int64)
+    votes, from_middle = np.zeros((len(leans), side), np.int64), (rows + 0.5) / side - 0.5
     for number, lean in enumerate(leans):
-        at = np.rint(columns - lean * ((rows + 0.5) / side - 0.5)).astype(int)
+        at = np.rint(columns - lean * from_middle).astype(int)
         votes[number] = np.bincount(at[(at >= 0) & (at < side)], minlength=side)
     # The ends of every line, and those of the lines that were taken.
     first, last = middle - leans[:, np.newaxis] / 2, middle + leans[:, np.newaxis] / 2
