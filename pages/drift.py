@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts.charts.drift import answers_plot, course_plot, tenths_plot
-from pages.parts.shared import chart_with_table
+from pages.parts.shared import chart_with_table, source
 from pages.parts.shared.language import _, current, head, told, told_table, word
 from pages.parts.shared.plain import plain
 from pneumo.errors import ModelError
@@ -152,3 +152,4 @@ else:
 chart_with_table.show(
     answers_plot(answers), answers, key="drift.answers", alt_text=_("Answers and refusals, in blocks of films.")
 )
+source.show("drift")

@@ -1,4 +1,4 @@
-"""``python -m pneumo data …``: count and fetch the data set, count the films of other hospitals."""
+"""``python -m pneumo data …``: count and fetch the dataset, count the films of other hospitals."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from pneumo.cli.output import DataOption, JsonOption, reports_errors, required, 
 from pneumo.datasets import hospitals, kaggle
 from pneumo.sentences import visible
 
-app = typer.Typer(help="The chest X-ray data set.", no_args_is_help=True)
+app = typer.Typer(help="The chest X-ray dataset.", no_args_is_help=True)
 
 
 @app.command()
@@ -57,15 +57,15 @@ def count_hospitals(
 def download(
     out: Annotated[
         Path | None,
-        typer.Option(help="An empty folder to put the data set in; if none, kagglehub's own, which resumes."),
+        typer.Option(help="An empty folder to put the dataset in; if none, kagglehub's own, which resumes."),
     ] = None,
 ) -> None:
-    """Fetch the data set (2.3 GB) from Kaggle and check that it is complete."""
+    """Fetch the dataset (2.3 GB) from Kaggle and check that it is complete."""
     from pneumo.datasets import download as fetcher
 
     say(f"Fetching {fetcher.HANDLE} from Kaggle into {out or fetcher.folder()}.")
     root = fetcher.fetch_kaggle(out)
-    print(f"The data set is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
+    print(f"The dataset is in {root}. Use it with --data {root} or PNEUMO_DATA={root}.")
 
 
 @app.command()
@@ -108,6 +108,6 @@ def check(
             for file in problem.files:
                 print(f"  {visible(file)}")
         if not found.problems:
-            print("Nothing is wrong with this data set.")
+            print("Nothing is wrong with this dataset.")
     if not found.is_sound:
         raise typer.Exit(1)

@@ -165,7 +165,7 @@ def print_table(rows: pd.DataFrame, title: str) -> None:
 
 
 def print_data_summary(films: pd.DataFrame, parts: kaggle.Development) -> None:
-    """Print the counts of a data set."""
+    """Print the counts of a dataset."""
     print_table(kaggle.counts(films), f"{len(films):,} films of {films['patient'].nunique():,} patients")
     console().print(
         f"{len(kaggle.duplicate_groups(films))} groups of identical films. Development split by patient: "
@@ -187,7 +187,7 @@ ModelsOption = Annotated[
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", envvar="PNEUMO_DATA", help="Data set in the Kaggle layout (train/, val/, test/)."),
+    typer.Option("--data", envvar="PNEUMO_DATA", help="Dataset in the Kaggle layout (train/, val/, test/)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -237,7 +237,7 @@ def load_runtime() -> None:
 
 
 def required(data: Path | None) -> Path:
-    """Return the data set's folder, or say how to name it."""
+    """Return the dataset's folder, or say how to name it."""
     if data is None:
-        raise ValueError("Say where the data set is: --data DIR, or the environment variable PNEUMO_DATA.")
+        raise ValueError("Say where the dataset is: --data DIR, or the environment variable PNEUMO_DATA.")
     return data

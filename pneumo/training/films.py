@@ -92,7 +92,7 @@ def of_split(split: str, root: Path, fold: int) -> pd.DataFrame:
         return validation
     test = table[table["split"] == "test"]
     if test.empty:
-        raise DatasetError(f"{root} has no films under test/. Point to a data set that has a test split.")
+        raise DatasetError(f"{root} has no films under test/. Point to a dataset that has a test split.")
     return test.reset_index(drop=True)
 
 

@@ -57,13 +57,13 @@ def build(name: str, data: Path, folder: Path | None = None, progress: Report = 
     # In another data set the same rule may hold out films that the model was trained on.
     if set(table["file"]) != set(store.read_predictions(name, SPLIT, out)["file"]):
         raise DatasetError(
-            f"The films that {root} holds out are not those that {name} was validated on. Point to the data set that "
+            f"The films that {root} holds out are not those that {name} was validated on. Point to the dataset that "
             "it was trained on, or train it anew on this one."
         )
     if table["patient"].nunique() <= similar_cases.NEAREST:
         raise DatasetError(
             f"{root} holds out the films of {table['patient'].nunique()} children; an index needs more than "
-            f"{similar_cases.NEAREST}. Point to a larger data set."
+            f"{similar_cases.NEAREST}. Point to a larger dataset."
         )
     crop_names = card.input["views"]
     loaded = films.load_films(root, table, progress, crop_names, films.segmenter_for(crop_names, out))

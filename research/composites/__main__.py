@@ -22,7 +22,7 @@ def samples(
     ] = None,
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("data_samples"),
 ) -> None:
-    """Compute the composite radiographs and the data set's summary that the app ships."""
+    """Compute the composite radiographs and the dataset's summary that the app ships."""
     root = kaggle.find_root(required(data))
     masks = masks or root.parent / "lung_masks"
     composites.build(root, masks, out, progress=say)

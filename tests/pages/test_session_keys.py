@@ -27,6 +27,8 @@ SHARED = {
     "shared.page": "the page in sight",
     "shared.picture_": "a small film that opens in Predict",
     "shared.read": "which parts of the address were read",
+    "shared.sign_in": "the button of a server that asks who one is",
+    "shared.sign_out": "likewise",
     "shared.sources": "whether the figures behind the recommendation are unfolded",
     "shared.split": "the films that models were measured on",
 }
