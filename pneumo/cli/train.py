@@ -67,7 +67,7 @@ def train(
         typer.Option(
             min=1,
             help="Processes on this machine that train together. A step takes as many films from each as the recipe "
-            "says. For several machines set TF_CONFIG on each, see README.",
+            "says. For several machines set TF_CONFIG on each, see docs/training.md.",
             show_default="1, or those of TF_CONFIG",
         ),
     ] = None,

@@ -24,8 +24,7 @@ DOCUMENTS = [
     "CHANGELOG.md",
     "SECURITY.md",
     "docs/archive.md",
-    "docs/hospital.md",
-    "docs/figures.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")),
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "research").rglob("README.md")),
 ]
 # In a document a command stands alone on its line, with a comment behind it, or between backticks.

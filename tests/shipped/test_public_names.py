@@ -1,4 +1,4 @@
-"""The public names of pneumo: documented, free until they are asked for, and used as README shows."""
+"""The public names of pneumo: documented, free until they are asked for, and used as docs/library.md shows."""
 
 import ast
 import inspect
@@ -79,7 +79,7 @@ def test_arrays_are_documented_with_their_shape_and_range(name, said):
 @pytest.mark.slow
 def test_the_example_of_the_readme_runs_as_it_stands(toy_data, tmp_path, monkeypatch):
     [example] = re.findall(
-        r"## From Python\n.*?```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+        r"## From Python\n.*?```python\n(.*?)```", (ROOT / "docs/library.md").read_text("utf-8"), re.DOTALL
     )
     shutil.copy(samples.FOLDER / "bacterial_1.png", tmp_path / "film.png")
     (tmp_path / "data").mkdir()
