@@ -32,7 +32,7 @@ def page() -> AppTest:
 
         st.markdown(str(turns.read(Film(), None, "key")))
 
-    return AppTest.from_function(script)
+    return AppTest.from_function(script, default_timeout=60)
 
 
 def test_a_film_is_read_in_its_turn(page, queue):
