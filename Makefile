@@ -14,6 +14,8 @@ PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
 TEST_WORKERS ?= $(shell expr $(PROCESSORS) + 1)
 PYTEST := $(BIN)/python -m pytest --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
+# The extras that servers have; tests/deploy/test_lock.py names them, too.
+SERVED := app api pacs archive sign-in
 # What builds the image: docker, podman or buildah.
 BUILD ?= $(firstword $(foreach each,docker podman buildah,$(if $(shell command -v $(each)),$(each))))
 
@@ -62,8 +64,8 @@ lint: $(VENV)/dev-installed  ## Check format, style, types and imports
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-lock: $(VENV)/tools-installed  ## Write requirements.lock anew from pyproject.toml
-	$(VENV)/tools/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+lock: $(VENV)/tools-installed  ## Write requirements.lock anew: what servers need, from pyproject.toml
+	$(VENV)/tools/bin/uv pip compile pyproject.toml $(addprefix --extra ,$(SERVED)) --universal --python-version 3.11 --generate-hashes \
 	  --quiet --custom-compile-command "make lock" --output-file requirements.lock
 
 audit: $(VENV)/tools-installed  ## Look up known holes in the packages of requirements.lock; needs the internet
