@@ -194,7 +194,7 @@ def of_stages(models: Models) -> Iterator[Row]:
     assert models.gate is not None
     gate, limits = models.gate, models.gate.limits
     yield Row("gate: border", timed(lambda: outlines.uniform_border(film.pixels, *limits.border)), bytes=held)
-    yield Row("gate: outlines", timed(lambda: outlines.layout(square)), bytes=square.nbytes)
+    yield Row("gate: outlines", timed(lambda: outlines.layout(square)))
     flops = {name: operations(store.load(name)[1]) for name in ("lungs", "gate", "opacity")}
     lungs = gate.segmenter.segment(square)
     yield Row("lungs, both ways", timed(lambda: gate.segmenter.segment(square)), 2 * flops["lungs"])
