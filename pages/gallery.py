@@ -63,7 +63,7 @@ def choose(data: Catalogue) -> tuple[Choice, ModelCard | None]:
         key="gallery.kind",
         on_change=first_page,
         placeholder=_("All kinds"),
-        width=300,
+        width=250,
     )
     address.restore_one(PATIENT, "")
     patient = place.text_input(
@@ -79,7 +79,7 @@ def choose(data: Catalogue) -> tuple[Choice, ModelCard | None]:
     cards = {card.name: card for card in store.catalogue().cards}
     models = {"": say("No model")} | measured_models.titles(cards.values())
     model = address.choose_one(
-        place.selectbox, _("Model"), models, key="gallery.model", on_change=first_page, width=330
+        place.selectbox, _("Model"), models, key="gallery.model", on_change=first_page, width=290
     )
     return Choice(None if split == ALL else split, tuple(kinds), patient, width), cards.get(model)
 
