@@ -131,7 +131,8 @@ async def browser_visitor(browser: Browser, url: str) -> AsyncIterator[Read]:
         started = time.monotonic()
         if await page.get_by_role("button", name="Change").count():
             await page.get_by_role("button", name="Change").click()
-            await page.get_by_text("Save or print").wait_for(state="detached", timeout=120_000)
+            # What was on the page before, the old uploader too, goes at the end of the run.
+            await page.get_by_role("button", name="Change").wait_for(state="detached", timeout=120_000)
         await uploader.set_input_files({"name": name, "mimeType": "image/png", "buffer": film})
         await page.get_by_text(name).last.wait_for(timeout=120_000)
         button = page.get_by_role("button", name="JSON", exact=True)
