@@ -193,7 +193,6 @@ def show_shared(summary: Summary) -> None:
         )
         for name, found in differences.items():
             st.caption(told(difference_text(name, found)))
-        st.caption(_("Much of it lies outside the lungs: children lie differently on the films of the two classes."))
     st.caption(
         _(
             "Bright areas of the standard deviation differ most from film to film: the outlines of "

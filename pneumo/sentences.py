@@ -85,6 +85,12 @@ def say_list(texts: Iterable[str]) -> Sentence:
     return _joined(list(texts), lambda first, rest: say("{first}, {rest}", first=first, rest=rest))
 
 
+def say_names(names: Iterable[str]) -> Sentence:
+    """Make a sentence that lists names within another one, as in ``A, B and C``; empty where there are none."""
+    *first, last = list(names) or [""]
+    return say("{others} and {last}", others=say_list(first), last=last) if first else of_table(visible(last))
+
+
 def say_all(sentences: Iterable[str]) -> Sentence:
     """Make one sentence of several, one after the other; empty where there are none."""
     return _joined(list(sentences), lambda first, rest: say("{first} {rest}", first=first, rest=rest))

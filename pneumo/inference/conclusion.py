@@ -15,7 +15,7 @@ from pneumo.inference.similar_scores import SimilarFilms
 from pneumo.labels import hospital_title
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
-from pneumo.sentences import Sentence, say
+from pneumo.sentences import Sentence, say, say_names
 
 # How common a clinician may say that pneumonia is among the children that she X-rays, 0…1.
 SHARES = {
@@ -166,7 +166,7 @@ def limits(card: ModelCard) -> Sentence:
         return say(
             "The model learned from films of children of one to five years at one hospital, and from films of "
             "{others}. Other ages, machines and diseases are unknown to it.",
-            others=", ".join(hospital_title(name) for name in sorted(others) if name != HOME),
+            others=say_names(hospital_title(name) for name in sorted(others) if name != HOME),
         )
     return say(
         "The model learned from films of children of one to five years at one hospital. Other ages, machines and "

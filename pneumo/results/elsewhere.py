@@ -12,7 +12,7 @@ from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
 from pneumo.results import curves
-from pneumo.sentences import Sentence, say
+from pneumo.sentences import Sentence, say, say_names
 
 # A balanced accuracy lower by more than this, beyond what chance explains, is far lower.
 FAR = 0.1
@@ -47,9 +47,9 @@ class Calls:
         return self.cells.sick + self.cells.well
 
     @property
-    def hospitals(self) -> str:
+    def hospitals(self) -> Sentence:
         """The names of the hospitals, where they are not the model's own."""
-        return ", ".join(dict.fromkeys(labels.hospital_title(labels.hospital_of(split)) for split in self.splits))
+        return say_names(dict.fromkeys(labels.hospital_title(labels.hospital_of(split)) for split in self.splits))
 
 
 def at_home(card: ModelCard, folder: Path | None = None) -> Calls | None:

@@ -97,4 +97,4 @@ def test_the_limits_name_the_hospitals_that_a_model_learned_from():
     several = synthetic.card(training={"fold": 0, "hospitals": {"learned_from": learned, "left_out": []}})
 
     assert "at one hospital. Other ages" in limits(synthetic.card())
-    assert "at one hospital, and from films of NIH, Shenzhen." in limits(several)
+    assert "at one hospital, and from films of NIH and Shenzhen." in limits(several)

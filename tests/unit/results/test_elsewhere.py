@@ -81,7 +81,7 @@ def test_films_of_several_hospitals_are_counted_together_and_those_of_one_class_
 
     found = elsewhere.at_others(model, tmp_path)
 
-    assert found.hospitals == "NIH, Shenzhen"
+    assert found.hospitals == "NIH and Shenzhen"
     assert (found.cells.true_positive, found.cells.sick, found.cells.false_positive, found.cells.well) == (
         *(95, 110),
         *(50, 180),
