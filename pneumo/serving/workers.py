@@ -10,11 +10,14 @@ import logging
 import os
 import queue
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
 from pneumo.errors import ArchiveError, AuditError, PneumoError, UnreadableImageError
@@ -29,6 +32,9 @@ MOST_ENDS = 2
 FILM_SECONDS, LOADING_SECONDS = 300, 600
 # For the libraries that compute: more threads than processors slow all workers down.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+# One process is started at a time.
+_starting = threading.Lock()
 
 
 class _EndedError(Exception):
@@ -105,7 +111,8 @@ class Worker:
             context = get_context("spawn")
             self._pipe, theirs = context.Pipe()
             self._process = context.Process(target=_serve, args=(theirs, self._job), daemon=True)
-            self._process.start()
+            with _without_main():
+                self._process.start()
             theirs.close()
         return self._pipe
 
@@ -125,6 +132,18 @@ class Worker:
         self._is_closed = True
         if self._process is not None:
             self._process.kill()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the main program from a process that is started: it would run the program, and needs nothing of it."""
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _serve(pipe: Connection, job: Job) -> None:

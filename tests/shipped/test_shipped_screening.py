@@ -93,12 +93,12 @@ def test_the_lungs_are_drawn_in_a_moment(segmenter):
 
 
 @pytest.mark.shared
-def test_the_published_test_films_get_the_written_lungs(segmenter, shared_data):
+def test_the_published_test_films_get_the_written_lungs(shared_data):
     root, masks = shared_data / "chest_xray", shared_data / "lung_masks"
     written = lungs.read_measured("test", SHIPPED).iloc[::156]
     films = lungs.load(root, masks, lungs.with_masks(written[["file", "patient", "label"]], masks))
 
-    measured = lungs.compare(segmenter._model, films)
+    measured = lungs.compare(store.load("lungs", SHIPPED, SEGMENTATION)[1], films)
 
     assert len(measured) == 4
     np.testing.assert_allclose(measured["dice"], written["dice"], atol=0.01)

@@ -25,7 +25,8 @@ def answered(name: str = "film.png") -> Reading:
     pixels = np.random.default_rng(0).random((40, 60), np.float32)
     film = Radiograph(pixels, name, "f" * 64, "PNG", 8)
     models = Models(SimpleNamespace(card=synthetic.card()), None)
-    return Reading(name, b"", models, film, None, SimpleNamespace(answer="likely", probability=0.9, reasons=()))
+    assessment = SimpleNamespace(answer="likely", probability=0.9, percent="90.0 %", reasons=())
+    return Reading(name, b"", models, film, None, assessment)
 
 
 def test_the_film_stands_beside_its_heat_map_with_a_scale(heat):
