@@ -71,6 +71,8 @@ def start(name, log, *command):
     environment = os.environ | {
         "PYTHONPATH": f"{TESTS.parent}:{TESTS}",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # A token would have to be written into the home folder.
+        "RAY_AUTH_MODE": "disabled",
         "RAY_ADDRESS": f"{HEAD}:{PORT}",
     }
     with log.open("ab") as file:
