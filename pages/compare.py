@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 import pneumo
 from pages.parts.charts import style
@@ -110,9 +109,9 @@ def discrimination(
     shown: list[ModelCurves], models: list[str], cards: list[ModelCard], labels: dict[str, str], split: str
 ) -> None:
     """Show how well all models tell the classes apart, at every threshold."""
-    places = st.container(horizontal=True)
+    row = chart.Row("discrimination", LARGE)
     draw_curve(
-        places,
+        row,
         shown,
         models,
         "roc",
@@ -123,7 +122,7 @@ def discrimination(
         ),
     )
     draw_curve(
-        places,
+        row,
         shown,
         models,
         "precision_recall",
@@ -180,8 +179,8 @@ def same_specificity(cards: list[ModelCard], labels: dict[str, str], split: str)
 
 def trust(shown: list[ModelCurves], models: list[str]) -> None:
     """Show whether the probabilities of all models mean what they say, and what leaving out the unsure films gains."""
-    places = st.container(horizontal=True)
-    place = places.container(width=LARGE)
+    row = chart.Row("trust", LARGE)
+    place = row.place()
     bins = model_curves.stacked(shown, "reliability")
     chart.draw(reliability_plot(bins, models), place, key="compare.reliability", alt=_("Reliability diagram."))
     place.caption(
@@ -192,7 +191,7 @@ def trust(shown: list[ModelCurves], models: list[str]) -> None:
         )
     )
     draw_curve(
-        places,
+        row,
         shown,
         models,
         "risk_coverage",
@@ -206,25 +205,25 @@ def trust(shown: list[ModelCurves], models: list[str]) -> None:
 
 
 def draw_curve(
-    places: DeltaGenerator, shown: list[ModelCurves], models: list[str], curve: str, axes: Axes, meaning: str
+    row: chart.Row, shown: list[ModelCurves], models: list[str], curve: str, axes: Axes, meaning: str
 ) -> None:
     """Draw one of the curves of all models over each other, and say what it tells."""
     table = model_curves.stacked(shown, curve)
     if table.empty:
-        places.caption(_("{title}: these films show one class only, so there is no such curve.", title=axes.title))
+        row.place().caption(_("{title}: these films show one class only, so there is no such curve.", title=axes.title))
         return
     points = model_curves.operating_points(shown, curve)
-    place = places.container(width=LARGE)
+    place = row.place()
     chart.draw(band_plot(table, points, models, axes), place, key=f"compare.{curve}", alt=f"{told(axes.title)}.")
     place.caption(meaning)
 
 
 def scores(shown: list[ModelCurves]) -> None:
     """Show the histograms of all models' probabilities."""
-    places = st.container(horizontal=True)
+    row = chart.Row("scores", SMALL)
     for each in shown:
         plot = score_plot(each.scores, each.label)
-        chart.draw(plot, places, width=SMALL, key=f"compare.scores_{each.label}")
+        chart.draw(plot, row.place(), key=f"compare.scores_{each.label}")
     st.caption(
         _("The probabilities that each model gave to normal films and to films with pneumonia; less overlap is better.")
     )
@@ -240,12 +239,12 @@ def calls(cards: list[ModelCard], labels: dict[str, str], split: str) -> None:
         shared = st.slider(
             _("Called pneumonia from a probability of"), 0.01, 0.99, 0.5, 0.01, key="threshold", bind="query-params"
         )
-    places = st.container(horizontal=True)
+    row = chart.Row("calls", SMALL)
     for card in cards:
         table = leaderboard.confusion_table(model_curves.calls(card, split, shared))
         threshold = card.as_thresholds().decision if shared is None else shared
         title = _("{model}, from {threshold:.3f}", model=labels[card.name], threshold=threshold)
-        chart.draw(style.confusion_plot(table, title), places, width=SMALL, key=f"compare.confusion_{card.name}")
+        chart.draw(style.confusion_plot(table, title), row.place(), key=f"compare.confusion_{card.name}")
     st.caption(_("A row counts the films of one truth by what the model called them; its shares add up to 100 %."))
 
 
@@ -265,12 +264,12 @@ def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) 
     films = address.choose_one(
         st.segmented_control, _("Measured on"), kinds, list(kinds)[-1], required=True, key="compare.curve_films"
     )
-    places = st.container(horizontal=True)
+    row = chart.Row("training", SMALL)
     for figure, title in CURVES.items():
         values = history[(history["figure"] == figure) & (history["films"] == films)]
         if not values.empty:
             plot = epochs_plot(values, models, told(title))
-            chart.draw(plot, places, width=SMALL, key=f"compare.training_{figure}")
+            chart.draw(plot, row.place(), key=f"compare.training_{figure}")
     st.caption(
         _(
             "Where a figure is good on training films and bad on validation films, the model learned "

@@ -157,13 +157,9 @@ def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path |
 def show_groups(films: pd.DataFrame, facts: pd.DataFrame | None) -> None:
     """Show in which groups of films the model is wrong most often."""
     rates = failures.rates(films, facts)
-    with st.container(horizontal=True):
-        for grouping, group in rates.groupby("grouping", sort=False):
-            chart.draw(
-                style.rate_plot(group, word(str(grouping))),
-                width=SMALL,
-                key=f"failures.rates_{grouping}",
-            )
+    row = chart.Row("groups", SMALL)
+    for grouping, group in rates.groupby("grouping", sort=False):
+        chart.draw(style.rate_plot(group, word(str(grouping))), row.place(), key=f"failures.rates_{grouping}")
     st.dataframe(told_table(failures.readable_rates(rates)), hide_index=True, key="failures.rates")
     st.caption(
         _(

@@ -72,8 +72,8 @@ def show_calls(card: ModelCard, measurements: dict[str, Measurement]) -> None:
     drawn = curves.draw(card, split, card.title)
     st.markdown(f"**{told(split_of(split).title)}.** {told(model_card.matrix_text(cells))}")
     st.caption(told(model_card.rates_text(cells)))
-    places = st.container(horizontal=True)
-    roc = places.container(width=CHART)
+    row = chart.Row("model_card_calls", CHART)
+    roc = row.place()
     plot = band_plot(curves.stacked([drawn], "roc"), curves.operating_points([drawn], "roc"), [card.title], ROC)
     chart.draw(plot, roc, key="model_card.roc", alt=_("ROC curve."))
     roc.caption(
@@ -83,7 +83,7 @@ def show_calls(card: ModelCard, measurements: dict[str, Measurement]) -> None:
             auroc=str(measurements[split].metrics.auroc),
         )
     )
-    matrix = places.container(width=CHART)
+    matrix = row.place()
     plot = style.confusion_plot(leaderboard.confusion_table(cells), _("Films by truth and call"))
     chart.draw(plot, matrix, key="model_card.confusion", alt=_("Confusion matrix; the sentence above has its counts."))
     matrix.caption(_("A row counts the films of one truth by what the model called them; its shares add up to 100 %."))
@@ -207,7 +207,11 @@ for title, text in parts.items():
     if title == "Hashes":
         show_guidelines(items)
     st.subheader(told(title))
-    if title != "How to start":
+    if title == "Evaluation" and measurements:
+        # Unlike one in Markdown, it moves in its place where a window is narrow.
+        st.table(told_table(model_card.evaluation_table(measurements)), border="horizontal", hide_index=True)
+        st.markdown(told(model_card.evaluation_notes(measurements)))
+    elif title != "How to start":
         st.markdown(markdown_tables.unbroken(told(text)))
     try:
         if title == "At a glance":

@@ -290,6 +290,15 @@ def evaluation_table(measurements: Mapping[str, Measurement]) -> pd.DataFrame:
     return shown
 
 
+def evaluation_notes(measurements: Mapping[str, Measurement]) -> Sentence:
+    """Say, as Markdown, how to read the `evaluation_table` and what its films are."""
+    intervals = say(
+        "In brackets the 95 % interval: Wilson's for shares of films, a bootstrap over patients for the rest."
+    )
+    splits = [labels.split_of(split) for split in labels.in_groups(measurements)]
+    return say_lines([intervals, "", markdown_tables.named({split.title: split.description for split in splits})])
+
+
 def _glance(card: ModelCard, folder: Path | None) -> Sentence:
     points: dict[str, str] = {
         say("What for"): say(
@@ -394,12 +403,7 @@ def _evaluation(card: ModelCard, measurements: Mapping[str, Measurement]) -> Sen
     table = evaluation_table(measurements)
     if table.empty:
         return say("Not measured yet. Run `python -m pneumo evaluate {name} --data DIR`.", name=card.name)
-    intervals = say(
-        "In brackets the 95 % interval: Wilson's for shares of films, a bootstrap over patients for the rest."
-    )
-    splits = [labels.split_of(split) for split in labels.in_groups(measurements)]
-    notes = markdown_tables.named({split.title: split.description for split in splits})
-    return say_lines([markdown_tables.table(table), "", intervals, "", notes])
+    return say_lines([markdown_tables.table(table), "", evaluation_notes(measurements)])
 
 
 def _environment(facts: Mapping[str, str]) -> Sentence:

@@ -13,6 +13,22 @@ from pages.parts.shared.language import current
 INK = alt.ExprRef("luminance(background) > 0.5 ? '#5a5f6d' : '#e6e6e6'")
 
 
+class Row:
+    """Charts side by side that share the width of the page, and go below each other where each would be too narrow.
+
+    Args:
+        name: of the row, on its page alone.
+        width: of one chart at the least, in pixels.
+    """
+
+    def __init__(self, name: str, width: int) -> None:
+        self._row, self._width = st.container(horizontal=True, key=f"shared-charts_{name}"), width
+
+    def place(self) -> DeltaGenerator:
+        """Return the place of the next chart and of what is said of it."""
+        return self._row.container(width=self._width)
+
+
 def numbers() -> alt.NumberLocale:
     """Return how a chart writes numbers: as sentences do, a share as 95 % with a space that does not break."""
     decimal, thousands, percent = current().marks
