@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 from toy import synthetic
-from typer.testing import CliRunner
+from toy.command_line import pneumo
 
 from pneumo import __version__
 from pneumo.cli import app, data
@@ -11,18 +11,6 @@ from pneumo.datasets import kaggle
 from pneumo.model_store import store
 from pneumo.serving.audit import AuditLog
 from pneumo.training import task
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch, tmp_path):
-    """Settle what the environment and the working folder would decide."""
-    monkeypatch.delenv("PNEUMO_DATA", raising=False)
-    monkeypatch.delenv("PNEUMO_MODELS", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def pneumo(*arguments):
-    return CliRunner().invoke(app.app, [str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize(

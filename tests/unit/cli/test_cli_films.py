@@ -10,10 +10,9 @@ import numpy as np
 import pypdf
 import pytest
 from toy import reported, sites, synthetic
-from typer.testing import CliRunner
+from toy.command_line import pneumo
 
 from pneumo import DISCLAIMER, radiograph
-from pneumo.cli import app
 from pneumo.cli import films as films_command
 from pneumo.errors import UnreadableImageError
 from pneumo.inference.classifier import Classifier
@@ -21,18 +20,6 @@ from pneumo.model_store import store
 from pneumo.sentences import BREAKING
 
 RECORD_KEYS = {"file", "status", "answer", "probability", "reasons", "findings", "forced", "model", "model_sha256"}
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch, tmp_path):
-    """Settle what the environment and the working folder would decide."""
-    monkeypatch.delenv("PNEUMO_MODELS", raising=False)
-    monkeypatch.delenv("PNEUMO_SITE", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def pneumo(*arguments):
-    return CliRunner().invoke(app.app, [str(argument) for argument in arguments])
 
 
 def lines(result):

@@ -4,23 +4,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from toy.command_line import pneumo
 from toy.scored import write_films
-from typer.testing import CliRunner
 
-from pneumo.cli import app
 from pneumo.cli.score import Pace
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch, tmp_path):
-    """Settle what the environment and the working folder would decide."""
-    monkeypatch.delenv("PNEUMO_MODELS", raising=False)
-    monkeypatch.delenv("PNEUMO_SITE", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def pneumo(*arguments):
-    return CliRunner().invoke(app.app, [str(argument) for argument in arguments])
 
 
 def test_score_writes_what_predict_says_of_each_film(toy_data, toy_models, tmp_path):

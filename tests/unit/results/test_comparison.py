@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from toy import synthetic
-from typer.testing import CliRunner
+from toy.command_line import pneumo
 
-from pneumo.cli import app
 from pneumo.errors import ModelError
 from pneumo.evaluation.comparison import Difference, delong, interval, mcnemar
 from pneumo.model_store import store
@@ -40,10 +39,6 @@ def models(tmp_path):
 def change(folder, name, changed):
     path = folder / name / "predictions" / "test.csv"
     changed(pd.read_csv(path)).to_csv(path, index=False)
-
-
-def pneumo(*arguments):
-    return CliRunner().invoke(app.app, ["compare", *(str(argument) for argument in arguments)])
 
 
 def test_a_comparison_is_that_of_the_predictions(models):
@@ -156,7 +151,7 @@ def test_the_table_has_a_row_for_each_model_compared_with(models):
 
 
 def test_the_command_prints_a_table_and_a_sentence_for_each_model(models):
-    result = pneumo("good", "poor", "alike", "--models", models)
+    result = pneumo("compare", "good", "poor", "alike", "--models", models)
 
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -166,8 +161,8 @@ def test_the_command_prints_a_table_and_a_sentence_for_each_model(models):
 
 
 def test_the_command_prints_json_and_markdown(models):
-    recorded = json.loads(pneumo("good", "poor", "alike", "--models", models, "--json").stdout)
-    table = pneumo("good", "poor", "alike", "--models", models, "--markdown").stdout
+    recorded = json.loads(pneumo("compare", "good", "poor", "alike", "--models", models, "--json").stdout)
+    table = pneumo("compare", "good", "poor", "alike", "--models", models, "--markdown").stdout
 
     one = compare("good", "poor", "test", models)
     assert [record["second"] for record in recorded] == ["poor", "alike"]
@@ -185,7 +180,7 @@ def test_json_has_null_for_what_too_few_patients_cannot_tell(tmp_path):
     for name, noise in (("one", 0.1), ("other", 2)):
         write(tmp_path, name, noise, films=4)
 
-    record = json.loads(pneumo("one", "other", "--models", tmp_path, "--json").stdout)[0]
+    record = json.loads(pneumo("compare", "one", "other", "--models", tmp_path, "--json").stdout)[0]
 
     assert record["auroc"]["low"] is record["auroc"]["p_value"] is None
     assert "too few patients" in record["sentence"]
@@ -210,7 +205,7 @@ def test_a_comparison_that_cannot_be_made_says_why_and_exits_with_2(models, argu
     if "Choose" in complaint:
         shutil.rmtree(models / "short")
 
-    result = pneumo(*arguments, "--models", models)
+    result = pneumo("compare", *arguments, "--models", models)
 
     assert result.exit_code == 2
     assert result.stdout == ""

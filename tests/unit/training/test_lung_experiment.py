@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from toy import synthetic
-from typer.testing import CliRunner
+from toy.command_line import pneumo
 
-from pneumo.cli import app, output
+from pneumo.cli import output
 from pneumo.datasets import external, kaggle
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation import intervals
@@ -214,10 +214,6 @@ def test_a_folder_of_adults_without_a_sound_table_is_refused(models, tmp_path, t
 
     with pytest.raises(DatasetError, match=complaint):
         task.evaluate("lungs", tmp_path, "opacity_masks", models)
-
-
-def pneumo(*arguments):
-    return CliRunner().invoke(app.app, [str(argument) for argument in arguments])
 
 
 def test_a_finished_run_is_shipped_again_without_training(trained, models, monkeypatch):
