@@ -109,7 +109,7 @@ def discrimination(
     shown: list[ModelCurves], models: list[str], cards: list[ModelCard], labels: dict[str, str], split: str
 ) -> None:
     """Show how well all models tell the classes apart, at every threshold."""
-    row = chart.Row("discrimination", LARGE)
+    row = chart.Row("compare.charts_discrimination", LARGE)
     draw_curve(
         row,
         shown,
@@ -179,7 +179,7 @@ def same_specificity(cards: list[ModelCard], labels: dict[str, str], split: str)
 
 def trust(shown: list[ModelCurves], models: list[str]) -> None:
     """Show whether the probabilities of all models mean what they say, and what leaving out the unsure films gains."""
-    row = chart.Row("trust", LARGE)
+    row = chart.Row("compare.charts_trust", LARGE)
     place = row.place()
     bins = model_curves.stacked(shown, "reliability")
     chart.draw(reliability_plot(bins, models), place, key="compare.reliability", alt=_("Reliability diagram."))
@@ -220,7 +220,7 @@ def draw_curve(
 
 def scores(shown: list[ModelCurves]) -> None:
     """Show the histograms of all models' probabilities."""
-    row = chart.Row("scores", SMALL)
+    row = chart.Row("compare.charts_scores", SMALL)
     for each in shown:
         plot = score_plot(each.scores, each.label)
         chart.draw(plot, row.place(), key=f"compare.scores_{each.label}")
@@ -239,7 +239,7 @@ def calls(cards: list[ModelCard], labels: dict[str, str], split: str) -> None:
         shared = st.slider(
             _("Called pneumonia from a probability of"), 0.01, 0.99, 0.5, 0.01, key="threshold", bind="query-params"
         )
-    row = chart.Row("calls", SMALL)
+    row = chart.Row("compare.charts_calls", SMALL)
     for card in cards:
         table = leaderboard.confusion_table(model_curves.calls(card, split, shared))
         threshold = card.as_thresholds().decision if shared is None else shared
@@ -264,7 +264,7 @@ def training(cards: list[ModelCard], labels: dict[str, str], models: list[str]) 
     films = address.choose_one(
         st.segmented_control, _("Measured on"), kinds, list(kinds)[-1], required=True, key="compare.curve_films"
     )
-    row = chart.Row("training", SMALL)
+    row = chart.Row("compare.charts_training", SMALL)
     for figure, title in CURVES.items():
         values = history[(history["figure"] == figure) & (history["films"] == films)]
         if not values.empty:

@@ -157,7 +157,7 @@ def show_mistakes(card: ModelCard, split: str, films: pd.DataFrame, root: Path |
 def show_groups(films: pd.DataFrame, facts: pd.DataFrame | None) -> None:
     """Show in which groups of films the model is wrong most often."""
     rates = failures.rates(films, facts)
-    row = chart.Row("groups", SMALL)
+    row = chart.Row("failures.charts_groups", SMALL)
     for grouping, group in rates.groupby("grouping", sort=False):
         chart.draw(style.rate_plot(group, word(str(grouping))), row.place(), key=f"failures.rates_{grouping}")
     st.dataframe(told_table(failures.readable_rates(rates)), hide_index=True, key="failures.rates")

@@ -72,7 +72,7 @@ def show_calls(card: ModelCard, measurements: dict[str, Measurement]) -> None:
     drawn = curves.draw(card, split, card.title)
     st.markdown(f"**{told(split_of(split).title)}.** {told(model_card.matrix_text(cells))}")
     st.caption(told(model_card.rates_text(cells)))
-    row = chart.Row("model_card_calls", CHART)
+    row = chart.Row("model_card.charts_calls", CHART)
     roc = row.place()
     plot = band_plot(curves.stacked([drawn], "roc"), curves.operating_points([drawn], "roc"), [card.title], ROC)
     chart.draw(plot, roc, key="model_card.roc", alt=_("ROC curve."))

@@ -45,3 +45,17 @@ def test_another_language_is_chosen_kept_in_the_address_and_put_on_the_viewer_th
     expect(page.get_by_role("heading", name="Pneumonie probable")).to_be_visible()
     expect(page.get_by_role("button", name="Enregistrer en PNG")).to_be_visible()
     assert parse_qs(urlsplit(page.url).query)["lang"] == ["fr"]
+
+
+def test_what_was_chosen_stays_chosen_and_is_told_in_the_language_that_is_chosen_then(chromium, app_url):
+    page = open_page(chromium, f"{app_url}/leaderboard?sort=parameters", 1280, locale="de-DE").page
+    chosen = page.get_by_test_id("stSelectbox").get_by_role("combobox")
+    films, order = chosen.nth(1), chosen.nth(2)
+    expect(order).to_have_value("Weights")
+
+    page.get_by_label("Language").first.click()
+    page.get_by_role("option", name="Español").click()
+
+    expect(order).to_have_value("Pesos")
+    expect(films).to_have_value("Partición oficial de prueba")
+    assert parse_qs(urlsplit(page.url).query)["sort"] == ["parameters"]

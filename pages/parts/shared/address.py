@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from pages.parts.shared import streamlit_internals
-from pages.parts.shared.language import told
+from pages.parts.shared.language import current, told
 
 PAGE = "shared.page"
 READ = "shared.read"
@@ -19,9 +19,13 @@ CHOICES = "shared.choices"
 
 
 def arrive(page: str) -> None:
-    """Note which page is shown: its address counts whenever the reader comes to it from another one."""
-    if st.session_state.get(PAGE) != page:
-        st.session_state[PAGE], st.session_state[READ] = page, set()
+    """Note which page is shown: its address counts whenever the reader comes to it, or changes its language.
+
+    A browser keeps the words of a choice: told in another language, the choice has to be made anew.
+    """
+    place = page, current().code
+    if st.session_state.get(PAGE) != place:
+        st.session_state[PAGE], st.session_state[READ] = place, set()
 
 
 def is_new(key: str) -> bool:

@@ -17,12 +17,12 @@ class Row:
     """Charts side by side that share the width of the page, and go below each other where each would be too narrow.
 
     Args:
-        name: of the row, on its page alone.
+        key: of the row; its name begins with ``charts_``, which the style of all pages knows.
         width: of one chart at the least, in pixels.
     """
 
-    def __init__(self, name: str, width: int) -> None:
-        self._row, self._width = st.container(horizontal=True, key=f"shared-charts_{name}"), width
+    def __init__(self, key: str, width: int) -> None:
+        self._row, self._width = st.container(horizontal=True, key=key), width
 
     def place(self) -> DeltaGenerator:
         """Return the place of the next chart and of what is said of it."""

@@ -11,7 +11,7 @@ STYLE = """<style>
 [data-testid^='stBaseButton-primary'], [data-testid='stMultiSelect'] [data-tag] { color: light-dark(#fff, #050709); }
 [data-testid='stMain'] :is(pre, pre code) { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 [class*='shared-head'] { flex-wrap: nowrap; }
-[class*='shared-charts'] > * { flex-grow: 1 !important; }
+[class*='-charts_'] > * { flex-grow: 1 !important; }
 @media (max-width: 640px) { [class*='shared-head'] h1 { font-size: 1.75rem; } }
 [data-testid='stExpandSidebarButton']::after { content: 'MENU'; font-size: 0.875rem; margin-left: 0.25rem; }
 [data-testid='stExpandSidebarButton'] { width: auto; }
