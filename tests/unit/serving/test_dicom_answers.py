@@ -241,8 +241,8 @@ def test_spooled_an_answer_that_the_archive_does_not_take_holds_up_no_other(pacs
     server = spooled()
     for number in range(3):
         server.take(film(number), "CR1")
-    wait_until(lambda: pacs.kinds() == ["SR"] * 3)
-    assert waiting(tmp_path) == ["picture.answer"] * 3
+    # A delivered answer leaves the spool a moment after the archive has it.
+    wait_until(lambda: pacs.kinds() == ["SR"] * 3 and waiting(tmp_path) == ["picture.answer"] * 3)
 
     pacs.refuses = ()
 
