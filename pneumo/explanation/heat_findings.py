@@ -72,7 +72,6 @@ class HeatFindings:
 
     Attributes:
         inside: how much of the heat lies inside the lungs; None without lungs or heat.
-        zones: share of the heat in each of `lungs.ZONES`, 0…1; empty without lungs or heat.
         off_body: share of the heat outside the body or on the border of the film, 0…1.
         regions: the pieces of the film's hottest part, that with the most heat first.
         absolute_regions: the same of what is hot on the scale that films share; None without a reference.
@@ -80,7 +79,6 @@ class HeatFindings:
     """
 
     inside: HeatInLungs | None
-    zones: tuple[float, ...]
     off_body: float
     regions: tuple[HotRegion, ...]
     absolute_regions: tuple[HotRegion, ...] | None
@@ -114,27 +112,13 @@ def examine(
         zones: (height, width) uint8, as `LungMask.zones` gives them; None where the lungs are not known.
         absolute: (height, width) float in 0…1, `HeatMap.absolute`; None without a reference.
     """
-    known = zones is not None and bool(zones.any())
-    inside = heat_in_lungs(heat, zones) if zones is not None and known else None
-    off_body = off_body_share(film, heat, zones)
-    warnings = []
-    if off_body > MUCH_OFF_THE_BODY:
-        warnings.append(
-            say(
-                "Give this answer no weight: {percent:.0f} % of the score came from outside the body or from the edge "
-                "of the film, where letters stand.",
-                percent=100 * off_body,
-            )
-        )
-    elif inside and inside.mostly_outside:
-        warnings.append(say("Give this answer little weight: hardly any of the score came from the lungs."))
+    inside, off_body = heat_in_lungs(heat, zones), off_body_share(film, heat, zones)
     return HeatFindings(
         inside=inside,
-        zones=_zone_shares(heat, zones) if zones is not None and inside else (),
         off_body=off_body,
         regions=hot_regions(heat, zones),
         absolute_regions=None if absolute is None else hot_regions(heat, zones, absolute),
-        warnings=tuple(warnings),
+        warnings=_warnings(inside, off_body),
     )
 
 
@@ -146,26 +130,42 @@ def warnings_of(reading: Reading, film: np.ndarray) -> tuple[Sentence, ...]:
         film: (height, width) float32 in 0…1, the film as it is shown.
     """
     try:
-        heat = explain(reading, DEFAULT_METHOD, (film.shape[0], film.shape[1]))
+        heat = explain(reading, DEFAULT_METHOD, (film.shape[0], film.shape[1])).values
     except ExplanationError:
         return ()
-    return examine(film, heat.values, reading.lungs.zones(*film.shape) if reading.lungs else None).warnings
+    zones = reading.lungs.zones(*film.shape) if reading.lungs else None
+    return _warnings(heat_in_lungs(heat, zones), off_body_share(film, heat, zones))
 
 
-def heat_in_lungs(heat: np.ndarray, zones: np.ndarray) -> HeatInLungs | None:
+def _warnings(inside: HeatInLungs | None, off_body: float) -> tuple[Sentence, ...]:
+    if off_body > MUCH_OFF_THE_BODY:
+        return (
+            say(
+                "Give this answer no weight: {percent:.0f} % of the score came from outside the body or from the edge "
+                "of the film, where letters stand.",
+                percent=100 * off_body,
+            ),
+        )
+    if inside and inside.mostly_outside:
+        return (say("Give this answer little weight: hardly any of the score came from the lungs."),)
+    return ()
+
+
+def heat_in_lungs(heat: np.ndarray, zones: np.ndarray | None) -> HeatInLungs | None:
     """Measure how much of a heat map lies inside the lungs, and in which of their zones most.
 
     Args:
         heat: (height, width) float, zero or more.
         zones: (height, width) uint8, as `LungMask.zones` gives them: 0 outside the lungs, else 1 + the index in
-            `lungs.ZONES`.
+            `lungs.ZONES`; None where the lungs are not known.
 
     Returns:
-        None where there is no heat at all.
+        None without lungs, and where there is no heat at all.
     """
-    if heat.sum() <= 0:
+    if zones is None or not zones.any() or heat.sum() <= 0:
         return None
-    shares = _zone_shares(heat, zones)
+    by_zone = np.bincount(zones.ravel(), weights=heat.ravel(), minlength=1 + len(lungs.ZONES))
+    shares = (by_zone[1:] / by_zone.sum()).tolist()
     inside = sum(shares)
     if inside <= 0:
         return HeatInLungs(0.0, "", 0.0)
@@ -197,15 +197,12 @@ def off_body_share(film: np.ndarray, heat: np.ndarray, zones: np.ndarray | None 
 
 def _beside_body(film: np.ndarray) -> np.ndarray:
     """Return what is dark up to the edge of a film, and the small bright pieces on it, (height, width) bool."""
-    _, pieces = cv2.connectedComponents((film < DARK).astype(np.uint8))
-    at_edge = np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))
-    air = np.isin(pieces, at_edge[at_edge > 0])
-    _, others, statistics, _ = cv2.connectedComponentsWithStats((~air).astype(np.uint8))
-    letters = statistics[:, cv2.CC_STAT_AREA] < LETTER * film.size
-    letters[0] = False
-    return np.asarray(air | letters[others])
-
-
-def _zone_shares(heat: np.ndarray, zones: np.ndarray) -> tuple[float, ...]:
-    by_zone = np.bincount(zones.ravel(), weights=heat.ravel(), minlength=1 + len(lungs.ZONES))
-    return tuple((by_zone[1:] / by_zone.sum()).tolist())
+    count, pieces = cv2.connectedComponents((film < DARK).astype(np.uint8))
+    is_other = np.ones(count, np.uint8)
+    is_other[np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])] = 0
+    is_other[0] = 1
+    _, others = cv2.connectedComponents(is_other.take(np.asarray(pieces, np.int32)))
+    is_beside = np.bincount(others.ravel()) < LETTER * film.size
+    # Piece 0 is the air itself.
+    is_beside[0] = True
+    return np.asarray(is_beside.take(np.asarray(others, np.int32)))

@@ -92,15 +92,17 @@ class LungMask:
         if self.box is None:
             return zones
         mask = self.at(height, width)
-        left_lung = cv2.resize(self._left_lung().astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        left_lung = cv2.resize(self._left_lung.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
         for side, lung in enumerate((mask & ~left_lung, mask & left_lung)):
             rows = np.flatnonzero(lung.any(axis=1))
             if len(rows):
                 top, bottom = rows[0], rows[-1] + 1
-                level = (np.arange(height)[:, np.newaxis] - top) * len(LEVELS) // (bottom - top)
-                zones = np.where(lung, 1 + side * len(LEVELS) + level, zones).astype(np.uint8)
+                levels = (np.arange(top, bottom) - top) * len(LEVELS) // (bottom - top)
+                numbers = (1 + side * len(LEVELS) + levels).astype(np.uint8)[:, np.newaxis]
+                np.copyto(zones[top:bottom], numbers, where=lung[top:bottom])
         return zones
 
+    @cached_property
     def _left_lung(self) -> np.ndarray:
         """The pixels that would belong to the lung on the viewer's right, (`SQUARE`, `SQUARE`) bool."""
         columns = np.arange(SQUARE)[np.newaxis, :] + 0.5

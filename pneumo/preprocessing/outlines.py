@@ -165,35 +165,37 @@ def quadrilaterals(square: np.ndarray, least_support: float, least_area: float, 
     c, d = level[:, 0], (level[:, 1] - level[:, 0]) / side
     meet_y = (c + d * a) / (1 - b * d)
     meet_x = a + b * meet_y
-    left, right, top, bottom = _pairs_of_pairs(len(upright), len(level))
-    x = np.stack([meet_x[left, top], meet_x[right, top], meet_x[right, bottom], meet_x[left, bottom]], axis=1)
-    y = np.stack([meet_y[left, top], meet_y[right, top], meet_y[right, bottom], meet_y[left, bottom]], axis=1)
-    widest, highest = _LEAST_WIDTH * side, _LEAST_HEIGHT * side
-    fits = (np.minimum(x, y) > -3).all(axis=1) & (np.maximum(x, y) < side + 2).all(axis=1)
-    fits &= (x[:, 1] - x[:, 0] > widest) & (x[:, 2] - x[:, 3] > widest)
-    fits &= (y[:, 3] - y[:, 0] > highest) & (y[:, 2] - y[:, 1] > highest)
-    area = np.abs((x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1)) / 2 / side**2
-    fits &= (area >= least_area) & (area <= most_area)
-    left, right, top, bottom, x, y, area = (each[fits] for each in (left, right, top, bottom, x, y, area))
+    is_inside = (np.minimum(meet_x, meet_y) > -3) & (np.maximum(meet_x, meet_y) < side + 2)
+    # Of two upright lines whether they lie far enough apart on a level one, both inside; and the other way round.
+    apart = meet_x[np.newaxis] - meet_x[:, np.newaxis] > _LEAST_WIDTH * side
+    apart &= is_inside[np.newaxis] & is_inside[:, np.newaxis]
+    below = meet_y[:, np.newaxis] - meet_y[:, :, np.newaxis] > _LEAST_HEIGHT * side
+    fits = apart[:, :, :, np.newaxis] & apart[:, :, np.newaxis] & below[:, np.newaxis] & below[np.newaxis]
+    left, right, top, bottom = np.nonzero(fits)
+    x = np.stack([meet_x[left, top], meet_x[right, top], meet_x[right, bottom], meet_x[left, bottom]])
+    y = np.stack([meet_y[left, top], meet_y[right, top], meet_y[right, bottom], meet_y[left, bottom]])
+    area = np.abs((x * np.roll(y, -1, axis=0) - np.roll(x, -1, axis=0) * y).sum(axis=0)) / 2 / side**2
+    wanted = (area >= least_area) & (area <= most_area)
+    left, right, top, bottom, area = (each[wanted] for each in (left, right, top, bottom, area))
+    x, y = x[:, wanted], y[:, wanted]
     support = np.stack(
         [
-            _share(upright_cover, left, y[:, 0], y[:, 3]),
-            _share(level_cover, top, x[:, 0], x[:, 1]),
-            _share(upright_cover, right, y[:, 1], y[:, 2]),
-            _share(level_cover, bottom, x[:, 3], x[:, 2]),
-        ],
-        axis=1,
+            _share(upright_cover, left, y[0], y[3]),
+            _share(level_cover, top, x[0], x[1]),
+            _share(upright_cover, right, y[1], y[2]),
+            _share(level_cover, bottom, x[3], x[2]),
+        ]
     )
-    inner = (np.stack([left, top, right, bottom], axis=1) >= _PICTURE_EDGES).sum(axis=1)
+    inner = (np.stack([left, top, right, bottom]) >= _PICTURE_EDGES).sum(axis=0)
     found = []
-    for index in np.flatnonzero(support.min(axis=1) >= least_support):
+    for index in np.flatnonzero(support.min(axis=0) >= least_support):
         first, second, third, fourth = (
-            (_within(x[index, k] / (side - 1)), _within(y[index, k] / (side - 1))) for k in range(4)
+            (_within(x[k, index] / (side - 1)), _within(y[k, index] / (side - 1))) for k in range(4)
         )
         corners = (first, second, third, fourth)
         # A photograph may slant, but then the picture's edge is no edge of the film.
         if inner[index] == 4 or is_box(corners):
-            of_left, of_top, of_right, of_bottom = (float(share) for share in support[index])
+            of_left, of_top, of_right, of_bottom = (float(share) for share in support[:, index])
             sides = (of_left, of_top, of_right, of_bottom)
             found.append(Outline(corners, sides, int(inner[index]), float(area[index])))
     return sorted(found, key=lambda outline: -outline.rank)
@@ -282,10 +284,13 @@ def _lines(edges: np.ndarray, square: np.ndarray) -> np.ndarray:
     rows, columns = np.nonzero(edges)
     leans = np.linspace(-_LEAN * side, _LEAN * side, 2 * int(_LEAN * side / 3) + 1)
     middle = np.arange(side)
-    votes, from_middle = np.zeros((len(leans), side), np.int64), (rows + 0.5) / side - 0.5
-    for number, lean in enumerate(leans):
-        at = np.rint(columns - lean * from_middle).astype(int)
-        votes[number] = np.bincount(at[(at >= 0) & (at < side)], minlength=side)
+    # How far each row of each lean lies beside its middle; votes beyond the picture are cast on a margin.
+    beside = np.rint(leans[:, np.newaxis] * ((middle + 0.5) / side - 0.5)).astype(int)
+    margin = int(beside.max())
+    width = side + 2 * margin
+    starts = margin + width * np.arange(len(leans))[:, np.newaxis] - beside
+    places = starts.take(rows, axis=1) + columns
+    votes = np.bincount(places.ravel(), minlength=len(leans) * width).reshape(-1, width)[:, margin : margin + side]
     # The ends of every line, and those of the lines that were taken.
     first, last = middle - leans[:, np.newaxis] / 2, middle + leans[:, np.newaxis] / 2
     lines = [(0.0, 0.0), (side - 1.0, side - 1.0)]
@@ -320,14 +325,6 @@ def _share(cover: np.ndarray, lines: np.ndarray, start: np.ndarray, end: np.ndar
     side = cover.shape[1] - 1
     start, end = (np.rint(each).clip(0, side).astype(int) for each in (start, end))
     return (cover[lines, end] - cover[lines, start]) / np.maximum(end - start, 1)
-
-
-def _pairs_of_pairs(upright: int, level: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the left, right, top and bottom line of every choice of two lines of either direction."""
-    sides = np.meshgrid(np.arange(upright), np.arange(upright), np.arange(level), np.arange(level), indexing="ij")
-    left, right, top, bottom = (each.ravel() for each in sides)
-    differ = (left != right) & (top != bottom)
-    return left[differ], right[differ], top[differ], bottom[differ]
 
 
 def _within(share: float) -> float:

@@ -140,6 +140,7 @@ def test_a_link_to_a_film_that_is_not_here_costs_a_sentence(page):
 def test_an_uploaded_film_gets_the_answer_of_the_library(page, film, toy_models):
     expected = classifier.Classifier.open("cnn", toy_models).assess(radiograph.read(film, "film.png"))
 
+    page.session_state["predict.counted"] = True
     page.run()
     page.selectbox(key="predict.model").select("cnn").run()
     upload(page, "film.png", film)
@@ -477,7 +478,19 @@ def test_a_likely_answer_with_its_heat_off_the_body_gets_no_weight(page, film, m
     assert "Give this answer no weight: 40 %" in page.warning[0].value
 
 
+def test_how_it_was_counted_is_drawn_only_once_it_is_unfolded(page, film):
+    upload(page.run(), "film.png", film)
+    assert not page.get("vega_lite_chart")
+
+    page.session_state["predict.counted"] = True
+    page.run()
+
+    assert len(page.get("vega_lite_chart")) == 1
+    assert "**The probability** holds" in texts(page)
+
+
 def test_the_count_rests_on_the_nearest_validation_films(page, film, toy_models, offered):
+    page.session_state["predict.counted"] = True
     upload(page.run(), "film.png", film)
 
     card = classifier.Classifier.open(offered[-1]["model"], toy_models).card

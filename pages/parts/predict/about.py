@@ -21,9 +21,16 @@ FIGURES = {
 }
 
 
+@st.fragment
 def show_meaning(assessment: "Assessment", *, refused: bool) -> None:
-    """Show how the count was made, why the model gave this answer, and what the numbers mean."""
-    with st.expander(_("How was this counted?"), icon=":material/percent:"):
+    """Show once it is unfolded how the count was made, why this answer was given, and what the numbers mean."""
+    folded = st.expander(
+        _("How was this counted?"), icon=":material/percent:", key="predict.counted", on_change="rerun"
+    )
+    # Drawing a chart that nobody sees takes a browser as long as drawing the answer.
+    if not folded.open:
+        return
+    with folded:
         show_counting(assessment)
         st.markdown(
             "\n".join(
