@@ -248,7 +248,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def read_predictions(
-    name: str, split: str, folder: Path | None = None, columns: Sequence[str] = PREDICTION_COLUMNS
+    name: str,
+    split: str,
+    folder: Path | None = None,
+    columns: Sequence[str] = PREDICTION_COLUMNS,
+    figures: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read ``predictions/<split>.csv``.
 
@@ -257,6 +261,7 @@ def read_predictions(
         split: that was measured.
         folder: the folder of model folders.
         columns: what it must have; models of another task than classification have columns of their own.
+        figures: columns that are NaN where they are empty, which is a text elsewhere.
 
     Raises:
         ModelError: if the model was not measured on that split, or the file lacks a column.
@@ -268,7 +273,7 @@ def read_predictions(
             name=name,
             split=split,
         )
-    table = pd.read_csv(path, dtype={"patient": str}, keep_default_na=False)
+    table = pd.read_csv(path, dtype={"patient": str}, keep_default_na=False, na_values=dict.fromkeys(figures, ""))
     if missing := [column for column in columns if column not in table]:
         raise ModelError("{path} lacks {columns}; evaluate the model anew.", path=path, columns=", ".join(missing))
     return table[list(columns)]

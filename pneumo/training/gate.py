@@ -411,19 +411,6 @@ def _answer(opened: Gate, film: Radiograph, alteration: str) -> tuple[str, int, 
     return alteration, int(result.accepted), codes, str(result.corrections[0] if result.corrections else "")
 
 
-def read_answers(split: str, folder: Path | None = None) -> pd.DataFrame:
-    """Read what the shipped gate said to each film of a split: `COLUMNS`.
-
-    Raises:
-        ModelError: if it was not measured on that split, or the file is damaged.
-    """
-    return _typed(store.read_predictions(NAME, split, folder, COLUMNS))
-
-
-def _typed(answers: pd.DataFrame) -> pd.DataFrame:
-    return answers.assign(accepted=answers["accepted"].astype(int), near_ood=answers["near_ood"].astype(str))
-
-
 def summarise(answers: pd.DataFrame) -> dict[str, Any]:
     """Return a split's metrics as they stand in the card; shares of films with Wilson's interval.
 
@@ -437,9 +424,9 @@ def summarise(answers: pd.DataFrame) -> dict[str, Any]:
     plain = answers[answers["alteration"] == ""]
     codes = plain["findings"].str.split()
     metrics: dict[str, Any] = {"films": len(plain), "findings": codes.explode().value_counts().sort_index().to_dict()}
-    if plain["near_ood"].isin(["0", "1"]).any():
+    if plain["near_ood"].isin([0, 1]).any():
         refused = plain["accepted"] == 0
-        for figure, near in (("refused_near", "1"), ("refused_far", "0")):
+        for figure, near in (("refused_near", 1), ("refused_far", 0)):
             metrics[figure] = _share(refused[plain["near_ood"] == near])
         metrics["refused_by_category"] = {
             str(category): _share(answered) for category, answered in refused.groupby(plain["label"], sort=True)
@@ -502,7 +489,7 @@ TASK = Task(
     columns=COLUMNS,
     fit=fit,
     measure=measure,
-    summarise=lambda answers, _: summarise(_typed(answers)),
+    summarise=lambda answers, _: summarise(answers),
     elsewhere={STRANGERS_SPLIT: external.strangers, EXTERNAL_SPLIT: external.scan},
     pretrained=True,
 )

@@ -20,7 +20,7 @@ from pneumo.errors import DatasetError
 from pneumo.evaluation import intervals, metrics
 from pneumo.inference import lungs
 from pneumo.inference.lungs import THRESHOLD
-from pneumo.model_store import card, store
+from pneumo.model_store import card
 from pneumo.model_store.card import SEGMENTATION
 from pneumo.networks import lung_unet
 from pneumo.preprocessing.network_input import SQUARE
@@ -297,19 +297,6 @@ def measure(what: Measurement) -> dict[str, pd.DataFrame]:
     return {what.split: compare(what.model, films)}
 
 
-def read_measured(split: str, folder: Path | None = None) -> pd.DataFrame:
-    """Read what the shipped network was measured to do on each film of a split: `COLUMNS`.
-
-    Raises:
-        ModelError: if it was not measured on that split, or the file is damaged.
-    """
-    return _in_numbers(store.read_predictions(NAME, split, folder, COLUMNS))
-
-
-def _in_numbers(measured: pd.DataFrame) -> pd.DataFrame:
-    return measured.assign(**{figure: pd.to_numeric(measured[figure], errors="coerce") for figure in FIGURES})
-
-
 def summarise(measured: pd.DataFrame) -> dict[str, Any]:
     """Return a split's metrics as they stand in the card.
 
@@ -344,9 +331,10 @@ TASK = Task(
     kind=SEGMENTATION,
     splits=("val", "test", ADULT_SPLIT),
     columns=COLUMNS,
+    figures=FIGURES,
     fit=fit,
     measure=measure,
-    summarise=lambda measured, _: summarise(_in_numbers(measured)),
+    summarise=lambda measured, _: summarise(measured),
     elsewhere={ADULT_SPLIT: external.with_lungs},
     pretrained=True,
     workers=True,

@@ -514,7 +514,7 @@ def summarise(measured: pd.DataFrame) -> dict[str, Any]:
     """Return a split's metrics as they stand in the card.
 
     Args:
-        measured: `COLUMNS`, numbers where there are figures.
+        measured: `COLUMNS`.
 
     Returns:
         With intervals that draw patients, as far as the split tells them: ``rank_correlation`` of the share of the
@@ -543,16 +543,13 @@ def grade_agreement(drawn: np.ndarray, told: np.ndarray) -> float:
         return float(cohen_kappa_score(drawn, told, weights="linear", labels=range(len(GRADES))))
 
 
-def _in_numbers(measured: pd.DataFrame) -> pd.DataFrame:
-    return measured.assign(**{name: pd.to_numeric(measured[name], errors="coerce") for name in FIGURES})
-
-
 TASK = Task(
     kind=OPACITY,
     splits=("val", "test"),
     columns=COLUMNS,
+    figures=FIGURES,
     fit=fit,
     measure=measure,
-    summarise=lambda measured, _: summarise(_in_numbers(measured)),
+    summarise=lambda measured, _: summarise(measured),
     hospitals=True,
 )

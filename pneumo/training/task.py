@@ -182,6 +182,7 @@ class Task:
         kind: `ModelCard.task`.
         splits: that it can be measured on.
         columns: of its predictions.
+        figures: those of them that a film may lack.
         fit: trains it.
         measure: returns a table with `columns` for the split, and for each part of it that is measured apart.
         summarise: given predictions as they were read again and the card, returns the metrics for the card.
@@ -197,10 +198,15 @@ class Task:
     fit: Callable[[Run], Trained]
     measure: Callable[[Measurement], dict[str, pd.DataFrame]]
     summarise: Callable[[pd.DataFrame, ModelCard], dict[str, Any]]
+    figures: Sequence[str] = ()
     elsewhere: Mapping[str, Callable[[Path], pd.DataFrame]] = field(default_factory=dict)
     pretrained: bool = False
     hospitals: bool = False
     workers: bool = False
+
+    def predictions(self, name: str, split: str, folder: Path | None = None) -> pd.DataFrame:
+        """Read what such a network, shipped under a name, gave for each film of a split."""
+        return store.read_predictions(name, split, folder, self.columns, self.figures)
 
 
 def special() -> dict[str, Task]:
@@ -436,7 +442,7 @@ def record(card: ModelCard, task: Task, predictions: Mapping[str, pd.DataFrame],
     """Write the predictions of splits, and the card with the metrics that those give once they are read again."""
     for split, table in predictions.items():
         store.write_predictions(table, card.name, split, out, task.columns)
-        written = store.read_predictions(card.name, split, out, task.columns)
+        written = task.predictions(card.name, split, out)
         card = dataclasses.replace(card, metrics={**card.metrics, split: task.summarise(written, card)})
     store.write_card(card, out)
     return card

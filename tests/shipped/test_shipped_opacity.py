@@ -12,7 +12,7 @@ from pneumo.model_store.card import OPACITY
 from pneumo.model_store.store import SHIPPED
 from pneumo.model_store.weights import sha256
 from pneumo.preprocessing.network_input import film_square
-from pneumo.training.opacity import COLUMNS, TASK
+from pneumo.training.opacity import TASK
 
 FILE = SHIPPED / opacity.NAME / "model.keras"
 
@@ -31,14 +31,14 @@ def test_the_file_is_small_and_the_one_of_the_card(card):
 def test_every_figure_is_what_the_predictions_give(card):
     assert set(card.metrics) == set(store.measured_splits(card.name, SHIPPED))
     for split, figures in card.metrics.items():
-        assert figures == TASK.summarise(store.read_predictions(card.name, split, SHIPPED, COLUMNS), card), split
+        assert figures == TASK.summarise(TASK.predictions(card.name, split, SHIPPED), card), split
 
 
 def test_no_publication_was_learned_from_that_the_drawn_opacities_were_measured_on():
-    unseen = store.read_predictions(opacity.NAME, DRAWN_SPLIT, SHIPPED, COLUMNS)
+    unseen = TASK.predictions(opacity.NAME, DRAWN_SPLIT, SHIPPED)
 
     assert unseen.groupby("source")["fold"].nunique().eq(1).all()
-    assert not set(unseen["file"]) & set(store.read_predictions(opacity.NAME, "val", SHIPPED, COLUMNS)["file"])
+    assert not set(unseen["file"]) & set(TASK.predictions(opacity.NAME, "val", SHIPPED)["file"])
 
 
 @pytest.mark.parametrize(

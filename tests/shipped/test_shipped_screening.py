@@ -18,7 +18,7 @@ from pneumo.networks import gate_network
 from pneumo.preprocessing import network_input, outlines
 from pneumo.radiograph import Radiograph
 from pneumo.training import lungs
-from pneumo.training.gate import ALTERATIONS, CHOSEN_ON, TASK, read_answers, summarise
+from pneumo.training.gate import ALTERATIONS, CHOSEN_ON, TASK, summarise
 from research.found_films import pictures
 
 
@@ -49,7 +49,7 @@ def test_the_lung_network_is_the_one_of_its_card(lung_card):
 def test_the_figures_of_the_lungs_are_what_the_written_tables_give(lung_card):
     assert set(lung_card.metrics) == set(store.measured_splits("lungs", SHIPPED)) == set(lungs.TASK.splits)
     for split, figures in lung_card.metrics.items():
-        computed = lungs.summarise(lungs.read_measured(split, SHIPPED))
+        computed = lungs.summarise(lungs.TASK.predictions("lungs", split, SHIPPED))
         assert figures.keys() == computed.keys()
         for key, figure in computed.items():
             assert figures[key] == pytest.approx(figure, abs=2e-6), (split, key)
@@ -65,7 +65,7 @@ def test_the_lungs_are_drawn_as_well_as_promised(lung_card):
 
 
 def test_the_lungs_were_judged_on_patients_that_nothing_was_learned_from(lung_card):
-    validation, test = (lungs.read_measured(split, SHIPPED) for split in ("val", "test"))
+    validation, test = (lungs.TASK.predictions("lungs", split, SHIPPED) for split in ("val", "test"))
 
     assert not set(validation["patient"]) & set(test["patient"])
     assert test["file"].str.startswith("test/").all()
@@ -95,7 +95,7 @@ def test_the_lungs_are_drawn_in_a_moment(segmenter):
 @pytest.mark.shared
 def test_the_published_test_films_get_the_written_lungs(shared_data):
     root, masks = shared_data / "chest_xray", shared_data / "lung_masks"
-    written = lungs.read_measured("test", SHIPPED).iloc[::156]
+    written = lungs.TASK.predictions("lungs", "test", SHIPPED).iloc[::156]
     films = lungs.load(root, masks, lungs.with_masks(written[["file", "patient", "label"]], masks))
 
     measured = lungs.compare(store.load("lungs", SHIPPED, SEGMENTATION)[1], films)
@@ -131,7 +131,7 @@ def test_the_gate_is_the_one_of_its_card(gate_card, lung_card):
 def test_the_figures_of_the_gate_are_what_its_written_answers_give(gate_card):
     assert set(gate_card.metrics) == set(store.measured_splits("gate", SHIPPED)) == set(TASK.splits)
     for split, figures in gate_card.metrics.items():
-        assert figures == summarise(read_answers(split, SHIPPED))
+        assert figures == summarise(TASK.predictions("gate", split, SHIPPED))
 
 
 def test_the_gate_keeps_what_is_promised(gate_card):
@@ -151,7 +151,7 @@ def test_the_gate_keeps_what_is_promised(gate_card):
 
 
 def test_the_gate_was_judged_on_patients_that_nothing_was_learned_from(gate_card):
-    validation, test = (read_answers(split, SHIPPED) for split in ("val", "test"))
+    validation, test = (TASK.predictions("gate", split, SHIPPED) for split in ("val", "test"))
 
     assert not set(validation["patient"]) & set(test["patient"])
     assert test["file"].nunique() == 624
@@ -192,7 +192,7 @@ def test_a_drawing_is_refused(screener, name):
 @pytest.mark.shared
 def test_the_published_films_get_the_written_answers(screener, shared_data):
     for split, folder in (("test", "chest_xray"), ("external_nih", "external_nih"), ("out_of_distribution",) * 2):
-        answers = read_answers(split, SHIPPED)
+        answers = TASK.predictions("gate", split, SHIPPED)
         for answer in answers[answers["alteration"] == ""].iloc[::25].head(8).to_dict("records"):
             verdict = screener.check(radiograph.read(shared_data / folder / answer["file"]))
             assert verdict.accepted == bool(answer["accepted"]), answer["file"]

@@ -339,13 +339,13 @@ def test_predictions_without_a_column_are_refused(folder):
 
 
 def test_models_of_another_task_have_columns_of_their_own(folder):
-    table = pd.DataFrame({"file": ["b", "a"], "patient": ["001", "Q"], "dice": [0.5, 0.25], "sha256": ["x", "y"]})
+    table = pd.DataFrame({"file": ["b", "a"], "patient": ["001", "Q"], "dice": [0.5, np.nan], "sha256": ["x", "y"]})
     columns = ["file", "patient", "dice"]
 
     store.write_predictions(table, "toy", "test", folder, columns)
 
     expected = table.iloc[[1, 0]][columns].reset_index(drop=True)
-    pd.testing.assert_frame_equal(store.read_predictions("toy", "test", folder, columns), expected)
+    pd.testing.assert_frame_equal(store.read_predictions("toy", "test", folder, columns, ["dice"]), expected)
     with pytest.raises(ModelError, match="lacks label, pathogen, probability"):
         store.read_predictions("toy", "test", folder)
 

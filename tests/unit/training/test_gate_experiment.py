@@ -31,7 +31,7 @@ def test_shares_are_counted_for_films_as_they_are_and_for_each_alteration():
 
 
 def test_other_pictures_are_counted_by_how_near_they_are():
-    metrics = gate.summarise(answers(("a", "a", "hand", "1", "", 0, "x", ""), ("b", "b", "cat", "0", "", 1, "", "")))
+    metrics = gate.summarise(answers(("a", "a", "hand", 1, "", 0, "x", ""), ("b", "b", "cat", 0, "", 1, "", "")))
 
     assert (metrics["refused_near"]["value"], metrics["refused_far"]["value"]) == (1.0, 0.0)
     assert {category: share["count"] for category, share in metrics["refused_by_category"].items()} == {

@@ -130,7 +130,7 @@ def test_the_card_names_who_drew_the_masks_where_that_is_known(tmp_path, columns
 
 def test_every_figure_of_the_card_is_what_the_written_table_gives(trained):
     folder = trained[0] / "models"
-    measured = lungs.read_measured("val", folder)
+    measured = lungs.TASK.predictions("lungs", "val", folder)
     figures = store.read_card("lungs", folder).metrics["val"]
 
     assert figures == lungs.summarise(measured)
@@ -164,7 +164,7 @@ def test_each_opening_of_the_test_split_is_counted(models, trained, toy_data):
     card = task.evaluate("lungs", toy_data, "test", models, masks=trained[0] / "lung_masks")
 
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    measured = lungs.read_measured("test", models)
+    measured = lungs.TASK.predictions("lungs", "test", models)
     assert card.test_openings == [{"date": today, "sha256": card.sha256}]
     assert store.read_card("lungs", models) == card
     assert measured["file"].tolist() == kaggle.scan(toy_data).query("split == 'test'")["file"].tolist()
@@ -196,7 +196,7 @@ def test_films_of_adults_are_measured_on_the_squashed_film(models, tmp_path):
 
     card = task.evaluate("lungs", tmp_path / "adults", "opacity_masks", models)
 
-    measured = lungs.read_measured("opacity_masks", models)
+    measured = lungs.TASK.predictions("lungs", "opacity_masks", models)
     films = lungs.load(tmp_path / "adults", tmp_path / "adults", external.with_lungs(tmp_path / "adults"))
     assert measured["file"].tolist() == ["images/a.png", "images/b.png"]
     assert card.metrics["opacity_masks"]["films"] == card.metrics["opacity_masks"]["patients"] == 2

@@ -81,7 +81,7 @@ def test_what_is_shipped_says_where_it_began_and_what_it_is_worth(trained, toy_d
     assert card.training["films"]["train"] == len(kaggle.development_split(kaggle.scan(toy_data)).train)
     assert card.training["learned_from"]["opacity_masks, drawn"] == 10
     assert set(card.metrics) == {"val", "opacity_masks"}
-    unseen = store.read_predictions("opacity", "opacity_masks", trained / "models", opacity.COLUMNS)
+    unseen = opacity.TASK.predictions("opacity", "opacity_masks", trained / "models")
     assert card.metrics["opacity_masks"] == opacity.TASK.summarise(unseen, card)
     assert {"rank_correlation", "share_error", "hottest_in_opacity"} <= set(card.metrics["opacity_masks"])
     # No publication lies in two folds.
