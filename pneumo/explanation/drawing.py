@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pneumo.explanation.regions import HotRegion
+from pneumo.explanation.regions import HotRegion, outlines
 from pneumo.inference.lungs import LungMask
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.sentences import say
@@ -24,10 +24,6 @@ _OPENCV_MAPS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS
 
 # A heat map comes from at most some 30 rows of features, so this keeps all of it.
 HEAT_SIDE = 200
-# How far a line drawn through fewer points may stray, in pixels of the picture.
-STRAY = 0.5
-# How far beyond the frame the outline of a cut-off lung runs, in pixels of the picture.
-BEYOND_FRAME = 8
 
 
 def film_picture(pixels: np.ndarray) -> np.ndarray:
@@ -54,7 +50,7 @@ def outlined(picture: np.ndarray, mask: LungMask) -> np.ndarray:
 
 
 def outline_points(mask: LungMask, height: int, width: int) -> list[list[list[float]]]:
-    """Return the outline of the lungs as closed lines, for who draws them at any zoom.
+    """Return the `regions.outlines` of the lungs, for who draws them at any zoom.
 
     Args:
         mask: the lungs of a film.
@@ -62,17 +58,10 @@ def outline_points(mask: LungMask, height: int, width: int) -> list[list[list[fl
         width: of that picture.
 
     Returns:
-        A list of (x, y) for each line, as shares of the picture's width and height. Where the frame cuts a lung off,
-        the line runs outside 0…1, so that none is seen along the frame.
+        A list of (x, y) for each line, as shares of the picture's width and height.
     """
-    margin = BEYOND_FRAME
-    framed = cv2.copyMakeBorder(
-        mask.at(height, width).astype(np.uint8), margin, margin, margin, margin, cv2.BORDER_REPLICATE
-    )
-    lines, _ = cv2.findContours(framed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    simpler = (cv2.approxPolyDP(line, STRAY, closed=True)[:, 0] for line in lines)
-    # A contour runs through the middles of pixels.
-    return [((line - margin + 0.5) / (width, height)).round(4).tolist() for line in simpler if len(line) > 2]
+    lines = outlines(mask.at(height, width))
+    return [(line / (width, height)).round(4).tolist() for line in lines if len(line) > 2]
 
 
 def region_shapes(regions: Iterable[HotRegion], height: int, width: int) -> list[dict[str, Any]]:

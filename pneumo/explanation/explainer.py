@@ -53,11 +53,6 @@ class HeatMap:
     reference: float | None
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing on the film raises the score."""
-        return not self.values.any()
-
-    @property
     def absolute(self) -> np.ndarray | None:
         """The heat on a scale that films share, (height, width) float32 in 0…1, 1 at `reference` and above.
 
@@ -106,23 +101,6 @@ class Explainer:
                 command=weights.INSTALL_TENSORFLOW,
             )
         return needed
-
-    def feature_map(self, model_input: np.ndarray, method: str = DEFAULT_METHOD) -> np.ndarray:
-        """Return the map of the first network as the method gives it, unscaled.
-
-        Args:
-            model_input: (size, size, views) float32, as in `Assessment`.
-            method: key of `METHODS`.
-
-        Returns:
-            (rows, columns) float32, zero or more, in the resolution of the feature maps; of SmoothGrad in that of the
-            input.
-
-        Raises:
-            ValueError: if there is no such method.
-        """
-        view, side = self._networks[0].view, self._networks[0].network.size
-        return self._maps(0, network_input.model_input(model_input[..., view], side)[np.newaxis], method)[0]
 
     def heat_map(
         self, assessment: "Assessment", method: str = DEFAULT_METHOD, shape: tuple[int, int] | None = None

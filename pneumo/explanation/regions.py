@@ -24,8 +24,7 @@ SMALLEST_REGION = 0.002
 # The share of the film that is taken for its hottest part: the lungs are a third of a film, so it is about two of their
 # six zones. A share of the hottest place would not do: of a smooth map it takes in nearly the whole film.
 HOTTEST = 0.1
-# How far the outline may stray when points are left out of it, and how far beyond the frame that of a region runs that
-# the frame cuts off, so that no line is seen along the frame; both in pixels of the map.
+# How far an outline may stray when points are left out of it, and how far beyond the frame it runs; both in pixels.
 _STRAY, _BEYOND_FRAME = 0.5, 8
 
 
@@ -35,8 +34,7 @@ class HotRegion:
 
     Attributes:
         box: left, top, right and bottom in pixels of the map; right and bottom lie just outside.
-        contour: (points, 2) float32, x and y of the closed outline in pixels of the map; where the frame cuts the
-            region off, it runs outside.
+        contour: its outline in pixels of the map, see `outlines`.
         share: of the film's heat that lies in the region, 0…1.
         area: share of the film that the region covers, 0…1.
         zone: the one of `lungs.ZONES` with most of the region's heat; empty where more than half of it lies outside
@@ -84,7 +82,7 @@ def hot_regions(
         regions.append(
             HotRegion(
                 box=(left, top, left + across, top + down),
-                contour=_outline(inside),
+                contour=outlines(inside)[0],
                 share=float(heat[inside].sum() / total),
                 area=area / heat.size,
                 zone=None if zones is None or not zones.any() else _zone(heat[inside], zones[inside]),
@@ -101,12 +99,20 @@ def hottest(heat: np.ndarray) -> np.ndarray:
     return np.asarray((heat >= limit) & (heat > heat.min()))
 
 
-def _outline(inside: np.ndarray) -> np.ndarray:
-    """Return the outline of one piece, (points, 2) float32, through the middles of its outermost pixels."""
+def outlines(mask: np.ndarray) -> list[np.ndarray]:
+    """Return the closed outline of each piece of a mask, through the middles of its outermost pixels.
+
+    Args:
+        mask: (height, width) bool.
+
+    Returns:
+        (points, 2) each, x and y in pixels; where the frame cuts a piece off, its outline runs outside, so that none is
+        seen along the frame.
+    """
     margin = _BEYOND_FRAME
-    framed = cv2.copyMakeBorder(inside.astype(np.uint8), margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+    framed = cv2.copyMakeBorder(mask.astype(np.uint8), margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     lines, _ = cv2.findContours(framed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.approxPolyDP(lines[0], _STRAY, closed=True)[:, 0] + np.float32(0.5 - margin)
+    return [cv2.approxPolyDP(line, _STRAY, closed=True)[:, 0] + (0.5 - margin) for line in lines]
 
 
 def _zone(heat: np.ndarray, zones: np.ndarray) -> str:

@@ -6,7 +6,7 @@ import tensorflow as tf
 from toy import synthetic
 
 from pneumo.errors import ExplanationError
-from pneumo.explanation.cam import METHODS
+from pneumo.explanation.cam import METHODS, drawer
 from pneumo.explanation.explainer import Explainer
 from pneumo.inference.classifier import Assessment, Classifier
 from pneumo.networks import classifiers, ensemble
@@ -141,7 +141,7 @@ def deep_model():
 def test_a_map_equals_the_hand_written_gradient(picture, method):
     model = deep_model()
 
-    cam = explainer_of(model).feature_map(picture, method)
+    cam = drawer(model, "conv", method)(picture[None])[0]
 
     by_hand = BY_HAND[method](model, "conv", picture)
     assert by_hand.max() > 0
@@ -154,7 +154,7 @@ def test_a_map_equals_the_hand_written_gradient(picture, method):
 def test_a_map_of_a_transfer_model_equals_the_hand_written_gradient(method, mobile):
     film = np.random.default_rng(0).random((96, 96, 1), np.float32)
 
-    cam = explainer_of(mobile, cam_layer="out_relu").feature_map(film, method)
+    cam = drawer(mobile, "out_relu", method)(film[None])[0]
 
     by_hand = BY_HAND[method](mobile, "out_relu", film)
     assert cam.shape == ((96, 96) if method == "smoothgrad" else (3, 3))
@@ -176,7 +176,6 @@ def test_a_saturated_sigmoid_still_gives_a_map(picture, method):
 
     heat = explainer_of(model).heat_map(assessed(picture), method)
 
-    assert not heat.is_empty
     assert heat.values.max() == 1
 
 
@@ -184,7 +183,8 @@ def test_a_warm_explainer_draws_what_a_cold_one_draws(picture):
     warm = explainer_of(deep_model())
     warm.warm_up()
 
-    np.testing.assert_array_equal(warm.feature_map(picture), explainer_of(deep_model()).feature_map(picture))
+    drawn, expected = (each.heat_map(assessed(picture)).density for each in (warm, explainer_of(deep_model())))
+    np.testing.assert_array_equal(drawn, expected)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -242,7 +242,7 @@ def test_a_heat_map_takes_the_shape_that_a_screen_asks_for():
 def test_a_film_without_evidence_has_an_empty_map(method):
     heat = explainer_of(transparent_model(-1.0)).heat_map(assessed(with_spot(8, 24)), method)
 
-    assert heat.is_empty
+    assert not heat.values.any()
     assert heat.values.shape == (160, 200)
     assert np.isfinite(heat.values).all()
 
@@ -250,7 +250,7 @@ def test_a_film_without_evidence_has_an_empty_map(method):
 def test_a_film_without_any_feature_has_an_empty_score_cam():
     black = np.zeros((32, 32, 1), np.float32)
 
-    assert explainer_of(transparent_model(1.0)).heat_map(assessed(black), "scorecam").is_empty
+    assert not explainer_of(transparent_model(1.0)).heat_map(assessed(black), "scorecam").values.any()
 
 
 def test_the_density_of_a_grad_cam_is_the_logit_per_film():
@@ -309,14 +309,16 @@ def test_a_trained_model_is_explained_as_the_shipped_file_says(toy_models):
     classifier = Classifier.open("cnn", toy_models)
     film = np.random.default_rng(1).random((128, 128, 1), np.float32)
 
-    cam = Explainer(classifier).feature_map(film)
+    heat = Explainer(classifier).heat_map(assessed(film), shape=(128, 128))
 
-    np.testing.assert_allclose(cam, grad_cam(classifier.model, "conv2", film), atol=1e-6)
+    cam = grad_cam(classifier.model, "conv2", film)
+    expected = cam.size * crops.onto_film(cam, crops.WHOLE, (128, 128))
+    np.testing.assert_allclose(heat.density, expected.clip(0), atol=1e-4)
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones(picture):
     with pytest.raises(ValueError, match=r"'gradcan'.*gradcam, gradcam\+\+, layercam, scorecam, smoothgrad"):
-        explainer_of(synthetic.small_model()).feature_map(picture, "gradcan")
+        explainer_of(synthetic.small_model()).heat_map(assessed(picture), "gradcan")
 
 
 LUNG_BOX = (0.25, 0.5, 0.75, 1.0)
