@@ -1,8 +1,9 @@
-"""Decode a HEIC picture, or the one film in a PDF, in a process of its own.
+"""Decode a HEIC picture, the one film in a PDF, or a DICOM picture that GDCM alone decodes, in a process of its own.
 
-libheif and PDFium read what strangers send, and nothing in Python bounds what they do: here they can neither end pneumo
-nor fill its memory. Run as a script, this file is the other process: the file on standard input; on standard output a
-line of JSON and after it the pixels; nothing on disk.
+libheif, PDFium and GDCM read what strangers send, and nothing in Python bounds what they do: here they cannot end
+pneumo, as GDCM does on some damaged pictures (`gdcm::Exception`, which nothing catches), nor the first two fill its
+memory. Run as a script, this file is the other process: the file on standard input; on standard output a line of JSON
+and after it the pixels; nothing on disk.
 """
 
 import io
@@ -40,23 +41,27 @@ class RefusalError(Exception):
         self.code, self.values = code, values
 
 
-def decode(data: bytes, kind: str, limits: tuple[int, int], *, size_only: bool = False) -> tuple[np.ndarray, int]:
+def decode(
+    data: bytes, kind: str, limits: tuple[int, int] = (0, 0), *, size_only: bool = False
+) -> tuple[np.ndarray, Any]:
     """Decode the film in a file.
 
     Args:
         data: the bytes of the file.
-        kind: ``HEIF`` or ``PDF``.
-        limits: the most pixels that a picture may have, and the fewest on each side.
+        kind: ``HEIF``, ``PDF`` or ``DICOM``.
+        limits: the most pixels that a picture may have, and the fewest on each side; no DICOM picture is held to them.
         size_only: whether only the shape is asked for; no pixel is decoded.
 
     Returns:
         The picture, (height, width) uint8 or uint16, or (height, width, 3 or 4) uint8, upright; all zeros where only
-        its shape was asked for. And the bits a sample that the file stores.
+        its shape was asked for. And the bits a sample that the file stores. Of DICOM the stored integers as they are,
+        and their photometric interpretation.
 
     Raises:
         RefusalError: if the file is sound and holds no film that can be read, or takes too much time or memory.
         ValueError: if it is damaged.
     """
+    # -P keeps the modules beside this file from standing in for others of the same name.
     command = [sys.executable, "-P", str(Path(__file__).resolve()), kind, *map(str, limits), str(int(size_only))]
     try:
         child = subprocess.run(  # noqa: S603  # nothing of the film is in the command
@@ -77,9 +82,9 @@ def decode(data: bytes, kind: str, limits: tuple[int, int], *, size_only: bool =
     if "code" in said:
         raise RefusalError(said["code"], **said["values"])
     if size_only:
-        return np.broadcast_to(np.uint8(0), said["shape"]), said["bits"]
+        return np.broadcast_to(np.uint8(0), said["shape"]), said["fact"]
     pixels = np.frombuffer(memoryview(child.stdout)[end + 1 :], said["dtype"])
-    return pixels.reshape(said["shape"]), said["bits"]
+    return pixels.reshape(said["shape"]), said["fact"]
 
 
 _SIGXCPU = 24
@@ -89,10 +94,14 @@ def _serve(kind: str, most_pixels: int, least_side: int, size_only: bool) -> Non
     data = sys.stdin.buffer.read()
     pixels = np.empty(0, np.uint8)
     try:
-        _bound()
-        read = _heif if kind == "HEIF" else _pdf
-        pixels, bits = read(data, most_pixels, least_side, size_only)
-        said: dict[str, Any] = {"shape": pixels.shape, "dtype": str(pixels.dtype), "bits": bits}
+        fact: int | str
+        if kind == "DICOM":
+            pixels, fact = _dicom(data)
+        else:
+            _bound()
+            read = _heif if kind == "HEIF" else _pdf
+            pixels, fact = read(data, most_pixels, least_side, size_only)
+        said: dict[str, Any] = {"shape": pixels.shape, "dtype": str(pixels.dtype), "fact": fact}
     except RefusalError as refusal:
         said = {"code": refusal.code, "values": refusal.values}
     except MemoryError:
@@ -115,6 +124,16 @@ def _bound() -> None:
 def _refuse_size(width: int, height: int, most_pixels: int, least_side: int) -> None:
     if width * height > most_pixels or min(width, height) < least_side:
         raise RefusalError("size", width=width, height=height)
+
+
+def _dicom(data: bytes) -> tuple[np.ndarray, str]:
+    import pydicom
+
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    options: Any = {"correct_unused_bits": False}
+    decoder = pydicom.pixels.get_decoder(dataset.file_meta.TransferSyntaxUID)
+    stored, properties = decoder.as_array(dataset, index=0, decoding_plugin="gdcm", **options)
+    return stored, str(properties["photometric_interpretation"])
 
 
 def _heif(data: bytes, most_pixels: int, least_side: int, size_only: bool) -> tuple[np.ndarray, int]:

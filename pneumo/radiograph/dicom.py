@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from PIL import Image
+from pydicom import dcmwrite
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import get_frame
@@ -35,7 +36,7 @@ from pydicom.uid import (
 )
 
 from pneumo.errors import ImageSizeError, UnreadableImageError, UnsupportedImageError
-from pneumo.radiograph import decoder_limits, gdcm_process, header
+from pneumo.radiograph import decoder_limits, decoder_process, header
 from pneumo.radiograph.grayscale import (
     IN_COLOUR,
     LUMA,
@@ -67,18 +68,15 @@ _PALETTE = tuple(
     for colour in ("Red", "Green", "Blue")
     for segmented, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
 )
+_SHAPE = (
+    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+)
 KEPT_ELEMENTS = (
     "SOPClassUID",
     *header.ELEMENTS,
-    *(
-        "SamplesPerPixel",
-        "PhotometricInterpretation",
-        "PlanarConfiguration",
-        "NumberOfFrames",
-        "Rows",
-        "Columns",
-    ),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    "NumberOfFrames",
+    *_SHAPE,
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape"),
     *("FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit"),
     *("DoubleFloatPixelPaddingValue", "DoubleFloatPixelPaddingRangeLimit"),
@@ -415,7 +413,7 @@ def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
         _check_codestream(dataset, name)
     plugins = [plugin for plugin in _IN_PROCESS if plugin in decoder.available_plugins]
     if decoder.is_encapsulated and not plugins:
-        return gdcm_process.decode(dataset)
+        return decoder_process.decode(_bare(dataset), "DICOM")
     for plugin in plugins or [""]:
         try:
             # What stands above the bits that are stored is dealt with by `_samples`, alike for all decoders.
@@ -430,6 +428,18 @@ def decode(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
         else:
             return stored, str(properties["photometric_interpretation"])
     raise AssertionError("there is at least one plugin to try")
+
+
+def _bare(dataset: Dataset) -> bytes:
+    """Return a file with nothing but the picture and its shape."""
+    bare, file = Dataset(), io.BytesIO()
+    for keyword in (*_SHAPE, "PixelData"):
+        if keyword in dataset:
+            bare[keyword] = dataset[keyword]
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    dcmwrite(file, bare)
+    return file.getvalue()
 
 
 def _floats(dataset: Dataset, name: str) -> np.ndarray:

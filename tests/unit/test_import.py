@@ -7,11 +7,11 @@ from pathlib import Path
 import pneumo
 
 FOLDER = Path(pneumo.__file__).parent
-# What needs Keras as soon as it is imported; and scripts, which run when they are.
+# What needs Keras as soon as it is imported; and what runs when it is.
 NEEDS_KERAS = ("pneumo.networks", "pneumo.training", "pneumo.inference.classifier", "pneumo.results.latency")
 # What the worker processes of training import.
 WORKERS = "pneumo.training.views"
-SCRIPTS = ("pneumo.__main__", "pneumo.radiograph.gdcm_process")
+SCRIPTS = ("pneumo.__main__",)
 
 
 def test_what_need_not_predict_does_not_import_tensorflow():
