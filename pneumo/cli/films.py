@@ -11,7 +11,16 @@ import typer
 
 from pneumo import DISCLAIMER
 from pneumo.cli import output
-from pneumo.cli.output import ModelsOption, complain, load_keras, load_runtime, reports_errors, say
+from pneumo.cli.output import (
+    SOME_FAILED,
+    ModelOption,
+    ModelsOption,
+    complain,
+    load_keras,
+    load_runtime,
+    reports_errors,
+    say,
+)
 from pneumo.errors import ExplanationError, GateError, PneumoError, out_of_memory
 from pneumo.model_store import store
 from pneumo.model_store.site import checked_name
@@ -22,8 +31,6 @@ if TYPE_CHECKING:
     from pneumo.inference.classifier import Classifier
     from pneumo.inference.reading import Models, Reading
 
-SOME_FAILED = 1
-
 PathsArgument = Annotated[
     list[Path], typer.Argument(help="Films (JPEG, PNG, TIFF, BMP, WebP, HEIC, PDF, DICOM) or folders of films.")
 ]
@@ -33,10 +40,7 @@ LinesOption = Annotated[bool, typer.Option("--json", help="Print one JSON object
 @reports_errors
 def predict(
     paths: PathsArgument,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Name of a model; if left out that of PNEUMO_SITE, else the best on validation."),
-    ] = None,
+    model: ModelOption = None,
     as_json: LinesOption = False,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write a CSV file.")] = None,
     heatmap: Annotated[

@@ -126,22 +126,25 @@ def check_line(record: dict[str, Any]) -> str:
 
 def print_leaderboard(cards: list[ModelCard], split: str) -> None:
     """Print one row a model."""
-    table = Table("model", "AUROC", "accuracy", "sensitivity", "specificity", "parameters", title=f"Split: {split}")
-    for card in cards:
-        figures = card.metrics.get(split, {})
-        cells = [_interval(figures.get(key)) for key in ("auroc", "accuracy", "sensitivity", "specificity")]
-        table.add_row(card.name, *cells, f"{card.parameters:,}")
-    console().print(table)
+    titles = {"auroc": "AUROC", **{key: key for key in ("accuracy", "sensitivity", "specificity")}}
+    rows = [
+        {
+            "model": card.name,
+            **{title: _interval(card.metrics.get(split, {}).get(key)) for key, title in titles.items()},
+            "parameters": f"{card.parameters:,}",
+        }
+        for card in cards
+    ]
+    print_table(pd.DataFrame(rows, columns=["model", *titles.values(), "parameters"]), f"Split: {split}")
 
 
 def print_metrics(card: ModelCard, split: str) -> None:
     """Print a model's figures on one split."""
     figures = card.metrics[split]
-    table = Table("figure", "value (95 % interval)", title=f"{card.title} on {split}, {figures['films']} films")
-    for name, figure in model_facts.figures(figures):
-        table.add_row(name, model_facts.cell(figure))
+    rows = [(name, model_facts.cell(figure)) for name, figure in model_facts.figures(figures)]
+    shown = pd.DataFrame(rows, columns=["figure", "value (95 % interval)"], dtype=object)
+    print_table(shown, f"{card.title} on {split}, {figures['films']} films")
     out = console()
-    out.print(table)
     if card.task == CLASSIFICATION and (cells := figures.get("confusion")):
         out.print(_confusion_line(cells, figures["threshold"]))
     if figures.get("failed"):
@@ -179,11 +182,17 @@ def _interval(figure: dict[str, float | None] | None) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
-USAGE = 2
+SOME_FAILED, USAGE = 1, 2
+# Addresses that only this machine can call.
+LOCAL = ("localhost", "127.0.0.1", "::1")
 
 ModelsOption = Annotated[
     Path | None,
     typer.Option("--models", help="Folder of model folders.", show_default="PNEUMO_MODELS, else what pneumo ships"),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", help="Name of a model; if left out that of PNEUMO_SITE, else the best on validation."),
 ]
 DataOption = Annotated[
     Path | None,

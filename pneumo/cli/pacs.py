@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumo import DISCLAIMER
-from pneumo.cli.output import ModelsOption, load_runtime, reports_errors, say
+from pneumo.cli.output import LOCAL, ModelOption, ModelsOption, load_runtime, reports_errors, say
 from pneumo.serving.memory import give_back_freed
 
 if TYPE_CHECKING:
     import ssl
 
     from pneumo.serving.dicom_answers import Archive
-
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 HELP = "\n\n".join(
     (
@@ -78,10 +76,7 @@ def serve_dicom(
         ),
     ] = None,
     spool_limit: Annotated[int, typer.Option(help="MiB that the spool may take.", min=1)] = 2048,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Name of a model; if left out that of PNEUMO_SITE, else the best on validation."),
-    ] = None,
+    model: ModelOption = None,
     models: ModelsOption = None,
     tls_cert: Annotated[
         Path | None,
@@ -108,7 +103,7 @@ def serve_dicom(
         Node.parse(answer_to)
     if poll and not dicomweb:
         raise ValueError("--poll looks at a DICOMweb service: name it with --dicomweb URL.")
-    if host not in _LOCAL and not callers:
+    if host not in LOCAL and not callers:
         raise ValueError(f"At {host} others can send films: say who may with --allow-aet TITLE, once for each.")
     comes_in: ssl.SSLContext | None = None
     goes_out: ssl.SSLContext | None = None

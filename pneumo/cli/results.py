@@ -1,7 +1,4 @@
-"""The command ``python -m pneumo compare …``.
-
-The command ``python -m pneumo latency …``.
-"""
+"""The commands ``python -m pneumo compare`` and ``latency``."""
 
 import dataclasses
 import math
@@ -9,7 +6,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from rich.table import Table
 
 from pneumo.cli import output
 from pneumo.cli.output import JsonOption, ModelsOption, load_runtime, reports_errors, say
@@ -41,13 +37,9 @@ def compare(
 def _print(comparisons: list[Comparison]) -> None:
     shown, one = model_comparison.readable(comparisons), comparisons[0]
     title = f"{one.first_title} less each, on {one.split}, {one.films:,} films of {one.patients:,} patients"
-    table = Table(*shown.columns, title=title)
-    for row in shown.itertuples(index=False):
-        table.add_row(*map(str, row))
-    out = output.console()
-    out.print(table)
+    output.print_table(shown, title)
     for each in comparisons:
-        out.print(str(each), markup=False)
+        output.console().print(str(each), markup=False)
 
 
 def _record(comparison: Comparison) -> dict[str, Any]:

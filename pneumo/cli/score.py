@@ -12,14 +12,12 @@ import typer
 
 from pneumo import DISCLAIMER
 from pneumo.cli import output
-from pneumo.cli.output import ModelsOption, reports_errors, say
+from pneumo.cli.output import SOME_FAILED, ModelOption, ModelsOption, reports_errors, say
 from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 from pneumo.model_store import site, store
 from pneumo.serving import scoring
 from pneumo.serving import workers as engines
 from pneumo.serving.archive import find
-
-SOME_FAILED = 1
 
 
 class Engine(StrEnum):
@@ -41,9 +39,7 @@ def score(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that read films.", show_default="one for each processor")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Name of a model; if left out that of PNEUMO_SITE, else the best on validation.")
-    ] = None,
+    model: ModelOption = None,
     models: ModelsOption = None,
 ) -> None:
     """Score an archive: what `predict --json` says of each film becomes a row in the Parquet files of OUT/parts.

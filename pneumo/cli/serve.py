@@ -6,14 +6,11 @@ from typing import Annotated
 
 import typer
 
-from pneumo.cli.output import ModelsOption, load_runtime, reports_errors, say
+from pneumo.cli.output import LOCAL, SOME_FAILED, ModelsOption, load_runtime, reports_errors, say
 from pneumo.sentences import visible
 from pneumo.serving.memory import give_back_freed
 
 audit_app = typer.Typer(help="The audit log of PNEUMO_AUDIT.", no_args_is_help=True)
-
-SOME_FAILED = 1
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 @reports_errors

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
-from rich.table import Table
 
 from pneumo.cli import output
 from pneumo.cli import workers as processes
@@ -29,6 +28,9 @@ MasksOption = Annotated[
     ),
 ]
 
+OutOption = Annotated[Path, typer.Option("--out", help="Folder of model folders.")]
+FoldOption = Annotated[int, typer.Option("--fold", min=0, max=kaggle.FOLDS - 1, help="Which patients validate.")]
+
 
 @reports_errors
 def train(
@@ -43,8 +45,8 @@ def train(
         typer.Option(help="A weights file, `imagenet` or `none`.", show_default="imagenet for transfer models"),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of model folders.")] = Path("models"),
-    fold: Annotated[int, typer.Option(min=0, max=kaggle.FOLDS - 1, help="Which patients validate.")] = 0,
+    out: OutOption = Path("models"),
+    fold: FoldOption = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in runs/.")] = False,
     hospitals: Annotated[
         list[Path] | None,
@@ -166,8 +168,8 @@ def search(
     data: DataOption = None,
     trials: Annotated[int, typer.Option(min=1, help="How many networks to compare.")] = 12,
     epochs: Annotated[int, typer.Option(min=1, help="Of each trial; the best network is then trained in full.")] = 4,
-    fold: Annotated[int, typer.Option(min=0, max=kaggle.FOLDS - 1, help="Which patients validate.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder of model folders.")] = Path("models"),
+    fold: FoldOption = 0,
+    out: OutOption = Path("models"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in runs/.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=1_000_000, help="Of everything random.")] = 0,
 ) -> None:
@@ -206,21 +208,21 @@ def _line(trial: "Trial") -> str:
 
 def _print_trials(trials: "list[Trial]", winner: int) -> None:
     """Print one row a trial, best first, and which of them won."""
-    table = Table("trial", "state", "shifted AUROC", "parameters", "epochs", "seconds", "network", title="Trials")
-    for trial in sorted(trials, key=lambda trial: (trial.state != "complete", -(trial.shifted_auroc or 0.0))):
-        table.add_row(
-            str(trial.number),
-            trial.state,
-            _figure(trial.shifted_auroc),
-            _count(trial.parameters),
-            str(trial.epochs),
-            f"{trial.seconds:.0f}",
-            str(trial.configuration or "–"),
-        )
-    out = output.console()
-    out.print(table)
+    rows = [
+        {
+            "trial": trial.number,
+            "state": trial.state,
+            "shifted AUROC": _figure(trial.shifted_auroc),
+            "parameters": _count(trial.parameters),
+            "epochs": trial.epochs,
+            "seconds": f"{trial.seconds:.0f}",
+            "network": trial.configuration or "–",
+        }
+        for trial in sorted(trials, key=lambda trial: (trial.state != "complete", -(trial.shifted_auroc or 0.0)))
+    ]
+    output.print_table(pd.DataFrame(rows), "Trials")
     [best] = [trial for trial in trials if trial.number == winner]
-    out.print(f"Winner: trial {winner}, {best.configuration}.", markup=False)
+    output.console().print(f"Winner: trial {winner}, {best.configuration}.", markup=False)
 
 
 def _figure(value: float | None) -> str:
