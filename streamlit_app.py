@@ -32,6 +32,7 @@ def load_libraries() -> None:
 async def start(_app: st.App) -> AsyncIterator[None]:
     """Load libraries while the first browser fetches Streamlit's programs, and free what visitors leave behind."""
     give_back_freed()
+    streamlit_internals.send_at_once(asyncio.get_running_loop())
     threading.Thread(target=load_libraries, daemon=True).start()
     freeing = asyncio.create_task(streamlit_internals.free_closed_sessions())
     yield

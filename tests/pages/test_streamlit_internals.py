@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import logging
+import socket
 import sys
 import tomllib
 import types
@@ -24,6 +25,7 @@ from streamlit.runtime.session_manager import SessionInfo
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server import server_util
+from streamlit.web.server.starlette import starlette_server
 
 from pages.parts.shared import streamlit_internals
 
@@ -51,6 +53,29 @@ def test_a_server_takes_a_folder_named_pages_for_navigation_until_it_is_told_not
     PagesManager(str(folder / "app.py"))
 
     assert PagesManager.uses_pages_directory is False
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_a_connection_holds_small_messages_back_unless_the_server_sends_at_once(is_asked):
+    async def sends_at_once():
+        loop = asyncio.get_running_loop()
+        if is_asked:
+            streamlit_internals.send_at_once(loop)
+        accepted = loop.create_future()
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport):
+                accepted.set_result(transport)
+
+        with starlette_server._bind_socket("127.0.0.1", 0, 1) as listening:
+            async with await loop.create_server(Protocol, sock=listening):
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                connection = (await accepted).get_extra_info("socket")
+                option = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                writer.close()
+        return bool(option)
+
+    assert asyncio.run(sends_at_once()) == is_asked
 
 
 def test_streamlit_tells_whether_the_reader_went_back():

@@ -46,20 +46,30 @@ function tinted(table, opacity) {
   return { film, colour };
 }
 
+/** The colours, four bytes each, of 256 grey values through `shades`, under each of `degrees` of heat in turn. */
+function mixed(shades, tint, degrees) {
+  const bytes = new Uint8ClampedArray(4 * 256 * degrees);
+  for (let warm = 0, at = 0; warm < degrees; warm++) {
+    const [red, green, blue] = tint.colour.subarray(3 * warm, 3 * warm + 3);
+    for (let grey = 0; grey < 256; grey++, at += 4) {
+      const rest = shades[grey] * tint.film[warm];
+      bytes[at] = rest + red;
+      bytes[at + 1] = rest + green;
+      bytes[at + 2] = rest + blue;
+      bytes[at + 3] = 255;
+    }
+  }
+  return new Uint32Array(bytes.buffer);
+}
+
 /** Paints grey values through `shades`, and heat over them unless it is null, on a canvas of their size. */
 function paint(canvas, grey, shades, heat, tint) {
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   const picture = pen.createImageData(canvas.width, canvas.height);
-  const pixels = picture.data;
-  for (let index = 0, at = 0; index < grey.length; index++, at += 4) {
-    const shade = shades[grey[index]];
-    const warm = heat ? heat[index] : 0;
-    const rest = shade * tint.film[warm];
-    pixels[at] = rest + tint.colour[3 * warm];
-    pixels[at + 1] = rest + tint.colour[3 * warm + 1];
-    pixels[at + 2] = rest + tint.colour[3 * warm + 2];
-    pixels[at + 3] = 255;
-  }
+  const pixels = new Uint32Array(picture.data.buffer);
+  const colours = mixed(shades, tint, heat ? 256 : 1);
+  if (heat) for (let index = 0; index < pixels.length; index++) pixels[index] = colours[(heat[index] << 8) | grey[index]];
+  else for (let index = 0; index < pixels.length; index++) pixels[index] = colours[grey[index]];
   pen.putImageData(picture, 0, 0);
 }
 
