@@ -16,8 +16,6 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageFile, PngImagePlugin
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -373,28 +371,11 @@ def test_spreads_thirty_two_bit_tiff_between_percentiles(dtype: type) -> None:
     np.testing.assert_allclose(film.pixels, spread(values), atol=1e-4)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_refuses_a_tiff_with_pixels_that_are_no_numbers(value: float) -> None:
-    values = DEEP.astype(np.float32)
-    values[5, 5] = value
-
-    with pytest.raises(UnreadableImageError, match="no numbers"):
-        read(encoded(Image.fromarray(values), "TIFF"))
-
-
 @pytest.mark.parametrize("level", [0, 100, 255])
 def test_reads_a_picture_of_one_flat_value(level: int) -> None:
     film = read(png(np.full((HEIGHT, WIDTH), level, np.uint8)))
 
     np.testing.assert_allclose(film.pixels, level / 255, atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-def test_refuses_pictures_of_several_frames(kind: str) -> None:
-    frames = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
-
-    with pytest.raises(UnsupportedImageError, match="one film at a time"):
-        read(encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
 
 
 # --- DICOM: storage
@@ -842,29 +823,6 @@ def test_no_thread_speaks_up_because_another_one_is_done(caplog: pytest.LogCaptu
 # --- what is refused
 
 
-@pytest.mark.parametrize(
-    ("data", "word"),
-    [
-        (b"", "empty"),
-        (b"x", "not a picture"),
-        (b"The chest is clear. " * 400, "not a picture"),
-        (b"%PDF-1.7\n" + bytes(range(256)) * 20, "PDF"),
-        (b"PK\x03\x04" + bytes(2000), "ZIP"),
-        (b"GIF89a" + bytes(500), "GIF"),
-        (bytes(5000), "not a picture"),
-        (b"\x08\0" + b"garbage that is no DICOM " * 40, "film.png"),
-        (b"\0" * 128 + b"DICM", "film.png"),
-        (b"\x89PNG\r\n\x1a\n", "damaged"),
-        (b"\xff\xd8\xff\xe0" + bytes(50), "damaged"),
-    ],
-)
-def test_refuses_what_is_no_picture_and_names_the_file(data: bytes, word: str) -> None:
-    with pytest.raises(ImageError, match=word) as refusal:
-        read(data, name="film.png")
-
-    assert "film.png" in str(refusal.value)
-
-
 def test_explains_paths_that_lead_nowhere(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImageError, match=r"no file lost\.png"):
         read(tmp_path / "lost.png")
@@ -875,19 +833,7 @@ def test_explains_paths_that_lead_nowhere(tmp_path: Path) -> None:
             read(path)
 
 
-def test_refuses_dicom_of_several_frames() -> None:
-    data = dcm(np.vstack([TWELVE_BIT, TWELVE_BIT]), 12, Rows=HEIGHT, NumberOfFrames=2)
-
-    with pytest.raises(UnsupportedImageError, match="2 frames"):
-        read(data)
-
-
 def test_refuses_dicom_without_a_picture() -> None:
-    dataset = dataset_of(TWELVE_BIT, 12)
-    del dataset.PixelData
-
-    with pytest.raises(UnsupportedImageError, match="without a picture"):
-        read(written(dataset))
     with pytest.raises(UnsupportedImageError, match="without a picture"):
         read(get_testdata_file("rtplan.dcm", download=False))
 
@@ -915,56 +861,6 @@ def test_refuses_samples_wider_than_any_film_has() -> None:
         read(get_testdata_file("SC_rgb_rle_32bit.dcm", download=False))
 
 
-SAMPLES = {
-    "JPEG": encoded(Image.fromarray(GREY), "JPEG"),
-    "PNG": png(GREY),
-    "TIFF": encoded(Image.fromarray(GREY), "TIFF"),
-    "TIFF-LZW": encoded(Image.fromarray(GREY), "TIFF", compression="tiff_lzw"),
-    "BMP": encoded(Image.fromarray(GREY), "BMP"),
-    "WEBP": encoded(Image.fromarray(GREY), "WEBP"),
-    "DICOM": dcm(TWELVE_BIT, 12, **full_window(12)),
-    "DICOM-JPEG": jpeg_dicom(GREY, encoded(Image.fromarray(GREY), "JPEG")),
-}
-for _syntax in (RLELossless, JPEG2000Lossless):
-    _dataset = dataset_of(TWELVE_BIT, 12)
-    _dataset.compress(_syntax)
-    SAMPLES[f"DICOM-{_syntax.name}"] = written(_dataset)
-_dataset = dataset_of(TWELVE_BIT, 12)
-_dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-SAMPLES["DICOM-deflated"] = written(_dataset)
-
-
-@pytest.mark.parametrize("kind", SAMPLES)
-@pytest.mark.filterwarnings("ignore")
-def test_refuses_a_file_cut_off_at_any_tenth(kind: str) -> None:
-    data = SAMPLES[kind]
-    assert_sound(read(data))
-
-    for tenth in range(1, 10):
-        part = data[: len(data) * tenth // 10]
-        # A cut that falls between two elements of a DICOM header cannot be told from a header alone.
-        header_alone = kind.startswith("DICOM") and b"\xe0\x7f\x10\0" not in part
-        with pytest.raises(ImageError if header_alone else UnreadableImageError):
-            read(part)
-
-
-@pytest.mark.parametrize("kind", SAMPLES)
-@pytest.mark.filterwarnings("ignore")
-def test_flipped_bits_give_a_film_or_a_typed_error(kind: str) -> None:
-    rng = np.random.default_rng(7)
-    for _ in range(60):
-        data = np.frombuffer(SAMPLES[kind], np.uint8).copy()
-        # Headers are a small part of a file and the part that breaks readers.
-        reach = len(data) if rng.random() < 0.3 else min(len(data), 1200)
-        for position in rng.integers(0, reach, rng.integers(1, 6)):
-            data[position] ^= 1 << rng.integers(8)
-        try:
-            film = read(data.tobytes())
-        except ImageError:
-            continue
-        assert_sound(film)
-
-
 @pytest.mark.parametrize(("name", "offset"), [("SC_rgb_jpeg_gdcm.dcm", 19), ("JPEG-LL.dcm", 13), ("JPEG-LL.dcm", 4)])
 @pytest.mark.filterwarnings("ignore")
 def test_survives_pictures_on_which_gdcm_ends_its_process(name: str, offset: int) -> None:
@@ -977,45 +873,7 @@ def test_survives_pictures_on_which_gdcm_ends_its_process(name: str, offset: int
         read(bytes(data))
 
 
-@given(
-    magic=st.sampled_from(
-        [
-            b"",
-            b"\xff\xd8\xff\xe0",
-            b"\x89PNG\r\n\x1a\n",
-            b"II*\0\x08\0\0\0",
-            b"MM\0*\0\0\0\x08",
-            b"BM",
-            b"RIFF\x40\0\0\0WEBPVP8 ",
-            bytes(128) + b"DICM",
-            b"\x08\0\x05\0",
-            b"\x02\0\x10\0UI\x12\0",
-            b"\0\x08",
-        ]
-    ),
-    noise=st.binary(max_size=400),
-)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@pytest.mark.filterwarnings("ignore")
-def test_random_bytes_give_a_film_or_a_typed_error(magic: bytes, noise: bytes) -> None:
-    try:
-        assert_sound(read(magic + noise))
-    except ImageError as refusal:
-        assert "picture" in str(refusal)
-
-
 # --- limits
-
-
-@pytest.mark.parametrize(("width", "height"), [(65_500, 65_500), (65_500, 1000), (8000, 5001)])
-def test_refuses_huge_pictures_before_decoding_them(width: int, height: int) -> None:
-    with pytest.raises(ImageSizeError, match="million"):
-        read(png_header(width, height, png_chunk(b"IDAT", zlib.compress(bytes(100)))))
-
-
-def test_refuses_a_strip_65500_pixels_wide() -> None:
-    with pytest.raises(ImageSizeError, match="64 on each side"):
-        read(png(np.zeros((10, 65_500), np.uint8)))
 
 
 @pytest.mark.parametrize(("side", "is_read"), [(63, False), (64, True)])
@@ -1031,25 +889,11 @@ def test_refuses_thumbnails(side: int, is_read: bool) -> None:
 def test_refuses_files_larger_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_limits, "MAX_BYTES", 2 * 1024**2)
     path = tmp_path / "film.png"
-    path.write_bytes(SAMPLES["PNG"] + bytes(2 * 1024**2))
+    path.write_bytes(png(GREY) + bytes(2 * 1024**2))
 
     for source in (path, path.read_bytes()):
         with pytest.raises(ImageSizeError, match="2 MiB"):
             read(source)
-
-
-@pytest.mark.parametrize(
-    "chunk",
-    [
-        png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(80 * 1024**2))),
-        png_chunk(b"iTXt", b"k\0\1\0\0\0" + zlib.compress(bytes(80 * 1024**2))),
-    ],
-)
-def test_refuses_text_chunks_that_unpack_to_bombs(chunk: bytes) -> None:
-    data = png_header(WIDTH, HEIGHT, chunk, png_chunk(b"IDAT", zlib.compress(bytes(HEIGHT * (WIDTH + 1)))))
-
-    with pytest.raises(UnreadableImageError):
-        read(data)
 
 
 def test_reads_pictures_with_ordinary_text() -> None:
@@ -1059,37 +903,8 @@ def test_reads_pictures_with_ordinary_text() -> None:
     assert read(encoded(Image.fromarray(GREY), "PNG", pnginfo=info)).pixels.shape == GREY.shape
 
 
-def deflated_meta() -> bytes:
-    dataset = dataset_of(TWELVE_BIT, 12)
-    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    data = written(dataset)
-    return data[: 144 + struct.unpack_from("<I", data, 140)[0]]
-
-
-def deflated(data: bytes) -> bytes:
-    deflater = zlib.compressobj(wbits=-15)
-    return deflater.compress(data) + deflater.flush()
-
-
-def test_refuses_a_deflate_bomb_inside_dicom(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dicom, "MAX_INFLATED", 8 * 1024**2)
-    header = b"\x08\0\x16\0UI\x02\x001\0"
-
-    with pytest.raises(ImageSizeError, match="unpacks to more than 8 MiB"):
-        read(deflated_meta() + deflated(header + bytes(16 * 1024**2)))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_refuses_a_bomb_inside_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dicom, "MAX_INFLATED", 8 * 1024**2)
-    inner = deflated_meta() + deflated(bytes(64 * 1024**2))
-
-    with pytest.raises(UnreadableImageError, match="compressed twice"):
-        read(deflated_meta() + deflated(inner))
-
-
 def test_tells_a_header_cut_off_within_an_element_from_a_file_without_picture() -> None:
-    data = SAMPLES["DICOM"]
+    data = dcm(TWELVE_BIT, 12)
 
     with pytest.raises(UnreadableImageError, match="cut off"):
         read(data[: data.index(b"\xe0\x7f\x10\0") - 5])
@@ -1104,11 +919,6 @@ def test_refuses_a_codestream_larger_than_its_header_says(kind: str) -> None:
 
     with pytest.raises(UnreadableImageError, match="not the one that its header describes"):
         read(data)
-
-
-def test_refuses_dicom_that_promises_too_many_pixels() -> None:
-    with pytest.raises(ImageSizeError, match="million"):
-        read(dcm(GREY, Rows=60_000, Columns=60_000))
 
 
 # --- the real films beside the project
