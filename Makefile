@@ -15,7 +15,7 @@ TEST_WORKERS ?= $(shell expr $(PROCESSORS) + 1)
 PYTEST := $(BIN)/python -m pytest --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # The extras that servers have; tests/deploy/test_lock.py names them, too.
-SERVED := app api pacs archive sign-in
+SERVED := app statistics api pacs archive sign-in
 # What builds the image: docker, podman or buildah.
 BUILD ?= $(firstword $(foreach each,docker podman buildah,$(if $(shell command -v $(each)),$(each))))
 

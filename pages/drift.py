@@ -9,7 +9,7 @@ from pages.parts.charts.drift import answers_plot, course_plot, tenths_plot
 from pages.parts.shared import chart_with_table, source
 from pages.parts.shared.language import _, current, head, told, told_table, word
 from pages.parts.shared.plain import plain
-from pneumo.errors import ModelError
+from pneumo.errors import ModelError, PackageError
 from pneumo.model_store import site as sites
 from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
@@ -136,10 +136,10 @@ if len(films) < FEWEST:
 else:
     try:
         reference, later = choose_reference(card, films)
-    except ModelError as error:
+        course = drift.course(reference, later)
+    except (ModelError, PackageError) as error:
         st.error(plain(told(str(error))))
         st.stop()
-    course = drift.course(reference, later)
     show_state(course)
     show_checks(drift.checks(reference, later.iloc[-WINDOW:]))
     chart_with_table.show(

@@ -16,7 +16,7 @@ from pneumo.datasets import kaggle, samples, shortcuts
 from pneumo.datasets import summary as data_summary
 from pneumo.datasets.shortcuts import PARTS, Shortcuts
 from pneumo.datasets.summary import SIZES, Summary
-from pneumo.errors import DatasetError, ImageError, ModelError
+from pneumo.errors import DatasetError, ImageError, ModelError, PackageError
 from pneumo.evaluation import metrics
 from pneumo.evaluation.intervals import Estimate
 from pneumo.labels import KINDS, OFFICIAL_SPLITS
@@ -57,7 +57,7 @@ def measure(data: Catalogue) -> None:
     try:
         found = shortcuts.measure(data.root, progress=tell)
         st.session_state["leaks.of_folder"] = (data.root, catalogue.state(data.root)), found
-    except (DatasetError, ImageError, OSError, ValueError) as error:
+    except (DatasetError, ImageError, PackageError, OSError, ValueError) as error:
         st.error(_("These films cannot be measured: {error}", error=plain(told(str(error)))), icon=":material/error:")
     bar.empty()
 

@@ -10,7 +10,7 @@ from pages.parts.shared.language import _, head, told, told_table
 from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, download, medmnist
 from pneumo.datasets.checks import Check, Problem
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, PackageError
 from pneumo.labels import CLASSES
 from pneumo.sentences import say, visible
 
@@ -92,7 +92,7 @@ def fetch(source: str, out: Path) -> None:
             path = download.fetch_medmnist(int(source), out, progress=tell_share)
         st.session_state["own_data.fetched"] = str(path)
         st.success(_("The dataset is in {path}.", path=plain(path)), icon=":material/check_circle:")
-    except DatasetError as error:
+    except (DatasetError, PackageError) as error:
         st.error(plain(told(str(error))), icon=":material/error:")
     bar.empty()
 
@@ -155,13 +155,16 @@ wanted = st.selectbox(
 )
 out = ""
 if wanted == KAGGLE:
-    st.caption(
-        _(
-            "kagglehub puts the films into {folder}, where notebooks on this machine find them too, "
-            "and goes on where an earlier try ended.",
-            folder=download.folder(),
+    try:
+        st.caption(
+            _(
+                "kagglehub puts the films into {folder}, where notebooks on this machine find them too, "
+                "and goes on where an earlier try ended.",
+                folder=download.folder(),
+            )
         )
-    )
+    except PackageError as error:
+        st.caption(plain(told(str(error))))
 else:
     out = st.text_input(
         _("Put it into"), "data", key="own_data.out", persist_state="session", max_chars=1000, width=420

@@ -4,6 +4,7 @@ Each message says what was wrong, with which input, and what to do next, in a se
 user as it stands.
 """
 
+import importlib.util
 from typing import Any
 
 from pneumo.sentences import say
@@ -47,6 +48,10 @@ class GateError(ModelError):
     """The networks that check films are missing or damaged, so no film is assessed unless the user waives the check."""
 
 
+class PackageError(PneumoError):
+    """A package is missing that reading films does not need, and that a smaller install leaves out."""
+
+
 class WorkerError(PneumoError):
     """Another worker of a training on several of them is gone."""
 
@@ -69,6 +74,24 @@ class SpoolError(PneumoError):
 
 class ArchiveError(PneumoError):
     """An archive is damaged or cannot be reached, does not take what is sent to it, or is not that of some results."""
+
+
+def require_package(name: str) -> None:
+    """Raise an error that says how to install a package, if it is missing.
+
+    Args:
+        name: by which Python imports it.
+
+    Raises:
+        PackageError: if it is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        package = {"sklearn": "scikit-learn"}.get(name, name)
+        raise PackageError(
+            "{package} is not installed here. Install it with {command}.",
+            package=package,
+            command=f"pip install {package}",
+        )
 
 
 def out_of_memory(name: str) -> ImageSizeError:

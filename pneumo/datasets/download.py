@@ -9,11 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pooch
-import requests
-
 from pneumo.datasets import kaggle
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, require_package
 from pneumo.sentences import say, say_list
 
 HANDLE = "paultimothymooney/chest-xray-pneumonia"
@@ -36,7 +33,12 @@ CHUNK = 1_000_000
 
 
 def folder() -> Path:
-    """Return where kagglehub keeps the dataset, whether it is there or not."""
+    """Return where kagglehub keeps the dataset, whether it is there or not.
+
+    Raises:
+        PackageError: if kagglehub is not installed.
+    """
+    require_package("kagglehub")
     from kagglehub.config import get_cache_folder
 
     return Path(get_cache_folder()) / "datasets" / HANDLE
@@ -54,7 +56,9 @@ def fetch_kaggle(out: Path | None = None, progress: Callable[[str], None] = lamb
 
     Raises:
         DatasetError: if the network, the archive or the number of films is not as it should be.
+        PackageError: if kagglehub is not installed.
     """
+    require_package("kagglehub")
     # kagglehub shows its own bar on the terminal and tells nobody else, so what lies in its folder is looked at.
     found: list[str] = []
     failed: list[Exception] = []
@@ -86,8 +90,13 @@ def fetch_medmnist(
 
     Raises:
         DatasetError: if the network or the file is not as it should be.
+        PackageError: if pooch is not installed.
         KeyError: if there is no such size.
     """
+    require_package("pooch")
+    import pooch
+    import requests
+
     name, md5 = MEDMNIST[side]
     url, by_hand = (
         f"{base or MEDMNIST_URL}{name}",
@@ -157,6 +166,8 @@ def _download(out: Path | None, found: list[str], failed: list[Exception]) -> No
 
 
 def _explained(error: Exception, out: Path | None) -> DatasetError:
+    import requests
+
     if isinstance(error, requests.ConnectionError | requests.Timeout):
         return DatasetError("Kaggle cannot be reached. Check the connection, or {by_hand}.", by_hand=BY_HAND)
     if isinstance(error, FileExistsError):

@@ -19,7 +19,7 @@ import pandas as pd
 
 from pneumo import radiograph
 from pneumo.datasets import kaggle, lung_masks
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, require_package
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.metrics import evaluate_table
 from pneumo.labels import CLASSES, KIND_WORDS
@@ -140,7 +140,9 @@ def measure(
     Raises:
         DatasetError: if the dataset is too small to be divided, or masks are damaged.
         ImageError: if a film cannot be read.
+        PackageError: if scikit-learn is not installed.
     """
+    require_package("sklearn")
     films = kaggle.scan(data)
     parts = kaggle.development_split(films)
     place = dict.fromkeys(parts.train["file"], TRAIN) | dict.fromkeys(parts.validation["file"], VALIDATION)

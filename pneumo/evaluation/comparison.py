@@ -5,12 +5,14 @@ each other, so each function takes the patient of each film; without, every film
 the function is the textbook's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import erfc, sqrt
 
 import numpy as np
 
 from pneumo.evaluation.intervals import LEVEL, Estimate, Z
+from pneumo.evaluation.metrics import ranks
 from pneumo.sentences import Sentence, say
 
 # Standard errors below it are rounding: the smallest that 10,000 films of each class can have is 5e-9.
@@ -156,8 +158,6 @@ def tango(only_first: float, only_second: float, trials: float) -> Estimate:
         only_second: pairs where only the second does.
         trials: all pairs, more than 0.
     """
-    from scipy import optimize
-
     value = (only_first - only_second) / trials
 
     def excess(difference: float) -> float:
@@ -171,9 +171,19 @@ def tango(only_first: float, only_second: float, trials: float) -> Estimate:
 
     # Without discordant pairs the difference itself is a root too, though no limit.
     aside = 1e-9
-    low = -1.0 if value <= -1 else float(optimize.brentq(excess, -1, value - aside))
-    high = 1.0 if value >= 1 else float(optimize.brentq(excess, value + aside, 1))
+    low = -1.0 if value <= -1 else _crossing(excess, value - aside, -1)
+    high = 1.0 if value >= 1 else _crossing(excess, value + aside, 1)
     return Estimate(float(value), low, high)
+
+
+def _crossing(function: Callable[[float], float], inside: float, outside: float) -> float:
+    """Return where a function that is negative `inside` ceases to be, by bisection to the last digit."""
+    while (middle := (inside + outside) / 2) not in (inside, outside):
+        if function(middle) < 0:
+            inside = middle
+        else:
+            outside = middle
+    return outside
 
 
 def interval(figure: Estimate) -> Sentence:
@@ -206,11 +216,9 @@ def _clusters(labels: np.ndarray, first: np.ndarray, second: np.ndarray, patient
 
 def _placements(sick: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Return the share of the other class's films that each film is in order with, a tie counting half."""
-    from scipy import stats
-
-    overall, placement = stats.rankdata(score), np.empty(len(score))
-    placement[sick] = (overall[sick] - stats.rankdata(score[sick])) / np.sum(~sick)
-    placement[~sick] = 1 - (overall[~sick] - stats.rankdata(score[~sick])) / np.sum(sick)
+    overall, placement = ranks(score), np.empty(len(score))
+    placement[sick] = (overall[sick] - ranks(score[sick])) / np.sum(~sick)
+    placement[~sick] = 1 - (overall[~sick] - ranks(score[~sick])) / np.sum(sick)
     return placement
 
 

@@ -4,8 +4,11 @@ Scores and measures of films are compared by the population stability index and 
 shares of films by Fisher's exact test.
 """
 
+from types import ModuleType
+
 import numpy as np
-from scipy import stats
+
+from pneumo.errors import require_package
 
 # The reference is cut into so many parts of equal size.
 BINS = 10
@@ -48,12 +51,12 @@ def stability_limit(reference: int, films: int, p_value: float) -> float:
         films: number of films.
         p_value: how often chance may exceed the limit, 0…1.
     """
-    return max(LARGE_PSI, float(stats.chi2.isf(p_value, BINS - 1)) * (1 / reference + 1 / films))
+    return max(LARGE_PSI, float(_stats().chi2.isf(p_value, BINS - 1)) * (1 / reference + 1 / films))
 
 
 def kolmogorov_smirnov(reference: np.ndarray, films: np.ndarray) -> float:
     """Return the greatest distance of two cumulative distributions, 0…1."""
-    return float(stats.ks_2samp(reference, films, method="asymp").statistic)
+    return float(_stats().ks_2samp(reference, films, method="asymp").statistic)
 
 
 def distance_limit(reference: int, films: int, p_value: float) -> float:
@@ -64,7 +67,7 @@ def distance_limit(reference: int, films: int, p_value: float) -> float:
         films: number of films.
         p_value: how often chance may exceed the limit, 0…1.
     """
-    return float(stats.kstwobign.isf(p_value)) * (1 / reference + 1 / films) ** 0.5
+    return float(_stats().kstwobign.isf(p_value)) * (1 / reference + 1 / films) ** 0.5
 
 
 def share_difference(reference: tuple[int, int], films: tuple[int, int]) -> float:
@@ -75,4 +78,11 @@ def share_difference(reference: tuple[int, int], films: tuple[int, int]) -> floa
         films: likewise.
     """
     table = np.array([(some, total - some) for some, total in (reference, films)])
-    return float(stats.fisher_exact(table).pvalue)
+    return float(_stats().fisher_exact(table).pvalue)
+
+
+def _stats() -> ModuleType:
+    require_package("scipy")
+    from scipy import stats
+
+    return stats

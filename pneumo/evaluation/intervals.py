@@ -10,6 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from pneumo.errors import require_package
 from pneumo.sentences import say
 
 LEVEL = 0.95
@@ -90,6 +91,7 @@ def order_statistic(rank: int, films: int) -> Estimate:
         rank: of the value in the sample, 1…films.
         films: independent values in the sample.
     """
+    require_package("scipy")
     from scipy import special
 
     low, high = special.betaincinv(rank, films + 1 - rank, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -286,8 +286,11 @@ def outline(mask: np.ndarray) -> np.ndarray:
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Return the rank correlation of two figures over films, −1…1; NaN where one is the same for all."""
-    from scipy import stats
-
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return np.nan
-    return float(stats.spearmanr(first, second).statistic)
+    return float(np.corrcoef(ranks(first), ranks(second))[0, 1])
+
+
+def ranks(figures: np.ndarray) -> np.ndarray:
+    """Return the rank of each figure, 1 for the lowest, (n,) float64; equal ones share the mean of their ranks."""
+    return pd.Series(figures).rank().to_numpy()

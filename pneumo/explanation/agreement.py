@@ -70,12 +70,8 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
         first: (height, width) float.
         second: (height, width) float, not necessarily of the same shape.
     """
-    from scipy import stats
-
-    grids = [cells(first), cells(second)]
-    if any(np.ptp(grid) == 0 for grid in grids):
-        return None
-    return float(stats.spearmanr(grids[0].ravel(), grids[1].ravel()).statistic)
+    correlation = metrics.spearman(cells(first).ravel(), cells(second).ravel())
+    return None if np.isnan(correlation) else correlation
 
 
 def cells(heat: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pneumo.datasets import hospitals
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, require_package
 from pneumo.evaluation import site_calibration
 from pneumo.evaluation.intervals import Estimate
 from pneumo.evaluation.site_calibration import FEWEST_NORMAL, FEWEST_PNEUMONIA
@@ -59,7 +59,9 @@ def read_local_films(
 
     Raises:
         DatasetError: as in `hospitals.local_films`.
+        PackageError: if SciPy is not installed, by which the films are to calibrate the model.
     """
+    require_package("scipy")
     listed = hospitals.local_films(folder, hospital)
     known: set[tuple[str, str]] = set()
     films = []

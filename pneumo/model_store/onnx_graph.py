@@ -11,16 +11,40 @@ import re
 import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # With it came the dilations of `AveragePool`.
 OPSET, IR_VERSION = 19, 10
+# What a graph here needs of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto: the package `onnx` is 30 MB.
+MESSAGES = {
+    "ModelProto": {1: "int64 ir_version", 7: "GraphProto graph", 8: "repeated OperatorSetIdProto opset_import"},
+    "OperatorSetIdProto": {1: "string domain", 2: "int64 version"},
+    "GraphProto": {
+        **{1: "repeated NodeProto node", 2: "string name", 5: "repeated TensorProto initializer"},
+        **{11: "repeated ValueInfoProto input", 12: "repeated ValueInfoProto output"},
+    },
+    "NodeProto": {
+        **{1: "repeated string input", 2: "repeated string output", 3: "string name", 4: "string op_type"},
+        **{5: "repeated AttributeProto attribute"},
+    },
+    "AttributeProto": {
+        **{1: "string name", 2: "float f", 3: "int64 i", 4: "bytes s", 8: "repeated int64 ints", 20: "int32 type"},
+    },
+    "TensorProto": {1: "repeated int64 dims", 2: "int32 data_type", 8: "string name", 9: "bytes raw_data"},
+    "ValueInfoProto": {1: "string name", 2: "TypeProto type"},
+    "TypeProto": {1: "TensorTypeProto tensor_type"},
+    "TensorTypeProto": {1: "int32 elem_type", 2: "TensorShapeProto shape"},
+    "TensorShapeProto": {1: "repeated DimensionProto dim"},
+    "DimensionProto": {1: "int64 dim_value", 2: "string dim_param"},
+}
+# The numbers that `TensorProto` has for types.
+_TENSOR_TYPES = {np.float32: 1, np.int64: 7}
 _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 # What a layer gives: its name, the number of the call, and which of its outputs.
 _History = tuple[str, int, int]
@@ -119,26 +143,36 @@ class _Graph:
     """An ONNX graph that is being built."""
 
     def __init__(self) -> None:
-        self.inputs: list[onnx.ValueInfoProto] = []
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, onnx.TensorProto] = {}
+        self.inputs: list[dict[str, Any]] = []
+        self.nodes: list[dict[str, Any]] = []
+        self.constants: dict[str, dict[str, Any]] = {}
 
     def declared_input(self, name: str, shape: Sequence[int | None]) -> Tensor:
         """Declare an input of the network, whose channels are last, and return it with the channels first."""
-        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["films", *shape[1:]]))
+        sides = [{"dim_param": "films"}, *({"dim_value": side} for side in shape[1:])]
+        self.inputs.append(_float_tensor(name, shape={"dim": sides}))
         return self.add("Transpose", [name], perm=_TO_CHANNELS_FIRST)
 
     def add(self, kind: str, inputs: Sequence[str], *, is_map: bool = True, **attributes: Any) -> Tensor:
         """Add a node, and return its output."""
         name = f"{kind}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], name, **attributes))
+        self.nodes.append(
+            {
+                **{"op_type": kind, "input": inputs, "output": [name], "name": name},
+                "attribute": [_attribute(*each) for each in attributes.items()],
+            }
+        )
         return Tensor(name, is_map)
 
     def constant(self, values: Any, name: str = "", dtype: Any = np.float32) -> str:
         """Keep numbers, those of a name once, and return what they are called."""
         name = name or f"constant_{len(self.constants)}"
         if name not in self.constants:
-            self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(values, dtype), name)
+            array = np.ascontiguousarray(values, np.dtype(dtype).newbyteorder("<"))
+            self.constants[name] = {
+                **{"name": name, "dims": array.shape},
+                **{"data_type": _TENSOR_TYPES[dtype], "raw_data": array.tobytes()},
+            }
         return name
 
     def channels_last(self, value: Tensor) -> Tensor:
@@ -150,11 +184,49 @@ class _Graph:
         named = []
         for number, output in enumerate(outputs):
             name = f"output_{number}"
-            self.nodes.append(helper.make_node("Identity", [self.channels_last(output).name], [name]))
-            named.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-        graph = helper.make_graph(self.nodes, "network", self.inputs, named, list(self.constants.values()))
-        opset = helper.make_opsetid("", OPSET)
-        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION).SerializeToString()
+            self.nodes.append({"op_type": "Identity", "input": [self.channels_last(output).name], "output": [name]})
+            named.append(_float_tensor(name))
+        graph = {"name": "network", "node": self.nodes, "initializer": list(self.constants.values())}
+        model = _model_message()(
+            ir_version=IR_VERSION,
+            opset_import=[{"domain": "", "version": OPSET}],
+            graph=graph | {"input": self.inputs, "output": named},
+        )
+        return model.SerializeToString()
+
+
+def _float_tensor(name: str, **shape: Any) -> dict[str, Any]:
+    return {"name": name, "type": {"tensor_type": {"elem_type": _TENSOR_TYPES[np.float32], **shape}}}
+
+
+def _attribute(name: str, value: float | str | Sequence[int]) -> dict[str, Any]:
+    """Return an attribute of a node, with the number that `AttributeProto` has for its type."""
+    if isinstance(value, float):
+        return {"name": name, "type": 1, "f": value}
+    if isinstance(value, int):
+        return {"name": name, "type": 2, "i": value}
+    if isinstance(value, str):
+        return {"name": name, "type": 3, "s": value.encode()}
+    return {"name": name, "type": 7, "ints": value}
+
+
+@cache
+def _model_message() -> type[Any]:
+    """Return the class of ONNX models, as `MESSAGES` has them."""
+    file = descriptor_pb2.FileDescriptorProto(name="onnx.proto", package="onnx", syntax="proto2")
+    for message, fields in MESSAGES.items():
+        declared = file.message_type.add(name=message)
+        for number, words in fields.items():
+            *repeated, kind, name = words.split()
+            field = declared.field.add(name=name, number=number)
+            field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
+            if kind in MESSAGES:
+                field.type, field.type_name = field.TYPE_MESSAGE, f".onnx.{kind}"
+            else:
+                field.type = field.Type.Value(f"TYPE_{kind.upper()}")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("onnx.ModelProto"))
 
 
 class _Joined:

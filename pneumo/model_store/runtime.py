@@ -135,9 +135,9 @@ def chosen() -> str:
         ModelError: if ``PNEUMO_RUNTIME`` asks for what is not there.
     """
     value = asked()
-    installed = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
+    installed = importlib.util.find_spec("onnxruntime") is not None
     if value == ONNX and not installed:
-        raise ModelError("ONNX Runtime is not installed. Install it with `pip install onnx onnxruntime`.")
+        raise ModelError("ONNX Runtime is not installed. Install it with `pip install onnxruntime`.")
     return ONNX if installed and value != KERAS else KERAS
 
 

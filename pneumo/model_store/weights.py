@@ -47,7 +47,9 @@ def import_keras() -> ModuleType:
         import keras
     except ImportError as error:
         raise ModelError(
-            "TensorFlow is not installed here. Install it with {command}.", command=INSTALL_TENSORFLOW
+            "{package} is not installed here. Install it with {command}.",
+            package="TensorFlow",
+            command=INSTALL_TENSORFLOW,
         ) from error
     return keras
 

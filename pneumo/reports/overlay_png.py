@@ -12,6 +12,7 @@ from pneumo import DISCLAIMER, __version__
 from pneumo.explanation import drawing, heat_findings
 from pneumo.explanation.explainer import OPACITY_MEANING
 from pneumo.inference.lungs import LungMask
+from pneumo.language import FOLDER
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.records import Record, outcome
 from pneumo.sentences import Sentence, say
@@ -26,10 +27,8 @@ _NARROWEST = 240
 
 
 def font_file(*, bold: bool = False) -> Path:
-    """Return matplotlib's DejaVu Sans, which has the letters of Latin, Greek and Cyrillic scripts."""
-    from matplotlib import get_data_path
-
-    return Path(get_data_path()) / "fonts" / "ttf" / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
+    """Return DejaVu Sans, which has the letters of Latin, Greek and Cyrillic scripts."""
+    return FOLDER / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
@@ -13,7 +12,7 @@ import numpy as np
 from pneumo import DISCLAIMER
 from pneumo.evaluation.calibration import as_percent
 from pneumo.explanation import drawing
-from pneumo.language import ENGLISH, Language
+from pneumo.language import ENGLISH, FOLDER, Language
 from pneumo.preprocessing.network_input import fit_within
 from pneumo.reports.overlay_png import Overlay, font_file
 from pneumo.reports.records import Record, film_name, outcome, tally
@@ -162,7 +161,7 @@ SIZES = (10.0, 9.0, 8.0, 7.0, 6.0)
 PRINTED_SIDE = 900
 _FONT, _CHINESE = "DejaVu", "Droid Sans Fallback"
 # Droid Sans Fallback (Apache License 2.0), cut down to ASCII and GB 2312: what Simplified Chinese is written with.
-CHINESE_FONT = Path(__file__).parents[1] / "locale" / "DroidSansFallback-GB2312.ttf"
+CHINESE_FONT = FOLDER / "DroidSansFallback-GB2312.ttf"
 _LINE = 1.3
 _POINT = 25.4 / 72
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 # The extras that servers have.
-SERVED = ("app", "api", "pacs", "archive", "sign-in")
+SERVED = ("app", "statistics", "api", "pacs", "archive", "sign-in")
 PINNED = re.compile(
     r"^([\w.-]+)==([\w.+]+)(?: ; [^\\\n]+)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE
 )

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from streamlit.testing.v1 import AppTest
 from toy import audited
@@ -28,6 +30,14 @@ def test_films_like_the_first_ones_are_said_to_be(log):
     assert "The last 100 films are like the reference." in opened.success[0].value
     assert len(opened.dataframe[0].value) == 8
     assert opened.segmented_control(key="drift.reference").options[0] == "The first 200 films here"
+
+
+def test_without_scipy_the_page_says_what_it_needs(log, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    log(audited.entries(400))
+    opened = page("drift")
+    assert not opened.exception
+    assert "Install it with pip install scipy." in opened.error[0].value
 
 
 def test_an_alarm_says_since_when_and_what_to_do(log):

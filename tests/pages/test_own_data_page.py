@@ -1,6 +1,7 @@
 import hashlib
 import io
 import shutil
+import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -199,6 +200,16 @@ def test_without_a_dataset_real_films_are_fetched_at_a_click_and_shown(server, t
     assert "14 films" in text(app)
     # They are here; the offer is gone.
     assert not [button for button in app.button if button.key == "shared.fetch"]
+
+
+def test_without_what_fetches_films_the_page_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    app = run()
+
+    assert "Install it with pip install kagglehub." in text(app)
+    app.button(key="own_data.fetch").click().run()
+    assert not app.exception
+    assert "Install it with pip install kagglehub." in app.error[0].value
 
 
 def test_a_file_with_another_hash_is_refused(server, tmp_path, monkeypatch):

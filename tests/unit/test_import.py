@@ -1,10 +1,16 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from toy import reported
+
 import pneumo
+from pneumo import errors
+from pneumo.errors import PackageError
 
 FOLDER = Path(pneumo.__file__).parent
 # What needs Keras as soon as it is imported; and what runs when it is.
@@ -12,6 +18,8 @@ NEEDS_KERAS = ("pneumo.networks", "pneumo.training", "pneumo.inference.classifie
 # What the worker processes of training import.
 WORKERS = "pneumo.training.views"
 SCRIPTS = ("pneumo.__main__",)
+# What requirements-serve.txt leaves out.
+LEFT_OUT = ("tensorflow", "keras", "tf_keras_vis", "scipy", "sklearn", "matplotlib", "onnx", "pooch", "kagglehub")
 
 
 def test_what_need_not_predict_does_not_import_tensorflow():
@@ -61,6 +69,42 @@ def test_a_film_is_read_without_tensorflow_and_what_else_takes_long_to_import():
 
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["status"] == "ok"
+
+
+def test_films_are_read_and_reported_without_what_the_smaller_install_leaves_out(tmp_path):
+    shutil.copy(FOLDER.parent / "data_samples" / "bacterial_1.png", tmp_path / "sample.png")
+    (tmp_path / "scan.dcm").write_bytes(reported.dicom_film())
+    script = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({LEFT_OUT}))\n"
+        "from pneumo.cli.app import app\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PNEUMO_")}
+    options = ["--unchecked", "--json", "--csv", "films.csv", "--report", "out"]
+
+    run = subprocess.run(
+        [sys.executable, "-c", script, "predict", "sample.png", "scan.dcm", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(FOLDER.parent)},
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert [json.loads(line)["status"] for line in run.stdout.splitlines()] == ["ok", "ok"]
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"sample.pdf", "scan.pdf", "scan-overlay.dcm", "scan-sr.dcm"} <= written, written
+
+
+@pytest.mark.parametrize(("name", "package"), [("scipy", "scipy"), ("sklearn", "scikit-learn")])
+def test_what_needs_a_package_that_is_not_there_says_how_to_install_it(name, package, monkeypatch):
+    errors.require_package(name)
+    monkeypatch.setitem(sys.modules, name, None)
+
+    with pytest.raises(PackageError, match=f"{package} is not installed here. Install it with pip install {package}."):
+        errors.require_package(name)
 
 
 def test_onnx_runtime_is_told_to_send_nothing_to_its_maker_before_anything_can_import_it():

@@ -8,7 +8,7 @@ from pages.parts.data.own_films import progress_bar
 from pages.parts.models import measured_models
 from pages.parts.shared.language import _, told, told_table
 from pages.parts.shared.plain import plain
-from pneumo.errors import DatasetError, ModelError
+from pneumo.errors import DatasetError, ModelError, PackageError
 from pneumo.evaluation.site_calibration import FEWEST_NORMAL, FEWEST_PNEUMONIA
 from pneumo.inference import site_films
 from pneumo.inference.site_films import LocalFilm
@@ -84,7 +84,7 @@ def _calibrate(folder: str, name: str, model: str) -> None:
         key = store.card_key(model)
         st.session_state[MADE] = (key, None, films)
         st.session_state[MADE] = (key, site_films.calibrated_site(models.card, checked_name(name), films), films)
-    except (DatasetError, ModelError, OSError, RuntimeError, ValueError) as error:
+    except (DatasetError, ModelError, PackageError, OSError, RuntimeError, ValueError) as error:
         st.error(plain(told(str(error))), icon=":material/error:")
     bar.empty()
 

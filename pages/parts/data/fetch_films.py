@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts.shared.language import _, told
 from pages.parts.shared.plain import plain
 from pneumo.datasets import checks, download, kaggle, medmnist
-from pneumo.errors import DatasetError
+from pneumo.errors import DatasetError, PackageError
 
 FETCHED = "shared.fetched"
 FOLDER = Path("data")
@@ -59,7 +59,7 @@ def fetch(side: int, out: Path) -> Path | None:
         path = download.fetch_medmnist(side, out, progress=tell_share)
         root = out / path.stem
         return root if root.is_dir() else medmnist.unpack(path, out, tell)
-    except DatasetError as error:
+    except (DatasetError, PackageError) as error:
         st.error(plain(told(str(error))), icon=":material/error:")
         return None
     finally:

@@ -256,5 +256,5 @@ def test_without_onnx_runtime_keras_runs_networks(monkeypatch):
 
     assert runtime.chosen() == "keras"
     monkeypatch.setenv(runtime.VARIABLE, "onnx")
-    with pytest.raises(ModelError, match="pip install onnx onnxruntime"):
+    with pytest.raises(ModelError, match="pip install onnxruntime"):
         runtime.chosen()
