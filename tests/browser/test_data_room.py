@@ -17,27 +17,6 @@ def query(page):
     return parse_qs(urlsplit(page.url).query)
 
 
-def test_the_choice_of_the_gallery_stands_in_its_address_and_comes_back_from_it(visit):
-    page = visit.page
-    page.goto("/gallery")
-    # A picture has a button of its own, to be seen in full.
-    films = page.get_by_role("button", name=re.compile("^(viral|normal)_"))
-    expect(films).to_have_count(8)
-
-    page.get_by_role("combobox", name="Kind").click()
-    page.get_by_role("option", name="Viral pneumonia").click()
-    # An open list hides the rest of the page from assistive technology, and so from this test.
-    page.keyboard.press("Escape")
-    expect(films).to_have_count(4)
-    assert query(page)["kind"] == ["Viral pneumonia"]
-
-    page.reload()
-    expect(page.get_by_role("heading", name="Gallery", level=1)).to_be_visible()
-    expect(films).to_have_count(4)
-    expect(page.get_by_role("button", name=re.compile("^normal_1"))).to_have_count(0)
-    visit.assert_sound()
-
-
 def test_a_film_has_an_address_of_its_own(visit):
     page = visit.page
     page.goto("/gallery")
@@ -68,20 +47,6 @@ def test_every_room_opens_and_fits_the_window(visit):
         expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
         visit.assert_sound()
     expect(page.get_by_role("button", name="Fetch")).to_be_visible()
-
-
-def test_the_sliders_of_the_augmentation_stand_in_the_address(visit):
-    page = visit.page
-    page.goto("/augmentation?gamma=0.5&seed=3")
-    expect(page.get_by_text("Changed from the recipe: gamma")).to_be_visible()
-    expect(page.get_by_role("spinbutton", name="Seed").or_(page.get_by_label("Seed", exact=True)).first).to_have_value(
-        "3"
-    )
-
-    page.get_by_role("button", name="Back to the recipe").click()
-    expect(page.get_by_text("These are the ranges of")).to_be_visible()
-    assert "gamma" not in query(page)
-    visit.assert_sound()
 
 
 def test_a_click_on_a_film_opens_it_in_predict_and_back_leads_to_the_same_films(visit):

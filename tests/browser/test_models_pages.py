@@ -1,6 +1,5 @@
-"""The pages about models in a real browser: views as links, selection, export."""
+"""The pages about models in a real browser: selection, links, export."""
 
-import csv
 import re
 
 import pytest
@@ -54,46 +53,6 @@ def test_models_chosen_on_the_leaderboard_are_in_its_address_and_go_to_the_compa
     for title in TITLES[1:3]:
         expect(visit.page.get_by_test_id("stMultiSelect").get_by_text(title, exact=True)).to_be_visible()
     expect(visit.page).to_have_url(re.compile(r"/compare\?.*models="))
-    visit.assert_sound()
-
-
-def test_a_link_to_a_view_of_the_leaderboard_shows_it_and_exports_it(opened):
-    visit = opened("leaderboard", sort=["Brier"], models=TITLES[:2])
-
-    expect(visit.page.get_by_role("rowheader")).to_have_count(2)
-    expect(visit.page.get_by_text("Sorted by Brier")).to_be_visible()
-    visit.rest()
-    with visit.page.expect_download() as download:
-        visit.page.get_by_role("button", name="Download (CSV)").click()
-
-    rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
-    assert {row["system"] for row in rows} == set(TITLES[:2])
-    assert float(rows[0]["brier"]) <= float(rows[1]["brier"])
-    visit.assert_sound()
-
-
-def test_a_link_to_a_section_of_the_comparison_shows_it_and_another_tab_changes_the_address(opened):
-    visit = opened("compare", section=["Calls"], thresholds=["One for all"], threshold=["0.9"])
-    expect(visit.page.get_by_text("A row counts the films of one truth")).to_be_visible()
-    expect(visit.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
-    expect(visit.page.get_by_role("slider", name="Called pneumonia from")).to_have_value("0.9")
-
-    visit.page.get_by_role("tab", name="Scores").click()
-
-    expect(visit.page.get_by_text("less overlap is better")).to_be_visible()
-    expect(visit.page).to_have_url(re.compile(r"section=Scores(&|$)"))
-    visit.assert_sound()
-
-
-def test_a_link_to_a_clinic_shows_it_and_a_preset_changes_the_address(opened):
-    visit = opened("clinic", share=["7"], films=["700"])
-    expect(visit.page.get_by_text("Of 100 films, 7 show pneumonia.")).to_be_visible()
-    expect(visit.page.get_by_text("In a year of 700 films")).to_be_visible()
-
-    visit.page.get_by_role("button", name="Screening").click()
-
-    expect(visit.page.get_by_text("Of 100 films, 5 show pneumonia.")).to_be_visible()
-    expect(visit.page).to_have_url(re.compile(r"share=5(&|$)"))
     visit.assert_sound()
 
 

@@ -13,7 +13,6 @@ from pneumo.inference.gate import Gate
 from pneumo.model_store import store
 from pneumo.model_store.card import SEGMENTATION
 from pneumo.preprocessing import network_input
-from pneumo.preprocessing.outlines import bounds
 from pneumo.radiograph import Radiograph
 
 
@@ -232,19 +231,6 @@ def test_two_films_in_one_picture_are_refused_and_each_is_offered(screener):
         assert (cut.width, cut.height) == pytest.approx((300, 240), abs=6)
         assert abs(cut.pixels.mean() - expected.mean()) < 0.02
         assert screener.check(cut).accepted
-
-
-def test_a_film_on_a_page_is_refused_and_offered(screener):
-    page = np.ones((700, 500))
-    page[250:490, 100:400] = drawn()
-    page[20:40:6, 20:480] = page[680:690, 20:60] = 0
-
-    verdict = screener.check(film_of(page))
-
-    assert codes(verdict) == ["film_inside"]
-    assert len(verdict.corrections) == 1
-    left, top, right, bottom = bounds(verdict.corrections[0].crop)
-    assert (left, top, right, bottom) == pytest.approx((0.2, 250 / 700, 0.8, 0.7), abs=0.02)
 
 
 @pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])

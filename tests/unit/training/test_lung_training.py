@@ -58,10 +58,6 @@ def whole_run(films, tmp_path_factory):
     return model, history, calls
 
 
-def without_time(history):
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
-
-
 def test_learns_to_draw_the_lungs(whole_run, films):
     model, history, _ = whole_run
     unseen = toy_films(6, seed=9)
@@ -86,26 +82,6 @@ def test_it_ends_with_the_weights_of_the_best_epoch(whole_run, films):
     model, history, _ = whole_run
 
     assert compare(model, films[1])["dice"].mean() == pytest.approx(max(row["val_dice"] for row in history))
-
-
-class PowerCutError(Exception):
-    """The power fails."""
-
-
-def test_a_resumed_run_equals_one_that_was_never_interrupted(whole_run, films, tmp_path):
-    undisturbed, history, _ = whole_run
-
-    def interrupt(now):
-        if now.done == 2 * 6 + 2:
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        fit_network(toy_model(), *films, RECIPE, tmp_path, progress=interrupt)
-    resumed = toy_model(seed=77)
-
-    assert without_time(fit_network(resumed, *films, RECIPE, tmp_path, resume=True)) == without_time(history)
-    for one, other in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 def test_a_checkpoint_of_another_recipe_or_other_films_is_refused(films, tmp_path):
