@@ -1,0 +1,1 @@
+"""How long each step takes, beside other ways to do it, and beside what this machine could do at best."""
