@@ -13,7 +13,6 @@ from pneumo.evaluation import calibration, curves, metrics
 from pneumo.evaluation.calibration import Thresholds
 from pneumo.evaluation.clinic import ClassScores
 from pneumo.evaluation.metrics import Confusion
-from pneumo.model_store import store
 from pneumo.model_store.card import ModelCard
 from pneumo.results import comparison, markdown_tables, model_facts
 
@@ -158,20 +157,13 @@ def markdown(split: str, folder: Path | None = None) -> str:
     Raises:
         ModelError: if no model was measured on the split.
     """
-    cards = store.catalogue(folder).cards
-    names = model_facts.labels(cards)
-    measured = [card for card in cards if split in store.measured_splits(card.name, folder)]
-    if not measured:
-        raise ModelError(
-            "No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.", split=split
-        )
     points = [
         (
-            names[card.name],
+            label,
             _measured(curves.at_specificity, card, split, SPECIFICITY, folder).reached,
             _measured(curves.at_sensitivity, card, split, SENSITIVITY, folder),
         )
-        for card in measured
+        for label, card in model_facts.measured(split, folder).items()
     ]
     head = [
         "Model",

@@ -19,7 +19,7 @@ from pneumo.evaluation.metrics import Confusion, Metrics, evaluate_table
 from pneumo.labels import FIGURES, KINDS, in_groups, split_of
 from pneumo.model_store import store, weights
 from pneumo.model_store.card import ModelCard
-from pneumo.results import markdown_tables, model_facts, published
+from pneumo.results import curves, markdown_tables, model_facts, published
 from pneumo.results.elsewhere import Calls
 from pneumo.results.published import Published
 from pneumo.sentences import Sentence, say, say_list
@@ -347,9 +347,8 @@ def decided(card: ModelCard, split: str, folder: Path | None = None) -> Decided:
     Raises:
         ModelError: if it was not measured on the split.
     """
-    films = store.read_predictions(card.name, split, folder)
-    labels = (films["label"] == "PNEUMONIA").to_numpy(int)
-    return calibration.decided(labels, films["probability"].to_numpy(float), card.as_thresholds())
+    labels, probability, _ = curves.arrays(card, split, folder)
+    return calibration.decided(labels, probability, card.as_thresholds())
 
 
 def markdown(split: str, folder: Path | None = None) -> str:
@@ -358,14 +357,8 @@ def markdown(split: str, folder: Path | None = None) -> str:
     Raises:
         ModelError: if no model was measured on the split, or predictions are damaged.
     """
-    cards = store.catalogue(folder).cards
-    names = model_facts.labels(cards)
-    measured = [card for card in cards if split in store.measured_splits(card.name, folder)]
-    if not measured:
-        raise ModelError(
-            "No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.", split=split
-        )
-    shown = readable(table(measure(card, split, names[card.name], folder) for card in measured))
+    measured = model_facts.measured(split, folder)
+    shown = readable(table(measure(card, split, label, folder) for label, card in measured.items()))
     shown = shown.drop(columns=["Precision", "AUPRC", "Stands for"])
     return markdown_tables.table(shown)
 

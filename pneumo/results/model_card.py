@@ -17,7 +17,7 @@ from pneumo.labels import EXTERNAL_SPLIT
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.model_store.store import SELECTION_SPLIT
-from pneumo.results import elsewhere, leaderboard, markdown_tables, model_facts
+from pneumo.results import elsewhere, leaderboard, markdown_tables, model_facts, published
 from pneumo.results.leaderboard import Measurement
 from pneumo.sentences import Sentence, of_table, say, say_lines
 
@@ -224,20 +224,8 @@ def checklist(card: ModelCard, folder: Path | None = None, path: Path = CHECKLIS
     Raises:
         PneumoError: if the list is missing or damaged.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise PneumoError(
-            "{path} cannot be read ({error}). Restore it from the repository.", path=path, error=error
-        ) from error
-    if list(table.columns) != COLUMNS:
-        raise PneumoError(
-            "{name} has other columns than {columns}. Restore it from the repository.",
-            name=path.name,
-            columns=", ".join(COLUMNS),
-        )
     splits = set(store.measured_splits(card.name, folder))
-    return [_item(row, card, splits, path) for row in table.to_dict("records")]
+    return [_item(row, card, splits, path) for row in published.shipped_rows(path, COLUMNS)]
 
 
 def readable_checklist(listed: list[Item]) -> pd.DataFrame:

@@ -53,6 +53,22 @@ def labels(cards: Iterable[ModelCard]) -> dict[str, str]:
     return {card.name: card.title if titles[card.title] == 1 else f"{card.title} ({card.name})" for card in cards}
 
 
+def measured(split: str, folder: Path | None = None) -> dict[str, ModelCard]:
+    """Return the classifiers that were measured on a split by their `labels`, as the catalogue orders them.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    cards = store.catalogue(folder).cards
+    names = labels(cards)
+    found = {names[card.name]: card for card in cards if split in store.measured_splits(card.name, folder)}
+    if not found:
+        raise ModelError(
+            "No model was measured on {split}. Run `python -m pneumo evaluate NAME --split {split}`.", split=split
+        )
+    return found
+
+
 def training_curves(history: pd.DataFrame) -> pd.DataFrame:
     """Return ``epoch, figure, films, value`` from a ``history.csv``, in long form.
 

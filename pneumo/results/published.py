@@ -77,22 +77,29 @@ def load(path: Path = TABLE) -> list[Published]:
     Raises:
         PneumoError: if the file is missing or damaged, or a line has a figure outside 0…1 or an unknown split.
     """
+    rows = shipped_rows(path, COLUMNS)
+    return [_published(row, f"{path.name}, row {place}") for place, row in enumerate(rows, start=1)]
+
+
+def shipped_rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
+    """Read the rows of a table that comes with pneumo; all of it is text.
+
+    Raises:
+        PneumoError: if it is missing, damaged, or has other columns.
+    """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise PneumoError(
             "{name} cannot be read ({error}). Restore it from the repository.", name=path.name, error=error
         ) from error
-    if list(table.columns) != COLUMNS:
+    if list(table.columns) != columns:
         raise PneumoError(
             "{name} has other columns than {columns}. Restore it from the repository.",
             name=path.name,
-            columns=", ".join(COLUMNS),
+            columns=", ".join(columns),
         )
-    return [
-        _published(dict(zip(COLUMNS, row, strict=True)), f"{path.name}, row {place}")
-        for place, row in enumerate(table.to_numpy(str).tolist(), start=1)
-    ]
+    return [dict(zip(columns, row, strict=True)) for row in table.to_numpy(str).tolist()]
 
 
 def readable(results: list[Published]) -> pd.DataFrame:

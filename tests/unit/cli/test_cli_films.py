@@ -500,14 +500,6 @@ def test_predict_again_replaces_its_heat_maps(films, toy_models, tmp_path):
     assert len(list((tmp_path / "maps").iterdir())) == 1
 
 
-def test_a_table_that_cannot_be_written_is_told_in_a_sentence(films, toy_models, tmp_path):
-    result = pneumo("predict", films[0], "--models", toy_models, "--csv", tmp_path / "missing" / "table.csv")
-
-    assert result.exit_code == 2
-    assert "table.csv" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
 def test_folders_are_gone_through_without_what_is_hidden_and_dangling_links_are_inputs(tmp_path):
     ward = tmp_path / "ward"
     for name in (
