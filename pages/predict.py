@@ -1,7 +1,6 @@
 """Predict: films in; the answer first, then where the model looked, the reasons, and what to keep."""
 
 from collections.abc import Hashable
-from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -100,10 +99,11 @@ def show_film(film: Film, reading: Reading, method: str, caption: str) -> None:
     with left:
         if heat:
             lungs = reading.lungs
-            zones = lungs.zones(*heat.values.shape) if lungs else None
-            found = heat_findings.examine(shown, heat.values, zones, heat.absolute)
-            if method == OPACITY and answer == "likely":
-                found = replace(found, warnings=heat_findings.warnings_of(reading, shown))
+            if method == OPACITY:
+                found = heat_findings.examine_opacity(reading, shown, heat.values, likely=answer == "likely")
+            else:
+                zones = lungs.zones(*heat.values.shape) if lungs else None
+                found = heat_findings.examine(shown, heat.values, zones, heat.absolute)
             worth = measured.worth(assessment.card.name, method)
             pictures = Pictures(shown, heat.values, lungs, found, facts, method, answer, heat.absolute)
             show_pictures(pictures._replace(worth=worth.words, is_off=worth.is_none))

@@ -1,6 +1,6 @@
 """What a heat map says in figures, and how far it can be trusted; arrays in, dataclasses out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -72,14 +72,12 @@ class HeatFindings:
 
     Attributes:
         inside: how much of the heat lies inside the lungs; None without lungs or heat.
-        off_body: share of the heat outside the body or on the border of the film, 0…1.
         regions: the pieces of the film's hottest part, that with the most heat first.
         absolute_regions: the same of what is hot on the scale that films share; None without a reference.
         warnings: what speaks against trusting the map, in sentences.
     """
 
     inside: HeatInLungs | None
-    off_body: float
     regions: tuple[HotRegion, ...]
     absolute_regions: tuple[HotRegion, ...] | None
     warnings: tuple[Sentence, ...]
@@ -92,10 +90,6 @@ class HeatFindings:
         if answer != "likely":
             said.append(say("With this answer, a bright spot is no sign of disease."))
         return (*said, *(self.warnings if answer == "likely" else ()))
-
-    def of_shared_scale(self) -> "HeatFindings":
-        """Return the same with the regions that are hot on the scale that films share, for a map without another."""
-        return replace(self, regions=self.absolute_regions or (), absolute_regions=None)
 
 
 def examine(
@@ -112,13 +106,30 @@ def examine(
         zones: (height, width) uint8, as `LungMask.zones` gives them; None where the lungs are not known.
         absolute: (height, width) float in 0…1, `HeatMap.absolute`; None without a reference.
     """
-    inside, off_body = heat_in_lungs(heat, zones), off_body_share(film, heat, zones)
+    inside = heat_in_lungs(heat, zones)
     return HeatFindings(
         inside=inside,
-        off_body=off_body,
         regions=hot_regions(heat, zones),
         absolute_regions=None if absolute is None else hot_regions(heat, zones, absolute),
-        warnings=_warnings(inside, off_body),
+        warnings=_warnings(inside, off_body_share(film, heat, zones)),
+    )
+
+
+def examine_opacity(reading: Reading, film: np.ndarray, heat: np.ndarray, *, likely: bool) -> HeatFindings:
+    """Say what an opacity map shows; what speaks against the answer beside it is told of the model's own map.
+
+    Args:
+        reading: of the film.
+        film: (height, width) float32 in 0…1, the film as it is shown.
+        heat: (height, width) float32 in 0…1, `HeatMap.values`, on the scale that all films share.
+        likely: whether the answer is “likely”; another has no heat to trust.
+    """
+    zones = reading.lungs.zones(*heat.shape) if reading.lungs else None
+    return HeatFindings(
+        inside=heat_in_lungs(heat, zones),
+        regions=hot_regions(heat, zones, heat),
+        absolute_regions=None,
+        warnings=warnings_of(reading, film) if likely else (),
     )
 
 

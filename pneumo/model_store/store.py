@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,20 +195,26 @@ def _choice(root: Path, task: str | None) -> Sentence:
 
 def _parsed_card(path: Path) -> ModelCard:
     try:
-        card = ModelCard(**json.loads(path.read_text("utf-8")))
-        if card.task == CLASSIFICATION:
-            # Whoever lists or opens a model relies on these.
-            card.as_calibration()
-            card.as_thresholds()
-            float(_auroc(card, SELECTION_SPLIT) or 0.0)
-            card.input["views"]
-            if not all(density > 0 for density in card.heat_references.values()):
-                raise ValueError("a heat reference is not above 0")
-        return card
+        return _card_of(path.read_text("utf-8"))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
             "{path} is no complete model card ({error}). {remedy}", path=path, error=error, remedy=_remedy(path)
         ) from error
+
+
+# Each run of a page lists all models. Who has a card never changes it.
+@lru_cache(maxsize=64)
+def _card_of(text: str) -> ModelCard:
+    card = ModelCard(**json.loads(text))
+    if card.task == CLASSIFICATION:
+        # Whoever lists or opens a model relies on these.
+        card.as_calibration()
+        card.as_thresholds()
+        float(_auroc(card, SELECTION_SPLIT) or 0.0)
+        card.input["views"]
+        if not all(density > 0 for density in card.heat_references.values()):
+            raise ValueError("a heat reference is not above 0")
+    return card
 
 
 def _remedy(path: Path) -> Sentence:

@@ -22,7 +22,7 @@ ELSEWHERE = say("Give this answer little weight: hardly any of the score came fr
 
 
 def findings(inside: HeatInLungs | None = INSIDE, *warnings: str) -> HeatFindings:
-    return HeatFindings(inside, 0.0, (), None, warnings)
+    return HeatFindings(inside, (), None, warnings)
 
 
 def pictures(**changes) -> Pictures:

@@ -56,7 +56,7 @@ def show_pictures(ready: Pictures) -> None:
         ready.heat,
         absolute=ready.absolute if of_model else None,
         lungs=ready.lungs,
-        findings=ready.findings if of_model else ready.findings.of_shared_scale(),
+        findings=ready.findings,
         captions=(ready.caption, told(MAPS[ready.method])),
         words=(_("The film alone."), in_words(ready)),
         # Beside an empty map the film would stand twice.

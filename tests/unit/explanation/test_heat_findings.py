@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from toy import synthetic
 
-from pneumo.explanation.heat_findings import HeatInLungs, examine, heat_in_lungs, off_body_share
+from pneumo.explanation import heat_findings
+from pneumo.explanation.heat_findings import HeatInLungs, examine, examine_opacity, heat_in_lungs, off_body_share
 from pneumo.inference import lungs
 
 ZONES = np.array([[0, 1, 4, 0], [0, 2, 5, 0], [0, 3, 6, 0]], np.uint8)
@@ -94,19 +97,20 @@ def test_a_spot_in_a_lung_is_found_there_and_trusted(zones):
 
     assert found.inside.zone == "right middle"
     assert found.inside.share == pytest.approx(found.inside.zone_share)
-    assert found.off_body == 0
     assert [region.zone for region in found.regions] == ["right middle"]
     assert found.absolute_regions == ()
-    assert found.of_shared_scale().regions == ()
     assert found.warnings == ()
 
 
 def test_a_spot_where_letters_stand_is_warned_of(zones):
-    found = examine(BODY, spot(0, 10), zones)
+    heat = spot(0, 10)
+    off_body = off_body_share(BODY, heat, zones)
+
+    found = examine(BODY, heat, zones)
 
     assert found.inside.share == 0
     assert found.warnings == (
-        f"Give this answer no weight: {100 * found.off_body:.0f} % of the score came from outside the body or from the "
+        f"Give this answer no weight: {100 * off_body:.0f} % of the score came from outside the body or from the "
         "edge of the film, where letters stand.",
     )
 
@@ -149,4 +153,17 @@ def test_without_lungs_only_the_film_is_judged(zones):
 def test_an_empty_map_says_nothing(zones):
     found = examine(BODY, np.zeros((100, 200), np.float32), zones, absolute=np.zeros((100, 200), np.float32))
 
-    assert (found.inside, found.off_body, found.regions, found.warnings) == (None, 0, (), ())
+    assert (found.inside, found.regions, found.warnings) == (None, (), ())
+
+
+def test_an_opacity_map_is_read_on_the_scale_of_all_films_and_warned_of_by_the_model_s_own_map(monkeypatch):
+    reading = SimpleNamespace(lungs=lungs.of_probability(synthetic.lung_mask(224, 224).astype(np.float32)))
+    monkeypatch.setattr(heat_findings, "warnings_of", lambda *_: ("Beware.",))
+    heat = spot(50, 60)
+
+    opaque, faint = (examine_opacity(reading, BODY, map_, likely=True) for map_ in (heat, 0.4 * heat))
+
+    assert [region.zone for region in opaque.regions] == ["right middle"]
+    assert faint.regions == ()
+    assert (opaque.inside.zone, opaque.warnings) == ("right middle", ("Beware.",))
+    assert examine_opacity(reading, BODY, heat, likely=False).warnings == ()
