@@ -43,10 +43,10 @@ TELLS = r"(?:sendto|sendmsg|write|writev)\(\d+<(?:TCP(?:v6)?:\[[^\]]*?:{port}->|
 # strace names a socket by what it was when it was first seen.
 SOCKET = re.compile(r"\(\d+<(TCP[^>]*)>")
 OPENS_TO_WRITE = re.compile(r'(?:openat\(.*?|open\(|creat\()"([^"]*)", [^)]*(?:O_WRONLY|O_RDWR|O_CREAT|O_TMPFILE)')
-# What libraries make when they are imported, before any film: locks, caches of fonts, code that TensorFlow generated.
+# What libraries make when they are imported, before any film: locks, code that TensorFlow generated.
 WRITTEN = re.compile(
-    r"/dev/(null|tty|shm/sem\.\S+)|/proc/.*|.*/\.(cache|config)/(matplotlib|fontconfig)/.*|"
-    r"/(tmp|dev/shm)/(\w{8}|__autograph_generated_file\w+\.py|matplotlib-\w+/.*)|.*/__pycache__/.*"
+    r"/dev/(null|tty|shm/sem\.\S+)|/proc/.*|"
+    r"/(tmp|dev/shm)/(\w{8}|__autograph_generated_file\w+\.py)|.*/__pycache__/.*"
 )
 
 
