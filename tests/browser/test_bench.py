@@ -19,7 +19,7 @@ def test_all_that_a_user_waits_for_is_timed(chromium, app_url):
     found = [*bench.of_films(chromium, app_url, 1), bench.of_switches(chromium, app_url, 1)]
     new = bench.of_new_tabs(chromium, app_url, 1)
 
-    assert [timing.target for timing in found] == [bench.ANSWER, bench.HEAT, bench.SLIDER, bench.SWITCH]
+    assert [timing.target for timing in found] == [bench.ANSWER, bench.HEAT, bench.SHOWN, bench.SLIDER, bench.SWITCH]
     assert [timing.target for timing in new] == [None, None]
     assert all(len(timing.milliseconds) == 1 and timing.milliseconds[0] > 0 for timing in [*found, *new])
 

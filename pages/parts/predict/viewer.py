@@ -2,18 +2,20 @@
 
 import base64
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from pages.parts.shared.language import _, told
+from pages.parts.shared.language import current, told
 from pneumo import DISCLAIMER
 from pneumo.explanation import drawing
 from pneumo.explanation.heat_findings import HeatFindings
 from pneumo.explanation.regions import HotRegion
 from pneumo.inference.lungs import LungMask
+from pneumo.language import Language
 from pneumo.sentences import say
 
 FOLDER = Path(__file__).with_name("viewer_files")
@@ -122,17 +124,12 @@ def show_film(
                 "relative": _shapes(findings.regions, height, width),
                 "absolute": _shapes(findings.absolute_regions or (), height, width),
             },
-            "regionsNote": {name: told(words) for name, words in REGIONS.items()},
-            "colours": _colours(),
             "scales": {name: {end: told(words) for end, words in ends.items()} for name, ends in scales.items()},
             "caption": captions[0],
             "heatCaption": captions[1],
-            "titles": {"film": _("Film"), "heat": _("Film with its heat map")},
             "words": dict(zip(("film", "heat"), words, strict=True)),
             "mapOff": is_off,
-            "note": told(DISCLAIMER),
-            "labels": {"".join(label): told(label) for label in LABELS},
-            "said": {name: told(words) for name, words in SAID.items()},
+            **_texts(current()),
         },
     )
 
@@ -142,8 +139,22 @@ def _shapes(regions: Iterable[HotRegion], height: int, width: int) -> list[dict[
     return [{**shape, "words": told(shape["words"])} for shape in shapes]
 
 
-def _colours() -> list[dict[str, Any]]:
-    return [
-        {"name": name, "title": told(title), "table": base64.b64encode(drawing.colour_table(name).tobytes()).decode()}
-        for name, title in drawing.COLOUR_MAPS.items()
-    ]
+@cache
+def _texts(language: Language) -> dict[str, Any]:
+    """Return what the viewer says in a language whatever film it shows."""
+    tell = language.tell
+    return {
+        "titles": {"film": tell(say("Film")), "heat": tell(say("Film with its heat map"))},
+        "note": tell(DISCLAIMER),
+        "labels": {"".join(label): tell(label) for label in LABELS},
+        "said": {name: tell(words) for name, words in SAID.items()},
+        "regionsNote": {name: tell(words) for name, words in REGIONS.items()},
+        "colours": [
+            {
+                "name": name,
+                "title": tell(title),
+                "table": base64.b64encode(drawing.colour_table(name).tobytes()).decode(),
+            }
+            for name, title in drawing.COLOUR_MAPS.items()
+        ],
+    }
