@@ -5,6 +5,7 @@ not at all, so a run that was killed goes on with the parts that have none: no f
 """
 
 import hashlib
+import io
 import json
 import os
 import secrets
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pneumo import __version__
 from pneumo.errors import ArchiveError, AuditError, PneumoError
+from pneumo.model_store import store
 from pneumo.serving.archive import Archive, Entry
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class ModelReader:
     def identity(self) -> dict[str, str]:
         """The hashes of all networks, what runs them, and the site that the classifier is calibrated for."""
         from pneumo.inference import gate, opacity
-        from pneumo.model_store import runtime, store
+        from pneumo.model_store import runtime
         from pneumo.model_store import site as sites
         from pneumo.model_store.card import CLASSIFICATION
 
@@ -172,17 +174,9 @@ class Job:
         counts = dict(Counter(row["answer"] or row["status"] for row in rows))
         told = json.dumps({"part": part, "counts": counts, "identity": self.identity})
         table = pa.Table.from_pylist([_storable(row) for row in rows], columns())
-        path = self.file(part)
-        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            with unfinished.open("wb") as file:
-                pq.write_table(table.replace_schema_metadata({"pneumo": told}), file)
-                file.flush()
-                # Else a power cut may leave the name of the file without its content.
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        written = io.BytesIO()
+        pq.write_table(table.replace_schema_metadata({"pneumo": told}), written)
+        store.write_atomically(self.file(part), written.getvalue())
         return counts
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import re
 import shlex
 import shutil
@@ -381,14 +382,11 @@ def test_what_is_written_is_whole_or_stays_as_it_was(folder, monkeypatch, writte
     }[written]
     write()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    full_disc = OSError(28, "No space left on device")
 
-    def write_half(path, content):
-        with path.open("wb") as file:
-            file.write(content[: len(content) // 2])
-        raise full_disc
+    def full_disc(_file):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", write_half)
+    monkeypatch.setattr(os, "fsync", full_disc)
     with pytest.raises(OSError, match="No space left"):
         write()
 
