@@ -248,16 +248,6 @@ def test_a_recipe_that_randomises_the_aspect_ratio_says_how_many_are_known(toy_d
     assert card.training["recipe"]["frames"] == (1.0, 2.0)
 
 
-def test_an_unknown_split_is_answered_with_the_known_ones(models, toy_data):
-    known = (
-        "val, val_shifted, val_hard, val_evened, val_reframed, val_without_lungs, val_lungs_only, "
-        "val_surroundings_only, test, external_nih"
-    )
-
-    with pytest.raises(ValueError, match=f"'train'.*{known}"):
-        task.evaluate("dense", toy_data, "train", models)
-
-
 def test_a_data_set_without_a_test_split_cannot_be_tested_on(models, toy_data, tmp_path):
     shutil.copytree(toy_data, tmp_path / "data", ignore=shutil.ignore_patterns("test"))
 

@@ -1,9 +1,7 @@
 import dataclasses
-import json
 
 import keras
 import numpy as np
-import optuna
 import pandas as pd
 import pytest
 
@@ -192,11 +190,3 @@ def test_every_trial_has_a_row_with_its_figures_and_hyperparameters(scripted, tm
             assert str(row[name]) == str(getattr(trial.configuration, name)) or row[name] == pytest.approx(
                 getattr(trial.configuration, name), rel=1e-5
             )
-
-
-def test_the_settings_are_kept_with_the_search(tmp_path):
-    open_study(tmp_path, SETTINGS, resume=False)
-
-    stored = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path / 'study.db'}").user_attrs
-
-    assert json.loads(json.dumps(stored["settings"])) == SETTINGS

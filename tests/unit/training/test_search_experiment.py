@@ -3,7 +3,6 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
 from toy import synthetic
 from toy.training import untrained
 from typer.testing import CliRunner
@@ -13,12 +12,9 @@ from pneumo.cli import app
 from pneumo.explanation.explainer import Explainer
 from pneumo.inference.classifier import Classifier
 from pneumo.model_store import store
-from pneumo.results import leaderboard
 from pneumo.training import loop, search
-from pneumo.training.task import evaluate
 
 NAME = "cnn_search"
-FIT = loop.fit
 
 
 class PowerCutError(Exception):
@@ -27,7 +23,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_family():
-    """Small networks that are not trained; `test_a_search_trains_in_earnest` brings the training back."""
+    """Small networks that are not trained."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "fit", untrained)
         patch.setattr(search, "SIZES", (32,))
@@ -74,13 +70,6 @@ def cut_off(data, work):
     ended, stages = [], []
     settings |= {"resume": True, "trial_done": ended.append, "progress": stages.append}
     return search.run(data, work / "models", **settings), ended, stages
-
-
-@pytest.fixture
-def models(searched, tmp_path):
-    """A copy of the searched models that a test may change."""
-    shutil.copytree(searched[0], tmp_path / "models")
-    return tmp_path / "models"
 
 
 def test_each_trial_has_a_line_and_the_best_stands_first_and_is_named(searched):
@@ -157,16 +146,6 @@ def test_the_work_is_reported_trial_by_trial_and_then_epoch_by_epoch(resumed):
     assert trained[-1].done == trained[-1].total
 
 
-def test_the_winner_is_measured_and_stands_on_the_leaderboard(models, toy_data):
-    card = evaluate(NAME, toy_data, "test", models)
-
-    predictions = store.read_predictions(NAME, "test", models)
-    auroc = roc_auc_score(predictions["label"] == "PNEUMONIA", predictions["probability"])
-    assert card.metrics["test"]["auroc"]["value"] == pytest.approx(auroc, abs=1e-6)
-    assert len(card.test_openings) == 1
-    assert "Best of 2 CNNs" in leaderboard.markdown("test", models)
-
-
 def test_the_winner_assesses_a_film_and_shows_where_it_looked(searched):
     folder, _ = searched
     film = radiograph.read(synthetic.jpeg(synthetic.film(np.random.default_rng(3), sick=True)))
@@ -180,16 +159,3 @@ def test_the_winner_assesses_a_film_and_shows_where_it_looked(searched):
     values = heat.values  # noqa: PD011
     assert values.shape == film.pixels.shape
     assert np.isfinite(values).all()
-
-
-@pytest.mark.slow
-def test_a_search_trains_in_earnest_and_finds_the_same_after_an_interruption(toy_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "fit", FIT)
-
-    whole = search.run(toy_data, tmp_path / "models", trials=2, epochs=1, seed=5, folder=tmp_path / "whole")
-    again, _, _ = cut_off(toy_data, tmp_path / "cut")
-
-    finished = [trial for trial in again.trials if trial.state == "complete"]
-    assert [trial.shifted_auroc for trial in finished] == [trial.shifted_auroc for trial in whole.trials]
-    assert again.card.metrics == whole.card.metrics
-    assert store.read_history(NAME, tmp_path / "models")["seconds"].gt(0).all()

@@ -65,15 +65,6 @@ def test_the_largest_network_is_as_wide_as_a_million_parameters_allow():
     assert parameters(dataclasses.replace(largest, widest=largest.widest + 32)) > 1_000_000
 
 
-def test_a_trial_remembers_every_choice():
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=4))
-    trial = study.ask()
-
-    configuration = from_trial(trial)
-
-    assert Configuration(**trial.params) == configuration
-
-
 def test_drawn_networks_turn_a_film_into_one_probability_and_have_feature_maps(drawn):
     for configuration in drawn[:4]:
         model = build(configuration)
