@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pneumo.evaluation.calibration import logit
-from pneumo.evaluation.intervals import BOOTSTRAP_DRAWS, Estimate, bootstrap, percentile_interval, wilson
+from pneumo.evaluation.intervals import Estimate, bootstrap, percentile_interval, wilson
 
 # On the six models of November 2026, 95 % of the limits lie within 0.018 of those of 3,000 draws, half within 0.003.
 BAND_DRAWS = 300
@@ -25,17 +25,13 @@ _ROUNDING = 1e-9
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def roc(
-    labels: np.ndarray, probability: np.ndarray, patients: np.ndarray, *, draws: int = BAND_DRAWS, seed: int = 0
-) -> pd.DataFrame:
+def roc(labels: np.ndarray, probability: np.ndarray, patients: np.ndarray) -> pd.DataFrame:
     """Return the ROC curve.
 
     Args:
         labels: (films,) 1 for pneumonia, 0 for normal; both must occur.
         probability: (films,) 0…1.
         patients: (films,) the patient of each film.
-        draws: bootstrap samples of the band.
-        seed: of the bootstrap.
 
     Returns:
         ``threshold, x, y, low, high``: x is 1 − specificity, y sensitivity with its band at that x; from (0, 0),
@@ -51,13 +47,11 @@ def roc(
     threshold, x, y = _of_the_films(curve, len(labels))
     corner = _corners(x, y)
     # Where a curve rises at one x, np.interp takes its upper end.
-    band = _band(curve, lambda *drawn: np.interp(x[corner], *drawn), patients, draws, seed)
+    band = _band(curve, lambda *drawn: np.interp(x[corner], *drawn), patients)
     return pd.DataFrame({"threshold": threshold[corner], "x": x[corner], "y": y[corner], **band})
 
 
-def precision_recall(
-    labels: np.ndarray, probability: np.ndarray, patients: np.ndarray, *, draws: int = BAND_DRAWS, seed: int = 0
-) -> pd.DataFrame:
+def precision_recall(labels: np.ndarray, probability: np.ndarray, patients: np.ndarray) -> pd.DataFrame:
     """Return the precision–recall curve; the arguments are those of `roc`.
 
     Returns:
@@ -77,7 +71,7 @@ def precision_recall(
         reached = np.searchsorted(recall, x[first] - 1e-12)
         return precision[np.minimum(reached, len(recall) - 1)]
 
-    band = _band(curve, precision_at, patients, draws, seed)
+    band = _band(curve, precision_at, patients)
     return pd.DataFrame({"threshold": threshold[first], "x": x[first], "y": y[first], **band})
 
 
@@ -86,9 +80,6 @@ def risk_coverage(
     probability: np.ndarray,
     patients: np.ndarray,
     threshold: float,
-    *,
-    draws: int = BAND_DRAWS,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Return the risk–coverage curve: the error rate of the calls where the least confident films are left out.
 
@@ -100,8 +91,6 @@ def risk_coverage(
         probability: (films,) 0…1.
         patients: (films,) the patient of each film.
         threshold: a film is called pneumonia at or above it.
-        draws: bootstrap samples of the band.
-        seed: of the bootstrap.
 
     Returns:
         ``x, y, low, high``: x is the share of films that are called, from `LEAST_COVERAGE` to 1; y the share of
@@ -118,7 +107,7 @@ def risk_coverage(
     _, x, y = _of_the_films(curve, len(labels))
     shown = np.flatnonzero(x >= LEAST_COVERAGE)
     shown = shown[np.unique(np.linspace(0, len(shown) - 1, MOST_POINTS).round().astype(int))]
-    band = _band(curve, lambda *drawn: np.interp(x[shown], *drawn), patients, draws, seed)
+    band = _band(curve, lambda *drawn: np.interp(x[shown], *drawn), patients)
     return pd.DataFrame({"x": x[shown], "y": y[shown], **band})
 
 
@@ -141,9 +130,6 @@ def at_specificity(
     probability: np.ndarray,
     patients: np.ndarray,
     specificity: float,
-    *,
-    draws: int = BOOTSTRAP_DRAWS,
-    seed: int = 0,
 ) -> OperatingPoint:
     """Return sensitivity at a fixed specificity: the best one where specificity is that or higher.
 
@@ -151,9 +137,7 @@ def at_specificity(
         labels: (films,) 1 for pneumonia, 0 for normal; both must occur.
         probability: (films,) 0…1.
         patients: (films,) the patient of each film.
-        specificity: 0…1.
-        draws: bootstrap samples of the interval; each draws patients and finds its own threshold.
-        seed: of the bootstrap.
+        specificity: 0…1; each bootstrap sample finds its own threshold for it.
 
     Raises:
         ValueError: if a class is missing.
@@ -174,7 +158,7 @@ def at_specificity(
         best = np.hstack([np.zeros((len(y), 1)), y])[np.arange(len(y)), allowed]
         return np.where(np.isfinite(x[:, -1] + y[:, -1]), best, np.nan)
 
-    reached = percentile_interval(bootstrap(sensitivity, patients, draws, seed))
+    reached = percentile_interval(bootstrap(sensitivity, patients))
     threshold, _, y = _of_the_films(curve, len(labels))
     # Of the thresholds that find as much, the highest: it raises the fewest alarms.
     return OperatingPoint(reached, float(threshold[np.argmax(y == reached.value)]) if reached.value else np.inf)
@@ -185,14 +169,9 @@ def at_sensitivity(
     probability: np.ndarray,
     patients: np.ndarray,
     sensitivity: float,
-    *,
-    draws: int = BOOTSTRAP_DRAWS,
-    seed: int = 0,
 ) -> Estimate:
     """Return specificity at a fixed sensitivity; see `at_specificity`."""
-    mirrored = at_specificity(
-        1 - np.asarray(labels), 1 - np.asarray(probability, np.float64), patients, sensitivity, draws=draws, seed=seed
-    )
+    mirrored = at_specificity(1 - np.asarray(labels), 1 - np.asarray(probability, np.float64), patients, sensitivity)
     return mirrored.reached
 
 
@@ -264,8 +243,6 @@ def _band(
     curve: Callable[[np.ndarray], Curve],
     read: Callable[[np.ndarray, np.ndarray], np.ndarray],
     patients: np.ndarray,
-    draws: int,
-    seed: int,
 ) -> dict[str, np.ndarray]:
     """Return the percentiles of what is read from the curve of each bootstrap sample."""
 
@@ -276,7 +253,7 @@ def _band(
         values[~np.isfinite(x[:, -1] + y[:, -1])] = np.nan
         return values
 
-    drawn = bootstrap(read_all, patients, draws, seed)[1:]
+    drawn = bootstrap(read_all, patients, BAND_DRAWS)[1:]
     drawn = drawn[~np.isnan(drawn).any(axis=1)]
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0) if len(drawn) else np.full((2, drawn.shape[1]), np.nan)
     return {"low": low, "high": high}

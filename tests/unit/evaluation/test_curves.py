@@ -75,11 +75,12 @@ def test_the_band_of_a_perfect_model_is_the_curve():
 
 
 @pytest.mark.parametrize("curve", [curves.roc, curves.precision_recall])
-def test_samples_without_films_of_a_class_are_left_out_of_the_band(curve):
-    drawn = curve(np.array([1, 0, 0]), np.array([0.9, 0.2, 0.1]), np.arange(3), draws=60)
+def test_samples_without_films_of_a_class_are_left_out_of_the_band(curve, monkeypatch):
+    drawn = curve(np.array([1, 0, 0]), np.array([0.9, 0.2, 0.1]), np.arange(3))
 
     assert drawn[["low", "high"]].to_numpy().tolist() == [[1, 1]] * len(drawn)
-    never = curve(np.array([1, 0]), np.array([0.9, 0.2]), np.array(["a", "b"]), draws=1, seed=0)
+    monkeypatch.setattr(curves, "BAND_DRAWS", 1)
+    never = curve(np.array([1, 0]), np.array([0.9, 0.2]), np.array(["a", "b"]))
     assert never["low"].isna().all() or (never["low"] == 1).all()
 
 
@@ -173,10 +174,10 @@ def test_where_every_threshold_raises_too_many_alarms_nothing_is_found():
 
 
 def test_every_draw_finds_its_own_threshold(ranked):
-    whole = curves.at_specificity(*ranked, 0.94, draws=400)
-    each_film_a_patient = curves.at_specificity(ranked[0], ranked[1], np.arange(300), 0.94, draws=400)
+    whole = curves.at_specificity(*ranked, 0.94)
+    each_film_a_patient = curves.at_specificity(ranked[0], ranked[1], np.arange(300), 0.94)
 
-    assert whole == curves.at_specificity(*ranked, 0.94, draws=400)
+    assert whole == curves.at_specificity(*ranked, 0.94)
     assert whole.reached.value == each_film_a_patient.reached.value
     assert whole.reached.low != each_film_a_patient.reached.low
 

@@ -109,7 +109,7 @@ def test_the_bootstrap_does_not_depend_on_its_blocks(monkeypatch, block):
     labels, patients = rng.integers(0, 2, 60), rng.integers(0, 30, 60)
     probability = rng.random(60).round(1)
     expected = evaluate(labels, probability, patients, 0.5, draws=40)
-    band = curves.roc(labels, probability, patients, draws=40)
+    band = curves.roc(labels, probability, patients)
     intervals._drawn.cache_clear()
 
     monkeypatch.setattr(intervals, "_BLOCK", block)
@@ -117,7 +117,7 @@ def test_the_bootstrap_does_not_depend_on_its_blocks(monkeypatch, block):
     assert len(list(intervals.bootstrap_weights(patients, 40))) == -(-41 // max(1, block // 60))
     for name, figure in evaluate(labels, probability, patients, 0.5, draws=40).estimates().items():
         assert dataclasses.astuple(figure) == pytest.approx(dataclasses.astuple(expected.estimates()[name]), abs=1e-12)
-    assert curves.roc(labels, probability, patients, draws=40).equals(band)
+    assert curves.roc(labels, probability, patients).equals(band)
 
 
 def test_a_film_counts_as_often_as_its_patient_is_drawn():
