@@ -9,7 +9,8 @@ from pneumo.radiograph import FORMATS, MAX_PIXELS, MIN_SIDE, Radiograph
 def assert_sound(film: Radiograph) -> None:
     pixels = film.pixels
     assert pixels.dtype == np.float32
-    assert pixels.ndim == 2
+    assert pixels.shape == (film.height, film.width)
+    assert pixels.flags.c_contiguous
     assert min(pixels.shape) >= MIN_SIDE
     assert pixels.size <= MAX_PIXELS
     assert not pixels.flags.writeable

@@ -47,6 +47,12 @@ def encoded(picture: np.ndarray | Image.Image, kind: str, **options: Any) -> byt
     return buffer.getvalue()
 
 
+def spread(values: np.ndarray, shown: np.ndarray | None = None) -> np.ndarray:
+    """Grey values as a film without a window shows them."""
+    low, high = np.percentile(values if shown is None else values[shown], (0.5, 99.5))
+    return np.clip((values.astype(float) - low) / (high - low), 0, 1)
+
+
 # --- HEIC and PDF
 
 

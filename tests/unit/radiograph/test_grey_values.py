@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from corpus import corpus_seeds as seeds
-from corpus.corpus_seeds import Element, dicom, element, frames, sequence, table
+from corpus.corpus_seeds import Element, dicom, element, frames, sequence, spread, table
 from PIL import Image
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
@@ -30,11 +30,6 @@ PRIVATE, GE_PRIVATE, UNCOMPRESSED = "1.2.3.4.5", "1.2.840.113619.5.2", "1.2.840.
 
 def words(stored: np.ndarray) -> bytes:
     return stored.astype("<u2").tobytes()
-
-
-def spread(values: np.ndarray, shown: np.ndarray | None = None) -> np.ndarray:
-    low, high = np.percentile(values if shown is None else values[shown], (0.5, 99.5))
-    return np.clip((values.astype(float) - low) / (high - low), 0, 1)
 
 
 def jpeg_2000(stored: np.ndarray = STORED) -> bytes:

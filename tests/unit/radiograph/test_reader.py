@@ -4,18 +4,19 @@ import functools
 import hashlib
 import io
 import logging
-import struct
 import subprocess
 import sys
 import threading
 import warnings
-import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pydicom
 import pytest
+from corpus import corpus_seeds as seeds
+from corpus.contract import assert_sound
+from corpus.corpus_seeds import encoded, spread
 from PIL import Image, ImageFile, PngImagePlugin
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -36,7 +37,6 @@ from pydicom.uid import (
 from pneumo.errors import ImageError, ImageSizeError, UnreadableImageError, UnsupportedImageError
 from pneumo.radiograph import Radiograph, decoder_limits, dicom, grey_levels, read, silent_decoders, size
 
-SHARED = Path(__file__).parents[4] / "shared" / "data"
 HEIGHT, WIDTH = 96, 80
 
 GREY = (np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)) * 255 // (HEIGHT + WIDTH - 2)).astype(np.uint8)
@@ -47,23 +47,8 @@ TWELVE_BIT = (DEEP >> 4).astype(np.uint16)
 IDENTITY = {"PatientName": "Doe^Jane", "PatientID": "4711-SECRET", "PatientBirthDate": "20150310"}
 
 
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 def png(array: np.ndarray) -> bytes:
     return encoded(Image.fromarray(array), "PNG")
-
-
-def png_chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def png_header(width: int, height: int, *chunks: bytes) -> bytes:
-    ihdr = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + ihdr + b"".join(chunks) + png_chunk(b"IEND", b"")
 
 
 def dataset_of(stored: np.ndarray, bits: int | None = None, **elements: object) -> Dataset:
@@ -112,24 +97,9 @@ def lut(entries: list[int], first: int, depth: int) -> list[Dataset]:
     return [item]
 
 
-def spread(values: np.ndarray, shown: np.ndarray | None = None) -> np.ndarray:
-    low, high = np.percentile(values if shown is None else values[shown], (0.5, 99.5))
-    return np.clip((values.astype(float) - low) / (high - low), 0, 1)
-
-
 @functools.cache
 def real_film(name: str) -> Radiograph:
     return read(get_testdata_file(name, download=False))
-
-
-def assert_sound(film: Radiograph) -> None:
-    assert film.pixels.dtype == np.float32
-    assert film.pixels.flags.c_contiguous
-    assert not film.pixels.flags.writeable
-    assert np.isfinite(film.pixels).all()
-    assert film.pixels.min() >= 0
-    assert film.pixels.max() <= 1
-    assert film.pixels.shape == (film.height, film.width)
 
 
 # --- what every film carries
@@ -293,8 +263,8 @@ def test_the_size_is_told_without_decoding(monkeypatch: pytest.MonkeyPatch) -> N
         b"",
         b"%PDF",
         png(GREY[:60]),
-        png_header(70_000, 70_000),
-        png_header(7_000, 7_000),
+        seeds.png_of_chunks(seeds.png_header(70_000, 70_000)),
+        seeds.png_of_chunks(seeds.png_header(7_000, 7_000)),
         encoded(Image.fromarray(GREY), "TIFF", save_all=True, append_images=[Image.fromarray(GREY)]),
         dcm(np.zeros((60, 80), np.uint8)),
         dcm(TWELVE_BIT, 12)[:-9],
@@ -924,16 +894,9 @@ def test_refuses_a_codestream_larger_than_its_header_says(kind: str) -> None:
 # --- the real films beside the project
 
 
-def shared(folder: str) -> Path:
-    path = SHARED / folder
-    if not path.is_dir():
-        pytest.skip(f"{path} is not on this machine")
-    return path
-
-
 @pytest.mark.shared
-def test_reads_the_real_dicom_films_as_their_labels_say() -> None:
-    folder = shared("dicom")
+def test_reads_the_real_dicom_films_as_their_labels_say(shared_data: Path) -> None:
+    folder = shared_data / "dicom"
     with (folder / "labels.csv").open() as stream:
         rows = list(csv.DictReader(stream))
 
@@ -957,8 +920,8 @@ def test_reads_the_real_dicom_films_as_their_labels_say() -> None:
 
 
 @pytest.mark.shared
-def test_reads_the_original_films() -> None:
-    paths = sorted(shared("originals").glob("*/*.jpeg"))[::6]
+def test_reads_the_original_films(shared_data: Path) -> None:
+    paths = sorted((shared_data / "originals").glob("*/*.jpeg"))[::6]
 
     assert paths
     for path in paths:
