@@ -182,6 +182,11 @@ def severity() -> str:
     return markdown_tables.table(pd.DataFrame(rows, columns=columns))
 
 
+def figures(name: str) -> str:
+    """Return all figures of a model."""
+    return model_facts.table(store.read_card(name, SHIPPED))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "home-and-away": home_and_away,
     **{f"leaderboard-{split}": partial(leaderboard_of, split) for split in LEADERBOARDS},
@@ -190,10 +195,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "operating-points": partial(curves.markdown, "test", SHIPPED),
     "comparison": partial(comparison.markdown, DEFAULT, SEED_SYSTEMS, "test", SHIPPED),
     "published": lambda: markdown_tables.table(published.readable(published.load())),
-    **{
-        f"figures-{name}": partial(model_facts.markdown, name, SHIPPED)
-        for name in ("pathogen", "opacity", "lungs", "gate")
-    },
+    **{f"figures-{name}": partial(figures, name) for name in ("pathogen", "opacity", "lungs", "gate")},
     "three-classes": classes,
     "severity": severity,
     "heat-maps": lambda: benchmark.markdown(explanation_table.read(DEFAULT, SHIPPED)),

@@ -72,7 +72,7 @@ def list_models(
         if as_json:
             output.print_json(dataclasses.asdict(card))
         elif as_markdown:
-            print(model_facts.markdown(name, models))
+            print(model_facts.table(card))
         else:
             for measured in model_facts.in_order(card.metrics):
                 output.print_metrics(card, measured)

@@ -96,15 +96,6 @@ def parts(folder: Path | str, films: pd.DataFrame) -> dict[str, np.ndarray]:
     return {name: chosen for name, chosen in found.items() if chosen.any()}
 
 
-def unlabelled(folder: Path | str) -> pd.DataFrame:
-    """List the frontal chest films of a folder whose ``labels.csv`` has a column ``file``.
-
-    Raises:
-        DatasetError: if the table is missing or lacks the column.
-    """
-    return read_table(Path(folder))
-
-
 def strangers(folder: Path | str) -> pd.DataFrame:
     """List pictures that are no frontal chest film, described by a ``labels.csv`` with ``file, category, near_ood``.
 

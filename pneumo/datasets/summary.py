@@ -366,15 +366,14 @@ def write(summary: Summary, out: Path) -> Path:
         "identical_films": summary.identical_films,
         "sizes_from": summary.sizes_from,
         "pictures": sorted(summary.pictures),
-        "tables": {name: json.loads(_table_json(getattr(summary, name))) for name in TABLES},
+        "tables": {
+            name: json.loads(getattr(summary, name).to_json(orient="split", index=False, double_precision=6))
+            for name in TABLES
+        },
     }
     path = out / INDEX
     path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
     return path
-
-
-def _table_json(table: pd.DataFrame) -> str:
-    return str(table.to_json(orient="split", index=False, double_precision=6))
 
 
 def load(folder: Path) -> Summary:

@@ -29,8 +29,9 @@ def film_square(pixels: np.ndarray) -> np.ndarray:
 
 
 def squashed(pixels: np.ndarray, side: int = SQUARE) -> np.ndarray:
-    """Squash a film to (side, side), its grey values as they are."""
-    return _resized(pixels, side)
+    """Squash a picture to (side, side), its grey values as they are; it may have several channels."""
+    interpolation = cv2.INTER_AREA if min(pixels.shape[:2]) >= side else cv2.INTER_LINEAR
+    return cv2.resize(pixels, (side, side), interpolation=interpolation)
 
 
 def stretched(square: np.ndarray) -> np.ndarray:
@@ -48,7 +49,7 @@ def model_input(square: np.ndarray, size: int) -> np.ndarray:
     Returns:
         (size, size, crops) float32 in 0…1.
     """
-    return _resized(square, size).reshape(size, size, -1)
+    return squashed(square, size).reshape(size, size, -1)
 
 
 def fit_within(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -62,8 +63,3 @@ def fit_within(pixels: np.ndarray, side: int) -> np.ndarray:
         return pixels
     height, width = (max(1, round(length * scale)) for length in pixels.shape)
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _resized(picture: np.ndarray, size: int) -> np.ndarray:
-    interpolation = cv2.INTER_AREA if min(picture.shape[:2]) >= size else cv2.INTER_LINEAR
-    return cv2.resize(picture, (size, size), interpolation=interpolation)

@@ -227,15 +227,6 @@ def cell(figure: dict[str, Any]) -> str:
     )
 
 
-def markdown(name: str, folder: Path | None = None) -> str:
-    """Return all figures of a model as a Markdown table.
-
-    Raises:
-        ModelError: if there is no such model.
-    """
-    return table(store.read_card(name, folder))
-
-
 def table(card: ModelCard) -> Sentence:
     """Return all figures of a card as a Markdown table."""
     rows = [

@@ -350,7 +350,7 @@ def fit(run: Run) -> Trained:
     segmenter = Segmenter(lung_network)
 
     squares = load_squares(run.root, parts.train, run.progress)
-    away = load_squares(others, external.unlabelled(others), run.progress) if others else squares[:0]
+    away = load_squares(others, external.read_table(others), run.progress) if others else squares[:0]
     encoder = gate_network.encoder(run.weights)
     boxes = []
     for done, square in enumerate(squares, start=1):

@@ -290,11 +290,6 @@ def best(study: optuna.Study) -> FrozenTrial:
     return max(complete, key=lambda trial: trial.value or 0.0)
 
 
-def configuration_of(trial: FrozenTrial) -> Configuration:
-    """Return the configuration that a trial chose."""
-    return Configuration(**trial.params)
-
-
 def attempt(
     study: optuna.Study,
     films: Films,
@@ -369,7 +364,7 @@ def summary(trial: FrozenTrial) -> Trial:
         shifted_auroc=max(figures.values(), default=None),
         epochs=len(figures),
         seconds=round(trial.user_attrs.get("seconds", 0.0), 1),
-        configuration=configuration_of(trial) if has_all else None,
+        configuration=Configuration(**trial.params) if has_all else None,
     )
 
 
@@ -440,7 +435,7 @@ def run(
         trial_done(attempt(study, films, validation, epochs, seed, _reporter(progress, what)))
 
     won = best(study)
-    winner, configuration = summary(won), configuration_of(won)
+    winner, configuration = summary(won), Configuration(**won.params)
     recipe = configuration.recipe(FULL_EPOCHS, seed)
     model = fresh_model(configuration, seed)
     checkpoints = folder / f"winner-{winner.number}"
