@@ -146,7 +146,7 @@ class Quality:
 
 
 def measure(pixels: np.ndarray) -> Quality:
-    """Measure a film, (height, width) float32 in 0…1."""
+    """Measure a film, (height, width) float32 in 0…1, or what `network_input.squashed` makes of it."""
     small = network_input.squashed(pixels)
     low, high = np.percentile(small, network_input.WINDOW)
     fine, coarse = (cv2.GaussianBlur(small, (0, 0), sigma) for sigma in (2.0, 8.0))

@@ -366,41 +366,41 @@ class Gate:
         black = np.zeros((network_input.SQUARE, network_input.SQUARE), np.float32)
         self.reader.read(black, self.segmenter.segment(black))
 
-    def check(self, film: Radiograph, square: np.ndarray | None = None) -> GateResult:
+    def check(self, film: Radiograph, small: np.ndarray | None = None, square: np.ndarray | None = None) -> GateResult:
         """Say what speaks against judging a film.
 
         Args:
             film: the film.
+            small: the film as `network_input.squashed` makes it, where that is known.
             square: its `network_input.film_square` where that is known.
         """
         box = outlines.uniform_border(film.pixels, *self.limits.border)
         if box == WHOLE:
-            return self._check(film, square, box)
+            return self._check(film, box, small, square)
         trimmed = without_border(film, box)
-        result = self._check(trimmed, None, box)
+        result = self._check(trimmed, box)
         # What is offered lies on the picture as it was given.
         return result if result.corrections else dataclasses.replace(result, film=trimmed)
 
-    def _check(self, film: Radiograph, square: np.ndarray | None, box: Box | None) -> GateResult:
-        """Check a film without its border.
+    def _check(
+        self, film: Radiograph, box: Box | None, small: np.ndarray | None = None, square: np.ndarray | None = None
+    ) -> GateResult:
+        """Check a film without its border; see `check`.
 
         Args:
             film: the film.
-            square: its `network_input.film_square` where that is known.
             box: of the film on the picture of its file; None where no other films are to be sought in it.
+            small: see `check`.
+            square: see `check`.
         """
-        if square is None:
-            square = network_input.film_square(film.pixels)
+        small = network_input.squashed(film.pixels) if small is None else small
+        square = network_input.stretched(small) if square is None else square
         lungs = self.segmenter.segment(square)
         view = self.reader.read(square, lungs)
         correction = self._correction(square, view, lungs)
         # An inverted film is not to be called too bright as well.
-        pixels = correction.apply(film.pixels) if correction else film.pixels
-        said = of_file(film)
-        measured = [
-            *of_size(film),
-            *quality_findings(measure(pixels), self.limits),
-        ]
+        quality = measure(correction.apply(film.pixels) if correction else small)
+        said, measured = of_file(film), [*of_size(film), *quality_findings(quality, self.limits)]
         if correction:
             return GateResult(in_order([*correction_findings(correction), *said, *measured]))
         seen_as_chest = is_chest(view, lungs, self.limits)
@@ -448,7 +448,7 @@ class Gate:
             corners = film_outline.corners
             if all(outlines.overlap(corners, other)[1] <= MOST_OVERLAP for other in found):
                 cut = dataclasses.replace(film, pixels=outlines.cut_out(film.pixels, corners))
-                if self._check(cut, None, None).accepted:
+                if self._check(cut, None).accepted:
                     found.append(corners)
         largest = max((share(bounds(corners)) for corners in found), default=0.0)
         found = [corners for corners in found if share(bounds(corners)) >= LEAST_OF_LARGEST * largest]

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,7 @@ from pneumo.labels import ANSWER_WORDS, STATUS_WORDS
 from pneumo.model_store import site as sites
 from pneumo.model_store import store
 from pneumo.model_store.card import CLASSIFICATION, ModelCard
-from pneumo.preprocessing.network_input import film_square
+from pneumo.preprocessing.network_input import film_square, squashed, stretched
 from pneumo.radiograph import Radiograph
 from pneumo.sentences import visible
 
@@ -135,7 +136,7 @@ class Reading:
         """The lungs of `radiograph`; None where it is refused for having none, or was not checked."""
         return self.gate.lungs if self.gate else None
 
-    @property
+    @cached_property
     def severity(self) -> Severity | None:
         """How much of the lungs is opaque; None where the answer is “unlikely”, or there is none, or no lungs."""
         if self.assessment is None or self.assessment.answer == "unlikely" or self.opacity is None or not self.lungs:
@@ -231,8 +232,9 @@ def _check(
     """Return a film as it is to be assessed, its square, and what the gate found in it."""
     if correction:
         film = corrected(film, correction)
-    square = film_square(film.pixels)
-    result = gate.check(film, square) if gate else None
+    small = squashed(film.pixels)
+    square = stretched(small)
+    result = gate.check(film, small, square) if gate else None
     if result and result.film:
         return result.film, film_square(result.film.pixels), result
     return film, square, result

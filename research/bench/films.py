@@ -104,7 +104,8 @@ def of_stages(models: Models) -> Iterator[Row]:
     for what, data in (("JPEG", jpeg), ("PNG", png), ("DICOM", dicom_of(pixels))):
         read = timed(partial(radiograph.read, data, "film"))
         yield Row(f"read: {what}, 2 MP, {len(data) / 1e6:.1f} MB", read, bytes=len(data) + 2 * held)
-    square = network_input.film_square(film.pixels)
+    small = network_input.squashed(film.pixels)
+    square = network_input.stretched(small)
     yield Row("square of the film", timed(lambda: network_input.film_square(film.pixels)), bytes=held)
     assert models.gate is not None
     gate, limits = models.gate, models.gate.limits
@@ -114,7 +115,10 @@ def of_stages(models: Models) -> Iterator[Row]:
     lungs = gate.segmenter.segment(square)
     yield Row("lungs, both ways", timed(lambda: gate.segmenter.segment(square)), 2 * flops["lungs"])
     yield Row("gate: network", timed(lambda: gate.reader.read(square, lungs)), flops["gate"])
-    yield Row("gate, with border, lungs and network", timed(lambda: gate.check(film, square)))
+    yield Row(
+        "gate, with border, lungs and network",
+        timed(lambda: gate.check(film, small, square)),
+    )
     of_model = operations(models.classifier.model)
     yield Row("model", timed(lambda: models.classifier.assess(film, lungs, square)), of_model)
     if models.opacity:

@@ -101,7 +101,7 @@ class Viewer {
       this.tables = Object.fromEntries(data.colours.map(({ name, table }) => [name, readTable(table)]));
       for (const side of Object.values(this.sides)) Object.assign(side, { painted: newCanvas(width, height), as: "" });
       problem.hidden = true;
-      this.show();
+      this.draw();
     } catch {
       problem.textContent = data.said.broken;
       problem.hidden = false;
@@ -160,11 +160,15 @@ class Viewer {
     if (this.frame || !this.pixels) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      this.showControls();
-      this.showPictures();
-      this.showLegend();
-      this.showRegions();
+      this.draw();
     });
+  }
+
+  draw() {
+    this.showControls();
+    this.showPictures();
+    this.showLegend();
+    this.showRegions();
   }
 
   shown() {
