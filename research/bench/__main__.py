@@ -60,7 +60,7 @@ def main(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {found.multiplications / 1e9:.0f} "
         f"GFLOP/s in a product of matrices, {found.copies / 1e9:.1f} GB/s in a copy. Milliseconds."
     )
-    print(f"{'':<{NAMES}}{'median':>9}{'p10':>9}{'p90':>9}{'runs':>6}{'limit':>9}{'times':>8}  of")
+    print(f"{'':<{NAMES}}{'median':>9}{'p10':>9}{'p90':>9}{'runs':>6}{'limit':>9}{'times':>8}  of", flush=True)
     for row in rows(data, films):
         print(line(row, found), flush=True)
     for which in (runtime.ONNX, runtime.KERAS) if sys.platform == "linux" else ():

@@ -165,14 +165,14 @@ def of_page() -> Iterator[Row]:
     """
     from streamlit.testing.v1 import AppTest
 
-    page = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120).run()
     waiting = [cv2.imencode(".jpg", large_film(number))[1].tobytes() for number in range(RUNS + WARM_UP)]
 
     def read() -> None:
         page.file_uploader(key="predict.upload_0").set_value([("film.jpg", waiting.pop(), "image/jpeg")]).run()
 
-    # That a page runs without a browser is told for each of its widgets.
+    # That it runs without a browser, Streamlit warns of for each widget.
     with silenced_stderr():
+        page = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120).run()
         new, again = timed(read), timed(page.run)
     if page.exception or not any(each.value.startswith("## ") for each in page.markdown):
         raise RuntimeError("The page Predict gave no answer.")
@@ -187,23 +187,23 @@ def of_counts(models: Models, counts: tuple[int, ...]) -> Iterator[Row]:
         start = time.perf_counter()
         for _ in range(films):
             read_film(data, "film.png", models)
-        yield Row(f"{films:,} films, a film", [1000 * (time.perf_counter() - start) / films])
+        yield Row(f"{films:,} films in a row, a film", [1000 * (time.perf_counter() - start) / films])
 
 
 def of_commands(most: int) -> Iterator[Row]:
     """Yield `pneumo predict` of a film, and a film of many by `pneumo score`, the start of the program with it."""
-    film = str(samples.load_samples()[0].path)
+    film, cores = str(samples.load_samples()[0].path), os.cpu_count() or 1
     yield Row("pneumo predict of a film, from the shell", timed(partial(_pneumo, "predict", film), COMMAND_RUNS))
     for films in (number for number in SCORED if number <= most):
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder, "archive")
             write_noisy_copies(archive, films)
-            # One worker with so many films would take too long to wait for.
-            for workers in sorted({1 if films == SCORED[0] else os.cpu_count() or 1, os.cpu_count() or 1}):
+            # Ten thousand films would take one worker too long to wait for.
+            for workers in sorted({1, cores} if films == SCORED[0] else {cores}):
                 start = time.perf_counter()
                 _pneumo("score", str(archive), "--out", f"{folder}/{workers}", "--workers", str(workers))
                 took = 1000 * (time.perf_counter() - start) / films
-                yield Row(f"{films:,} films, a film: pneumo score, {workers} workers", [took])
+                yield Row(f"{films:,} films, a film: pneumo score, workers: {workers}", [took])
 
 
 def _pneumo(*arguments: str) -> None:
@@ -225,7 +225,6 @@ def write_noisy_copies(folder: Path, films: int) -> None:
 # Run by a process of its own; prints megabytes after the models are loaded and after films.
 _MEMORY = """
 from pathlib import Path
-from pneumo.cli.output import silenced_stderr
 from pneumo.datasets import samples
 from pneumo.inference import open_models, read_film
 models = open_models()
