@@ -31,9 +31,10 @@ def rows(data: Path | None, films: int) -> Iterator[Row]:
     yield from of_counts(models, COUNTS)
     yield from of_commands(films)
     if data:
-        from research.bench.training import of_training
+        from research.bench.training import of_training, of_workers
 
         yield from of_training(data)
+        yield from of_workers(data)
 
 
 @app.command()

@@ -193,7 +193,7 @@ def of_counts(models: Models, counts: tuple[int, ...]) -> Iterator[Row]:
 def of_commands(most: int) -> Iterator[Row]:
     """Yield `pneumo predict` of a film, and a film of many by `pneumo score`, the start of the program with it."""
     film, cores = str(samples.load_samples()[0].path), os.cpu_count() or 1
-    yield Row("pneumo predict of a film, from the shell", timed(partial(_pneumo, "predict", film), COMMAND_RUNS))
+    yield Row("pneumo predict of a film, from the shell", timed(partial(pneumo, "predict", film), COMMAND_RUNS))
     for films in (number for number in SCORED if number <= most):
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder, "archive")
@@ -201,15 +201,21 @@ def of_commands(most: int) -> Iterator[Row]:
             # Ten thousand films would take one worker too long to wait for.
             for workers in sorted({1, cores} if films == SCORED[0] else {cores}):
                 start = time.perf_counter()
-                _pneumo("score", str(archive), "--out", f"{folder}/{workers}", "--workers", str(workers))
+                pneumo("score", str(archive), "--out", f"{folder}/{workers}", "--workers", str(workers))
                 took = 1000 * (time.perf_counter() - start) / films
                 yield Row(f"{films:,} films, a film: pneumo score, workers: {workers}", [took])
 
 
-def _pneumo(*arguments: str) -> None:
-    """Run a command of pneumo; that it refuses films is no error."""
-    command = [sys.executable, "-m", "pneumo", *arguments]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  # of this file
+def pneumo(*arguments: str, folder: str | Path = ROOT) -> None:
+    """Run a command of pneumo in a folder; that it refuses films is no error."""
+    run = subprocess.run(  # noqa: S603  # of this package
+        [sys.executable, "-m", "pneumo", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if run.returncode > 1:
         raise RuntimeError(run.stderr)
 

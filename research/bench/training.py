@@ -25,9 +25,12 @@ from pneumo.networks import classifiers
 from pneumo.training import films, loop
 from pneumo.training.loop import Recipe
 from pneumo.training.recipes import RECIPES
+from research.bench.films import pneumo
 from research.bench.rows import Row, operations
 
 NETWORK = "cnn_deep"
+# The network that several workers train, and with how many.
+SHARED, WORKERS = "cnn", (1, 2)
 # Steps that are timed, and those before them: meanwhile the step is compiled and what was drawn ahead used up.
 STEPS, STEPS_BEFORE = 40, 20
 # The most films of a class where only the time of a step counts.
@@ -168,6 +171,17 @@ def of_training(data: Path) -> Iterator[Row]:
             what = f"training, an image: {pipeline.what}, drawn and learned"
             # A step back takes twice what a step forth takes.
             yield Row(what, [each / recipe.batch for each in learned], 3 * operations(model))
+
+
+def of_workers(data: Path) -> Iterator[Row]:
+    """Yield the time that an image takes in the second epoch of `pneumo train --workers`, validation with it."""
+    images = len(kaggle.development_split(kaggle.scan(data)).train)
+    for workers in WORKERS:
+        with tempfile.TemporaryDirectory() as folder:
+            asked = {"--data": data.resolve(), "--out": folder, "--epochs": 2, "--workers": workers}
+            pneumo("train", SHARED, *(str(each) for pair in asked.items() for each in pair), folder=folder)
+            took = pd.read_csv(Path(folder, SHARED, "history.csv"))["seconds"].iloc[-1]
+        yield Row(f"pneumo train {SHARED}, an image, workers: {workers}", [1000 * float(took) / images])
 
 
 def races(data: Path, target: float, network: str, budget: int, seed: int) -> Iterator[Race]:
