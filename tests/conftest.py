@@ -49,6 +49,7 @@ SLOW = (
     "unit/networks",
     "unit/serving/test_ray_cluster.py",
     "unit/training/test_ensemble.py",
+    "unit/training/test_everywhere_training.py",
     "unit/training/test_gate_training.py",
     "unit/training/test_loop.py",
     "unit/training/test_lung_experiment.py",

@@ -86,7 +86,8 @@ def translate(
         path: of the file.
         layers: whose outputs are to be given after those of the network.
         within: the network that is one layer of the file's, to be translated in its place.
-        embedding: whether what the last unit is given is to be given after them.
+        embedding: whether what the last unit is given is to be given after them; where that is one number, the means
+            of the feature maps that it is made of.
         cam: the layer that Grad-CAM is to be drawn from (Selvaraju et al. 2017). It is given last, (films, rows,
             columns), where only pooling and dense layers follow that layer: the gradient is a product of kernels there.
 
@@ -120,9 +121,13 @@ def _translated(joined: "_Joined", stored: Any, layers: Sequence[str], embedding
         if (layer, 0, 0) not in values:
             raise TranslationError(f"The network has no layer {layer}.")
         given.append(values[layer, 0, 0])
-    last = joined.before(joined.outputs[0])[0]
+    last = joined.embedding()
     if embedding:
-        given.append(values[last])
+        vector = values[last]
+        if vector.is_map:
+            pooled = graph.add("GlobalAveragePool", [vector.name])
+            vector = graph.add("Flatten", [pooled.name], is_map=False)
+        given.append(vector)
     heat = _grad_cam(graph, joined, stored, values, (cam, 0, 0)) if cam else None
     if heat:
         given.append(heat)
@@ -262,6 +267,14 @@ class _Joined:
         _, rows, columns, channels = next(self._given(history))["shape"]
         return rows * columns, channels
 
+    def embedding(self) -> _History:
+        """Return what the last unit is given; where that is one number, what that was made of."""
+        history: Sequence[Any] = self.outputs[0]
+        while (given := next(self._given(history)))["shape"][-1] == 1:
+            history = given["keras_history"]
+        name, number, output = given["keras_history"]
+        return name, number, output
+
     def after(self, history: _History) -> list[_History]:
         """Return what is made of what a layer gives."""
         return [(name, number, 0) for name, number in self.calls() if history in self.before((name, number))]
@@ -377,14 +390,17 @@ def _layer_output(layer: _Layer, inputs: list[Tensor]) -> Tensor:
     return _activated(layer, _LAYERS[layer.kind](layer, inputs), layer.config.get("activation"))
 
 
+_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "exponential": "Exp"}
+
+
 def _activated(layer: _Layer, value: Tensor, activation: Any) -> Tensor:
     if activation in (None, "linear"):
         return value
     if activation == "softmax" and not value.is_map:
         return layer.add("Softmax", [value.name], is_map=False, axis=-1)
-    if activation not in ("relu", "sigmoid"):
+    if activation not in _ACTIVATIONS:
         raise layer.refused("The activation")
-    return layer.add({"relu": "Relu", "sigmoid": "Sigmoid"}[activation], [value.name], is_map=value.is_map)
+    return layer.add(_ACTIVATIONS[activation], [value.name], is_map=value.is_map)
 
 
 def _same(layer: _Layer, inputs: list[Tensor]) -> Tensor:
@@ -596,6 +612,7 @@ _LAYERS: dict[str, Callable[[_Layer, list[Tensor]], Tensor]] = {
     "Average": _elementwise("Mean"),
     "Subtract": _elementwise("Sub"),
     "Sqrt": _elementwise("Sqrt"),
+    "Log": _elementwise("Log"),
     "Dot": _dot,
     "UpSampling2D": _enlarged,
     "Resizing": _resized,
@@ -605,6 +622,8 @@ _LAYERS: dict[str, Callable[[_Layer, list[Tensor]], Tensor]] = {
 # What may stand between feature maps and the unit without changing which share of the gradient each map gets in all.
 _KEEP_GRADIENT = ("Dropout", "SpatialDropout2D", "MaxPooling2D")
 _FLATTEN = ("GlobalAveragePooling2D", "Flatten")
+# The unit is given the log-mean-exp of one value a place. Like the mean, it shares its gradient out over the places.
+_LOG_MEAN_EXP = ["Conv2D", "Activation", "GlobalAveragePooling2D", "Log", "Dense"]
 
 
 def _grad_cam(
@@ -621,7 +640,35 @@ def _grad_cam(
         if len(following) != 1:
             return None
         way += following
+    gradient = _gradient(graph, joined, stored, values, way)
+    if gradient is None:
+        return None
+    places, channels = joined.map_before(way[0])
+    shape = graph.constant((-1, channels, 1, 1), dtype=np.int64)
+    weighed = graph.add("Mul", [values[maps].name, graph.add("Reshape", [gradient.name, shape]).name])
+    heat = graph.add("ReduceSum", [weighed.name, graph.constant((1,), dtype=np.int64)], keepdims=0)
+    scaled = graph.add("Div", [heat.name, graph.constant(places)])
+    return graph.add("Relu", [scaled.name], is_map=False)
+
+
+def _gradient(
+    graph: _Graph, joined: _Joined, stored: Any, values: Mapping[_History, Tensor], way: Sequence[_History]
+) -> Tensor | None:
+    """Return how much the logit grows with all places of each feature map, (films or 1, channels); None if unknown.
+
+    Args:
+        graph: that is being built.
+        joined: the network.
+        stored: its weights.
+        values: what each layer gives.
+        way: the layers from the feature maps to the unit.
+    """
     kinds = [joined.layers[name]["class_name"] for name, _, _ in way]
+    if kinds == _LOG_MEAN_EXP:
+        place, exponential, unit = (_layer_at(graph, joined, stored, way[number]) for number in (0, 1, -1))
+        if place.weights[0].shape[:2] != (1, 1) or exponential.config["activation"] != "exponential":
+            return None
+        return Tensor(place.constant(place.weights[0][0, 0].T * unit.weights[0]), False)
     flattened = next((place for place, kind in enumerate(kinds) if kind not in _KEEP_GRADIENT), len(kinds))
     after = kinds[flattened + 1 :]
     if flattened == len(kinds) or kinds[flattened] not in _FLATTEN or set(after) - {"Dense", "Dropout"}:
@@ -640,13 +687,8 @@ def _grad_cam(
         passes = layer.add("Sign", [values[history].name], is_map=False)
         passed = layer.add("Mul", [gradient.name, passes.name], is_map=False)
         gradient = layer.add("MatMul", [passed.name, layer.constant(layer.weights[0].T)], is_map=False)
-    places, channels = joined.map_before(way[0])
     if kinds[flattened] == "Flatten":
         shape = graph.constant((-1, *joined.map_before(way[flattened])), dtype=np.int64)
         cells = graph.add("Reshape", [gradient.name, shape])
         gradient = graph.add("ReduceSum", [cells.name, graph.constant((1,), dtype=np.int64)], keepdims=0)
-    shape = graph.constant((-1, channels, 1, 1), dtype=np.int64)
-    weighed = graph.add("Mul", [values[maps].name, graph.add("Reshape", [gradient.name, shape]).name])
-    heat = graph.add("ReduceSum", [weighed.name, graph.constant((1,), dtype=np.int64)], keepdims=0)
-    scaled = graph.add("Div", [heat.name, graph.constant(places)])
-    return graph.add("Relu", [scaled.name], is_map=False)
+    return gradient

@@ -33,7 +33,8 @@ class Outputs(NamedTuple):
     Attributes:
         results: the outputs of the network itself.
         layers: those of the layers that were asked for.
-        embedding: what its last unit is given, if that was asked for.
+        embedding: what its last unit is given, if that was asked for; where that is one number, the means of the
+            feature maps that it is made of.
         cam: (films, rows, columns) float32, zero or more: Grad-CAM of its logit, if that was asked for and the runtime
             draws it along with the answer.
     """
@@ -245,8 +246,7 @@ class _KerasNetwork(Network):
         self.layer_channels = tuple(_layer(model, name).output.shape[-1] for name in layers)
         self._model, self._embedding = model, embedding
         if embedding:
-            before = [each for each in model.layers[:-1] if type(each).__name__ != "Dropout"]
-            self.embedding_layer = before[-1].name
+            self.embedding_layer = _embedding_layer(model).name
         self._lock = threading.Lock()
 
     def run(self, *inputs: np.ndarray) -> Outputs:
@@ -274,8 +274,15 @@ def _with_outputs(model: "keras.Model", layers: Sequence[str], embedding: bool) 
 
     outputs = [*model.outputs, *(_layer(model, name).output for name in layers)]
     if embedding:
-        outputs.append(model.layers[-1].input)
+        features = _embedding_layer(model).output
+        outputs.append(keras.ops.mean(features, axis=(1, 2)) if len(features.shape) == 4 else features)
     return keras.Model(model.inputs, outputs)
+
+
+def _embedding_layer(model: "keras.Model") -> "keras.Layer":
+    """Return the layer whose output is the embedding, see `Outputs`."""
+    before = [each for each in model.layers[:-1] if type(each).__name__ != "Dropout"]
+    return next(each for each in reversed(before) if each.output.shape[-1] > 1)
 
 
 def _layer(model: "keras.Model", name: str) -> "keras.Layer":

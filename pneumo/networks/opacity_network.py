@@ -1,4 +1,7 @@
-"""The network that maps opacities: the first blocks of a MobileNetV2 classifier, frozen, and small heads on them."""
+"""Networks that look for opacities place by place: the first blocks of a MobileNetV2 classifier, and heads on them.
+
+One maps opacities, and leaves the blocks as they are; another, a classifier, tells a film by its places.
+"""
 
 from collections.abc import Sequence
 
@@ -41,7 +44,43 @@ def head(features: keras.Model) -> keras.Model:
     Returns:
         A model to (size / 16, size / 16, 1) float32.
     """
-    fine, middle, coarse = inputs = [keras.Input(each.shape[1:], name=name) for each, name in _named(features)]
+    inputs = [keras.Input(each.shape[1:], name=name) for each, name in _named(features)]
+    return keras.Model(inputs, _log_odds(*inputs), name="head")
+
+
+def classifier(start: keras.Model, size: int = SIZE) -> keras.Model:
+    """Return an untrained classifier that tells a film by the opacities of its places.
+
+    The probability is a sigmoid of the log-mean-exp of the places' log-odds of opacity (Pinheiro and Collobert 2015,
+    arXiv:1411.6228), which is near their mean where all are alike and follows the most opaque ones where they differ.
+
+    Args:
+        start: as for `trunk`; the `FEATURES` are those of its weights.
+        size: side of the input in pixels, a multiple of 32.
+
+    Returns:
+        A flat model from (size, size, 1) float32 in 0…1 to (1,) float32. What the layer ``log_odds`` gives are the
+        log-odds of the places, (size / 16, size / 16, 1), and what ``refined_relu`` gives the features that they are
+        told by. The layers of `start` cannot be trained until they are told to.
+
+    Raises:
+        ValueError: if the classifier has no such layers.
+    """
+    features = trunk(start, size)
+    odds = layers.Activation("exponential", name="odds")(_log_odds(*features.outputs))
+    evidence = keras.ops.log(layers.GlobalAveragePooling2D(name="mean_odds")(odds))
+    unit = layers.Dense(
+        1,
+        activation="sigmoid",
+        kernel_initializer="ones",
+        bias_initializer=keras.initializers.Constant(-_START),
+        dtype="float32",
+        name="pneumonia",
+    )
+    return keras.Model(features.inputs[0], unit(evidence), name="everywhere")
+
+
+def _log_odds(fine: keras.KerasTensor, middle: keras.KerasTensor, coarse: keras.KerasTensor) -> keras.KerasTensor:
     near = _mixed(layers.SpatialDropout2D(_DROPOUT)(middle), _WIDTH, "middle")
     around = _mixed(layers.SpatialDropout2D(_DROPOUT)(coarse), _WIDTH, "coarse")
     around = layers.UpSampling2D(2, interpolation="bilinear", name="up_coarse")(around)
@@ -49,7 +88,8 @@ def head(features: keras.Model) -> keras.Model:
     x = _convolved(layers.Concatenate(name="join")([near, around]), "joined")
     x = _convolved(layers.Concatenate(name="join_fine")([x, details]), "refined")
     start = keras.initializers.Constant(_START)
-    return keras.Model(inputs, layers.Conv2D(1, 1, bias_initializer=start, name="log_odds")(x), name="head")
+    odds: keras.KerasTensor = layers.Conv2D(1, 1, bias_initializer=start, name="log_odds")(x)
+    return odds
 
 
 def join(features: keras.Model, heads: Sequence[keras.Model]) -> keras.Model:

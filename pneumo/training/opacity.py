@@ -120,7 +120,7 @@ class Views:
     Attributes:
         views: of each film after the other; of a drawn or boxed film first the film as it is, and mirrored.
         features: for each of `opacity_network.FEATURES`, (views, rows, columns, channels) float16.
-        truths: (views, rows, columns, 5) float32, see `view_truth`.
+        truths: (views, rows, columns, 5) float32, see `truth`.
     """
 
     views: Sequence[View]
@@ -147,7 +147,7 @@ def fit(run: Run) -> Trained:
     started_from = card.initial_weights(start)
     trunk = opacity_network.trunk(weights.load(start), opacity_network.SIZE)
 
-    films = _load(run)
+    films = load(run, MOST)
     views = _views(films, trunk, recipe.seed, run.progress)
     heads, history = _train_heads(trunk, films, views, None, recipe, run.progress)
     unseen = _compare_unseen(films, _unseen_maps(trunk, films, views, recipe, run.progress))
@@ -200,13 +200,23 @@ def _masks(run: Run) -> Path:
     return run.masks or run.root.parent / lung_masks.FOLDER
 
 
-def _load(run: Run) -> OpacityFilms:
-    """Read all films to learn from, with what is known of each."""
+def load(run: Run, most: int | None = None) -> OpacityFilms:
+    """Read all films to learn from, with what is known of each.
+
+    Args:
+        run: which films they are; the drawn opacities lie beside its data set.
+        most: films of each kind and hospital; None for all of them.
+
+    Raises:
+        DatasetError: if the data set is not complete enough to train on, or there are no drawn opacities.
+        ImageError: if a film cannot be read.
+        ModelError: if the lung network is missing.
+    """
     beside = run.root.parent / external.DRAWN_FOLDER
     if not (beside / external.TABLE).is_file():
         raise DatasetError(f"There are no opacities that people drew at {beside}; without them none is learned.")
     drawn = external.drawn_opacities(beside)
-    listed = pd.concat([_drawn_table(beside, drawn), _classed_table(run)], ignore_index=True)
+    listed = pd.concat([_drawn_table(beside, drawn), _classed_table(run, most)], ignore_index=True)
     squares = load_squares(Path(), listed, run.progress)
     masks = _masks(run)
     segmenter = gate.open_segmenter(run.out)
@@ -231,7 +241,7 @@ def _drawn_table(folder: Path, drawn: pd.DataFrame) -> pd.DataFrame:
     return drawn.assign(**paths, hospital=external.DRAWN_FOLDER, kind=DRAWN, fold=_folds(drawn["source"]))
 
 
-def _classed_table(run: Run) -> pd.DataFrame:
+def _classed_table(run: Run, most: int | None) -> pd.DataFrame:
     """Return films of which the class is known, and on some of which boxes were drawn."""
     known = run.learned.assign(file=[str(run.root / file) for file in run.learned["file"]])
     known["kind"] = np.where(known["label"] == "PNEUMONIA", WITH, WITHOUT)
@@ -245,8 +255,10 @@ def _classed_table(run: Run) -> pd.DataFrame:
     boxed = known["opacity_boxes"].notna() & (known["kind"] == WITH)
     known.loc[boxed, "kind"] = BOXED
     known.loc[boxed, "fold"] = _folds(known.loc[boxed, "patient"])
+    if most is None:
+        return known
     few = known.groupby(["hospital", "kind"], group_keys=False)[known.columns.tolist()]
-    return few.apply(lambda films: films.sample(min(MOST, len(films)), random_state=0)).reset_index(drop=True)
+    return few.apply(lambda films: films.sample(min(most, len(films)), random_state=0)).reset_index(drop=True)
 
 
 def _folds(groups: pd.Series) -> np.ndarray:
@@ -290,7 +302,7 @@ def _views(films: OpacityFilms, trunk: keras.Model, seed: int, progress: Report,
         pictures = [view.cut(films.squares[view.film] / np.float32(255), size) ** view.gamma for view in drawn[some]]
         for kept, computed in zip(features, trunk.predict_on_batch(np.stack(pictures)[..., np.newaxis]), strict=True):
             kept[some] = computed
-        truths[some] = np.stack([_truth(films, view, grid) for view in drawn[some]])
+        truths[some] = np.stack([truth(films, view, grid) for view in drawn[some]])
         progress(Stage("computing feature maps", min(start + batch, len(drawn)), len(drawn)))
     return Views(drawn, features, truths)
 
@@ -308,7 +320,7 @@ def _drawn_views(films: OpacityFilms, rng: np.random.Generator) -> Iterator[View
             yield View(film, tuple(moved.tolist()), (film + number) % 2 == 1, float(np.exp(rng.uniform(-GAMMA, GAMMA))))
 
 
-def _truth(films: OpacityFilms, view: View, grid: int) -> np.ndarray:
+def truth(films: OpacityFilms, view: View, grid: int) -> np.ndarray:
     """Return what a head is to say of a view, (grid, grid, 5) float32 in 0…1.
 
     The channels are: how opaque a place is; how sure that is; where at least one place is opaque (zero where nobody
@@ -332,7 +344,7 @@ def _truth(films: OpacityFilms, view: View, grid: int) -> np.ndarray:
 
 
 def loss(truth: keras.KerasTensor, log_odds: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the loss of each view, see `_truth`: four terms, each of the views that it can be told of.
+    """Return the loss of each view, see `truth`: four terms, each of the views that it can be told of.
 
     Cross-entropy of each place that is known. Where a person drew, one minus the soft Dice (Milletari et al. 2016), and
     the squared error of the share of the lungs. Where only the class or a box is known, the cross-entropy of the
@@ -403,14 +415,14 @@ def _train_head(
     head.compile(optimizer=loop.optimizer(recipe, steps), loss=loss)
     for epoch in range(1, recipe.epochs + 1):
         started = time.perf_counter()
-        chosen = rng.permutation(np.concatenate([_some(by_kind[kind], count, rng) for kind, count in counts.items()]))
+        chosen = rng.permutation(np.concatenate([some(by_kind[kind], count, rng) for kind, count in counts.items()]))
         learning = head.fit(views.of(chosen), views.truths[chosen], batch_size=recipe.batch, shuffle=False, verbose=0)
         seconds = round(time.perf_counter() - started, 1)
         report({"epoch": epoch, "loss": learning.history["loss"][0], "seconds": seconds})
     return head
 
 
-def _some(views: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def some(views: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw so many of the views, each as often as the others or once more."""
     return np.resize(rng.permutation(views), count)
 

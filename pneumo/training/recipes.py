@@ -4,7 +4,6 @@ from pneumo.preprocessing import augmentation
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training.linear_probe import Probe
 from pneumo.training.loop import Recipe
-from pneumo.training.views import Mix
 
 # A network that sees positions, not shapes, learns nothing from a film that is cropped at random.
 _SCRATCH = Recipe(epochs=20, learning_rate=1e-3, patience=8)
@@ -31,9 +30,5 @@ RECIPES: dict[str, Recipe | Probe] = {
     "mobilenetv2_lungs": Recipe(),
     "mobilenetv2_192": Recipe(epochs=16, seed=1, aspect_ratio=augmentation.RANDOMISED),
     "mobilenetv2_192_lungs": Recipe(seed=2, augmentation=Augmentation(detail=0.4)),
-    # It learns from other hospitals besides (`--hospitals`).
-    "everywhere": Recipe(
-        epochs=24, mix=Mix(home=0.65, swapped=0.6), augmentation=Augmentation(min_area=0.3, detail=0.4)
-    ),
     "densenet121_lungs": Recipe(epochs=8, precision="mixed_bfloat16"),
 }

@@ -212,9 +212,9 @@ class Task:
 def special() -> dict[str, Task]:
     """Return, by name, the tasks that are no classifier of one architecture."""
     # They are built of what is defined here.
-    from pneumo.training import ensemble, gate, lungs, opacity, pathogen
+    from pneumo.training import ensemble, everywhere, gate, lungs, opacity, pathogen
 
-    return {each.NAME: each.TASK for each in (ensemble, lungs, gate, pathogen, opacity)}
+    return {each.NAME: each.TASK for each in (ensemble, everywhere, lungs, gate, pathogen, opacity)}
 
 
 def of_name(name: str) -> Task:
@@ -246,8 +246,8 @@ def train(
     """Train a network by its recipe and write ``<out>/<name>/``.
 
     Args:
-        name: key of `classifiers.REGISTRY`, or ``ensemble``, ``lungs``, ``gate``, ``pathogen`` or
-            ``opacity``.
+        name: key of `classifiers.REGISTRY`, or ``ensemble``, ``everywhere``, ``lungs``, ``gate``,
+            ``pathogen`` or ``opacity``.
         data: a data set in the Kaggle layout.
         out: the folder of model folders; a network that another is built on and that is missing there is taken from
             those shipped with pneumo.

@@ -162,10 +162,13 @@ def head(kind, maps):
     if kind == "pooled, two layers":
         x = layers.GlobalAveragePooling2D()(layers.MaxPooling2D(2)(maps))
         return layers.Dense(6, "relu")(layers.Dropout(0.3)(layers.Dense(8, "relu")(x)))
+    if kind == "log-mean-exp":
+        odds = layers.Activation("exponential")(layers.Conv2D(1, 1, kernel_initializer="ones")(maps))
+        return keras.ops.log(layers.GlobalAveragePooling2D()(odds))
     return layers.Dense(8, "relu")(layers.Flatten()(layers.MaxPooling2D(3)(maps)))
 
 
-@pytest.mark.parametrize("kind", ["global average", "pooled, two layers", "flattened"])
+@pytest.mark.parametrize("kind", ["global average", "pooled, two layers", "flattened", "log-mean-exp"])
 def test_grad_cam_comes_with_the_answer_and_is_that_of_tf_keras_vis(kind, tmp_path):
     keras.utils.set_random_seed(5)
     given = film()
@@ -204,6 +207,19 @@ def test_the_embedding_is_what_the_last_unit_is_given(tmp_path):
 
     assert ours.embedding_layer == theirs.embedding_layer == "pool"
     np.testing.assert_allclose(ours.run(FILMS).embedding, theirs.run(FILMS).embedding, atol=1e-5)
+
+
+def test_where_the_last_unit_is_given_one_number_the_embedding_is_what_that_is_made_of(tmp_path):
+    given = film()
+    maps = layers.Conv2D(6, 3, name="maps")(given)
+    path = stored(keras.Model(given, layers.Dense(1, "sigmoid")(head("log-mean-exp", maps))), tmp_path)
+
+    ours, theirs = (open_network(model, embedding=True) for model in (path, weights.load(path)))
+
+    found = ours.run(FILMS).embedding
+    assert ours.embedding_layer == theirs.embedding_layer == "maps"
+    assert found.shape == (len(FILMS), 6)
+    np.testing.assert_allclose(found, theirs.run(FILMS).embedding, atol=1e-5)
 
 
 @pytest.fixture

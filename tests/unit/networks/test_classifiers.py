@@ -11,7 +11,6 @@ SIDE = 64
 VARIANTS = {
     "mobilenetv2_lungs": "mobilenetv2",
     "mobilenetv2_192": "mobilenetv2",
-    "everywhere": "mobilenetv2",
     "mobilenetv2_192_lungs": "mobilenetv2",
     "densenet121_lungs": "densenet121",
 }

@@ -1,16 +1,13 @@
 import shutil
 
-import cv2
-import keras
 import numpy as np
 import pandas as pd
 import pytest
-from keras import layers
 from sklearn.metrics import cohen_kappa_score
-from toy import synthetic
-from toy.synthetic import HEIGHT, WIDTH
+from toy import drawn, synthetic
+from toy.drawn import SIZE
 
-from pneumo.datasets import external, kaggle
+from pneumo.datasets import kaggle
 from pneumo.errors import DatasetError
 from pneumo.inference.opacity import OpacityNetwork
 from pneumo.model_store import store
@@ -21,51 +18,15 @@ from pneumo.preprocessing.network_input import SQUARE
 from pneumo.training import opacity, task
 from pneumo.training.opacity import BOXED, DRAWN, WITH, WITHOUT, OpacityFilms, View
 
-SIZE = 64
-SOURCES = ("kjr", "lancet", "ryct", "gr1", "SARS")
-
-
-def classifier():
-    """Return a network with the three layers that the trunk is made of; it stands in for MobileNetV2."""
-    keras.utils.set_random_seed(0)
-    film = keras.Input((32, 32, 1))
-    x = layers.AveragePooling2D(8, padding="same")(film)
-    x = fine = layers.Conv2D(4, 1, activation="relu", name="block_5_add")(x)
-    x = layers.Conv2D(4, 2, 2, padding="same", activation="relu", name="block_12_add")(fine)
-    x = layers.Conv2D(4, 2, 2, padding="same", activation="relu", name="block_14_add")(x)
-    return keras.Model(film, layers.Dense(1, "sigmoid")(layers.GlobalAveragePooling2D()(x)))
-
-
-def write_drawn(folder, films=10):
-    """Write films of sick children with their lungs and opacities, two of each publication."""
-    (folder / "images").mkdir(parents=True)
-    rng, rows = np.random.default_rng(3), []
-    lung = 255 * synthetic.lung_mask().astype(np.uint8)
-    (folder / "lung.png").write_bytes(synthetic.png(lung))
-    for number in range(films):
-        picture = synthetic.film(rng, sick=True)
-        (folder / f"images/{number}.png").write_bytes(synthetic.png(picture))
-        opaque = (cv2.GaussianBlur(picture, (0, 0), 3) > 110) & (lung > 0)
-        (folder / f"{number}.png").write_bytes(synthetic.png(255 * opaque.astype(np.uint8)))
-        name = f"{SOURCES[number % len(SOURCES)]}-{number}.png"
-        rows.append((f"images/{number}.png", "PNEUMONIA", name, "lung.png", f"{number}.png", 1.0))
-    columns = ["file", "label", "orig_name", "lung_mask", "opacity_mask", "opacity_inside_lung"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "labels.csv", index=False)
-
 
 @pytest.fixture(scope="module")
 def trained(toy_data, tmp_path_factory):
     """The folder of a training from a toy classifier, where every test film is unreadable."""
     work = tmp_path_factory.mktemp("opacity")
-    shutil.copytree(toy_data, work / "chest_xray")
-    synthetic.write_lung_masks(toy_data, work / "lung_masks")
-    table = pd.read_csv(work / "lung_masks/labels.csv").assign(orig_width=WIDTH, orig_height=HEIGHT)
-    table.to_csv(work / "lung_masks/labels.csv", index=False)
-    synthetic.write_screening_models(work / "models")
-    write_drawn(work / external.DRAWN_FOLDER)
+    drawn.write_data(work, toy_data)
     for film in (work / "chest_xray" / "test").rglob("*.jpeg"):
         film.write_bytes(b"poison " + film.name.encode())
-    classifier().save(work / "start.keras")
+    drawn.classifier().save(work / "start.keras")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(opacity_network, "SIZE", SIZE)
         patch.setattr(opacity, "HEADS", 2)
@@ -124,7 +85,7 @@ def test_a_view_is_taught_what_is_known_of_its_film_and_no_more(kind):
     marked = np.zeros((SQUARE, SQUARE), bool)
     marked[80:144, :112] = True
 
-    truth = opacity._truth(films_of(kind, marked), View(0, crops.WHOLE, False, 1.0), 14)
+    truth = opacity.truth(films_of(kind, marked), View(0, crops.WHOLE, False, 1.0), 14)
     opaque, sure, somewhere, lung, drawn = np.moveaxis(truth, -1, 0)
 
     within, outside = (7, 4), (0, 0)
@@ -133,7 +94,7 @@ def test_a_view_is_taught_what_is_known_of_its_film_and_no_more(kind):
     assert sure[within] == {DRAWN: 1, BOXED: pytest.approx(opacity.IN_BOX), WITH: 0, WITHOUT: 1}[kind]
     assert sure[outside] == 1
     assert (somewhere.any(), drawn.all()) == (kind in (BOXED, WITH), kind == DRAWN)
-    mirrored = opacity._truth(films_of(kind, marked), View(0, crops.WHOLE, True, 1.0), 14)
+    mirrored = opacity.truth(films_of(kind, marked), View(0, crops.WHOLE, True, 1.0), 14)
     np.testing.assert_allclose(mirrored, truth[:, ::-1], atol=1e-6)
 
 
@@ -141,7 +102,7 @@ def test_a_view_is_taught_what_is_known_of_its_film_and_no_more(kind):
 def test_the_loss_falls_where_the_map_says_what_is_known(kind):
     marked = np.zeros((SQUARE, SQUARE), bool)
     marked[80:144, :112] = True
-    truth = opacity._truth(films_of(kind, marked), View(0, crops.WHOLE, False, 1.0), 14)[np.newaxis]
+    truth = opacity.truth(films_of(kind, marked), View(0, crops.WHOLE, False, 1.0), 14)[np.newaxis]
     right = np.where(truth[..., :1] + truth[..., 2:3] > 0.5, 4.0, -4.0).astype(np.float32)
 
     losses = [float(opacity.loss(truth, log_odds)[0]) for log_odds in (right, 0 * right, -right)]
