@@ -447,6 +447,7 @@ def test_what_a_model_tells_from_the_surroundings_alone_is_measured(models, toy_
         ("cnn", {"leave_out": ["west"]}, "--hospitals"),
         ("lungs", {"hospitals": ["somewhere"]}, "only classifiers"),
         ("vgg19", {"hospitals": ["somewhere"]}, "not trained in epochs"),
+        ("everywhere_film", {}, "learns from several hospitals.*--hospitals"),
     ],
 )
 def test_what_cannot_learn_from_hospitals_says_so(name, options, complaint, toy_data, tmp_path):
