@@ -63,8 +63,8 @@ STEPS = (
 )
 # The models that stand for published systems.
 SEED_SYSTEMS = ("dense", "cnn", "cnn_deep", "cnn_search", "vgg19", "resnet50v2")
-# Of the opacity map: words, split and figure of its card, and what it is called among the heat maps of `DEFAULT`; the
-# boxes there are fewer and not comparable.
+# Of the opacity map: words, split and figure of its card, and what it is called among the heat maps of `HOME_ALONE`;
+# the boxes there are fewer and not comparable.
 SEVERITY = (
     ("Opaque share, rank correlation with the drawn one", DRAWN, "rank_correlation", "opacities", "extent_correlation"),
     ("Opaque share, mean absolute error", DRAWN, "share_error", "", ""),
@@ -176,9 +176,9 @@ def severity() -> str:
     told = store.read_card(opacity.NAME, SHIPPED).metrics
     rows = []
     for words, split, figure, part, same in SEVERITY:
-        others = (explanation_table.figure(DEFAULT, part, method, same, SHIPPED) for method in ("gradcam", "centre"))
+        others = (explanation_table.figure(HOME_ALONE, part, method, same, SHIPPED) for method in ("gradcam", "centre"))
         rows.append((words, str(Estimate(**told[split][figure])), *(str(other or "–") for other in others)))
-    columns = ["Figure", "Opacity map", f"Grad-CAM of `{DEFAULT}`", "Centre of the film"]
+    columns = ["Figure", "Opacity map", f"Grad-CAM of `{HOME_ALONE}`", "Centre of the film"]
     return markdown_tables.table(pd.DataFrame(rows, columns=columns))
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pneumo.training.films import Films
 
 NAME = "everywhere"
-LAYERS = ("block_3_expand_relu", "block_6_expand_relu", "block_10_expand_relu", "out_relu")
+LAYERS = ("block_3_expand_relu", "block_6_expand_relu", "block_10_expand_relu", "block_14_add")
 NEIGHBOURS = 10
 COVERAGES = (0.02, 0.05, 0.1, 0.2, 0.4)
 

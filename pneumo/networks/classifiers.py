@@ -169,7 +169,6 @@ _ALL = (
     _pretrained("mobilenetv2_192", "MobileNetV2 at 192 px", _MOBILENETV2, 192),
     _pretrained("everywhere_film", "Whole film of several hospitals, MobileNetV2", _MOBILENETV2),
     _pretrained("densenet121_lungs", "Lungs-only DenseNet121", _DENSENET121, view=crops.LUNGS),
-    _pretrained("mobilenetv2_192_lungs", "Lungs-only MobileNetV2 at 192 px", _MOBILENETV2, 192, crops.LUNGS),
     _pretrained("mobilenetv2_lungs", "Lungs-only MobileNetV2", _MOBILENETV2, view=crops.LUNGS),
 )
 

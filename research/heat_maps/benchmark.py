@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pneumo.datasets import kaggle
+from pneumo.datasets import external, kaggle
 from pneumo.errors import DatasetError, ModelError
 from pneumo.evaluation.intervals import Estimate
 from pneumo.explanation.cam import METHODS
@@ -45,6 +45,8 @@ PARTS = {
     "boxes": "NIH, boxes drawn",
     "opacities": "Adults, opacities drawn",
 }
+# The folders of the films that some measures need: what a model learned from is no evidence.
+LEARNED = {"boxes": "external_nih", "opacities": external.DRAWN_FOLDER}
 FIGURES = {
     "reference": "hottest place of likely films, logits per film, median",
     **{f"agreement_{method}": f"rank correlation with {title}" for method, title in METHODS.items()},
@@ -118,11 +120,14 @@ def run(
     rows: list[dict[str, Any]] = []
     left_out = []
     card = model.card
+    learned = card.training.get("hospitals", {}).get("learned_from", ())
     # The first measures the references that the second and the last need.
     for measure in MEASURES:
         if measure not in (["likely"] if references_only else measures):
             continue
         try:
+            if LEARNED.get(measure) in learned:
+                raise DatasetError("{title} learned from these films.", title=card.title)
             if measure == "likely":
                 of_likely = measured.references if references_only else measured.likely
                 found, scale = of_likely(model, root(), films)

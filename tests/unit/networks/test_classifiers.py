@@ -12,7 +12,6 @@ VARIANTS = {
     "mobilenetv2_lungs": "mobilenetv2",
     "mobilenetv2_192": "mobilenetv2",
     "everywhere_film": "mobilenetv2",
-    "mobilenetv2_192_lungs": "mobilenetv2",
     "densenet121_lungs": "densenet121",
 }
 
