@@ -237,6 +237,25 @@ def test_parts_without_data_are_left_out_with_a_sentence(place, tmp_path):
     assert "extent_correlation" not in set(partial.table["figure"])
 
 
+def test_films_that_a_model_learned_from_measure_nothing(place, tmp_path):
+    shutil.copytree(place / "models", tmp_path / "models")
+    card = store.read_card("toy", tmp_path / "models")
+    learned = {"hospitals": {"learned_from": {"guangzhou": {}, "external_nih": {}, "opacity_masks": {}}}}
+    store.write_card(dataclasses.replace(card, training={**card.training, **learned}), tmp_path / "models")
+
+    found = run(
+        "toy",
+        place / "chest_xray",
+        tmp_path / "models",
+        films=1,
+        methods=["gradcam"],
+        measures=["lungs", "boxes", "opacities"],
+    )
+
+    assert set(found.table["part"]) == {"lungs"}
+    assert [sentence.split(". ")[1] for sentence in found.left_out] == [f"{card.title} learned from these films."] * 2
+
+
 def test_without_any_film_there_is_nothing_to_measure(place, tmp_path):
     with pytest.raises(DatasetError, match="nothing to measure heat maps on"):
         run("toy", tmp_path, place / "models", films=2, methods=["gradcam"])
