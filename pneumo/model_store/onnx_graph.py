@@ -269,10 +269,11 @@ class _Joined:
 
     def embedding(self) -> _History:
         """Return what the last unit is given; where that is one number, what that was made of."""
-        history: Sequence[Any] = self.outputs[0]
-        while (given := next(self._given(history)))["shape"][-1] == 1:
-            history = given["keras_history"]
-        name, number, output = given["keras_history"]
+        first = next(self._given(self.outputs[0]))
+        given = first
+        while given["shape"][-1] == 1 and tuple(given["keras_history"]) not in self.inputs:
+            given = next(self._given(given["keras_history"]))
+        name, number, output = (given if given["shape"][-1] > 1 else first)["keras_history"]
         return name, number, output
 
     def after(self, history: _History) -> list[_History]:

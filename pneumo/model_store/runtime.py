@@ -282,7 +282,7 @@ def _with_outputs(model: "keras.Model", layers: Sequence[str], embedding: bool) 
 def _embedding_layer(model: "keras.Model") -> "keras.Layer":
     """Return the layer whose output is the embedding, see `Outputs`."""
     before = [each for each in model.layers[:-1] if type(each).__name__ != "Dropout"]
-    return next(each for each in reversed(before) if each.output.shape[-1] > 1)
+    return next((each for each in reversed(before) if each.output.shape[-1] > 1), before[-1])
 
 
 def _layer(model: "keras.Model", name: str) -> "keras.Layer":
