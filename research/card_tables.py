@@ -199,6 +199,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "three-classes": classes,
     "severity": severity,
     "heat-maps": lambda: benchmark.markdown(explanation_table.read(DEFAULT, SHIPPED)),
+    "heat-maps-home": lambda: benchmark.markdown(explanation_table.read(HOME_ALONE, SHIPPED)),
     "model-steps": partial(model_steps.markdown, STEPS, SHIPPED),
     "ablation": lambda: ablation.markdown(ablation.read(ROOT / ablation.FILE)),
     "split-agreement": partial(split_agreement.markdown, SHIPPED),

@@ -130,7 +130,6 @@ def fit(run: Run) -> Trained:
     known = dataclasses.replace(learned, hospitals=run.learned["hospital"].to_numpy(str))
 
     history = _train(model, films, validation, recipe, run)
-    of_drawn = {films.table.loc[films.table["kind"] == DRAWN, "hospital"].iloc[0]: {"PNEUMONIA": _count(films, DRAWN)}}
     return Trained(
         model,
         classifier.calibrated(
@@ -148,11 +147,11 @@ def fit(run: Run) -> Trained:
         training={
             "data": f"{kaggle.describe(run.table)}, films of other hospitals, and opacities that people drew",
             "hospitals": {
-                "learned_from": {**classifier.films_by_class(run.learned), **of_drawn},
+                "learned_from": classifier.films_by_class(run.learned),
                 "left_out": list(run.away),
                 "fingerprint": hospitals.fingerprint(run.learned),
             },
-            "films_with_boxes": _count(films, BOXED),
+            "learned_places_from": _learned_places(films.table),
             "start": start.training,
             **classifier.facts(run.parts, run.fold, recipe, history),
         },
@@ -193,8 +192,10 @@ def _epoch(films: OpacityFilms, grid: int, size: int, recipe: Recipe, epoch: int
     return Epoch(order(films.table, np.random.default_rng(seed)), recipe.batch, seed, draw)
 
 
-def _count(films: OpacityFilms, kind: str) -> int:
-    return int((films.table["kind"] == kind).sum())
+def _learned_places(table: pd.DataFrame) -> dict[str, int]:
+    """Count the films on which people drew opacities or boxes, by the folder that they lie in."""
+    counts = table[table["kind"].isin((DRAWN, BOXED))].groupby("hospital").size()
+    return {str(folder): int(films) for folder, films in counts.items()}
 
 
 TASK = dataclasses.replace(classifier.TASK, fit=fit, workers=False)

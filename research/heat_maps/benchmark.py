@@ -45,7 +45,7 @@ PARTS = {
     "boxes": "NIH, boxes drawn",
     "opacities": "Adults, opacities drawn",
 }
-# The folders of the films that some measures need: what a model learned from is no evidence.
+# The folders of the films that some measures need: places that a model learned from are no evidence.
 LEARNED = {"boxes": "external_nih", "opacities": external.DRAWN_FOLDER}
 FIGURES = {
     "reference": "hottest place of likely films, logits per film, median",
@@ -120,14 +120,15 @@ def run(
     rows: list[dict[str, Any]] = []
     left_out = []
     card = model.card
-    learned = card.training.get("hospitals", {}).get("learned_from", ())
+    trainings = (card.training, *(member["training"] for member in card.members))
+    learned = {folder for training in trainings for folder in training.get("learned_places_from", ())}
     # The first measures the references that the second and the last need.
     for measure in MEASURES:
         if measure not in (["likely"] if references_only else measures):
             continue
         try:
             if LEARNED.get(measure) in learned:
-                raise DatasetError("{title} learned from these films.", title=card.title)
+                raise DatasetError("{title} learned the places of these films.", title=card.title)
             if measure == "likely":
                 of_likely = measured.references if references_only else measured.likely
                 found, scale = of_likely(model, root(), films)

@@ -240,7 +240,7 @@ def test_parts_without_data_are_left_out_with_a_sentence(place, tmp_path):
 def test_films_that_a_model_learned_from_measure_nothing(place, tmp_path):
     shutil.copytree(place / "models", tmp_path / "models")
     card = store.read_card("toy", tmp_path / "models")
-    learned = {"hospitals": {"learned_from": {"guangzhou": {}, "external_nih": {}, "opacity_masks": {}}}}
+    learned = {"learned_places_from": {"external_nih": 2, "opacity_masks": 3}}
     store.write_card(dataclasses.replace(card, training={**card.training, **learned}), tmp_path / "models")
 
     found = run(
@@ -253,7 +253,9 @@ def test_films_that_a_model_learned_from_measure_nothing(place, tmp_path):
     )
 
     assert set(found.table["part"]) == {"lungs"}
-    assert [sentence.split(". ")[1] for sentence in found.left_out] == [f"{card.title} learned from these films."] * 2
+    assert [sentence.split(". ")[1] for sentence in found.left_out] == [
+        f"{card.title} learned the places of these films."
+    ] * 2
 
 
 def test_without_any_film_there_is_nothing_to_measure(place, tmp_path):
