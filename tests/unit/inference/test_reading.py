@@ -107,7 +107,7 @@ def test_a_film_that_does_not_fit_into_memory_costs_its_own_reading_only(cnn, mo
 def test_a_film_is_squashed_once(cnn, monkeypatch):
     made = []
     for module in ("pneumo.inference.reading.squashed", "pneumo.preprocessing.network_input.squashed"):
-        monkeypatch.setattr(module, lambda pixels: made.append(pixels.shape) or squashed(pixels))
+        monkeypatch.setattr(module, lambda pixels, *side: made.append(pixels.shape) or squashed(pixels, *side))
 
     reading = read_film(png(sound_film()), "a.png", cnn)
 

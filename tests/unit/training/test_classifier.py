@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import datetime
 import shutil
@@ -369,7 +370,8 @@ def test_a_model_that_learned_from_a_hospital_has_the_figures_of_the_run_that_le
     run, _ = away_from_west
     folder = tmp_path / "models"
     shutil.copytree(run, folder)
-    learned = store.read_card("cnn", folder)
+    # A copy: a card belongs to all who read it.
+    learned = copy.deepcopy(store.read_card("cnn", folder))
     facts = learned.training["hospitals"]
     facts["learned_from"]["west"], facts["left_out"] = facts["learned_from"]["east"], []
     store.write_card(dataclasses.replace(learned, metrics={}), folder)
