@@ -23,6 +23,9 @@ def link(url, path, **query):
 def choose(visit, label, option):
     """Choose one more option of a list that takes several."""
     box = visit.page.get_by_role("combobox", name=re.compile(label))
+    # A list closes again while the page is being scrolled to it.
+    box.scroll_into_view_if_needed()
+    visit.page.wait_for_timeout(500)
     # On a phone the list opens without a keyboard, and nothing can be typed.
     if box.is_editable():
         box.fill(option)
