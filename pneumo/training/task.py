@@ -280,7 +280,9 @@ def train(
     if hospitals and not task.hospitals:
         raise ValueError(f"{name} cannot learn from several hospitals; only classifiers and opacity can.")
     if team and not task.workers:
-        raise ValueError(f"{name} cannot be trained by several workers; only classifiers, lungs and pathogen can.")
+        raise ValueError(
+            f"{name} cannot be trained by several workers; only lungs, pathogen and classifiers of one network can."
+        )
     folder = checkpoints or Path("runs") / name
     run = Run(name, data, out, start, epochs, fold, masks, folder, resume, progress, hospitals, leave_out, team)
     trained = task.fit(run)
