@@ -56,7 +56,6 @@ STEPS = (
     "vgg19",
     HOME_ALONE,
     "mobilenetv2_lungs",
-    "densenet121_lungs",
     "resnet50v2",
     DEFAULT,
     ENSEMBLE,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pneumo.training.films import Films
 
-NAME = "everywhere"
+NAME = "everywhere_film"
 LAYERS = ("block_3_expand_relu", "block_6_expand_relu", "block_10_expand_relu", "block_14_add")
 NEIGHBOURS = 10
 COVERAGES = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -100,11 +100,12 @@ def nearest_neighbours(known: np.ndarray, films: np.ndarray, count: int = NEIGHB
     return 1 - np.partition(first @ second.T, -count, axis=1)[:, -count]
 
 
-def rules_of(model: "keras.Model", learned: "Films", validation: "Films", away: "Films") -> Iterator[Rule]:
+def rules_of(model: "keras.Model", maps: str, learned: "Films", validation: "Films", away: "Films") -> Iterator[Rule]:
     """Yield the rules that are compared.
 
     Args:
         model: of MobileNetV2.
+        maps: the layer whose means over the film are its embedding.
         learned: the films that it learned from, with `Films.hospitals`.
         validation: of home.
         away: of the hospital left out.
@@ -118,7 +119,7 @@ def rules_of(model: "keras.Model", learned: "Films", validation: "Films", away: 
         network = foreign.features_network(model, layer)
         away_and_home = (known.distance(foreign.features_of(network, films, False)) for films in (validation, away))
         yield Rule(f"Mahalanobis, {layer}", *away_and_home)
-    embedding = keras.Model(model.inputs, model.layers[-1].input)
+    embedding = keras.Model(model.inputs, keras.ops.mean(model.get_layer(maps).output, axis=(1, 2)))
     vectors = [foreign.features_of(embedding, films, False) for films in (learned, validation, away)]
     neighbours = (nearest_neighbours(vectors[0], films) for films in vectors[1:])
     yield Rule(f"k-NN of the embedding, k = {NEIGHBOURS}", *neighbours)
@@ -143,17 +144,19 @@ def study(run: Path, root: Path, folders: list[Path], name: str = NAME) -> Itera
     others = hospitals.read(folders, listed)
     home = parts.train.assign(hospital=hospitals.HOME)
     learned = pd.concat([home, others.to_learn_from(left_out)], ignore_index=True)
-    shown = films.load_films(root, learned), films.load_films(root, parts.validation)
+    crop_names = card.input["views"]
+    seen = (films.silent, crop_names, films.segmenter_for(crop_names, None))
+    shown = films.load_films(root, learned, *seen), films.load_films(root, parts.validation, *seen)
     known = films.Films(shown[0].squares, shown[0].labels, shown[0].files, hospitals=learned["hospital"].to_numpy(str))
     for hospital in left_out:
-        away = films.load_films(root, others.of_both_classes(hospital))
+        away = films.load_films(root, others.of_both_classes(hospital), *seen)
         probability = card.as_calibration().apply(loop.predict(model, away))
         decided, wrong = answers(probability, away.labels, card.as_thresholds())
         band = Rule(
             "wider “cannot say”",
             *(-np.abs(logit(card.as_calibration().apply(loop.predict(model, each)))) for each in (shown[1], away)),
         )
-        rules = [*rules_of(model, known, shown[1], away), band]
+        rules = [*rules_of(model, card.cam_layer or "", known, shown[1], away), band]
         yield f"{hospital}, {len(away.files)} films", table(rules, decided, wrong, foreign.KEPT)
 
 

@@ -76,7 +76,7 @@ def _start(card: ModelCard) -> str:
 
 def _learns(card: ModelCard) -> str:
     if card.members:
-        return "nothing: mean of the logits"
+        return "nothing: joins its members"
     recipe = card.training.get("recipe") or {}
     if "strengths" in recipe:
         return "its last unit"

@@ -91,7 +91,7 @@ def markdown(folder: Path | None = None) -> str:
                     title,
                     f"{found.rank_correlation:.2f}".replace("-", "−"),
                     str(found.told_apart),
-                    str(found.same_order),
+                    str(found.same_order) if np.isfinite(found.same_order.value) else "–",
                 )
             )
     head = [

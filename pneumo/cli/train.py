@@ -36,7 +36,9 @@ FoldOption = Annotated[int, typer.Option("--fold", min=0, max=kaggle.FOLDS - 1, 
 def train(
     name: Annotated[
         str,
-        typer.Argument(help="Architecture, such as cnn or mobilenetv2; or ensemble, lungs, gate, pathogen, opacity."),
+        typer.Argument(
+            help="Architecture, such as cnn or mobilenetv2; or everywhere, ensemble, lungs, gate, pathogen, opacity."
+        ),
     ],
     data: DataOption = None,
     masks: MasksOption = None,
@@ -61,6 +63,15 @@ def train(
         typer.Option(
             "--leave-out",
             help="A hospital not to learn from; the model is measured there.",
+            show_default=False,
+        ),
+    ] = None,
+    left_out_runs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--left-out-run",
+            help="For everywhere and ensemble: a folder of model folders whose members left a hospital out, by which "
+            "what is said of foreign films is calibrated. Give it once for each.",
             show_default=False,
         ),
     ] = None,
@@ -105,6 +116,7 @@ def train(
             hospitals=hospitals or (),
             leave_out=leave_out or (),
             team=team,
+            left_out_runs=left_out_runs or (),
         )
     if not leads:
         return

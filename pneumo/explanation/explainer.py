@@ -63,6 +63,10 @@ class HeatMap:
         return np.minimum(self.density / np.float32(self.reference), 1)
 
 
+# The weight of a member in the answer below which its heat is not worth the time.
+_NEGLIGIBLE = 1e-3
+
+
 class Explainer:
     """Draws heat maps for one classifier; one object may serve many threads.
 
@@ -123,7 +127,10 @@ class Explainer:
         """Draw the heat maps of several assessments at once, which takes less time; see `heat_map`."""
         sizes = [shape or (each.radiograph.height, each.radiograph.width) for each in assessments]
         densities = [np.zeros(size, np.float32) for size in sizes]
+        used = [any(network.weight_on(each) > _NEGLIGIBLE for each in assessments) for network in self._networks]
         for index, network in enumerate(self._networks):
+            if not used[index]:
+                continue
             drawn = [each.cam for each in assessments if each.cam is not None]
             is_drawn = network.draws(method) and len(drawn) == len(assessments)
             side = network.network.size
@@ -136,11 +143,12 @@ class Explainer:
                 for number, (cam, assessment) in enumerate(zip(maps, assessments, strict=True)):
                     part = assessment.parts[network.view]
                     # The same share of the logit is hotter on a smaller part of the film.
-                    scale = network.weight * cam.size / crops.share(part)
+                    scale = network.weight_on(assessment) * cam.size / crops.share(part)
                     upright = cam[:, ::-1] if mirrored else cam
                     densities[number] += scale * crops.onto_film(upright, part, sizes[number])
         self.needs_keras(method)
-        layer = INPUT if method == "smoothgrad" else ", ".join(network.layer for network in self._networks)
+        drawn_from = [network.layer for network, is_used in zip(self._networks, used, strict=True) if is_used]
+        layer = INPUT if method == "smoothgrad" else ", ".join(drawn_from)
         reference = self._references.get(method)
         return [_heat_map(density.clip(0), method, layer, reference) for density in densities]
 
@@ -214,8 +222,13 @@ class _Network(NamedTuple):
     network: Network
     layer: str
     view: int
-    weight: float
+    weights: tuple[float, float]
     both_ways: bool
+
+    def weight_on(self, assessment: "Assessment") -> float:
+        """Return the weight of its logit in that of a film: between that at home and that on a foreign film."""
+        at_home, elsewhere = self.weights
+        return at_home + assessment.elsewhere * (elsewhere - at_home)
 
     def draws(self, method: str) -> bool:
         """Return whether what runs it draws the map along with the answer."""
@@ -231,15 +244,16 @@ def _networks(card: "ModelCard", network: Network) -> list[_Network]:
                 network.member(member["name"], member["cam_layer"]),
                 member["cam_layer"],
                 seen.index(member["view"]),
-                weight,
+                weights,
                 True,
             )
             for member in card.members
-            if member["cam_layer"] and (weight := member["weight"]) > 0
+            if member["cam_layer"]
+            and any(weights := (member["weight"], member.get("weight_elsewhere", member["weight"])))
         ]
     if card.cam_layer is None:
         raise ExplanationError(
             "{title} has no feature maps, so it cannot show where it looked. Choose a convolutional model.",
             title=card.title,
         )
-    return [_Network(network, card.cam_layer, 0, 1.0, False)]
+    return [_Network(network, card.cam_layer, 0, (1.0, 1.0), False)]

@@ -37,11 +37,11 @@ class Assessment:
         card: the model that gave it; with a site, its thresholds are those of the site.
         model_input: (size, size, views) float32, what the model saw; heat maps are drawn from it.
         cam: (rows, columns) float32, its Grad-CAM where that was drawn along with the answer, see `Outputs.cam`.
-        embedding: (features,) float32, where the film lies in the classifier's embedding; None where the model joins
-            several networks, which have none in common.
+        embedding: (features,) float32, where the film lies in the classifier's embedding, see `Seen`.
         parts: of the film that each view shows.
         similar: the validation films that score like it; None where the model has none, or the gate refused the film.
         foreign: whether the film is unlike those of the hospitals that the model learned from; it then gets no answer.
+        elsewhere: how much of the probability comes from the members that read foreign films, 0…1.
         site: the hospital that the model is calibrated for; None where it answers as it was trained.
         provable: the lowest and the highest probability that validation films can prove; None where there are none.
     """
@@ -59,6 +59,7 @@ class Assessment:
     cam: np.ndarray | None = field(default=None, repr=False)
     embedding: np.ndarray | None = field(default=None, repr=False)
     provable: tuple[float, float] | None = None
+    elsewhere: float = 0.0
 
     @property
     def uncertain_because(self) -> Literal["foreign", "between_limits"] | None:
@@ -93,8 +94,9 @@ class Seen(NamedTuple):
 
     Attributes:
         raw: (films,) float32, its probabilities before calibration.
-        features: (films, features) float32, see `foreign.features`; None where it tells no foreign films.
-        embedding: (films, features) float32, what its last unit is given; None where it joins several networks.
+        features: (films, features) float32, by which `KnownHospitals` tells foreign films; None where it tells none.
+        embedding: (films, features) float32, what its last unit is given, or that of its first member; None where all
+            of several members answer each film.
         cam: (films, rows, columns) float32, see `Outputs.cam`.
     """
 
@@ -133,10 +135,9 @@ class Classifier:
         if site:
             self.card = site.of_card(card)
         # A model that joins several networks has neither an embedding of its own nor one layer to draw from.
-        self.network = runtime.open_network(
-            model, [known.layer] if known else [], embedding=not card.members, cam=card.cam_layer
-        )
-        if known and self.network.layer_channels != (known.means.shape[1] // 2,):
+        layers = [known.layer] if known and known.layer else []
+        self.network = runtime.open_network(model, layers, embedding=not card.members, cam=card.cam_layer)
+        if known and layers and self.network.layer_channels != (known.means.shape[1] // 2,):
             raise ModelError(
                 "The hospitals that {name} learned from are described by another layer than it has.", name=card.name
             )
@@ -165,8 +166,7 @@ class Classifier:
                 was calibrated for another model.
         """
         card, model = store.find(name or store.default_name(folder), folder, CLASSIFICATION)
-        # Where a site showed both kinds of film, how often the model is wrong there is known, however unlike they are.
-        known, scores = None if site and site.pneumonia_films else foreign.read(card, folder), None
+        known, scores = foreign.read(card, folder), None
         # An answer needs no validation films, only the count that explains it.
         with suppress(ModelError):
             scores = read_scores(card, folder)
@@ -210,6 +210,8 @@ class Classifier:
         model_input = network_input.model_input(cropped, self.card.input["size"])
         seen = self.look(model_input[np.newaxis])
         is_foreign = self._known is not None and seen.features is not None and self._known.is_foreign(seen.features[0])
+        # Where a site showed both kinds of film, how often the model is wrong there is known, however unlike they are.
+        is_foreign = is_foreign and not (self.site and self.site.pneumonia_films)
         own = self._calibration.apply(seen.raw[0])
         # On the model's own probability, rounded as it was where the site was calibrated.
         probability = float(self.site.found.calibration.apply(own) if self.site else own)
@@ -232,6 +234,7 @@ class Classifier:
             None if seen.cam is None else seen.cam[0],
             None if seen.embedding is None else seen.embedding[0],
             similar.provable if similar else None,
+            float(seen.features[0, 0]) if seen.features is not None and self.card.tells_foreign_films else 0.0,
         )
 
     def look(self, pictures: np.ndarray) -> Seen:
@@ -241,6 +244,9 @@ class Classifier:
             pictures: (films, size, size, views) float32, each as `Assessment.model_input`.
         """
         given = self.network.run(pictures)
+        if self.card.tells_foreign_films:
+            probability, how_foreign, embedding = given.results
+            return Seen(probability[:, 0], how_foreign, embedding, None)
         features = foreign.features(given.layers[0]) if given.layers else None
         return Seen(given.results[0][:, 0], features, given.embedding, given.cam)
 
@@ -258,7 +264,7 @@ class Classifier:
             (films, features) float32.
 
         Raises:
-            ModelError: if the model joins several networks and so has no embedding.
+            ModelError: if all of several networks answer each film, which have no embedding in common.
         """
         embedding = self.look(pictures).embedding
         if embedding is None:

@@ -1,11 +1,14 @@
 """Films unlike those of the hospitals that a classifier learned from: ``models/<name>/hospitals.npz``.
 
+A network that gives foreign films to other members tells them itself (`networks.ensemble.Switch`) and has no such file.
+
 How far a film lies from those of the nearest hospital is a Mahalanobis distance (Lee et al. 2018, arXiv:1807.03888) in
 the mean and the standard deviation of each feature map of a middle layer of the classifier. Its last layer is of no use
 for that: it was trained to forget where a film was taken. ``python -m research.foreign_films`` measures both.
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +30,9 @@ class KnownHospitals:
     """Where the films of the hospitals that a classifier learned from lie.
 
     Attributes:
-        layer: of the classifier, whose feature maps are summed up.
+        layer: of the classifier, whose feature maps are summed up; empty where the network tells foreign films itself.
         names: of the hospitals.
-        means: (hospitals, features) float32, of the films of each.
+        means: (hospitals, features) float32, of the films of each; of no features where the network tells them.
         whitening: (features, features) float32; features times it have the unit covariance about the mean of their
             hospital.
         limit: a film with a greater `distance` is foreign.
@@ -41,16 +44,23 @@ class KnownHospitals:
     whitening: np.ndarray
     limit: float
 
+    @classmethod
+    def told_by_network(cls, names: Sequence[str]) -> "KnownHospitals":
+        """Return what is known where the network says how foreign a film is, in 0…1."""
+        return cls("", tuple(names), np.zeros((len(names), 0), np.float32), np.zeros((0, 0), np.float32), 0.5)
+
     def distance(self, features: np.ndarray) -> np.ndarray:
         """Return how far films lie from the films of the nearest hospital.
 
         Args:
-            features: (films, features) of `layer`, as `features` gives them.
+            features: (films, features) of `layer`, as `features` gives them; or what the network says, (films, 1).
 
         Returns:
             (films,) float32, root mean square over the features, in standard deviations: about 1 on a film of a
-            hospital that the classifier learned from.
+            hospital that the classifier learned from. What the network says is returned as it is.
         """
+        if not self.layer:
+            return np.asarray(features[:, 0])
         away = (features[:, np.newaxis] - self.means) @ self.whitening
         return np.sqrt((away**2).mean(axis=2)).min(axis=1)
 
@@ -87,6 +97,8 @@ def path_of(name: str, folder: Path | None = None) -> Path:
 
 def write(known: KnownHospitals, name: str, folder: Path | None = None) -> dict[str, Any]:
     """Write the file into a model's folder, and return what its card says of it, see `ModelCard.foreign`."""
+    if not known.layer:
+        return {"hospitals": list(known.names)}
     path, content = path_of(name, folder), io.BytesIO()
     np.savez_compressed(
         content,
@@ -111,6 +123,8 @@ def read(card: ModelCard, folder: Path | None = None) -> KnownHospitals | None:
     """
     if not card.foreign:
         return None
+    if card.tells_foreign_films:
+        return KnownHospitals.told_by_network(card.foreign["hospitals"])
     path = path_of(card.name, folder)
     remedy = say(
         "Restore it, or make it with `python -m pneumo foreign {name} --data DIR --hospitals DIR`.", name=card.name

@@ -48,8 +48,9 @@ class ModelCard:
         parameters: number of weights.
         size_bytes: size of ``model.keras``.
         sha256: of ``model.keras``.
-        members: of an ensemble ``name``, ``title``, ``view``, ``cam_layer``, ``weight`` (of its logit) and ``sha256``
-            of each model in it; empty else.
+        members: of a network that joins several ``name``, ``title``, ``view``, ``cam_layer``, ``weight`` (of its logit)
+            and ``sha256`` of each; and ``weight_elsewhere``, of its logit on a foreign film, where others answer those.
+            Empty else.
         task: `CLASSIFICATION`, or for the networks that look at a film before it is classified `SEGMENTATION` (the
             lungs) and `SCREENING` (the gate), which have no calibration and figures of their own; or `PATHOGEN` and
             `OPACITY`, for those that look at it afterwards.
@@ -59,8 +60,8 @@ class ModelCard:
         latency: milliseconds from a film's pixels to the answer: ``p50``, ``p95``, over how many ``films``, on which
             ``hardware``; empty where it was not measured.
         foreign: what tells films unlike those of the hospitals that it learned from (`inference.foreign`): ``layer``,
-            ``hospitals``, ``limit``, ``chosen_on``, and the ``sha256`` of the file; empty where every film gets an
-            answer.
+            ``hospitals``, ``limit``, ``chosen_on``, and the ``sha256`` of the file; the ``hospitals`` alone where the
+            network tells them itself; empty where every film gets an answer.
         runtime: how nearly ONNX Runtime agrees with Keras on the network of the ``sha256``: ``largest_difference`` in
             any output on ``films`` films of ``measured_on``, and the ``software``; empty where it was not compared.
     """
@@ -93,6 +94,11 @@ class ModelCard:
     def heat_references(self) -> dict[str, float]:
         """The references of `heat`, by method; empty where none was measured."""
         return {method: float(density) for method, density in self.heat.get("references", {}).items()}
+
+    @property
+    def tells_foreign_films(self) -> bool:
+        """Whether the network says itself how foreign a film is, and gives foreign ones to other members."""
+        return any("weight_elsewhere" in member for member in self.members)
 
     def as_calibration(self) -> Calibration:
         """Return the calibration as a value that can be applied."""

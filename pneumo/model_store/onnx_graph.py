@@ -560,6 +560,13 @@ def _dot(layer: _Layer, inputs: list[Tensor]) -> Tensor:
     return layer.add("ReduceSum", [product.name, layer.constant((1,), dtype=np.int64)], is_map=False)
 
 
+def _least(layer: _Layer, inputs: list[Tensor]) -> Tensor:
+    if layer.config["axis"] != 1 or inputs[0].is_map:
+        raise layer.refused("The axis")
+    keep = int(layer.config["keepdims"])
+    return layer.add("ReduceMin", [inputs[0].name, layer.constant((1,), dtype=np.int64)], is_map=False, keepdims=keep)
+
+
 def _enlarged(layer: _Layer, inputs: list[Tensor]) -> Tensor:
     if layer.config["interpolation"] != "bilinear":
         raise layer.refused("The interpolation")
@@ -612,6 +619,8 @@ _LAYERS: dict[str, Callable[[_Layer, list[Tensor]], Tensor]] = {
     "Add": _elementwise("Sum"),
     "Average": _elementwise("Mean"),
     "Subtract": _elementwise("Sub"),
+    "Multiply": _elementwise("Mul"),
+    "Min": _least,
     "Sqrt": _elementwise("Sqrt"),
     "Log": _elementwise("Log"),
     "Dot": _dot,

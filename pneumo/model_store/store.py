@@ -104,7 +104,7 @@ def catalogue(folder: str | Path | None = None) -> Catalogue:
 
     def rank(card: ModelCard) -> tuple[bool, float]:
         figures = [_auroc(card, SELECTION_SPLIT) or 0.0, *(_auroc(card, split) or 0.5 for split in away)]
-        return bool(card.members), -sum(figures) / len(figures)
+        return card.family == "ensemble", -sum(figures) / len(figures)
 
     return Catalogue(sorted(classifiers, key=rank), problems)
 

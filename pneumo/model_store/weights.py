@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INSTALL_TENSORFLOW = "pip install 'pneumo[train]'"
 
 # Above this a file is written again with kernels of fewer digits.
-LARGEST = 8_000_000
+LARGEST = 16_000_000
 # Bits of the significand behind the leading one: of float16, and what a large model keeps.
 BITS, FEWER_BITS = 10, 7
 # Arrays of no more numbers are not worth deflating.

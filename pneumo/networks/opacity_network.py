@@ -4,15 +4,22 @@ One maps opacities, and leaves the blocks as they are; another, a classifier, te
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 SIZE = 224
 # The last feature map of the classifier at 1/8, 1/16 and 1/32 of the input. What follows knows the film's class but no
 # longer the place, and would double the file.
 FEATURES = ("block_5_add", "block_12_add", "block_14_add")
-_WIDTH, _DROPOUT = 32, 0.2
+# How many features tell a place: few films have drawn opacities for a map, and many a class for a classifier.
+MAP_WIDTH, CLASSIFIER_WIDTH = 32, 192
+_DROPOUT = 0.2
+_UNIT = "pneumonia"
+# The share of films that are seen in another style, and the beta distribution of how much of its own style one keeps.
+_RESTYLED, _STYLES = 0.5, 0.3
 # About the share of a film that is opaque, as log-odds: the head starts there.
 _START = -2.0
 
@@ -38,55 +45,114 @@ def trunk(classifier: keras.Model, size: int = SIZE) -> keras.Model:
     return features
 
 
-def head(features: keras.Model) -> keras.Model:
+def head(features: keras.Model, width: int = MAP_WIDTH, name: str = "head") -> keras.Model:
     """Return an untrained head for a `trunk`: from its feature maps to the log-odds of opacity.
+
+    Args:
+        features: the trunk.
+        width: how many features each place is told by; the layer ``refined_relu`` gives them.
+        name: of the head.
 
     Returns:
         A model to (size / 16, size / 16, 1) float32.
     """
     inputs = [keras.Input(each.shape[1:], name=name) for each, name in _named(features)]
-    return keras.Model(inputs, _log_odds(*inputs), name="head")
+    return keras.Model(inputs, _log_odds(inputs, width), name=name)
 
 
-def classifier(start: keras.Model, size: int = SIZE) -> keras.Model:
-    """Return an untrained classifier that tells a film by the opacities of its places.
+def classifier_in_training(features: keras.Model, heads: Sequence[keras.Model]) -> keras.Model:
+    """Return what trains heads for a `classifier`, each by itself, on films in the style of others, see `StyleMix`.
+
+    Returns:
+        A model from (size, size, 1) float32 in 0…1 to (size / 16, size / 16, 2 x heads) float32: of each head the
+        log-odds of the places, and the probability of the film in all of them.
+    """
+    mixed = [StyleMix()(each) for each in features.outputs]
+    unit, said = _film_unit(), []
+    for each in heads:
+        places = each(mixed)
+        film = keras.ops.reshape(unit(_evidence(places)), (-1, 1, 1, 1))
+        said += [places, keras.ops.zeros_like(places) + film]
+    return keras.Model(features.inputs[0], keras.ops.concatenate(said, axis=-1), name="places_in_training")
+
+
+def classifier(features: keras.Model, heads: Sequence[keras.Model]) -> keras.Model:
+    """Return a classifier that tells a film by the opacities of its places, of which its heads give the mean log-odds.
 
     The probability is a sigmoid of the log-mean-exp of the places' log-odds of opacity (Pinheiro and Collobert 2015,
     arXiv:1411.6228), which is near their mean where all are alike and follows the most opaque ones where they differ.
 
     Args:
-        start: as for `trunk`; the `FEATURES` are those of its weights.
-        size: side of the input in pixels, a multiple of 32.
+        features: a `trunk`.
+        heads: for it, of different names; the classifier shares their weights but for those of their last layers, see
+            `give_last_layers`.
 
     Returns:
-        A flat model from (size, size, 1) float32 in 0…1 to (1,) float32. What the layer ``log_odds`` gives are the
-        log-odds of the places, (size / 16, size / 16, 1), and what ``refined_relu`` gives the features that they are
-        told by. The layers of `start` cannot be trained until they are told to.
-
-    Raises:
-        ValueError: if the classifier has no such layers.
+        A model from (size, size, 1) float32 in 0…1 to (1,) float32. The layer ``log_odds`` gives the log-odds of the
+        places, (size / 16, size / 16, 1), and ``refined`` the features that they are told by.
     """
-    features = trunk(start, size)
-    odds = layers.Activation("exponential", name="odds")(_log_odds(*features.outputs))
-    evidence = keras.ops.log(layers.GlobalAveragePooling2D(name="mean_odds")(odds))
-    unit = layers.Dense(
-        1,
-        activation="sigmoid",
-        kernel_initializer="ones",
-        bias_initializer=keras.initializers.Constant(-_START),
-        dtype="float32",
-        name="pneumonia",
+    refined = [
+        keras.Model(each.inputs, each.get_layer("refined_relu").output, name=each.name)(features.outputs)
+        for each in heads
+    ]
+    together = layers.Concatenate(name="refined")(refined)
+    odds = layers.Conv2D(1, 1, name="log_odds")(together)
+    return keras.Model(features.inputs[0], _film_unit()(_evidence(odds)), name="places")
+
+
+def give_last_layers(trained: keras.Model, heads: Sequence[keras.Model], whole: keras.Model) -> None:
+    """Give a `classifier` the last layers of its heads, and the unit of the network that trained them."""
+    kernels, biases = zip(*(each.get_layer("log_odds").get_weights() for each in heads), strict=True)
+    whole.get_layer("log_odds").set_weights([np.concatenate(kernels, axis=2) / len(heads), np.mean(biases, axis=0)])
+    whole.get_layer(_UNIT).set_weights(trained.get_layer(_UNIT).get_weights())
+
+
+def _evidence(places: keras.KerasTensor) -> keras.KerasTensor:
+    odds = layers.Activation("exponential")(places)
+    return keras.ops.log(layers.GlobalAveragePooling2D()(odds))
+
+
+def _film_unit() -> layers.Dense:
+    start = keras.initializers.Constant(-_START)
+    return layers.Dense(
+        1, activation="sigmoid", kernel_initializer="ones", bias_initializer=start, dtype="float32", name=_UNIT
     )
-    return keras.Model(features.inputs[0], unit(evidence), name="everywhere")
 
 
-def _log_odds(fine: keras.KerasTensor, middle: keras.KerasTensor, coarse: keras.KerasTensor) -> keras.KerasTensor:
-    near = _mixed(layers.SpatialDropout2D(_DROPOUT)(middle), _WIDTH, "middle")
-    around = _mixed(layers.SpatialDropout2D(_DROPOUT)(coarse), _WIDTH, "coarse")
+class StyleMix(layers.Layer):
+    """Gives the feature maps of a film the mean and the standard deviation of another film's, in part (MixStyle).
+
+    They hold how a hospital's films look. Where each film is seen in the style of others of the batch, that tells
+    nothing of the label (Zhou et al. 2021, arXiv:2104.02008). Only training mixes.
+    """
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+    def call(self, maps: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Return (films, rows, columns, channels) as they are given, in training with mixed styles."""
+        if not training:
+            return maps
+        ops, seed = keras.ops, self.seed_generator
+        mean, deviation = ops.mean(maps, axis=(1, 2), keepdims=True), ops.std(maps, axis=(1, 2), keepdims=True) + 1e-4
+        films = ops.shape(maps)[0]
+        other = keras.random.shuffle(ops.arange(films), seed=seed)
+        kept = ops.cast(keras.random.uniform((films, 1, 1, 1), seed=seed) >= _RESTYLED, "float32")
+        own = ops.maximum(keras.random.beta((films, 1, 1, 1), _STYLES, _STYLES, seed=seed), kept)
+        mixed_mean = own * mean + (1 - own) * ops.take(mean, other, axis=0)
+        mixed_deviation = own * deviation + (1 - own) * ops.take(deviation, other, axis=0)
+        return (maps - mean) / deviation * mixed_deviation + mixed_mean
+
+
+def _log_odds(features: Sequence[keras.KerasTensor], width: int) -> keras.KerasTensor:
+    fine, middle, coarse = features
+    near = _mixed(layers.SpatialDropout2D(_DROPOUT)(middle), width, "middle")
+    around = _mixed(layers.SpatialDropout2D(_DROPOUT)(coarse), width, "coarse")
     around = layers.UpSampling2D(2, interpolation="bilinear", name="up_coarse")(around)
-    details = layers.AveragePooling2D(2, name="down_fine")(_mixed(fine, _WIDTH // 2, "fine"))
-    x = _convolved(layers.Concatenate(name="join")([near, around]), "joined")
-    x = _convolved(layers.Concatenate(name="join_fine")([x, details]), "refined")
+    details = layers.AveragePooling2D(2, name="down_fine")(_mixed(fine, width // 2, "fine"))
+    x = _convolved(layers.Concatenate(name="join")([near, around]), width, "joined")
+    x = _convolved(layers.Concatenate(name="join_fine")([x, details]), width, "refined")
     start = keras.initializers.Constant(_START)
     odds: keras.KerasTensor = layers.Conv2D(1, 1, bias_initializer=start, name="log_odds")(x)
     return odds
@@ -115,8 +181,8 @@ def _mixed(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
     return _normalised(layers.Conv2D(width, 1, use_bias=False, name=f"{name}_mix")(x), name)
 
 
-def _convolved(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    return _normalised(layers.SeparableConv2D(_WIDTH, 3, padding="same", use_bias=False, name=f"{name}_conv")(x), name)
+def _convolved(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
+    return _normalised(layers.SeparableConv2D(width, 3, padding="same", use_bias=False, name=f"{name}_conv")(x), name)
 
 
 def _normalised(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -6,6 +6,7 @@ The sections are those of Hugging Face's model cards (Mitchell et al. 2019).
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -154,13 +155,14 @@ def sections(card: ModelCard, measurements: Mapping[str, Measurement], folder: P
 def commands(card: ModelCard, folder: Path | None = None) -> dict[str, str]:
     """Return the commands that use a model, make it, measure it, and compare it, by what they do."""
     used = _COMMANDS.get(card.task, f"predict film.png --model {card.name}")
-    made = f"train {card.name} --data data/chest_xray"
+    made = _training(card.name, card.training if not card.members else {})
     if card.architecture == "cnn_search":
         made = "search --data data/chest_xray"
     elif "imagenet" in card.initial_weights.lower():
         made += " --weights imagenet"
-    if "hospitals" in card.training:
-        made += " --hospitals data/hospitals"
+    shipped = store.names(folder)
+    parts = [_training(each["name"], each["training"]) for each in card.members if each["name"] not in shipped]
+    made = " && python -m pneumo ".join([*parts, made])
     found = {
         say("Use"): used,
         say("Make"): made,
@@ -170,6 +172,11 @@ def commands(card: ModelCard, folder: Path | None = None) -> dict[str, str]:
     if card.task == CLASSIFICATION and others:
         found[say("Compare")] = f"compare {card.name} {others[0]}"
     return {title: f"python -m pneumo {command}" for title, command in found.items()}
+
+
+def _training(name: str, training: Mapping[str, Any]) -> str:
+    elsewhere = " --hospitals data/hospitals" if "hospitals" in training else ""
+    return f"train {name} --data data/chest_xray{elsewhere}"
 
 
 def matrix_text(cells: Confusion) -> Sentence:

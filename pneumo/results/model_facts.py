@@ -259,10 +259,7 @@ def _making(card: ModelCard) -> dict[str, str]:
         ),
         say("Preparation of a film"): say_list(filter(None, [card.input.get("crop"), card.input.get("scaling")])),
         say("Initial weights"): card.initial_weights,
-        say("Members"): say_list(
-            say("{title} (weight {weight:.2f})", title=member["title"], weight=member["weight"])
-            for member in card.members
-        ),
+        say("Members"): say_list(map(_member, card.members)),
         say("Rule"): training.get("rule", ""),
         say("Recipe"): _listed(numbers),
         say("Augmentation"): _listed(recipe.get("augmentation") or {}),
@@ -274,6 +271,15 @@ def _making(card: ModelCard) -> dict[str, str]:
         say("Data fingerprint"): training.get("data_fingerprint", "")[:12],
         say("Software"): ", ".join(f"{name} {version}" for name, version in training.get("software", {}).items()),
     }
+
+
+def _member(member: dict[str, Any]) -> str:
+    said = {"title": member["title"], "weight": member["weight"]}
+    if "weight_elsewhere" not in member:
+        return say("{title} (weight {weight:.2f})", **said)
+    return say(
+        "{title} (weight {weight:.2f}; on foreign films {elsewhere:.2f})", **said, elsewhere=member["weight_elsewhere"]
+    )
 
 
 def _thresholds(card: ModelCard) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Train a classifier, calibrate it and choose its thresholds on validation films; measure it on a split."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -155,43 +155,38 @@ def facts(
 def calibrated(
     validation: Films,
     table: pd.DataFrame,
-    aspect_randomised: Sequence[Films] = (),
     away: Mapping[str, tuple[Films, pd.DataFrame]] | None = None,
     learned: Films | None = None,
+    is_calibrated: bool = False,
 ) -> Callable[[keras.Model], Finish]:
     """Return what calibrates a stored classifier, chooses its thresholds, and predicts the validation films.
 
     Args:
         validation: the films that validate.
         table: the same as `kaggle.scan` lists them.
-        aspect_randomised: the films of `ASPECT_RANDOMISED_SPLIT`, once a draw: what the model is calibrated on in place
-            of `SELECTION_SPLIT`.
         away: the films of the hospitals that are left out, and their tables: they are predicted, and nothing is chosen
             on them, so that the figures there are those of an unseen hospital.
         learned: the films of several hospitals that it learned from, by which foreign films are to be told; None where
             none are.
+        is_calibrated: whether what the classifier gives is a calibrated probability as it is.
     """
 
     def finish(shipped: keras.Model) -> Finish:
         raw, tables = predicted(shipped, validation), dict.fromkeys(VALIDATION_SPLITS, table)
-        if aspect_randomised:
-            draws = [loop.predict(shipped, films) for films in aspect_randomised]
-            raw[ASPECT_RANDOMISED_SPLIT], tables[ASPECT_RANDOMISED_SPLIT] = draws[0], table
-            truths = np.concatenate([films.labels for films in aspect_randomised])
-            fitted_on, fitted = ASPECT_RANDOMISED_SPLIT, calibration.fit(truths, np.concatenate(draws))
-        else:
-            fitted_on, fitted = SELECTION_SPLIT, calibration.fit(validation.labels, raw[SELECTION_SPLIT])
+        fitted = calibration.Calibration()
+        if not is_calibrated:
+            fitted = calibration.fit(validation.labels, raw[SELECTION_SPLIT])
         for hospital, (films, listed) in (away or {}).items():
             raw[hospital_split(hospital)] = loop.predict(shipped, films)
             tables[hospital_split(hospital)] = listed.assign(file=listed["listed_as"])
         probability = {split: fitted.apply(scores) for split, scores in raw.items()}
         limits = calibration.choose_thresholds(validation.labels, probability[SELECTION_SPLIT])
         return Finish(
-            {**dataclasses.asdict(fitted), "fitted_on": fitted_on},
+            {**dataclasses.asdict(fitted), "fitted_on": SELECTION_SPLIT},
             {
                 **dataclasses.asdict(limits),
                 "chosen_on": {
-                    "decision": f"one half of the probability calibrated on {fitted_on}",
+                    "decision": f"one half of the probability calibrated on {SELECTION_SPLIT}",
                     "low": f"sensitivity {calibration.RULE_OUT_SENSITIVITY:g} or more on {SELECTION_SPLIT} (interval)",
                     "high": f"specificity {calibration.RULE_IN_SPECIFICITY:g} or more on {SELECTION_SPLIT} (interval)",
                 },

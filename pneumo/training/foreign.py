@@ -125,6 +125,8 @@ def add(
     """
     out = folder or store.models_folder()
     card, model = store.load(name, out, CLASSIFICATION)
+    if card.tells_foreign_films:
+        raise ModelError(f"{name} tells foreign films by one of its members. Train that and then {name} again.")
     learned_from = card.training.get("hospitals")
     if not learned_from:
         raise ModelError(
@@ -159,5 +161,5 @@ def add(
 
 
 def record(known: KnownHospitals, name: str, out: Path) -> dict[str, Any]:
-    """Write the file into a model's folder, and return what its card says of it."""
+    """Write the file into a model's folder if there is one, and return what its card says of it."""
     return {**foreign.write(known, name, out), "chosen_on": CHOSEN_ON}

@@ -146,7 +146,8 @@ def pictures(films: Films, size: int, *, shifted: bool = False) -> Iterator[np.n
 def predict(model: keras.Model, films: Films, *, shifted: bool = False, batch: int = 64) -> np.ndarray:
     """Return the model's raw probabilities, (films,) float64 in 0…1, of films as they are or shifted."""
     inputs = pictures(films, model.input_shape[1], shifted=shifted)
-    scores = [model.predict_on_batch(np.stack(some))[:, 0] for some in batched(inputs, batch)]
+    network = keras.Model(model.inputs, model.outputs[0]) if len(model.outputs) > 1 else model
+    scores = [network.predict_on_batch(np.stack(some))[:, 0] for some in batched(inputs, batch)]
     return np.concatenate(scores).astype(np.float64)
 
 
@@ -260,7 +261,7 @@ def run_epochs(
             progress(Stage(f"epoch {epoch} of {recipe.epochs}", done, recipe.epochs * steps, row))
 
         started = time.perf_counter()
-        _reseed_dropout(model, recipe.seed + epoch)
+        _reseed(model, recipe.seed + epoch)
         trained, means = train_epoch(model, views(epoch), {"loss": loss, **metrics}, report)
         row = {"epoch": epoch, **means, **(validation() if team is None or team.is_chief else {})}
         row["seconds"] = round(time.perf_counter() - started, 1)
@@ -328,11 +329,11 @@ def figures(name: str, labels: np.ndarray, probability: np.ndarray) -> dict[str,
     }
 
 
-def _reseed_dropout(model: keras.Model, seed: int) -> None:
-    """Start dropout's generators anew: a checkpoint lacks their state, and a resumed run must equal a whole one."""
+def _reseed(model: keras.Model, seed: int) -> None:
+    """Start the layers' generators anew: a checkpoint lacks their state, and a resumed run must equal a whole one."""
     for index, layer in enumerate(model.layers):
-        if isinstance(layer, keras.layers.Dropout):
-            layer.seed_generator.state.assign([1000 * seed + index, 0])
+        if generator := getattr(layer, "seed_generator", None):
+            generator.state.assign([1000 * seed + index, 0])
 
 
 def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:

@@ -1,5 +1,7 @@
 """The frozen configuration that each shipped model is trained with."""
 
+from dataclasses import dataclass
+
 from pneumo.preprocessing import augmentation
 from pneumo.preprocessing.augmentation import Augmentation
 from pneumo.training.linear_probe import Probe
@@ -9,9 +11,32 @@ from pneumo.training.views import Mix
 # A network that sees positions, not shapes, learns nothing from a film that is cropped at random.
 _SCRATCH = Recipe(epochs=20, learning_rate=1e-3, patience=8)
 
-# What `ensemble` joins: `everywhere` and the network with which its mean has the best mean AUROC on shifted validation
-# films and at the hospitals left out. That one ships inside it alone.
-ENSEMBLE = ("everywhere", "everywhere_film")
+
+@dataclass(frozen=True)
+class Joined:
+    """What a model joins, see `pneumo.networks.ensemble.Switch`.
+
+    Attributes:
+        title: for people.
+        family: see `ModelCard.family`.
+        home: the models that answer films like those of hospitals that are known; the first tells which these are.
+        elsewhere: those that answer foreign films.
+    """
+
+    title: str
+    family: str
+    home: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+
+
+# `everywhere_film` tells films of hospitals that it knows better than any network that does not lean on how such films
+# look as a whole; `everywhere_places` leans on nothing but opacities. Both ship inside what joins them alone.
+JOINED = {
+    "everywhere": Joined(
+        "Everywhere: at home and away, MobileNetV2", "transfer", ("everywhere_film",), ("everywhere_places",)
+    ),
+    "ensemble": Joined("Ensemble", "ensemble", ("everywhere_film", "mobilenetv2_lungs"), ("everywhere_places",)),
+}
 
 # What tells bacterial from viral pneumonia starts from this classifier, which knows pneumonia already. The pattern of
 # the opacities is finer than whether there are any, hence the larger input and crops.

@@ -50,6 +50,8 @@ class Run:
         hospitals: folders of other hospitals to learn from besides, see `hospitals.read`.
         leave_out: hospitals in them that are not learned from; the network is measured there.
         team: the workers that train with this process; None where it trains alone.
+        left_out_runs: folders of model folders with the same members, each trained without a hospital; for networks
+            that join others, see `pneumo.training.ensemble`.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Run:
     hospitals: Sequence[Path] = ()
     leave_out: Sequence[str] = ()
     team: "Team | None" = None
+    left_out_runs: Sequence[Path] = ()
 
     def recipe(self, usual: Recipe) -> Recipe:
         """Return a recipe with the epochs that were asked for and the workers that there are."""
@@ -190,6 +193,7 @@ class Task:
         pretrained: whether training starts from ImageNet weights where none are named.
         hospitals: whether it can learn from other hospitals besides.
         workers: whether several workers can train it.
+        joins: whether it joins models that are trained already.
     """
 
     kind: str
@@ -203,6 +207,7 @@ class Task:
     pretrained: bool = False
     hospitals: bool = False
     workers: bool = False
+    joins: bool = False
 
     def predictions(self, name: str, split: str, folder: Path | None = None) -> pd.DataFrame:
         """Read what such a network, shipped under a name, gave for each film of a split."""
@@ -212,9 +217,11 @@ class Task:
 def special() -> dict[str, Task]:
     """Return, by name, the tasks that are no classifier of one architecture."""
     # They are built of what is defined here.
-    from pneumo.training import ensemble, everywhere, gate, lungs, opacity, pathogen
+    from pneumo.training import ensemble, gate, lungs, opacity, pathogen, places
+    from pneumo.training.recipes import JOINED
 
-    return {each.NAME: each.TASK for each in (ensemble, everywhere, lungs, gate, pathogen, opacity)}
+    joined = dict.fromkeys(JOINED, ensemble.TASK)
+    return joined | {each.NAME: each.TASK for each in (places, lungs, gate, pathogen, opacity)}
 
 
 def of_name(name: str) -> Task:
@@ -242,12 +249,13 @@ def train(
     hospitals: Sequence[Path] = (),
     leave_out: Sequence[str] = (),
     team: "Team | None" = None,
+    left_out_runs: Sequence[Path] = (),
 ) -> ModelCard:
     """Train a network by its recipe and write ``<out>/<name>/``.
 
     Args:
-        name: key of `classifiers.REGISTRY`, or ``ensemble``, ``everywhere``, ``lungs``, ``gate``,
-            ``pathogen`` or ``opacity``.
+        name: key of `classifiers.REGISTRY`, or ``ensemble``, ``everywhere``, ``everywhere_places``, ``lungs``,
+            ``gate``, ``pathogen`` or ``opacity``.
         data: a data set in the Kaggle layout.
         out: the folder of model folders; a network that another is built on and that is missing there is taken from
             those shipped with pneumo.
@@ -261,6 +269,7 @@ def train(
         hospitals: see `Run`; for classifiers.
         leave_out: see `Run`.
         team: see `Run`; the chief writes the folder.
+        left_out_runs: see `Run`.
 
     Raises:
         DatasetError: if the data set is not complete enough to train on, or a table of hospitals is at fault.
@@ -278,13 +287,18 @@ def train(
     if leave_out and not hospitals:
         raise ValueError("To leave a hospital out, name the folders of hospitals with --hospitals.")
     if hospitals and not task.hospitals:
-        raise ValueError(f"{name} cannot learn from several hospitals; only classifiers and opacity can.")
+        raise ValueError(
+            f"{name} cannot learn from several hospitals; only opacity and classifiers of one network can."
+        )
     if team and not task.workers:
         raise ValueError(
             f"{name} cannot be trained by several workers; only lungs, pathogen and classifiers of one network can."
         )
+    if left_out_runs and not task.joins:
+        raise ValueError(f"{name} is trained, and joins no other models. Leave --left-out-run out.")
     folder = checkpoints or Path("runs") / name
-    run = Run(name, data, out, start, epochs, fold, masks, folder, resume, progress, hospitals, leave_out, team)
+    asked = (name, data, out, start, epochs, fold, masks, folder, resume, progress, hospitals, leave_out, team)
+    run = Run(*asked, left_out_runs=left_out_runs)
     trained = task.fit(run)
     return team.from_chief(lambda: ship(name, task, trained, out)) if team else ship(name, task, trained, out)
 

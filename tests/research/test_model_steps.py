@@ -53,7 +53,7 @@ def test_a_step_has_the_figures_of_its_card(models):
         ({"training": {"recipe": {"strengths": [1.0]}}}, 3, "its last unit"),
         ({"training": {"recipe": {}, "epochs_run": 3, "search": {"trials": 12}}}, 8, "`search`"),
         ({"members": [{"name": "a"}, {"name": "b"}]}, 1, "a, b"),
-        ({"members": [{"name": "a"}, {"name": "b"}]}, 3, "nothing: mean of the logits"),
+        ({"members": [{"name": "a"}, {"name": "b"}]}, 3, "nothing: joins its members"),
     ],
 )
 def test_what_is_special_about_a_step_is_shown(models, changed, column, shown):

@@ -107,7 +107,7 @@ def test_the_wheel_carries_all_of_the_package_and_the_models_that_a_reading_need
     for folder in SHIPPED:
         assert {f"pneumo/{folder}/card.json", f"pneumo/{folder}/model.keras"} <= names
     assert {path.split("/")[0] for path in names} == {"pneumo", f"pneumo-{pneumo.__version__}.dist-info"}
-    assert wheel.stat().st_size < 18 * MIB
+    assert wheel.stat().st_size < 20 * MIB
 
 
 def test_the_source_archive_is_small_and_makes_the_same_wheel(wheel, tmp_path):
@@ -117,7 +117,7 @@ def test_the_source_archive_is_small_and_makes_the_same_wheel(wheel, tmp_path):
 
     again = build(tmp_path / f"pneumo-{pneumo.__version__}", "wheel", tmp_path / "wheel")
 
-    assert archive.stat().st_size < 18 * MIB
+    assert archive.stat().st_size < 20 * MIB
     files, of_clone = ({f.filename: f.CRC for f in zipfile.ZipFile(each).infolist()} for each in (again, wheel))
     assert files == of_clone
 

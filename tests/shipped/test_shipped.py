@@ -20,7 +20,7 @@ from pneumo.model_store import store, weights
 from pneumo.model_store.card import CLASSIFICATION
 from pneumo.model_store.store import SELECTION_SPLIT, SHIPPED
 from pneumo.networks import classifiers
-from pneumo.training import classifier, ensemble, everywhere, recipes, search
+from pneumo.training import classifier, places, recipes, search
 from pneumo.training.search import Configuration
 
 MIB = 1024**2
@@ -49,12 +49,10 @@ def test_all_models_together_stay_small():
 def described(card):
     """Return family, seed system and layer for heat maps of the architecture that a card names."""
     if card.members:
-        return "ensemble", None, None
+        return recipes.JOINED[card.name].family, None, None
     if card.architecture == search.NAME:
         found = Configuration(**card.training["configuration"])
         return "cnn", search.SEED_SYSTEM, found.cam_layer
-    if card.architecture == everywhere.NAME:
-        return "transfer", None, "refined_relu"
     architecture = classifiers.REGISTRY[card.architecture]
     return architecture.family, architecture.seed_system, architecture.cam_layer
 
@@ -93,7 +91,7 @@ def test_the_file_is_the_one_of_the_card_and_loads(card, classifier):
     assert card.size_bytes < 50 * MIB
     assert card.parameters == model.count_params()
     assert model.input_shape == (None, card.input["size"], card.input["size"], card.input["channels"])
-    assert model.output_shape == (None, 1)
+    assert model.outputs[0].shape == (None, 1)
     if card.cam_layer:
         assert len(model.get_layer(card.cam_layer).output.shape) == 4
 
@@ -176,16 +174,19 @@ def test_a_sample_gets_the_log_odds_that_it_got_when_the_model_was_shipped(card,
     assert logit(found) == pytest.approx(log_odds[card.name], abs=0.1)
 
 
-@pytest.mark.skipif(ensemble.NAME not in NAMES, reason="ensemble is not shipped yet")
-def test_the_ensemble_joins_what_its_recipe_names_as_it_is_shipped():
-    card = store.read_card(ensemble.NAME, SHIPPED)
+@pytest.mark.parametrize("name", recipes.JOINED)
+def test_a_model_joins_what_its_recipe_names_as_it_is_shipped(name):
+    card, joined = store.read_card(name, SHIPPED), recipes.JOINED[name]
 
-    assert [each["name"] for each in card.members] == [*recipes.ENSEMBLE]
+    asked = {each["name"]: (each["weight"] > 0, each["weight_elsewhere"] > 0) for each in card.members}
+    assert asked == {each: (each in joined.home, each in joined.elsewhere) for each in asked}
+    assert set(asked) == {*joined.home, *joined.elsewhere}
     for member in card.members:
-        recipe = everywhere.RECIPE if member["name"] == everywhere.NAME else recipes.RECIPES[member["name"]]
-        assert member["training"]["recipe"] == json.loads(json.dumps(recipe.facts()))
         if member["name"] in NAMES:
             assert member["sha256"] == store.read_card(member["name"], SHIPPED).sha256
+            continue
+        recipe = places.RECIPE if member["name"] == places.NAME else recipes.RECIPES[member["name"]]
+        assert member["training"]["recipe"] == json.loads(json.dumps(recipe.facts()))
 
 
 @pytest.mark.skipif(search.NAME not in NAMES, reason="cnn_search is not shipped yet")

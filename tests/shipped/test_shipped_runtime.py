@@ -51,11 +51,14 @@ def test_the_card_tells_that_both_agreed_on_the_whole_test_split(name):
 
 def test_the_grad_cam_of_the_default_model_is_that_of_tf_keras_vis(squares):
     card, path = store.find(READ_WITH[0], SHIPPED)
-    network = runtime.open_network(path, cam=card.cam_layer)
-    pictures = np.stack([network_input.model_input(square / np.float32(255), network.size) for square in squares[:8]])
+    whole, of_keras = runtime.open_network(path), weights.load(path)
+    assert len(card.members) == 2
 
-    drawn = network.run(pictures).cam
+    for member in card.members:
+        network = whole.member(member["name"], member["cam_layer"])
+        pictures = np.stack([network_input.model_input(each / np.float32(255), network.size) for each in squares[:8]])
+        drawn = network.run(pictures).cam
 
-    expected = drawer(weights.load(path), card.cam_layer, "gradcam")(pictures)
-    assert expected.max() > 0
-    np.testing.assert_allclose(drawn, expected, atol=1e-4 * expected.max())
+        expected = drawer(of_keras.get_layer(member["name"]), member["cam_layer"], "gradcam")(pictures)
+        assert expected.max() > 0
+        np.testing.assert_allclose(drawn, expected, atol=1e-4 * expected.max())

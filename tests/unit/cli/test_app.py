@@ -25,7 +25,7 @@ from pneumo.training import task
         (["evaluate", "lungs", "--data", "DATA", "--split", "opacity_masks"], "labels.csv is missing"),
         (["evaluate", "cnn", "--data", "nowhere"], "There is no folder nowhere"),
         (["evaluate", "cnn", "--data", "DATA", "--split", "train"], "external_nih"),
-        (["train", "lenet", "--data", "DATA"], "mobilenetv2_lungs, ensemble, everywhere, lungs, gate"),
+        (["train", "lenet", "--data", "DATA"], "everywhere, ensemble, everywhere_places, lungs, gate"),
         (["train", "lungs", "--data", "DATA", "--weights", "nowhere.h5"], "nowhere.h5"),
         (["train", "cnn", "--data", "DATA", "--weights", "imagenet"], "random weights"),
         (["train", "mobilenetv2", "--data", "DATA", "--weights", "nowhere.h5"], "nowhere.h5"),

@@ -192,7 +192,7 @@ def test_a_model_that_travels_comes_before_one_that_is_better_at_home_alone(tmp_
 
 def test_an_ensemble_is_for_those_who_ask_for_it(tmp_path):
     put(with_auroc("single", 0.8), tmp_path)
-    put(dataclasses.replace(with_auroc("joined", 0.9), members=[{"name": "single"}, {"name": "other"}]), tmp_path)
+    put(dataclasses.replace(with_auroc("joined", 0.9), family="ensemble"), tmp_path)
 
     assert [card.name for card in store.catalogue(tmp_path).cards] == ["single", "joined"]
     assert store.default_name(tmp_path) == "single"

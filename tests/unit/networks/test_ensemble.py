@@ -4,9 +4,11 @@ import pytest
 from toy import synthetic
 
 from pneumo.evaluation.calibration import Calibration
-from pneumo.model_store import weights
+from pneumo.inference import foreign
+from pneumo.inference.foreign import KnownHospitals
+from pneumo.model_store import runtime, weights
 from pneumo.networks import ensemble
-from pneumo.networks.ensemble import Member
+from pneumo.networks.ensemble import Member, Switch
 from pneumo.preprocessing import crops, network_input
 
 
@@ -78,6 +80,44 @@ def test_one_model_alone_sees_each_film_both_ways(members, pictures):
     assert (alone.name, alone.layers[-1].name) == ("alone", "bacterial")
 
 
+@pytest.fixture(scope="module")
+def switch(members, pictures):
+    """What gives the films that lie farther from two of them than most to the members that see the lungs."""
+    features = foreign.features(_maps(members[1], pictures[..., 1:]))
+    whitening = np.triu(np.random.default_rng(1).normal(size=(8, 8))).astype(np.float32)
+    known = KnownHospitals("conv", ("here", "there"), features[0] + np.array([[0], [5]], np.float32), whitening, 1.0)
+    limit = float(np.median(known.distance(features)))
+    return Switch(("whole",), ("lungs", "again"), "lungs", "conv", known.means, whitening, limit)
+
+
+def _maps(of, pictures):
+    return keras.Model(of.model.input, of.model.get_layer("conv").output).predict_on_batch(pictures)
+
+
+def test_a_film_is_answered_by_the_members_for_films_like_it(members, pictures, switch):
+    probability, how_foreign, embedding = ensemble.build(members, switch=switch).predict_on_batch(pictures)
+
+    known = KnownHospitals(switch.layer, ("here", "there"), switch.means, switch.whitening, switch.limit)
+    features = foreign.features(_maps(members[1], pictures[..., 1:]))
+    np.testing.assert_array_equal(how_foreign[:, 0] > 0.5, known.distance(features) > switch.limit)
+    assert set(how_foreign[:, 0] > 0.5) == {True, False}
+    at_home, elsewhere = (logit(by_hand(some, pictures)) for some in (members[:1], members[1:]))
+    expected = at_home + how_foreign[:, 0] * (elsewhere - at_home)
+    np.testing.assert_allclose(logit(probability[:, 0]), expected, atol=1e-4)
+    np.testing.assert_allclose(embedding, _maps(members[0], pictures[..., :1]).mean(axis=(1, 2)), atol=1e-5)
+
+
+def test_both_runtimes_agree_on_what_tells_foreign_films_itself(members, pictures, switch, tmp_path):
+    weights.save(ensemble.build(members, switch=switch), tmp_path / "model.keras")
+
+    theirs = weights.load(tmp_path / "model.keras").predict_on_batch(pictures)
+    ours = runtime.open_network(tmp_path / "model.keras").run(pictures).results
+
+    assert not isinstance(runtime.open_network(tmp_path / "model.keras"), runtime._KerasNetwork)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)
+
+
 def test_no_model_is_no_ensemble():
     with pytest.raises(ValueError, match="at least one"):
         ensemble.build([])
@@ -94,7 +134,7 @@ def test_a_member_of_a_smaller_input_sees_the_view_shrunk(members, pictures):
         for each, seen in ((members[0], pictures[..., :1]), (small, shrunk))
     )
     expected = (1.5 * np.mean(large, axis=0) - 0.4 + np.mean(other, axis=0)) / 2
-    # The network shrinks with a triangle filter, the library by area.
+    # The network shrinks by interpolation, the library by area.
     np.testing.assert_allclose(logit(joined.predict_on_batch(pictures)[:, 0]), expected, atol=0.02)
     assert joined.input_shape == (None, 32, 32, 1)
     assert joined.get_layer("small").layers[-1].name == "logit"

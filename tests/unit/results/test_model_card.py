@@ -212,9 +212,21 @@ def test_the_commands_make_and_compare_this_very_model(tmp_path):
     found = model_card.commands(card, tmp_path)
 
     assert found["Make"] == (
-        "python -m pneumo train one --data data/chest_xray --weights imagenet --hospitals data/hospitals"
+        "python -m pneumo train one --data data/chest_xray --hospitals data/hospitals --weights imagenet"
     )
     assert found["Compare"] == "python -m pneumo compare one other"
+
+
+def test_what_joins_others_is_made_after_those_that_do_not_ship_themselves(tmp_path):
+    members = [{"name": "inside", "training": {"hospitals": {}}}, {"name": "shipped", "training": {}}]
+    store.write_predictions(pd.DataFrame(columns=store.PREDICTION_COLUMNS), "shipped", "val", tmp_path)
+    store.write_card(synthetic.card(name="shipped"), tmp_path)
+    card = synthetic.card(name="joined", members=members, training={"hospitals": {}})
+
+    assert model_card.commands(card, tmp_path)["Make"] == (
+        "python -m pneumo train inside --data data/chest_xray --hospitals data/hospitals && "
+        "python -m pneumo train joined --data data/chest_xray"
+    )
 
 
 def test_a_confusion_matrix_in_words():

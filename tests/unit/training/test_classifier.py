@@ -447,7 +447,7 @@ def test_what_a_model_tells_from_the_surroundings_alone_is_measured(models, toy_
     ("name", "options", "complaint"),
     [
         ("cnn", {"leave_out": ["west"]}, "--hospitals"),
-        ("lungs", {"hospitals": ["somewhere"]}, "only classifiers"),
+        ("lungs", {"hospitals": ["somewhere"]}, "only opacity and classifiers"),
         ("vgg19", {"hospitals": ["somewhere"]}, "not trained in epochs"),
         ("everywhere_film", {}, "learns from several hospitals.*--hospitals"),
     ],

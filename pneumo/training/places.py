@@ -1,12 +1,13 @@
-"""Train the classifier that ships as ``everywhere``: it looks for opacities place by place, and tells a film by them.
+"""Train the classifiers that read films of any hospital: they tell a film by the opacities of its places.
 
-What a film shows at a place is the same at all hospitals; how films of a hospital look as a whole is not. So it learns
-from opacities that people drew and from boxes besides the classes of whole films, see `pneumo.training.opacity`. It
-starts from a classifier of the lungs' box: first the head on it learns, then all of it, slowly, for a few epochs, which
-keeps what the classifier knows (Kumar et al. 2022, arXiv:2202.10054).
+What a film shows at a place is the same at all hospitals; how films of a hospital look as a whole is not. So they learn
+from opacities that people drew and from boxes besides the classes of whole films, see `pneumo.training.opacity`, and
+each film in the style of others, see `opacity_network.StyleMix`. Each stands on the first blocks of a classifier, which
+stay as they are: what they know of many films is lost where few of other hospitals change them.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,11 +30,13 @@ from pneumo.training.opacity import BOXED, DRAWN, WITH, WITHOUT, OpacityFilms, V
 from pneumo.training.task import Run, Trained
 from pneumo.training.views import Batch
 
-NAME = "everywhere"
-START = "mobilenetv2_lungs"
+NAME = "everywhere_places"
+# It stands on the mean of the weights of these, which began alike (Wortsman et al. 2022, arXiv:2203.05482).
+START = ("mobilenetv2", "mobilenetv2_lungs")
+# Heads that differ in their seeds alone differ by some points at a hospital that none of them knows.
+HEADS = 3
 EXPOSURE = Augmentation(min_area=1.0, max_stretch=1.0, brightness=0.25, contrast=0.3, gamma=0.3, flip=0.0, detail=0.35)
-HEAD = Recipe(epochs=2, learning_rate=2e-3, average=0.98, augmentation=EXPOSURE)
-RECIPE = Recipe(epochs=3, learning_rate=1e-4, average=0.99, augmentation=EXPOSURE)
+RECIPE = Recipe(epochs=3, learning_rate=2e-3, weight_decay=1e-3, average=0.98, augmentation=EXPOSURE)
 # How far the edges of a view may stray, as shares of the lungs' box: outwards, and inwards in one half of the views and
 # in the other.
 OUTWARDS, INWARDS = 0.15, (0.15, 0.35)
@@ -99,10 +102,14 @@ def loss(truth: keras.KerasTensor, said: keras.KerasTensor) -> keras.KerasTensor
 
     Args:
         truth: (views, grid, grid, 6), see `RandomView`.
-        said: (views, grid, grid, 2), the log-odds of each place, and the probability of the film in all of them.
+        said: as `opacity_network.classifier_in_training` returns it; the loss is the sum over the heads.
     """
-    film = keras.losses.binary_crossentropy(truth[:, 0, 0, 5:], said[:, 0, 0, 1:])
-    return opacity.loss(truth[..., :5], said[..., :1]) + film
+    of_heads = [
+        opacity.loss(truth[..., :5], said[..., first : first + 1])
+        + keras.losses.binary_crossentropy(truth[:, 0, 0, 5:], said[:, 0, 0, first + 1 : first + 2])
+        for first in range(0, said.shape[-1], 2)
+    ]
+    return sum(of_heads)
 
 
 def fit(run: Run) -> Trained:
@@ -117,10 +124,11 @@ def fit(run: Run) -> Trained:
     if not run.hospitals:
         raise ValueError(f"{run.name} learns from several hospitals. Name their folders with --hospitals.")
     recipe = run.recipe(RECIPE)
-    start, started_from = store.load(START, gate.holder(START, run.out), CLASSIFICATION)
-    require_same_split(start, run.parts, run.fold)
+    starts = [store.load(name, gate.holder(name, run.out), CLASSIFICATION) for name in START]
+    for card, _ in starts:
+        require_same_split(card, run.parts, run.fold)
     keras.utils.set_random_seed(recipe.seed)
-    model = opacity_network.classifier(started_from, opacity_network.SIZE)
+    trunk = opacity_network.trunk(_mean([model for _, model in starts]), opacity_network.SIZE)
     segmenter = gate.open_segmenter(run.out)
 
     films = opacity.load(run)
@@ -129,7 +137,7 @@ def fit(run: Run) -> Trained:
     away = {name: load_films(run.root, table, run.progress, [CROP], segmenter) for name, table in run.away.items()}
     known = dataclasses.replace(learned, hospitals=run.learned["hospital"].to_numpy(str))
 
-    history = _train(model, films, validation, recipe, run)
+    model, history = _train(trunk, films, validation, recipe, run)
     return Trained(
         model,
         classifier.calibrated(
@@ -138,12 +146,12 @@ def fit(run: Run) -> Trained:
             away={name: (away[name], run.away[name]) for name in away},
             learned=known,
         ),
-        title="Everywhere, MobileNetV2",
+        title="Places of opacities, MobileNetV2",
         family="transfer",
         architecture=NAME,
-        initial_weights=f"{start.name} (sha256 {start.sha256})",
+        initial_weights=" and ".join(f"{card.name} (sha256 {card.sha256})" for card, _ in starts),
         crop_names=[CROP],
-        cam_layer="refined_relu",
+        cam_layer="refined",
         training={
             "data": f"{kaggle.describe(run.table)}, films of other hospitals, and opacities that people drew",
             "hospitals": {
@@ -152,38 +160,47 @@ def fit(run: Run) -> Trained:
                 "fingerprint": hospitals.fingerprint(run.learned),
             },
             "learned_places_from": _learned_places(films.table),
-            "start": start.training,
+            "starts": {card.name: card.training for card, _ in starts},
             **classifier.facts(run.parts, run.fold, recipe, history),
         },
         history=history,
     )
 
 
+def _mean(models: Sequence[keras.Model]) -> keras.Model:
+    """Return a copy of models of one architecture with the mean of their weights."""
+    mean = keras.models.clone_model(models[0])
+    mean.set_weights(
+        [np.mean(weights, axis=0) for weights in zip(*(each.get_weights() for each in models), strict=True)]
+    )
+    return mean
+
+
 def _train(
-    model: keras.Model, films: OpacityFilms, validation: Films, recipe: Recipe, run: Run
-) -> list[dict[str, float]]:
-    """Train the head, then all of the network; return the epochs of the latter, of which the best is kept."""
-    places = model.get_layer("log_odds").output
-    said = keras.ops.concatenate([places, 0 * places + keras.ops.reshape(model.output, (-1, 1, 1, 1))], axis=-1)
-    twin = keras.Model(model.input, said)
-    frozen = [layer for layer in model.layers if not layer.trainable]
-    rows: list[dict[str, float]] = []
-    for part, some in (("head", HEAD), ("all", recipe)):
-        for layer in frozen:
-            # Batches of a few films would only blur the statistics of batch normalisation.
-            layer.trainable = part == "all" and not isinstance(layer, keras.layers.BatchNormalization)
-        rows = loop.run_epochs(
-            twin,
-            some,
-            run.checkpoints / part,
-            [tuple(films.table["file"]), validation.files],
-            partial(_epoch, films, places.shape[1], model.input_shape[1], some),
-            lambda: loop.validate(model, validation),
-            loss=loss,
-            resume=run.resume,
-            progress=run.progress,
-        )
-    return rows
+    trunk: keras.Model, films: OpacityFilms, validation: Films, recipe: Recipe, run: Run
+) -> tuple[keras.Model, list[dict[str, float]]]:
+    """Train the heads; return the classifier of its best epoch, and the epochs."""
+    width = opacity_network.CLASSIFIER_WIDTH
+    heads = [opacity_network.head(trunk, width, f"head_{number}") for number in range(1, HEADS + 1)]
+    trained, model = opacity_network.classifier_in_training(trunk, heads), opacity_network.classifier(trunk, heads)
+
+    def validate() -> dict[str, float]:
+        opacity_network.give_last_layers(trained, heads, model)
+        return loop.validate(model, validation)
+
+    history = loop.run_epochs(
+        trained,
+        recipe,
+        run.checkpoints,
+        [tuple(films.table["file"]), validation.files],
+        partial(_epoch, films, trunk.outputs[1].shape[1], trunk.input_shape[1], recipe),
+        validate,
+        loss=loss,
+        resume=run.resume,
+        progress=run.progress,
+    )
+    opacity_network.give_last_layers(trained, heads, model)
+    return model, history
 
 
 def _epoch(films: OpacityFilms, grid: int, size: int, recipe: Recipe, epoch: int) -> Epoch:
