@@ -85,7 +85,7 @@ def catalogue(folder: str | Path | None = None) -> Catalogue:
 
     They are ordered by the mean of their AUROC on `SELECTION_SPLIT` and at each hospital that they are no part of
     (`labels.hospital_split`); a model that was not measured at a hospital where another one was counts as chance there.
-    Ensembles come after single networks: an ensemble answers several times slower, and is for those who ask for it.
+    Ensembles come last: they are slower, and for those who ask for them.
 
     Args:
         folder: the folder of model folders; `models_folder` where None.
