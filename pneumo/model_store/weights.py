@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 INSTALL_TENSORFLOW = "pip install 'pneumo[train]'"
 
-# Above this a file is written again with kernels of fewer digits.
+# Above this a file is written again with kernels of fewer digits. A network that tells foreign films has to stay below:
+# its limit is chosen before that, and with fewer digits many more films lie beyond.
 LARGEST = 16_000_000
 # Bits of the significand behind the leading one: of float16, and what a large model keeps.
 BITS, FEWER_BITS = 10, 7

@@ -32,4 +32,5 @@ def test_hardly_a_sample_film_is_foreign(classifier):
     films = [radiograph.read(sample.path) for sample in samples.load_samples()]
 
     # One film in twenty of those at home is.
-    assert sum(classifier.assess(film).foreign for film in films) <= len(films) / 6
+    assert films
+    assert sum(classifier.assess(film).foreign for film in films) <= len(films) / 10
