@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 INSTALL_TENSORFLOW = "pip install 'pneumo[train]'"
 
-# Above this a file is written again with kernels of fewer digits. A network that tells foreign films has to stay below:
-# its limit is chosen before that, and with fewer digits many more films lie beyond.
+# Above this a file is written again with kernels of fewer digits, unless the network tells foreign films besides: its
+# limit is chosen before that, and with fewer digits many more films lie beyond.
 LARGEST = 16_000_000
 # Bits of the significand behind the leading one: of float16, and what a large model keeps.
 BITS, FEWER_BITS = 10, 7
@@ -75,10 +75,10 @@ def save(model: "keras.Model", path: Path) -> None:
 
     The file loads like any other ``.keras`` file, in float32. Vectors (biases, batch-norm statistics) keep
     their precision: they are small, and some lie outside float16's range. The kernels of a model whose file would be
-    larger than `LARGEST` are rounded to `FEWER_BITS`.
+    larger than `LARGEST` are rounded to `FEWER_BITS`, if it has but one output.
     """
     _write(model, path, BITS)
-    if path.stat().st_size > LARGEST:
+    if path.stat().st_size > LARGEST and len(model.outputs) == 1:
         _write(model, path, FEWER_BITS)
 
 

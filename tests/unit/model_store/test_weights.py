@@ -144,6 +144,11 @@ def test_the_kernels_of_a_model_that_is_too_large_keep_fewer_digits(tmp_path, mo
     assert np.abs(kernel - exact).max() > 0
     np.testing.assert_array_equal(kept, np.float32(1 / 3) + np.zeros_like(kept))
 
+    model_file.save(keras.Model(picture, [model.output, 2 * model.output]), tmp_path / "two.keras")
+
+    kernel, _ = model_file.load(tmp_path / "two.keras").get_layer("wide").get_weights()
+    np.testing.assert_array_equal(kernel, exact.astype(np.float16))
+
 
 def test_large_arrays_are_stored_smaller_than_deflate_alone_makes_them(tmp_path):
     picture = keras.Input((256,))
