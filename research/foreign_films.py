@@ -3,11 +3,14 @@
 ``python -m research.foreign_films RUN… --data DIR --hospitals DIR`` takes the folders of model folders of runs that
 each left a hospital out (`pneumo train NAME --hospitals DIR --leave-out HOSPITAL`), and prints a table a run: for each
 rule how many of the films of the hospital left out still get an answer, and how many of these answers are wrong. The
-limit of every rule lets 95 % of the validation films at home pass; nothing is chosen at the hospital left out.
+limit of every rule lets 95 % of the validation films at home pass; nothing is chosen at the hospital left out. With
+``--name everywhere`` or ``ensemble`` the one rule is what the network says of that itself.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +24,7 @@ from pneumo.datasets import hospitals, kaggle
 from pneumo.errors import DatasetError
 from pneumo.evaluation.calibration import Thresholds, logit
 from pneumo.model_store import store
-from pneumo.model_store.card import CLASSIFICATION
+from pneumo.model_store.card import CLASSIFICATION, ModelCard
 from pneumo.results import markdown_tables
 
 if TYPE_CHECKING:
@@ -63,7 +66,8 @@ def table(rules: list[Rule], decided: np.ndarray, wrong: np.ndarray, kept: float
 
     Returns:
         One row a rule: at the limit the share of films that stay, that are decided, and the wrong ones of these; then
-        the share of wrong answers where only the nearest films are decided, by the share of all films that they are.
+        the share of wrong answers where only the nearest films are decided, by the share of all films that they are;
+        a dash where that is no choice of the rule.
     """
     rows = [_row("no rule", np.ones_like(decided), decided, wrong)]
     for rule in rules:
@@ -72,7 +76,11 @@ def table(rules: list[Rule], decided: np.ndarray, wrong: np.ndarray, kept: float
         nearest = np.flatnonzero(decided)[np.argsort(rule.away[decided], kind="stable")]
         for coverage in COVERAGES:
             count = round(coverage * len(decided))
-            risk = f"{wrong[nearest[:count]].mean():.2f}" if 0 < count <= len(nearest) else "–"
+            # Of films that are as far as each other none is nearer.
+            is_cut = (
+                0 < count <= len(nearest) and not np.isin(rule.away[nearest[count:]], rule.away[nearest[:count]]).any()
+            )
+            risk = f"{wrong[nearest[:count]].mean():.2f}" if is_cut else "–"
             row[f"risk at {coverage:.0%}"] = risk
         rows.append(row)
     return pd.DataFrame(rows).fillna("–")
@@ -100,12 +108,14 @@ def nearest_neighbours(known: np.ndarray, films: np.ndarray, count: int = NEIGHB
     return 1 - np.partition(first @ second.T, -count, axis=1)[:, -count]
 
 
-def rules_of(model: "keras.Model", maps: str, learned: "Films", validation: "Films", away: "Films") -> Iterator[Rule]:
+def rules_of(
+    model: "keras.Model", card: ModelCard, learned: "Films", validation: "Films", away: "Films"
+) -> Iterator[Rule]:
     """Yield the rules that are compared.
 
     Args:
         model: of MobileNetV2.
-        maps: the layer whose means over the film are its embedding.
+        card: of the model.
         learned: the films that it learned from, with `Films.hospitals`.
         validation: of home.
         away: of the hospital left out.
@@ -119,12 +129,24 @@ def rules_of(model: "keras.Model", maps: str, learned: "Films", validation: "Fil
         network = foreign.features_network(model, layer)
         away_and_home = (known.distance(foreign.features_of(network, films, False)) for films in (validation, away))
         yield Rule(f"Mahalanobis, {layer}", *away_and_home)
-    embedding = keras.Model(model.inputs, keras.ops.mean(model.get_layer(maps).output, axis=(1, 2)))
+    embedding = keras.Model(model.inputs, keras.ops.mean(model.get_layer(card.cam_layer or "").output, axis=(1, 2)))
     vectors = [foreign.features_of(embedding, films, False) for films in (learned, validation, away)]
     neighbours = (nearest_neighbours(vectors[0], films) for films in vectors[1:])
     yield Rule(f"k-NN of the embedding, k = {NEIGHBOURS}", *neighbours)
     scores = [np.abs(logit(loop.predict(model, films))) for films in (validation, away)]
     yield Rule("energy", *(-np.logaddexp(0, score) for score in scores))
+    probabilities = (card.as_calibration().apply(loop.predict(model, films)) for films in (validation, away))
+    yield Rule("wider “cannot say”", *(-np.abs(logit(probability)) for probability in probabilities))
+
+
+def told_by_network(model: "keras.Model", validation: "Films", away: "Films") -> Iterator[Rule]:
+    """Yield the one rule of a network that tells foreign films itself, see `pneumo.networks.ensemble.build`."""
+    import keras
+
+    from pneumo.training import loop
+
+    network = keras.Model(model.inputs, model.outputs[1])
+    yield Rule("the network’s own", *(loop.predict(network, films) for films in (validation, away)))
 
 
 def study(run: Path, root: Path, folders: list[Path], name: str = NAME) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -142,21 +164,21 @@ def study(run: Path, root: Path, folders: list[Path], name: str = NAME) -> Itera
     listed = kaggle.scan(root)
     parts = kaggle.development_split(listed, card.training["fold"])
     others = hospitals.read(folders, listed)
-    home = parts.train.assign(hospital=hospitals.HOME)
-    learned = pd.concat([home, others.to_learn_from(left_out)], ignore_index=True)
     crop_names = card.input["views"]
     seen = (films.silent, crop_names, films.segmenter_for(crop_names, None))
-    shown = films.load_films(root, learned, *seen), films.load_films(root, parts.validation, *seen)
-    known = films.Films(shown[0].squares, shown[0].labels, shown[0].files, hospitals=learned["hospital"].to_numpy(str))
+    validation = films.load_films(root, parts.validation, *seen)
+    rules_at = partial(told_by_network, model, validation)
+    if not card.tells_foreign_films:
+        home = parts.train.assign(hospital=hospitals.HOME)
+        learned = pd.concat([home, others.to_learn_from(left_out)], ignore_index=True)
+        known = films.load_films(root, learned, *seen)
+        known = dataclasses.replace(known, hospitals=learned["hospital"].to_numpy(str))
+        rules_at = partial(rules_of, model, card, known, validation)
     for hospital in left_out:
         away = films.load_films(root, others.of_both_classes(hospital), *seen)
         probability = card.as_calibration().apply(loop.predict(model, away))
         decided, wrong = answers(probability, away.labels, card.as_thresholds())
-        band = Rule(
-            "wider “cannot say”",
-            *(-np.abs(logit(card.as_calibration().apply(loop.predict(model, each)))) for each in (shown[1], away)),
-        )
-        rules = [*rules_of(model, card.cam_layer or "", known, shown[1], away), band]
+        rules = list(rules_at(away))
         yield f"{hospital}, {len(away.files)} films", table(rules, decided, wrong, foreign.KEPT)
 
 

@@ -33,6 +33,16 @@ def test_the_table_counts_what_stays_is_decided_and_is_wrong():
     assert without["risk at 20%"] == "–"
 
 
+def test_films_that_are_as_far_as_each_other_are_not_ranked():
+    decided, wrong = np.ones(10, bool), np.arange(10) < 5
+    rule = Rule("saturated", np.linspace(0, 1, 101), np.repeat([0.5, 1.0], [4, 6]))
+
+    shown = table([rule], decided, wrong, kept=0.9).set_index("Rule").loc["saturated"]
+
+    assert (shown["risk at 20%"], shown["risk at 40%"]) == ("–", "1.00")
+    assert shown["Wrong of the decided"] == "4 of 4"
+
+
 def test_neighbours_are_counted_by_the_angle_between_embeddings():
     known = np.array([[1.0, 0.0], [10.0, 0.1], [0.0, 1.0]])
 
