@@ -254,6 +254,11 @@ class Classifier:
         """Return the calibrated probabilities of pneumonia, (films,) 0…1, of pictures as `look` takes them."""
         return self._calibration.apply(self.look(pictures).raw)
 
+    @property
+    def embedding_layer(self) -> str:
+        """Name of the layer whose output the embedding is; empty where there is none."""
+        return "embedding" if self.card.tells_foreign_films else self.network.embedding_layer
+
     def embed(self, pictures: np.ndarray) -> np.ndarray:
         """Return where some films lie in the model's embedding: what it hands to its last unit.
 

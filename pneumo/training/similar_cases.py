@@ -73,7 +73,7 @@ def build(name: str, data: Path, folder: Path | None = None, progress: Report = 
         progress(Stage("embedding the films", sum(map(len, embeddings)), len(table)))
     texts = {f"{key}s": table[key].to_numpy(np.str_) for key in ("file", "patient", "label", "pathogen")}
     directions = similar_cases.directions(np.concatenate(embeddings))
-    made = FilmIndex(card.sha256, classifier.network.embedding_layer, embedding=directions, **texts)
+    made = FilmIndex(card.sha256, classifier.embedding_layer, embedding=directions, **texts)
     path = similar_cases.write(made, name, out)
     index = similar_cases.read(card, out)
     return Indexed(path, index, similar_cases.agreement(index))

@@ -40,7 +40,7 @@ def test_the_layer_is_named_and_dropout_is_passed_over(pictures):
 
     classifier = Classifier(synthetic.card(), model)
 
-    assert classifier.network.embedding_layer == "pool"
+    assert classifier.embedding_layer == "pool"
     pool = keras.Model(model.inputs, model.get_layer("pool").output)
     np.testing.assert_allclose(classifier.embed(pictures), pool.predict_on_batch(pictures), atol=1e-6)
 

@@ -34,7 +34,7 @@ def test_the_index_holds_the_validation_films_and_no_other(indexed, toy_data, mo
     for key in ("file", "patient", "label", "pathogen"):
         assert getattr(index, f"{key}s").tolist() == parts.validation[key].tolist()
     assert not set(index.patients) & set(parts.train["patient"])
-    assert index.layer == Classifier.open("cnn", models).network.embedding_layer
+    assert index.layer == Classifier.open("cnn", models).embedding_layer
     assert indexed.agreement == agreement(index)
 
 
