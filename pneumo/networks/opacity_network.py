@@ -4,7 +4,6 @@ One maps opacities, and leaves the blocks as they are; another, a classifier, te
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,8 +17,6 @@ FEATURES = ("block_5_add", "block_12_add", "block_14_add")
 MAP_WIDTH, CLASSIFIER_WIDTH = 32, 192
 _DROPOUT = 0.2
 _UNIT = "pneumonia"
-# The share of films that are seen in another style, and the beta distribution of how much of its own style one keeps.
-_RESTYLED, _STYLES = 0.5, 0.3
 # About the share of a film that is opaque, as log-odds: the head starts there.
 _START = -2.0
 
@@ -61,16 +58,15 @@ def head(features: keras.Model, width: int = MAP_WIDTH, name: str = "head") -> k
 
 
 def classifier_in_training(features: keras.Model, heads: Sequence[keras.Model]) -> keras.Model:
-    """Return what trains heads for a `classifier`, each by itself, on films in the style of others, see `StyleMix`.
+    """Return what trains heads for a `classifier`, each by itself.
 
     Returns:
         A model from (size, size, 1) float32 in 0…1 to (size / 16, size / 16, 2 x heads) float32: of each head the
         log-odds of the places, and the probability of the film in all of them.
     """
-    mixed = [StyleMix()(each) for each in features.outputs]
     unit, said = _film_unit(), []
     for each in heads:
-        places = each(mixed)
+        places = each(features.outputs)
         film = keras.ops.reshape(unit(_evidence(places)), (-1, 1, 1, 1))
         said += [places, keras.ops.zeros_like(places) + film]
     return keras.Model(features.inputs[0], keras.ops.concatenate(said, axis=-1), name="places_in_training")
@@ -117,32 +113,6 @@ def _film_unit() -> layers.Dense:
     return layers.Dense(
         1, activation="sigmoid", kernel_initializer="ones", bias_initializer=start, dtype="float32", name=_UNIT
     )
-
-
-class StyleMix(layers.Layer):
-    """Gives the feature maps of a film the mean and the standard deviation of another film's, in part (MixStyle).
-
-    They hold how a hospital's films look. Where each film is seen in the style of others of the batch, that tells
-    nothing of the label (Zhou et al. 2021, arXiv:2104.02008). Only training mixes.
-    """
-
-    def __init__(self, **more: Any) -> None:
-        super().__init__(**more)
-        self.seed_generator = keras.random.SeedGenerator(0)
-
-    def call(self, maps: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Return (films, rows, columns, channels) as they are given, in training with mixed styles."""
-        if not training:
-            return maps
-        ops, seed = keras.ops, self.seed_generator
-        mean, deviation = ops.mean(maps, axis=(1, 2), keepdims=True), ops.std(maps, axis=(1, 2), keepdims=True) + 1e-4
-        films = ops.shape(maps)[0]
-        other = keras.random.shuffle(ops.arange(films), seed=seed)
-        kept = ops.cast(keras.random.uniform((films, 1, 1, 1), seed=seed) >= _RESTYLED, "float32")
-        own = ops.maximum(keras.random.beta((films, 1, 1, 1), _STYLES, _STYLES, seed=seed), kept)
-        mixed_mean = own * mean + (1 - own) * ops.take(mean, other, axis=0)
-        mixed_deviation = own * deviation + (1 - own) * ops.take(deviation, other, axis=0)
-        return (maps - mean) / deviation * mixed_deviation + mixed_mean
 
 
 def _log_odds(features: Sequence[keras.KerasTensor], width: int) -> keras.KerasTensor:

@@ -1,9 +1,9 @@
 """Train the classifiers that read films of any hospital: they tell a film by the opacities of its places.
 
 What a film shows at a place is the same at all hospitals; how films of a hospital look as a whole is not. So they learn
-from opacities that people drew and from boxes besides the classes of whole films, see `pneumo.training.opacity`, and
-each film in the style of others, see `opacity_network.StyleMix`. Each stands on the first blocks of a classifier, which
-stay as they are: what they know of many films is lost where few of other hospitals change them.
+from opacities that people drew and from boxes besides the classes of whole films, see `pneumo.training.opacity`. Each
+stands on the first blocks of a classifier, which stay as they are: what they know of many films is lost where few of
+other hospitals change them.
 """
 
 import dataclasses
