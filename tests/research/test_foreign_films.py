@@ -1,10 +1,12 @@
+import keras
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from pneumo.evaluation.calibration import Thresholds
+from pneumo.training.films import Films
 from research import foreign_films
-from research.foreign_films import Rule, answers, nearest_neighbours, table
+from research.foreign_films import Rule, answers, nearest_neighbours, table, told_by_network
 
 
 def test_answers_are_wrong_on_the_other_side_of_the_limits():
@@ -41,6 +43,18 @@ def test_films_that_are_as_far_as_each_other_are_not_ranked():
 
     assert (shown["risk at 20%"], shown["risk at 40%"]) == ("–", "1.00")
     assert shown["Wrong of the decided"] == "4 of 4"
+
+
+def test_a_network_that_tells_foreign_films_itself_is_asked_for_that():
+    film = keras.Input((16, 16, 1))
+    brightness = keras.layers.GlobalAveragePooling2D()(film)
+    network = keras.Model(film, [1 - brightness, brightness])
+    squares = np.stack([np.full((224, 224), level, np.uint8) for level in (0, 51, 204)])
+    dark, bright = Films(squares[:2], np.zeros(2, int), ("a", "b")), Films(squares[2:], np.zeros(1, int), ("c",))
+
+    (rule,) = told_by_network(network, dark, bright)
+
+    np.testing.assert_allclose([*rule.at_home, *rule.away], [0, 0.2, 0.8], atol=0.01)
 
 
 def test_neighbours_are_counted_by_the_angle_between_embeddings():
